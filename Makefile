@@ -1,0 +1,53 @@
+# The way in: `make site` and `make test` do all that is needed, the environment and the host's packages included.
+# YES=1 installs without asking; REQUIRE=all makes a recipe skipped for want of a package an error; KVMDOCS_* are settings.
+
+# Seen from another folder (`make -f`) the project is where this file lies; asking first for a file of the project
+# lets that folder's name hold spaces when make runs inside it.
+ROOT := $(if $(wildcard kvmdocs/errors.py),$(CURDIR),$(abspath $(dir $(lastword $(MAKEFILE_LIST)))))
+BIN := $(ROOT)/.venv/bin
+
+PYTHON ?= python3
+UV ?= uv
+CONFIG ?= mkdocs.yml
+
+# Another Python's settings must not reach the environment's.
+unexport PYTHONHOME PYTHONPATH
+export YES REQUIRE
+
+.PHONY: help site test lint serve lock clean environment
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' '$(ROOT)/Makefile'
+
+site: environment ## run the recipes on this host and build site/en and site/zh
+	@cd '$(ROOT)' && '$(BIN)/kvmdocs' build --install
+
+test: environment ## lint, then run every test, recipe and guide
+	@cd '$(ROOT)' && '$(BIN)/kvmdocs' doctor --install
+	@$(MAKE) --no-print-directory -f '$(ROOT)/Makefile' lint
+	@cd '$(ROOT)' && '$(BIN)/python' -m pytest
+
+lint: environment ## check style, types and the order of imports
+	@cd '$(ROOT)' && '$(BIN)/ruff' check
+	@cd '$(ROOT)' && '$(BIN)/ruff' format --check
+	@cd '$(ROOT)' && '$(BIN)/mypy'
+	@cd '$(ROOT)' && '$(BIN)/lint-imports'
+
+serve: environment ## show the guides while they are written (CONFIG=mkdocs.zh.yml for Chinese)
+	@cd '$(ROOT)' && '$(BIN)/mkdocs' serve -f '$(CONFIG)'
+
+lock: ## resolve pyproject.toml and requirements.in into requirements.txt (needs uv)
+	@command -v '$(UV)' >/dev/null || { echo 'make lock needs uv: https://docs.astral.sh/uv/' >&2; exit 3; }
+	@cd '$(ROOT)' && '$(UV)' pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(LOCK_ARGS) \
+	  --output-file requirements.txt pyproject.toml requirements.in
+
+clean: ## remove the site, the environment and caches; the store stays
+	@cd '$(ROOT)' && rm -rf site .venv .venv.lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@find '$(ROOT)' -name __pycache__ -type d -prune -exec rm -rf {} +
+
+environment: ## make .venv from requirements.txt
+	@command -v '$(PYTHON)' >/dev/null || { echo '$(PYTHON) is not there: install Python 3.11 or newer' >&2; exit 3; }
+	@'$(PYTHON)' '$(ROOT)/scripts/bootstrap.py'

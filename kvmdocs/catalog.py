@@ -1,0 +1,302 @@
+"""The catalog: every recipe of a project, and what its guides ask of them.
+
+Recipes come from the project's package of recipes, and from blocks that define one for their own page. A guide's blocks are
+executed once here with a presenter that only notes what they show, which is how a build knows what it has to run.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import io
+import pkgutil
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from kvmdocs.digest import Code
+from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place
+from kvmdocs.guides import Block, find_blocks
+from kvmdocs.recipe import Recipe, ShowOptions, presenting
+from kvmdocs.settings import Settings
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A recipe and where it is defined.
+
+    Attributes:
+        recipe: The recipe.
+        module: The module, or for one defined in a block the guide's place (see `Catalog.block_module`).
+        place: The line of its definition.
+        block: The block that defines it; None for one of a module.
+    """
+
+    recipe: Recipe
+    module: str
+    place: Place
+    block: Block | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a block asks for.
+
+    Attributes:
+        name: The recipe's name.
+        options: How it is to be shown.
+        block: The block.
+    """
+
+    name: str
+    options: ShowOptions
+    block: Block
+
+
+@dataclass
+class Catalog:
+    """All recipes of a project.
+
+    Attributes:
+        settings: The project's settings.
+        entries: Each recipe by its name.
+        requests: What the guides ask for, in the order of guides and blocks.
+        code: Finds the code a recipe reaches.
+        problems: Blocks that did not run and names that are not there; a build reports all of them at once.
+    """
+
+    settings: Settings
+    entries: dict[str, Entry] = field(default_factory=dict)
+    requests: list[Request] = field(default_factory=list)
+    problems: list[KvmdocsError] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.code = Code(packages=(self.settings["project.recipes"],))
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.settings.root
+
+    @classmethod
+    def load(cls, settings: Settings, guides: Iterable[Path] | None = None) -> Catalog:
+        """Read a project's recipes and guides.
+
+        Args:
+            settings: The project's settings.
+            guides: The guides to read; all of ``project.docs`` if not given.
+
+        Raises:
+            CatalogError: A module of recipes cannot be imported, or a name is defined twice.
+        """
+        catalog = cls(settings)
+        catalog.load_modules()
+        for guide in catalog.guides() if guides is None else guides:
+            catalog.read_guide(guide)
+        catalog.check_inputs()
+        return catalog
+
+    def guides(self) -> list[Path]:
+        """All Markdown files of the folders in ``project.docs``, sorted."""
+        found: set[Path] = set()
+        for folder in self.settings["project.docs"]:
+            found.update((self.root / folder).rglob("*.md"))
+        return sorted(found)
+
+    # -- modules ------------------------------------------------------------------------------------------------
+
+    def load_modules(self) -> None:
+        """Import the package of recipes with all its modules and take in what they define."""
+        package = self.settings["project.recipes"]
+        if not (self.root / package.replace(".", "/")).is_dir():
+            return
+        if str(self.root) not in sys.path:
+            sys.path.insert(0, str(self.root))
+        top = self._import(package)
+        names = [info.name for info in pkgutil.walk_packages(top.__path__, f"{package}.")]
+        for module in [top, *(self._import(name) for name in sorted(names))]:
+            for value in list(vars(module).values()):
+                if isinstance(value, Recipe) and value.function.__module__ == module.__name__:
+                    self.add(Entry(value, module.__name__, self._place(value)))
+
+    def _import(self, name: str) -> ModuleType:
+        try:
+            return importlib.import_module(name)
+        except KvmdocsError:
+            raise
+        except Exception as error:
+            raise CatalogError(
+                f"{name} cannot be imported: {type(error).__name__}: {error}",
+                Evidence(place=self._raised_in(error), advice="mend the module"),
+            ) from error
+
+    def _raised_in(self, error: BaseException) -> Place | None:
+        """The innermost place of the project's own in a traceback."""
+        if isinstance(error, SyntaxError) and error.filename:
+            return Place(self.shown(Path(error.filename)), error.lineno or 0)
+        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(self.root))]
+        return Place(self.shown(Path(frames[-1].filename)), frames[-1].lineno or 0) if frames else None
+
+    def _place(self, recipe: Recipe) -> Place:
+        code = recipe.function.__code__
+        return Place(self.shown(Path(code.co_filename)), code.co_firstlineno)
+
+    def shown(self, path: Path) -> str:
+        """A path below the project's folder without that folder."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+    # -- guides -------------------------------------------------------------------------------------------------
+
+    def read_guide(self, guide: Path) -> None:
+        """Note what a guide's blocks ask for and the recipes they define; problems are collected, not raised."""
+        try:
+            blocks = find_blocks(guide)
+        except (OSError, UnicodeDecodeError) as error:
+            place = Place(self.shown(guide))
+            self.problems.append(GuideError(f"{place} cannot be read: {error}", Evidence(place=place)))
+            return
+        sessions: dict[str, dict[str, Any]] = {}
+        told: dict[str, str] = {}
+        for block in blocks:
+            names = sessions.setdefault(block.session, {}) if block.session else {}
+            source = told.get(block.session, "") if block.session else ""
+            try:
+                self._read_block(block, names, source)
+            except KvmdocsError as error:
+                self.problems.append(error)
+            told[block.session] = f"{source}\n{block.code}"
+
+    def _read_block(self, block: Block, names: dict[str, Any], before: str) -> None:
+        if not concerns(block):
+            return
+        before_names = set(names)
+        shown = self.execute(block, names, lambda name, options: self.requests.append(Request(name, options, block)))
+        module = self.block_module(block)
+        for name, value in names.items():
+            if isinstance(value, Recipe) and name not in before_names and value.function.__module__ == shown:
+                self.code.blocks[module] = f"{before}\n{block.code}"
+                place = Place(self.shown(block.guide), value.function.__code__.co_firstlineno)
+                self.add(Entry(value, module, place, block))
+
+    def execute(self, block: Block, names: dict[str, Any], note: Callable[[str, ShowOptions], None]) -> str:
+        """Execute a block without running or printing anything; `note` is told of each `show()`.
+
+        Returns:
+            The name of the module its definitions belong to.
+
+        Raises:
+            GuideError: The block raised; the error names the guide's line.
+        """
+        module = self.block_module(block)
+        names.update(__name__=module, print=lambda *_, **__: None)
+        try:
+            program = compile(block.source(), str(block.guide), "exec")
+            with presenting(_Noting(note)), redirect_stdout(io.StringIO()):
+                exec(program, names)  # noqa: S102  # a block is code of the project's own; running it is what it is for
+        except KvmdocsError as error:
+            raise error.seen(guides=(self._line_in(error, block),)) from error
+        except Exception as error:
+            raise GuideError(
+                f"a block does not run: {type(error).__name__}: {error}",
+                Evidence(guides=(self._line_in(error, block),), advice=self._advice(error)),
+            ) from error
+        return module
+
+    def block_module(self, block: Block) -> str:
+        """The pseudo-module of what a block defines: the same wherever the project lies."""
+        return f"{self.shown(block.guide)}:{block.line}"
+
+    def _line_in(self, error: BaseException, block: Block) -> Place:
+        path = self.shown(block.guide)
+        if isinstance(error, SyntaxError):
+            return Place(path, error.lineno or block.line)
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(block.guide)]
+        return Place(path, (lines[-1] if lines else None) or block.line)
+
+    def _advice(self, error: BaseException) -> str:
+        """What to do about a name that a guide takes from a module of recipes and that is not there."""
+        if isinstance(error, ImportError) and error.name and error.name.split(".")[0] == self.settings["project.recipes"]:
+            wanted = str(error).partition("'")[2].partition("'")[0]
+            near = difflib.get_close_matches(wanted, self.entries, n=1)
+            if near:
+                return f"did you mean `from {self.entries[near[0]].module} import {near[0]}`?"
+            return "`kvmdocs list` names all recipes"
+        return ""
+
+    # -- entries ------------------------------------------------------------------------------------------------
+
+    def add(self, entry: Entry) -> None:
+        """Take in a recipe.
+
+        Raises:
+            CatalogError: Another recipe of that name is there already, and it is not the same one in another language.
+        """
+        name = entry.recipe.name
+        known = self.entries.get(name)
+        if known is not None and not self._same(known, entry):
+            raise CatalogError(
+                f"two recipes are called {name}: one at {known.place}, one at {entry.place}",
+                Evidence(recipe=name, place=entry.place, advice="give one of them another name"),
+            )
+        self.entries.setdefault(name, entry)
+
+    def _same(self, one: Entry, other: Entry) -> bool:
+        """Whether two definitions are one: a page and its translation define the same recipe with the same code."""
+        if one.block is None or other.block is None:
+            return one.module == other.module
+        name = one.recipe.name
+        return self.code.digest(one.module, name) == self.code.digest(other.module, name)
+
+    def get(self, name: str) -> Entry:
+        """The entry of a recipe.
+
+        Raises:
+            CatalogError: There is none of that name.
+        """
+        if name in self.entries:
+            return self.entries[name]
+        near = difflib.get_close_matches(name, self.entries, n=1)
+        advice = f"did you mean {near[0]!r}?" if near else "`kvmdocs list` names all recipes"
+        raise CatalogError(f"there is no recipe {name!r}", Evidence(recipe=name, advice=advice))
+
+    def check_inputs(self) -> None:
+        """Note every recipe that builds on one that is not there."""
+        for entry in self.entries.values():
+            for wanted in entry.recipe.inputs:
+                try:
+                    self.get(wanted.name)
+                except CatalogError as error:
+                    message = f"recipe {entry.recipe.name} builds on {wanted.name!r}, which is not there"
+                    evidence = Evidence(recipe=entry.recipe.name, place=entry.place, advice=error.evidence.advice)
+                    self.problems.append(CatalogError(message, evidence))
+
+    def asked(self) -> list[str]:
+        """Names of the recipes that guides ask for, each once, in order."""
+        return list(dict.fromkeys(request.name for request in self.requests))
+
+    def askers(self, name: str) -> tuple[Place, ...]:
+        """The places in guides that show a recipe."""
+        return tuple(
+            Place(self.shown(request.block.guide), request.block.line) for request in self.requests if request.name == name
+        )
+
+
+def concerns(block: Block) -> bool:
+    """Whether a block has to do with recipes at all; others are left to markdown-exec."""
+    return ".show(" in block.code or "@recipe" in block.code
+
+
+class _Noting:
+    """A presenter that only notes what is shown."""
+
+    def __init__(self, note: Callable[[str, ShowOptions], None]) -> None:
+        self._note = note
+
+    def show(self, recipe: Recipe, options: ShowOptions, emit: Callable[[str], None]) -> None:
+        del emit
+        self._note(recipe.name, options)

@@ -1,0 +1,149 @@
+"""The command line. Exit codes live here alone: 0 done, 1 a recipe failed, 2 wrong use or configuration, 3 the host lacks something, 130 interrupted."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kvmdocs.errors import EngineError, Interrupted, KvmdocsError, OperatorError, RecipeFailed
+
+DONE, FAILED, WRONG, LACKS, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def exit_code(error: KvmdocsError) -> int:
+    """The exit code of an error, by who must act."""
+    if isinstance(error, Interrupted):
+        return INTERRUPTED
+    if isinstance(error, OperatorError):
+        return LACKS
+    return FAILED if isinstance(error, RecipeFailed | EngineError) else WRONG
+
+
+def reporting(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn what a command raises into a message and an exit code."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except KvmdocsError as error:
+            click.echo(f"kvmdocs: {error.report()}", err=True)
+            sys.exit(exit_code(error))
+        except KeyboardInterrupt:
+            click.echo("kvmdocs: interrupted", err=True)
+            sys.exit(INTERRUPTED)
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--project", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The project's folder."
+)
+@click.version_option(package_name="kvmdocs")
+@click.pass_context
+def main(context: click.Context, project: Path | None) -> None:
+    """Guides whose commands run."""
+    context.obj = project
+
+
+@main.command()
+@click.option("--install", is_flag=True, help="Install host packages that are missing (asks on a terminal; YES=1 does not ask).")
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Where the site goes; `site` if not given.")
+@click.pass_obj
+@reporting
+def build(project: Path | None, install: bool, output: Path | None) -> None:
+    """Run what is stale and build the site in every language."""
+    from kvmdocs.site import Site
+
+    Site(project, install=install, require=wants_all(), output=output).build()
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--fresh", is_flag=True, help="Run the named recipes even though the store has their records.")
+@click.option("--all", "everything", is_flag=True, help="Every recipe of the project.")
+@click.pass_obj
+@reporting
+def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: bool) -> None:
+    """Run recipes and what they build on, and print what they did."""
+    from kvmdocs import report
+    from kvmdocs.executor import Executor
+    from kvmdocs.model import Status
+    from kvmdocs.project import Project
+
+    known = Project(project)
+    wanted = sorted(known.catalog.entries) if everything else list(names)
+    if not wanted:
+        raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
+    executor = Executor(known, report.Lines(), require=wants_all(), fresh=frozenset(wanted if fresh else ()))
+    outcome = executor.run(wanted)
+    for name in wanted:
+        report.print_record(outcome.records[name])
+    for line in report.summary(outcome):
+        click.echo(line, err=True)
+    failed = outcome.names(status=Status.FAILED)
+    for name in failed:
+        record = outcome.records[name]
+        click.echo(f"\n{report.describe_failure(record, known.catalog.askers(name), known.store)}", err=True)
+    if failed:
+        sys.exit(FAILED)
+
+
+@main.command("list")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+@reporting
+def list_recipes(project: Path | None, as_json: bool) -> None:
+    """Name every recipe, what it builds on, and where it is shown."""
+    from kvmdocs import report
+    from kvmdocs.project import Project
+
+    known = Project(project)
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "recipes": report.listing(known.catalog)}, indent=2, ensure_ascii=False))
+        return
+    for entry in report.listing(known.catalog):
+        builds = f"  ← {', '.join(entry['builds_on'])}" if entry["builds_on"] else ""
+        click.echo(f"{entry['name']:<28} {entry['title']}{builds}")
+    for problem in known.catalog.problems:
+        click.echo(f"\n{problem.report()}", err=True)
+    if known.catalog.problems:
+        sys.exit(WRONG)
+
+
+@main.command()
+@click.option("--install", is_flag=True, help="Install what is missing.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+@reporting
+def doctor(project: Path | None, install: bool, as_json: bool) -> None:
+    """Say what this host can do for the project, and what to do about what it cannot."""
+    from kvmdocs.doctor import examine
+    from kvmdocs.project import Project
+
+    known = Project(project)
+    if install:
+        from kvmdocs.site import install_missing
+
+        install_missing(known, known.all_tools(), require=wants_all())
+    checks = examine(known)
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "checks": [check.as_dict() for check in checks]}, indent=2, ensure_ascii=False))
+    else:
+        for check in checks:
+            click.echo(check.line())
+    if any(check.blocks for check in checks):
+        sys.exit(LACKS)
+
+
+def wants_all() -> bool:
+    """Whether a skip for want of a package is an error (``REQUIRE=all``)."""
+    return os.environ.get("REQUIRE", "") == "all"

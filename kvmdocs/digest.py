@@ -1,0 +1,300 @@
+"""The key: SHA-256 of all that can change a record, and of nothing else.
+
+`key` is the one place that makes it; its docstring is the list of what counts. The larger part is finding the code a recipe reaches. That is
+done on the source, as syntax trees: from the recipe's function along every name it uses, through imports, into every function, class
+and constant of the project's recipes and of the engine's lab. Comments, docstrings, line numbers and the file a function lies in are
+not in a syntax tree, or are taken out of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from kvmdocs.errors import CatalogError
+from kvmdocs.model import SCHEMA
+from kvmdocs.recipe import Recipe
+
+LAB = "kvmdocs.lab"
+"""The engine's package whose code counts like the project's own: it decides what a recipe does."""
+
+
+def key(
+    recipe: Recipe,
+    *,
+    code: str,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    tools: Mapping[str, str],
+    facts: Mapping[str, str],
+    environ: Mapping[str, str | None],
+) -> str:
+    """The key of a recipe's record.
+
+    In it, and nothing else:
+
+    * `code`: the recipe's function, its decorator's arguments included, and all project code it reaches (`Code.digest`);
+    * `settings`: the values of the settings it takes;
+    * `inputs`: the result digest of every recipe it builds on, or why that one was skipped;
+    * `tools`: the version of every tool it declares;
+    * `facts`: the host facts it declares;
+    * `environ`: the environment variables it declares;
+    * the schema's version.
+
+    Not in it: prose, comments, docstrings, titles, the order of definitions, which file they lie in, the working directory, the user, time and locale.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    parts = {
+        "recipe": recipe.name,
+        "code": code,
+        "settings": dict(settings),
+        "inputs": dict(inputs),
+        "tools": dict(tools),
+        "facts": dict(facts),
+        "environ": dict(environ),
+        "schema": SCHEMA,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module's source as the digest sees it.
+
+    Attributes:
+        name: Its dotted name; for a block of a guide the guide's place.
+        bindings: What each top-level name is bound to: the nodes that define it.
+        imports: What each imported name means: a module, and a name in it or None for the module itself.
+        stars: Modules whose names are all imported.
+    """
+
+    name: str
+    bindings: Mapping[str, tuple[ast.AST, ...]]
+    imports: Mapping[str, tuple[str, str | None]]
+    stars: tuple[str, ...] = ()
+
+
+@dataclass
+class Code:
+    """Finds the project code a function reaches.
+
+    Attributes:
+        packages: Packages whose code counts; everything else is a tool or a library.
+        blocks: Source of the blocks that define recipes, by the pseudo-module name they are known under.
+    """
+
+    packages: tuple[str, ...]
+    blocks: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._modules: dict[str, Module | None] = {}
+        self._texts: dict[tuple[str, str], str] = {}
+
+    def digest(self, module: str, name: str) -> str:
+        """SHA-256 of the definition of `name` in `module` and of all it reaches.
+
+        Raises:
+            CatalogError: The source is not there.
+        """
+        texts = sorted(self.definitions(module, name).values())
+        return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+    def definitions(self, module: str, name: str) -> dict[str, str]:
+        """Digest of each definition reached, by ``module:name``; where a file lies plays no part in the digests."""
+        found: dict[str, str] = {}
+        todo = [(module, name)]
+        while todo:
+            where, what = todo.pop()
+            place = f"{where}:{what}"
+            if place in found:
+                continue
+            source = self._module(where)
+            if source is None:
+                raise CatalogError(f"the source of {where} cannot be read")
+            nodes = source.bindings.get(what, ())
+            if not nodes:
+                continue
+            found[place] = f"{what} {self._text(where, what, nodes)}"
+            for node in nodes:
+                todo.extend(self._reached(source, node))
+        return found
+
+    def _text(self, module: str, name: str, nodes: tuple[ast.AST, ...]) -> str:
+        place = (module, name)
+        if place not in self._texts:
+            text = json.dumps([canonical(node) for node in nodes])
+            self._texts[place] = hashlib.sha256(text.encode()).hexdigest()
+        return self._texts[place]
+
+    def _reached(self, source: Module, node: ast.AST) -> Iterator[tuple[str, str]]:
+        """The project definitions that the names in `node` refer to, by module and name."""
+        local = _local_imports(node, source.name)
+        for chain in _chains(node):
+            if chain[0] in local:
+                target, name = local[chain[0]]
+                yield from self._imported(target, (name, *chain[1:]) if name else chain[1:])
+            else:
+                yield from self._resolve(source, chain)
+
+    def _resolve(self, source: Module, chain: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        first, rest = chain[0], chain[1:]
+        if first in source.bindings:
+            yield source.name, first
+            return
+        if first in source.imports:
+            target, name = source.imports[first]
+            yield from self._imported(target, (name, *rest) if name else rest)
+            return
+        for star in source.stars:
+            yield from self._imported(star, chain)
+
+    def _imported(self, target: str, chain: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+        """Follow ``target.a.b`` to a definition, through submodules and re-exports."""
+        if not chain or not self._counts(target):
+            return
+        submodule = f"{target}.{chain[0]}"
+        module = self._module(target)
+        if module is not None and (chain[0] in module.bindings or chain[0] in module.imports or module.stars):
+            yield from self._resolve(module, chain)
+        elif self._module(submodule) is not None:
+            yield from self._imported(submodule, chain[1:])
+
+    def _counts(self, module: str) -> bool:
+        return any(module == package or module.startswith(f"{package}.") for package in (*self.packages, LAB))
+
+    def _module(self, name: str) -> Module | None:
+        if name not in self._modules:
+            text = self.blocks.get(name)
+            path = _source_file(name) if text is None else None
+            if path is not None:
+                text = path.read_text("utf-8")
+            self._modules[name] = None if text is None else parse_module(name, text, path)
+        return self._modules[name]
+
+
+def parse_module(name: str, text: str, path: Path | None = None) -> Module:
+    """Read a module's top-level bindings and imports off its source."""
+    bindings: dict[str, list[ast.AST]] = {}
+    imports: dict[str, tuple[str, str | None]] = {}
+    stars: list[str] = []
+    package = name if path is not None and path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in _top_level(ast.parse(text).body):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imports.update(_imported_names(node, package))
+            if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+                stars.append(_absolute(node, package))
+        else:
+            for bound in _bound(node):
+                bindings.setdefault(bound, []).append(node)
+    return Module(name, {key: tuple(value) for key, value in bindings.items()}, imports, tuple(stars))
+
+
+def canonical(node: Any) -> Any:
+    """A syntax tree as plain lists: without positions, docstrings, and fields that are empty (they differ between Python versions)."""
+    if isinstance(node, list):
+        return [canonical(item) for item in node]
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    fields = []
+    for name, value in ast.iter_fields(node):
+        if name == "body" and isinstance(value, list):
+            value = _without_docstring(value)
+        if value is None or value == [] or name in ("type_comment", "kind", "ctx"):
+            continue
+        fields.append([name, canonical(value)])
+    return [type(node).__name__, *fields]
+
+
+def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    first = body[0] if body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        return body[1:]
+    return body
+
+
+def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements of a module, those under a top-level ``if`` or ``try`` included."""
+    for node in body:
+        if isinstance(node, ast.If | ast.Try):
+            yield from _top_level([child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)])
+            for handler in getattr(node, "handlers", []):
+                yield from _top_level(handler.body)
+        else:
+            yield node
+
+
+def _bound(node: ast.stmt) -> Iterator[str]:
+    """The names a top-level statement binds."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name
+        return
+    for child in ast.walk(node):
+        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+            yield child.id
+
+
+def _chains(node: ast.AST) -> Iterator[tuple[str, ...]]:
+    """Every name used in a tree with the attributes that follow it: ``a.b.c`` is ``("a", "b", "c")``."""
+    if isinstance(node, ast.Attribute):
+        names = [node.attr]
+        value = node.value
+        while isinstance(value, ast.Attribute):
+            names.append(value.attr)
+            value = value.value
+        if isinstance(value, ast.Name):
+            yield (value.id, *reversed(names))
+            return
+    elif isinstance(node, ast.Name):
+        yield (node.id,)
+    for child in ast.iter_child_nodes(node):
+        yield from _chains(child)
+
+
+def _local_imports(node: ast.AST, module: str) -> dict[str, tuple[str, str | None]]:
+    """What the imports inside a function or class mean."""
+    found: dict[str, tuple[str, str | None]] = {}
+    for child in ast.walk(node):
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            found.update(_imported_names(child, module.rpartition(".")[0]))
+    return found
+
+
+def _imported_names(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, tuple[str, str | None]]:
+    """What each name an import statement brings means: a module, and a name in it or None for the module itself."""
+    if isinstance(node, ast.ImportFrom):
+        base = _absolute(node, package)
+        return {alias.asname or alias.name: (base, alias.name) for alias in node.names if alias.name != "*"}
+    names = {}
+    for alias in node.names:
+        first = alias.name.partition(".")[0]
+        names[alias.asname or first] = (alias.name if alias.asname else first, None)
+    return names
+
+
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    """The module an import names, relative imports resolved."""
+    if not node.level:
+        return node.module or ""
+    base = package.split(".")
+    base = base[: len(base) - node.level + 1]
+    return ".".join([*base, node.module] if node.module else base)
+
+
+@lru_cache(maxsize=1024)
+def _source_file(name: str) -> Path | None:
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+        return None
+    return Path(spec.origin)

@@ -1,0 +1,355 @@
+"""The executor: runs the recipes that are stale, as many at once as the host has room for, and gives every record.
+
+There is one engine. A build, a test run and ``kvmdocs run`` hand it names and get back an `Outcome`. It is a loop in one
+thread over the pipes of its workers; a worker is a process (`kvmdocs.process`), and what it did is believed only when its record is whole.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from filelock import FileLock
+
+from kvmdocs import graph, host
+from kvmdocs.digest import key as make_key
+from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError
+from kvmdocs.model import Failure, Freshness, Record, Status
+from kvmdocs.process import Worker, sweep, wait_any
+from kvmdocs.project import Project
+from kvmdocs.recipe import CPUS_ALL, Recipe
+
+GRACE = 1.0
+"""Seconds between two looks at what is neither a pipe nor a process: a lock that another build holds."""
+
+
+class Reporter(Protocol):
+    """Who is told what the executor does; see `kvmdocs.report`."""
+
+    def planned(self, names: list[str]) -> None:
+        """These recipes are looked at, each after what it builds on."""
+
+    def started(self, name: str, usual: float) -> None:
+        """A recipe begins; it usually takes so many seconds."""
+
+    def step(self, name: str, number: int, command: str) -> None:
+        """One of its steps begins."""
+
+    def line(self, name: str, line: str) -> None:
+        """The last line that its current step printed."""
+
+    def waiting(self, name: str) -> None:
+        """Another build runs the same recipe; its record will do."""
+
+    def finished(self, name: str, record: Record, freshness: Freshness) -> None:
+        """A recipe is done with."""
+
+    def tick(self) -> None:
+        """Time has passed."""
+
+
+@dataclass
+class Outcome:
+    """What came of a run.
+
+    Attributes:
+        records: The record of each recipe; a skipped one has a record that says why.
+        freshness: Where each record came from.
+    """
+
+    records: dict[str, Record] = field(default_factory=dict)
+    freshness: dict[str, Freshness] = field(default_factory=dict)
+
+    def names(self, *, status: Status | None = None, freshness: Freshness | None = None) -> list[str]:
+        """Names of the recipes with this status and of this freshness, in the order they were done."""
+        return [
+            name
+            for name, record in self.records.items()
+            if status in (None, record.status) and freshness in (None, self.freshness[name])
+        ]
+
+
+@dataclass
+class _Running:
+    worker: Worker
+    lock: FileLock
+    cpus: int
+    memory: int
+
+
+class Executor:
+    """Runs recipes of a project.
+
+    Args:
+        project: The project.
+        reporter: Who is told.
+        require: True makes a skip for want of a package an error (``REQUIRE=all``).
+        fresh: Names of recipes to run even though the store has their record.
+    """
+
+    def __init__(
+        self, project: Project, reporter: Reporter, *, require: bool = False, fresh: frozenset[str] = frozenset()
+    ) -> None:
+        self._project = project
+        self._reporter = reporter
+        self._require = require
+        self._fresh = fresh
+        self._host = host.describe(project.settings)
+        self._cpus = host.cpus(project.settings)
+        self._memory = host.memory(project.settings)
+        self._outcome = Outcome()
+        self._running: dict[str, _Running] = {}
+        self._keys: dict[str, str] = {}
+
+    def run(self, names: Iterable[str]) -> Outcome:
+        """Make sure that the records of these recipes exist.
+
+        A failure does not end the run: what does not build on the failed recipe goes on.
+
+        Raises:
+            CatalogError: A name is unknown, or recipes build on each other in a circle.
+            HostLacks: A package is missing and `require` is set.
+            Interrupted: Ctrl-C; every worker and all it started is gone.
+        """
+        plan = graph.closure(names, lambda name: [item.name for item in self._recipe(name).inputs])
+        order = graph.in_order(plan)
+        urgency = graph.urgency(plan, self._usual)
+        self._reporter.planned(order)
+        waiting = sorted(order, key=lambda name: -urgency[name])
+        sweep(self._project.store)
+        try:
+            while waiting or self._running:
+                waiting = self._start_ready(waiting, plan)
+                if self._running or waiting:
+                    self._listen()
+        except KeyboardInterrupt:
+            raise Interrupted("interrupted; what was done so far is kept", Evidence(advice="the same command goes on")) from None
+        finally:
+            self._end_all()
+        return self._outcome
+
+    def stale(self, names: Iterable[str]) -> list[str]:
+        """The recipes that `run` would run for these names, as far as can be told before it does, each after what it builds on.
+
+        What builds on a stale recipe counts as stale, although an unchanged result may yet spare it. What cannot run on this host
+        for want of a capability does not count; what lacks a package does, since that can be installed.
+        """
+        plan = graph.closure(names, lambda name: [item.name for item in self._recipe(name).inputs])
+        records: dict[str, Record] = {}
+        found: list[str] = []
+        try:
+            for name in graph.in_order(plan):
+                recipe = self._recipe(name)
+                self._outcome.records = records
+                if any(other in found for other in plan[name]):
+                    found.append(name)
+                elif self._blocked(recipe) or self._project.capabilities.missing(recipe.needs):
+                    records[name] = replace(self._empty(name, Status.SKIPPED), reason="cannot run here")
+                elif self._project.missing_tools(recipe.tools) or (record := self._project.store.get(self._key(name))) is None:
+                    found.append(name)
+                else:
+                    records[name] = record
+        finally:
+            self._outcome = Outcome()
+            self._keys.clear()
+        return found
+
+    # -- starting -----------------------------------------------------------------------------------------------
+
+    def _start_ready(self, waiting: list[str], plan: dict[str, tuple[str, ...]]) -> list[str]:
+        """Look at every recipe that waits and whose inputs are there; returns those that still wait.
+
+        A record that the store has may make more recipes ready at once, so the round is repeated until nothing moves.
+        """
+        while True:
+            left = [name for name in waiting if not self._settle(name, plan[name])]
+            if len(left) == len(waiting):
+                return left
+            waiting = left
+
+    def _settle(self, name: str, needed: tuple[str, ...]) -> bool:
+        """Take a recipe from the waiting ones if it can be: found, skipped, or started."""
+        records = self._outcome.records
+        if any(other not in records for other in needed):
+            return False
+        recipe = self._recipe(name)
+        reason = self._blocked(recipe) or self._project.capabilities.missing(recipe.needs) or self._lacks(recipe)
+        if reason:
+            self._skip(name, reason)
+            return True
+        try:
+            return self._found(name) or self._begin(recipe)
+        except KvmdocsError as error:
+            self._fail(name, error)
+            return True
+
+    def _blocked(self, recipe: Recipe) -> str:
+        """Why a recipe cannot run because of what it builds on, or ""."""
+        for wanted in recipe.inputs:
+            record = self._outcome.records[wanted.name]
+            if record.status is Status.FAILED or (record.status is Status.SKIPPED and not wanted.optional):
+                return f"it builds on {wanted.name}, which " + (
+                    "failed" if record.status is Status.FAILED else f"was skipped: {record.reason}"
+                )
+        return ""
+
+    def _lacks(self, recipe: Recipe) -> str:
+        """Which of a recipe's tools the host lacks, and how to get them, or ""."""
+        missing = self._project.missing_tools(recipe.tools)
+        if not missing:
+            return ""
+        reason = f"this host lacks {', '.join(missing)}"
+        if self._require:
+            raise HostLacks(
+                f"recipe {recipe.name} cannot run: {reason}",
+                Evidence(recipe=recipe.name, advice=self._project.install_advice(recipe.tools)),
+            )
+        return f"{reason}; {self._project.install_advice(recipe.tools)}"
+
+    def _found(self, name: str) -> bool:
+        """Whether the store has the record."""
+        if name in self._fresh:
+            return False
+        record = self._project.store.get(self._key(name))
+        if record is None:
+            return False
+        self._done(name, record, Freshness.CACHED)
+        return True
+
+    def _begin(self, recipe: Recipe) -> bool:
+        """Start a recipe's worker if there is room for it and nobody else runs it."""
+        cpus = self._cpus if recipe.cpus == CPUS_ALL else min(recipe.cpus, self._cpus)
+        if not self._room(recipe, cpus):
+            return False
+        lock = self._project.store.try_lock(self._key(recipe.name))
+        if lock is None:
+            self._reporter.waiting(recipe.name)
+            return False
+        try:
+            # Another build may have made it between the look into the store and the lock.
+            if self._found(recipe.name):
+                lock.release()
+                return True
+            self._enough_disk(recipe)
+            worker = Worker.start(self._project, recipe, self._key(recipe.name), self._outcome.records, self._host, cpus)
+        except BaseException:
+            lock.release()
+            raise
+        self._reporter.started(recipe.name, self._usual(recipe.name))
+        self._running[recipe.name] = _Running(worker, lock, cpus, min(recipe.memory, self._memory))
+        return True
+
+    def _room(self, recipe: Recipe, cpus: int) -> bool:
+        """Whether processors, memory and named things are free. What runs alone always has room."""
+        if not self._running:
+            return True
+        taken = {thing for name in self._running for thing in self._recipe(name).resources}
+        if taken & set(recipe.resources):
+            return False
+        busy = sum(running.cpus for running in self._running.values())
+        used = sum(running.memory for running in self._running.values())
+        allowed = self._cpus * self._project.settings["limits.overcommit"]
+        return bool(busy + cpus <= allowed and used + recipe.memory <= self._memory)
+
+    def _enough_disk(self, recipe: Recipe) -> None:
+        free = self._project.store.free()
+        if free < recipe.disk:
+            raise HostLacks(
+                f"recipe {recipe.name} needs {recipe.disk / 2**30:.1f} GiB of disk and {free / 2**30:.1f} GiB are free "
+                f"where the store lies ({self._project.store.path})",
+                Evidence(recipe=recipe.name, advice="free space there or set KVMDOCS_STORE_PATH to a larger disk"),
+            )
+
+    # -- listening ----------------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Wait until a worker says something or ends, and take it in."""
+        if not self._running:
+            time.sleep(GRACE / 4)
+        workers = {running.worker: name for name, running in self._running.items()}
+        for worker in wait_any(list(workers), GRACE):
+            name = workers[worker]
+            for event in worker.events():
+                if event["kind"] == "step":
+                    self._reporter.step(name, event["number"], event["command"])
+                else:
+                    self._reporter.line(name, event["line"])
+            if worker.ended():
+                self._finish(name)
+        self._reporter.tick()
+
+    def _finish(self, name: str) -> None:
+        running = self._running.pop(name)
+        try:
+            record = running.worker.record()
+            self._project.store.put(record)
+            self._done(name, record, Freshness.RAN)
+        except KvmdocsError as error:
+            self._fail(name, error)
+        finally:
+            running.worker.close()
+            running.lock.release()
+
+    def _done(self, name: str, record: Record, freshness: Freshness) -> None:
+        self._outcome.records[name] = record
+        self._outcome.freshness[name] = freshness
+        self._reporter.finished(name, record, freshness)
+
+    def _skip(self, name: str, reason: str) -> None:
+        record = self._empty(name, Status.SKIPPED)
+        self._done(name, replace(record, reason=reason), Freshness.NONE)
+
+    def _fail(self, name: str, error: KvmdocsError) -> None:
+        """Note that a recipe did not get as far as a record of its own."""
+        evidence = error.evidence
+        told = Failure(
+            error=type(error).__name__,
+            message=error.message,
+            path=evidence.place.path if evidence.place else "",
+            line=evidence.place.line if evidence.place else 0,
+            advice=evidence.advice,
+            traceback=evidence.tail,
+        )
+        self._done(name, replace(self._empty(name, Status.FAILED), failure=told), Freshness.NONE)
+
+    def _empty(self, name: str, status: Status) -> Record:
+        return Record(recipe=name, key="", status=status, host=self._host, started=host.now())
+
+    def _end_all(self) -> None:
+        """End what still runs, and wait until it and all it started is gone."""
+        for running in self._running.values():
+            running.worker.abandon()
+        for running in self._running.values():
+            running.worker.close()
+            running.lock.release()
+        self._running.clear()
+
+    # -- looking things up --------------------------------------------------------------------------------------
+
+    def _recipe(self, name: str) -> Recipe:
+        return self._project.catalog.get(name).recipe
+
+    def _usual(self, name: str) -> float:
+        """Seconds a recipe took the last time, or what its author expects."""
+        last = self._project.store.latest(name)
+        return last.seconds if last else self._recipe(name).expects
+
+    def _key(self, name: str) -> str:
+        """A recipe's key; its inputs are done."""
+        if name not in self._keys:
+            recipe = self._recipe(name)
+            records = self._outcome.records
+            self._keys[name] = make_key(
+                recipe,
+                code=self._project.code_digest(name),
+                settings=self._project.taken_settings(recipe),
+                inputs={
+                    wanted.name: records[wanted.name].result or str(records[wanted.name].status) for wanted in recipe.inputs
+                },
+                tools=self._project.tool_versions(recipe.tools),
+                facts=host.facts(recipe.facts),
+                environ=self._project.declared_environ(recipe),
+            )
+        return self._keys[name]

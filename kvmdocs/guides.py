@@ -1,0 +1,90 @@
+"""Guides and their blocks: finding every ``python exec="on"`` block of a Markdown file, with its line.
+
+The form is that of pymdownx.superfences with markdown-exec: a fence of three or more backticks or tildes, indented or
+not, closed by a fence of the same kind that is at least as long. A block inside a longer fence is an example, not a block.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent
+
+_FENCE = re.compile(r"^(?P<indent>[ \t>]*)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)$")
+_TRUE = {"yes", "on", "true", "1"}
+
+
+@dataclass(frozen=True)
+class Block:
+    """An executable block of a guide.
+
+    Attributes:
+        guide: The Markdown file.
+        line: The line of the opening fence, counted from 1.
+        code: The Python in it.
+        session: Name of the session whose names it shares, or "".
+    """
+
+    guide: Path
+    line: int
+    code: str
+    session: str = ""
+
+    def source(self) -> str:
+        """The code with as many empty lines before it as put it on its lines in the guide."""
+        return "\n" * self.line + self.code
+
+
+def find_blocks(guide: Path) -> list[Block]:
+    """All executable Python blocks of a guide, in order.
+
+    Raises:
+        UnicodeDecodeError: The guide is not UTF-8.
+    """
+    return list(_blocks(guide, guide.read_text("utf-8").splitlines()))
+
+
+def _blocks(guide: Path, lines: list[str]) -> Iterator[Block]:
+    number = 0
+    while number < len(lines):
+        opening = _FENCE.match(lines[number])
+        if not opening:
+            number += 1
+            continue
+        end = _closing(lines, number, opening["fence"])
+        language, options = _info(opening["info"])
+        if language in ("python", "py") and options.get("exec", "").lower() in _TRUE:
+            body = lines[number + 1 : end]
+            yield Block(guide, number + 1, dedent("\n".join(_unquoted(body, opening["indent"]))), options.get("session", ""))
+        number = end + 1
+
+
+def _closing(lines: list[str], opening: int, fence: str) -> int:
+    """The line of the closing fence; past the last line when there is none."""
+    closing = re.compile(rf"^[ \t>]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$")
+    for number in range(opening + 1, len(lines)):
+        if closing.match(lines[number]):
+            return number
+    return len(lines)
+
+
+def _unquoted(body: list[str], indent: str) -> list[str]:
+    """Lines of a block inside a quotation without its marks."""
+    if ">" not in indent:
+        return body
+    return [re.sub(r"^[ \t]*(> ?)+", "", line) for line in body]
+
+
+def _info(info: str) -> tuple[str, dict[str, str]]:
+    """Language and options of a fence: ``python exec="on"``, also in braces with a leading dot."""
+    try:
+        words = shlex.split(info.strip().strip("{}"))
+    except ValueError:
+        return "", {}
+    if not words:
+        return "", {}
+    options = dict(word.split("=", 1) for word in words[1:] if "=" in word)
+    return words[0].lstrip("."), options

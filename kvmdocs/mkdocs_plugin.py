@@ -1,0 +1,153 @@
+"""The MkDocs plugin: thin, and adding only what needs to know the whole site.
+
+Before the first page is rendered it runs all that the guides ask for, in parallel and with progress, and gives one list of what
+failed. It tells `show()` which page it prints into, offers whole logs as downloads, and watches the recipes in ``mkdocs serve``. A
+site without the plugin still builds.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from mkdocs.config import config_options
+from mkdocs.config.base import Config
+from mkdocs.exceptions import PluginError
+from mkdocs.plugins import BasePlugin
+from mkdocs.structure.files import File, Files
+from mkdocs.utils import get_relative_url
+
+from kvmdocs import recipe as recipes
+from kvmdocs import report
+from kvmdocs.errors import KvmdocsError
+from kvmdocs.executor import Executor, Outcome
+from kvmdocs.model import Record, Status
+from kvmdocs.present import Publisher, earlier
+from kvmdocs.project import Project
+from kvmdocs.render import Language
+from kvmdocs.settings import find_root
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.livereload import LiveReloadServer
+    from mkdocs.structure.pages import Page
+
+LOGS = "logs"
+"""Folder of the site with the whole logs."""
+
+
+class KvmdocsConfig(Config):
+    """The plugin's options in ``mkdocs.yml``."""
+
+    enabled = config_options.Type(bool, default=True)
+    """Whether the plugin does anything; without it, blocks still run one by one."""
+
+
+class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):
+    """See the module."""
+
+    def __init__(self) -> None:
+        self._serving = False
+        self._publisher: Publisher | None = None
+        self._presenting: recipes.presenting | None = None
+        self._page: Page | None = None
+        self._logs: dict[tuple[str, str], File] = {}
+
+    def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
+        """Remember whether somebody edits while this runs. Its mere presence keeps the plugin alive between builds."""
+        del dirty
+        self._serving = command == "serve"
+
+    def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
+        """Run all that this site's guides ask for.
+
+        Raises:
+            PluginError: A guide is wrong or a recipe failed; the message lists all of them.
+        """
+        if not self.config.enabled:
+            return files
+        root = find_root(Path(config.config_file_path).parent if config.config_file_path else None)
+        if self._serving:
+            _forget_modules(root)
+        try:
+            project = Project(root, guides=[Path(page.abs_src_path) for page in files.documentation_pages() if page.abs_src_path])
+            outcome = self._run(project)
+        except KvmdocsError as error:
+            raise PluginError(error.report()) from error
+        self._offer_logs(files, config, project, outcome)
+        language = Language.of(str(config.theme.get("language", "en")))
+        self._publisher = Publisher(project, outcome, language, self._link)
+        self._presenting = recipes.presenting(self._publisher)
+        self._presenting.__enter__()
+        return files
+
+    def _run(self, project: Project) -> Outcome:
+        catalog = project.catalog
+        if catalog.problems:
+            raise PluginError("\n\n".join(problem.report() for problem in catalog.problems))
+        outcome = Executor(project, report.Lines()).run(catalog.asked())
+        before = earlier.get()
+        if before is not None:
+            outcome.freshness.update({name: before.freshness[name] for name in outcome.records if name in before.freshness})
+        failed = [outcome.records[name] for name in outcome.names(status=Status.FAILED)]
+        if failed:
+            raise PluginError(
+                "\n\n".join(
+                    report.describe_failure(record, catalog.askers(record.recipe), project.store) for record in failed
+                )
+            )
+        return outcome
+
+    def _offer_logs(self, files: Files, config: MkDocsConfig, project: Project, outcome: Outcome) -> None:
+        """Add the whole log of every step that has one to the site."""
+        self._logs = {}
+        for name in project.catalog.asked():
+            record = outcome.records[name]
+            for step in record.steps:
+                if step.output.log:
+                    path = project.store.logs(record.key) / step.output.log
+                    file = File.generated(config, f"{LOGS}/{name}/{step.output.log}", abs_src_path=str(path))
+                    files.append(file)
+                    self._logs[name, step.output.log] = file
+
+    def _link(self, record: Record, name: str) -> str | None:
+        file = self._logs.get((record.recipe, name))
+        return get_relative_url(file.url, self._page.url) if file and self._page else None
+
+    def on_page_markdown(self, markdown: str, *, page: Page, **_: Any) -> None:
+        """Note which page is rendered next."""
+        del markdown
+        self._page = page
+        if self._publisher and page.file.abs_src_path:
+            self._publisher.guide = Path(page.file.abs_src_path)
+
+    def on_post_build(self, **_: Any) -> None:
+        """The site is built."""
+        self._leave()
+
+    def on_build_error(self, **_: Any) -> None:
+        """The site could not be built."""
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._presenting is not None:
+            self._presenting.__exit__(None, None, None)
+            self._presenting = None
+
+    def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, **_: Any) -> LiveReloadServer:
+        """Build again when a recipe or a setting changes."""
+        if self._publisher is not None:
+            project = self._publisher.project
+            for name in (project.settings["project.recipes"], "kvmdocs.toml"):
+                if (project.root / name).exists():
+                    server.watch(str(project.root / name))
+        return server
+
+
+def _forget_modules(root: Path) -> None:
+    """Forget the project's recipes, so that an edited one is imported anew."""
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        if path and name.partition(".")[0] != "kvmdocs" and Path(path).is_relative_to(root) and "site-packages" not in path:
+            del sys.modules[name]

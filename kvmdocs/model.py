@@ -1,0 +1,212 @@
+"""The values that cross every boundary of the engine: steps, outputs, records.
+
+They are frozen and hold plain data, so that a record means the same in the worker that made it, in the build that shows
+it and on a machine that never ran it. Nothing here knows a path of the host: paths appear under the lab's
+readable folder (`kvmdocs.names`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+SCHEMA = 1
+"""Version of the record's form and of the key. Raising it makes every record stale."""
+
+
+class Where(StrEnum):
+    """Who a step's command was typed to; it decides the prompt a reader sees."""
+
+    HOST = "host"
+    """A shell of an ordinary user on the host: ``$``."""
+    ROOT = "root"
+    """A root shell on the host: ``#``."""
+    GUEST = "guest"
+    """A shell inside a guest, over its serial console."""
+    GDB = "gdb"
+    """The debugger: ``(gdb)``."""
+    HMP = "hmp"
+    """QEMU's human monitor: ``(qemu)``."""
+    QMP = "qmp"
+    """QEMU's machine monitor: one JSON object a line."""
+    FILE = "file"
+    """A file that was written; the command is its name, the input its text."""
+
+
+class Status(StrEnum):
+    """How a recipe ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Freshness(StrEnum):
+    """Where a record came from."""
+
+    RAN = "ran"
+    """This build ran the recipe."""
+    CACHED = "cached"
+    """The store had it."""
+    NONE = "none"
+    """There is none: the recipe was skipped or did not get to run."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a step printed, both streams in the order they arrived.
+
+    Attributes:
+        head: The text from the beginning; all of it when `omitted_bytes` is 0.
+        tail: The last part, when something between head and tail was left out.
+        omitted_lines: Lines between head and tail that are only in the log.
+        omitted_bytes: Bytes between head and tail that are only in the log.
+        log: File name of the whole log beside the record, when anything was left out; else None.
+        lost_bytes: Bytes that even the log does not hold, because the output passed the log's limit.
+    """
+
+    head: str = ""
+    tail: str = ""
+    omitted_lines: int = 0
+    omitted_bytes: int = 0
+    log: str | None = None
+    lost_bytes: int = 0
+
+    @property
+    def text(self) -> str:
+        """Head and tail, with a line between them that says what was left out."""
+        if not self.omitted_bytes:
+            return self.head
+        return f"{self.head}[… {self.omitted_lines} lines …]\n{self.tail}"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of a recipe and what came back.
+
+    Attributes:
+        where: Who it was typed to.
+        command: The command as a reader would type it; may have several lines.
+        output: What it printed.
+        cwd: Working directory as a reader would write it (``~/kvm-lab/…``); None where there is none (gdb, monitors).
+        section: The section of the recipe it belongs to, or None.
+        machine: Label of the machine or terminal when the recipe uses several, else "".
+        stdin: Text fed to the command or, for `Where.FILE`, the file's content.
+        background: True when the command goes on while later steps run (``&``).
+        status: Exit status; negative for a signal; None where there is none or it is still running.
+        started: Seconds from the recipe's start to the step's.
+        seconds: How long it took.
+    """
+
+    where: Where
+    command: str
+    output: Output = field(default_factory=Output)
+    cwd: str | None = None
+    section: str | None = None
+    machine: str = ""
+    stdin: str | None = None
+    background: bool = False
+    status: int | None = None
+    started: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Host:
+    """The machine a record was made on, as far as a reader wants to know.
+
+    Attributes:
+        name: A label, from the setting ``host.name``.
+        system: Distribution and version, such as ``Debian GNU/Linux 12 (bookworm)``.
+        kernel: The running kernel's release.
+        machine: The architecture, such as ``x86_64``.
+        cpus: Processors the build may use.
+        memory: Physical memory in bytes.
+    """
+
+    name: str
+    system: str
+    kernel: str
+    machine: str
+    cpus: int
+    memory: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a recipe failed, as plain data (see `kvmdocs.errors`).
+
+    Attributes:
+        error: Class name in `kvmdocs.errors`.
+        message: What is wrong, in a sentence.
+        path: The recipe's (or guide's) file in which it was raised, "" if unknown.
+        line: The line in it.
+        step: Number of the step, counted from 1; 0 if none.
+        advice: What to type or change next.
+        traceback: Python's traceback, for the log.
+    """
+
+    error: str
+    message: str
+    path: str = ""
+    line: int = 0
+    step: int = 0
+    advice: str = ""
+    traceback: str = ""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What running a recipe gave.
+
+    Attributes:
+        recipe: The recipe's name.
+        key: SHA-256, in hexadecimal, of all that can change the record (`kvmdocs.digest`).
+        status: How it ended.
+        reason: Why it was skipped; "" otherwise.
+        failure: Why it failed; None otherwise.
+        steps: Its steps, in the order they began.
+        value: What the recipe returned, in JSON form (`kvmdocs.values`).
+        result: SHA-256 of the value and of the artefacts it names; what later recipes' keys take.
+        contents: Content digest of each path in the value.
+        inputs: Result digest of each recipe this one was built on.
+        settings: Value of each setting the recipe took.
+        tools: Version of each tool the recipe declares.
+        host: Where it ran.
+        started: When, in UTC, ISO 8601 with seconds.
+        seconds: How long it took, waiting not counted.
+        emulated: True when something ran under emulation, so that its times are no performance figures.
+        schema: Version of this form.
+    """
+
+    recipe: str
+    key: str
+    status: Status
+    host: Host
+    started: str
+    seconds: float = 0.0
+    reason: str = ""
+    failure: Failure | None = None
+    steps: tuple[Step, ...] = ()
+    value: Any = None
+    result: str = ""
+    contents: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    tools: dict[str, str] = field(default_factory=dict)
+    emulated: bool = False
+    schema: int = SCHEMA
+
+    def section(self, name: str | None) -> tuple[Step, ...]:
+        """The steps of one section, or all steps for None.
+
+        Raises:
+            KeyError: The recipe has no such section.
+        """
+        if name is None:
+            return self.steps
+        steps = tuple(step for step in self.steps if step.section == name)
+        if not steps:
+            raise KeyError(name)
+        return steps

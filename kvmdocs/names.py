@@ -1,0 +1,105 @@
+"""How the host's paths and addresses appear to a reader.
+
+The store keeps a recipe's workspace under a name that holds its key. A reader has one folder, ``~/kvm-lab``, with one
+folder a recipe. `Names` turns the one into the other wherever text leaves a recipe: commands, output, logs,
+messages. It also hides what must not be shown: the addresses of package mirrors, the project's own place on the disk.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+WIDTH = 96
+"""Columns after which a command is wrapped; what a page shows without a scroll bar."""
+
+KEY_LENGTH = 16
+"""Hexadecimal digits of a key in the name of a workspace; 64 bits keep two keys of one recipe apart."""
+
+_SAFE = re.compile(r"[\w@%+=:,./~$-]+", re.ASCII)
+
+
+@dataclass
+class Names:
+    """The mapping between this host's paths and what a reader sees.
+
+    Attributes:
+        work: The store's folder of workspaces, each named ``<recipe>-<key's first digits>``.
+        lab: The readable folder, such as ``~/kvm-lab``.
+        masks: Text that must not be shown, and what is shown instead (longest first wins).
+    """
+
+    work: Path
+    lab: str = "~/kvm-lab"
+    masks: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def _workspace(self) -> re.Pattern[str]:
+        return re.compile(rf"{re.escape(str(self.work))}/(\w+)-[0-9a-f]{{{KEY_LENGTH}}}(?![0-9a-f])")
+
+    def mask(self, text: str, shown: str) -> None:
+        """From now on show `shown` wherever `text` appears."""
+        if text and text != shown:
+            self.masks[text] = shown
+
+    def readable(self, text: str) -> str:
+        """`text` as a reader may see it; text that names nothing of this host comes back as it is."""
+        text = self._workspace.sub(lambda found: f"{self.lab}/{found[1]}", text)
+        for secret in sorted(self.masks, key=len, reverse=True):
+            text = text.replace(secret, self.masks[secret])
+        return text
+
+    def argument(self, argument: str) -> str:
+        """One argument of a command as it is typed, quoted where a shell needs it.
+
+        A tilde is only expanded at the beginning of a word, so a lab path further in is written with ``$HOME``.
+        """
+        shown = self.readable(argument)
+        if shown.startswith(self.lab) and self.lab not in shown[1:]:
+            if _SAFE.fullmatch(shown):
+                return shown
+            return f"{self.lab}/{shlex.quote(shown[len(self.lab) + 1 :])}"
+        if self.lab in shown and self.lab.startswith("~/"):
+            expanded = shown.replace(self.lab, f"$HOME/{self.lab[2:]}")
+            return expanded if _SAFE.fullmatch(expanded) else '"' + re.sub(r'(["`\\])', r"\\\1", expanded) + '"'
+        return shown if shown and _SAFE.fullmatch(shown) and "$" not in shown else shlex.quote(shown)
+
+    def command(self, argv: list[str], *, option_a_line: bool = False) -> str:
+        """A command line as a reader types it, wrapped at its options.
+
+        Args:
+            argv: The program and its arguments.
+            option_a_line: Give every option a line of its own once the command does not fit one; else fill lines.
+        """
+        words = [self.argument(word) for word in argv]
+        line = " ".join(words)
+        if len(line) <= WIDTH:
+            return line
+        groups = [words[:1]]
+        for word in words[1:]:
+            if word.startswith(("-", "'-")) or len(groups[-1]) > 1 and not groups[-1][0].startswith(("-", "'-")):
+                groups.append([word])
+            else:
+                groups[-1].append(word)
+        return _fill([" ".join(group) for group in groups], one_each=option_a_line)
+
+    def text(self, line: str) -> str:
+        """A line of shell as a reader types it: lab paths inside a word are written with ``$HOME``."""
+        shown = self.readable(line)
+        if not self.lab.startswith("~/"):
+            return shown
+        return re.sub(rf"(?<=[^\s(;|&]){re.escape(self.lab)}", f"$HOME/{self.lab[2:]}", shown)
+
+
+def _fill(groups: list[str], *, one_each: bool) -> str:
+    """Join words into lines that end in a backslash, the later ones indented."""
+    lines = [groups[0]]
+    for group in groups[1:]:
+        if not one_each and len(lines[-1]) + len(group) + 3 <= WIDTH:
+            lines[-1] += f" {group}"
+        else:
+            lines.append(f"    {group}")
+    return " \\\n".join(lines)

@@ -1,0 +1,132 @@
+"""Keeping what a step printed without keeping all of it in memory.
+
+A command may print one line or a gigabyte. A page needs its beginning and its end; the rest belongs into a log on disk, and
+even that has a limit.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, BinaryIO
+
+from kvmdocs.model import Output
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from kvmdocs.names import Names
+
+HEAD = 48 * 1024
+"""Bytes of the beginning that a record holds."""
+TAIL = 16 * 1024
+"""Bytes of the end that a record holds when the beginning is full."""
+
+class Capture:
+    """Takes bytes as they arrive and gives an `Output` when the step is over.
+
+    It has ``write`` and ``flush``, which is all that the `sh` package asks of what it redirects to.
+
+    Args:
+        log: Where the whole output goes once it does not fit a record; the file appears only then.
+        limit: The largest log in bytes; what comes after is counted, not kept (its end still is).
+    """
+
+    def __init__(self, log: Path, limit: int) -> None:
+        self._log_path = log
+        self._limit = limit
+        self._head = bytearray()
+        self._tail: deque[bytes] = deque()
+        self._tail_size = 0
+        self._file: BinaryIO | None = None
+        self._logged = 0
+        self._total = 0
+        self._lines = 0
+
+    def write(self, chunk: bytes | str) -> None:
+        """Take the next piece of output."""
+        data = chunk.encode("utf-8", "replace") if isinstance(chunk, str) else chunk
+        self._total += len(data)
+        if self._file is None and len(self._head) + len(data) <= HEAD:
+            self._head += data
+            return
+        self._spill(data)
+
+    def flush(self) -> None:
+        """Nothing is held back on the way to the log."""
+
+    def _spill(self, data: bytes) -> None:
+        """Write past the head: into the log while it has room, and into the ring that keeps the end."""
+        if self._file is None:
+            self._log_path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._log_path.open("wb")
+            self._log(bytes(self._head))
+            room = HEAD - len(self._head)
+            self._head += data[:room]
+            self._log(data[:room])
+            data = data[room:]
+        self._log(data)
+        self._lines += data.count(b"\n")
+        self._tail.append(data)
+        self._tail_size += len(data)
+        while self._tail_size - len(self._tail[0]) >= TAIL:
+            self._tail_size -= len(self._tail.popleft())
+
+    def _log(self, data: bytes) -> None:
+        if self._file is not None and self._logged < self._limit:
+            kept = data[: self._limit - self._logged]
+            self._file.write(kept)
+            self._logged += len(kept)
+
+    def last_line(self) -> str:
+        """The last line so far that is not empty, for progress."""
+        recent = (b"".join(self._tail) if self._tail else bytes(self._head[-400:]))[-400:]
+        lines = recent.decode("utf-8", "replace").split("\n")
+        return next((line.rsplit("\r", 1)[-1].strip() for line in reversed(lines) if line.strip()), "")
+
+    def text(self) -> str:
+        """What is kept so far, for a message."""
+        return self.finish(None).text if self._file is None else self.last_line()
+
+    def finish(self, names: Names | None) -> Output:
+        """Close the log and give what a record holds.
+
+        Args:
+            names: Turns paths of the host into readable ones, in the output and in the log.
+        """
+        head = _clean(bytes(self._head), names)
+        if self._file is None:
+            return Output(head=head)
+        self._file.close()
+        if names is not None:
+            _rewrite(self._log_path, names)
+        # The ring keeps whole chunks, so its end may hold far more than a page needs; cut at a line where there is one.
+        end = b"".join(self._tail)[-TAIL:]
+        cut = end.find(b"\n") + 1 if len(end) == TAIL else 0
+        end = end[cut:]
+        cut_head = self._head.rfind(b"\n") + 1 or len(self._head)
+        head = _clean(bytes(self._head[:cut_head]), names)
+        return Output(
+            head=head,
+            tail=_clean(end, names),
+            omitted_lines=max(0, self._lines + self._head[cut_head:].count(b"\n") - end.count(b"\n")),
+            omitted_bytes=max(0, self._total - cut_head - len(end)),
+            log=self._log_path.name,
+            lost_bytes=self._total - self._logged,
+        )
+
+
+def _clean(data: bytes, names: Names | None) -> str:
+    """Text as a terminal would leave it: a line that a carriage return overwrote is gone."""
+    text = data.decode("utf-8", "replace")
+    if "\r" in text:
+        text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
+    return names.readable(text) if names is not None else text
+
+
+def _rewrite(path: Path, names: Names) -> None:
+    """Make a log readable in place, a few lines at a time, so that its size costs no memory."""
+    fresh = path.with_suffix(".readable")
+    with path.open("r", encoding="utf-8", errors="replace", newline="") as source, fresh.open("w", encoding="utf-8") as target:
+        while lines := source.readlines(1 << 20):
+            target.write(_clean("".join(lines).encode("utf-8", "replace"), names))
+    fresh.replace(path)

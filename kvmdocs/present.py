@@ -1,0 +1,108 @@
+"""Printing records into pages: what `Recipe.show` reaches while a site is built.
+
+A build with the MkDocs plugin has run everything before the first page is rendered, and only prints here. Without the plugin (another
+site generator, or a block executed by hand) the same call runs what is missing, there and then.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from kvmdocs import report
+from kvmdocs.errors import Evidence, GuideError, KvmdocsError, Place, RecipeFailed
+from kvmdocs.executor import Executor, Outcome
+from kvmdocs.model import Freshness, Record, Status
+from kvmdocs.project import Project
+from kvmdocs.recipe import Recipe, ShowOptions
+from kvmdocs.render import Language, transcript
+
+LANGUAGE = "KVMDOCS_LANGUAGE"
+"""Environment variable with the language of pages rendered without the plugin."""
+
+Links = Callable[[Record, str], str | None]
+"""Gives the address, from the page, of a whole log of a record; None when the page cannot link to it."""
+
+earlier: ContextVar[Outcome | None] = ContextVar("earlier", default=None)
+"""What the command around this build has run already, so that a page can say that a record was made for this build."""
+
+
+@dataclass
+class Publisher:
+    """A presenter that prints records.
+
+    Attributes:
+        project: The project.
+        outcome: Records that are there already; others are made when they are asked for.
+        language: The pages' language.
+        links: Where whole logs can be had.
+        guide: The guide that is being rendered, for messages.
+    """
+
+    project: Project
+    outcome: Outcome = field(default_factory=Outcome)
+    language: Language = Language.EN
+    links: Links = lambda _record, _name: None
+    guide: Path | None = None
+
+    def show(self, recipe: Recipe, options: ShowOptions, emit: Callable[[str], None]) -> None:
+        """Print a recipe's record.
+
+        Raises:
+            RecipeFailed: The recipe failed.
+            GuideError: The recipe has no section of that name, or a note matches nothing.
+        """
+        record = self._ensure(recipe.name)
+        if record.status is Status.FAILED:
+            raise self._failed(record)
+        try:
+            emit(self.render(record, options))
+        except KvmdocsError as error:
+            raise error.seen(recipe=recipe.name, guides=self._asking(recipe.name)) from error
+
+    def render(self, record: Record, options: ShowOptions) -> str:
+        """The HTML of a record that passed or was skipped."""
+        self._check_section(record, options)
+        fresh = self.outcome.freshness.get(record.recipe, Freshness.CACHED)
+        return transcript(
+            record, options, self.language, freshness=fresh, logs=lambda name: self.links(record, name)
+        )
+
+    def _check_section(self, record: Record, options: ShowOptions) -> None:
+        if options.section is None or record.status is Status.SKIPPED:
+            return
+        known = list(dict.fromkeys(step.section for step in record.steps if step.section))
+        if options.section not in known:
+            raise GuideError(
+                f"recipe {record.recipe} has no section {options.section!r}",
+                Evidence(advice=f"its sections are: {', '.join(known) or 'none'}"),
+            )
+
+    def _ensure(self, name: str) -> Record:
+        if name not in self.outcome.records:
+            made = Executor(self.project, report.Lines()).run([name])
+            self.outcome.records.update(made.records)
+            self.outcome.freshness.update(made.freshness)
+        return self.outcome.records[name]
+
+    def _failed(self, record: Record) -> RecipeFailed:
+        evidence = report.evidence(record, self._asking(record.recipe), self.project.store)
+        message = record.failure.message if record.failure else "failed"
+        return RecipeFailed(f"recipe {record.recipe}: {message}", evidence)
+
+    def _asking(self, name: str) -> tuple[Place, ...]:
+        """The places that show a recipe: on the page being rendered, if that is known."""
+        places = self.project.catalog.askers(name)
+        if self.guide is None:
+            return places
+        shown = self.project.catalog.shown(self.guide)
+        return tuple(place for place in places if place.path == shown) or (Place(shown),)
+
+
+def default_publisher() -> Publisher:
+    """The presenter of a block that is executed without a build around it: of the project in the working directory."""
+    language = os.environ.get(LANGUAGE, "en")
+    return Publisher(Project(), language=Language.of(language))

@@ -1,0 +1,260 @@
+"""The executor's side of a worker: starting it under a keeper, listening to it, ending it, taking its record in.
+
+A build that is killed leaves nothing running (`kvmdocs.keeper`). Should even the keepers be killed, the next build finds what they left by the
+variable ``KVMDOCS_RUN`` in the environment of every process a recipe starts (`sweep`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from kvmdocs import keeper
+from kvmdocs.errors import Evidence, StoreError, TimedOut, WorkerLost, describe_status
+from kvmdocs.model import Host, Record
+from kvmdocs.project import Project
+from kvmdocs.recipe import Recipe
+from kvmdocs.store import Store, load
+from kvmdocs.worker import RECORD, Task
+
+MARK = "KVMDOCS_RUN"
+"""Environment variable that marks every process of a run with the run's folder."""
+OWNER = "owner.json"
+PATIENCE = 20.0
+"""Seconds the keeper gives a worker beyond its own time limit, to clean up and to write its record."""
+LAST_WORDS = 4000
+"""Bytes of a lost worker's output that go into the message about it."""
+
+
+class Worker:
+    """A worker under way."""
+
+    def __init__(self, folder: Path, task: Task, process: subprocess.Popen[bytes], lifeline: int, events: int) -> None:
+        self._folder = folder
+        self._task = task
+        self._process = process
+        self._lifeline = lifeline
+        self._events = events
+        self._unread = b""
+        self._talks = True
+        self._closed = False
+        self.pidfd = os.pidfd_open(process.pid)
+
+    @classmethod
+    def start(
+        cls, project: Project, recipe: Recipe, key: str, records: Mapping[str, Record], host: Host, cpus: int
+    ) -> Worker:
+        """Prepare the workspace and start the worker of a recipe. The caller holds the key's lock."""
+        store = project.store
+        workspace = store.prepare(recipe.name, key)
+        store.runs.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=store.runs))
+        claim(folder)
+        task = make_task(project, recipe, key, records, host, cpus, workspace, folder)
+        path = task.save(folder)
+        lifeline, held = os.pipe()
+        events, told = os.pipe()
+        command = [sys.executable, "-m", "kvmdocs.worker", str(path), str(told)]
+        with (folder / "worker.log").open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-I", keeper.__file__, str(lifeline), str(task.timeout + PATIENCE), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                cwd=project.root,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                pass_fds=(lifeline, told),
+                start_new_session=True,
+            )
+        os.close(lifeline)
+        os.close(told)
+        os.set_blocking(events, False)
+        return cls(folder, task, process, held, events)
+
+    def fileno(self) -> int:
+        """The pipe on which the worker says what it does."""
+        return self._events
+
+    def events(self) -> list[dict[str, Any]]:
+        """What the worker has said since the last call."""
+        try:
+            while chunk := os.read(self._events, 65536):
+                self._unread += chunk
+            self._talks = False
+        except BlockingIOError:
+            pass
+        *lines, self._unread = self._unread.split(b"\n")
+        return [json.loads(line) for line in lines]
+
+    def talks(self) -> bool:
+        """Whether somebody may still say something on the pipe."""
+        return self._talks
+
+    def ended(self) -> bool:
+        """Whether the worker and all it started are gone."""
+        return self._process.poll() is not None
+
+    def record(self) -> Record:
+        """The record it left.
+
+        Raises:
+            TimedOut: It had to be killed when its time was over.
+            WorkerLost: It ended without leaving one.
+        """
+        status = self._process.wait()
+        path = self._folder / RECORD
+        try:
+            return load(path.read_bytes())
+        except (FileNotFoundError, ValueError):
+            pass
+        words = self._last_words()
+        evidence = Evidence(recipe=self._task.recipe, tail=words)
+        if status == keeper.TIMED_OUT:
+            raise TimedOut(f"recipe {self._task.recipe} was killed: it ignored its time limit", evidence)
+        code = 128 - status if status > 128 else status
+        raise WorkerLost(f"the worker of {self._task.recipe} ended without a record ({describe_status(code)})", evidence)
+
+    def _last_words(self) -> str:
+        try:
+            return (self._folder / "worker.log").read_bytes()[-LAST_WORDS:].decode("utf-8", "replace").strip()
+        except OSError:
+            return ""
+
+    def abandon(self) -> None:
+        """Ask the keeper to end everything: what it holds of the lifeline says that the build is gone."""
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+
+    def close(self) -> None:
+        """Wait until everything is gone and remove the run's folder."""
+        if self._closed:
+            return
+        self._closed = True
+        self.abandon()
+        try:
+            self._process.wait(keeper_patience())
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        os.close(self._events)
+        os.close(self.pidfd)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def keeper_patience() -> float:
+    """Seconds to wait for a keeper that was told to end everything."""
+    return PATIENCE + 10.0
+
+
+def make_task(
+    project: Project,
+    recipe: Recipe,
+    key: str,
+    records: Mapping[str, Record],
+    host: Host,
+    cpus: int,
+    workspace: Path,
+    folder: Path,
+) -> Task:
+    """What a worker is told."""
+    entry = project.catalog.get(recipe.name)
+    store = project.store
+    return Task(
+        recipe=recipe.name,
+        key=key,
+        root=str(project.root),
+        guide=project.catalog.shown(entry.block.guide) if entry.block else "",
+        line=entry.block.line if entry.block else 0,
+        workspace=str(workspace),
+        logs=str(store.logs(key)),
+        work=str(store.work),
+        home=str(store.home),
+        inputs={wanted.name: records[wanted.name].value for wanted in recipe.inputs},
+        digests={wanted.name: records[wanted.name].result for wanted in recipe.inputs},
+        contents={path: digest for wanted in recipe.inputs for path, digest in records[wanted.name].contents.items()},
+        settings={parameter: project.settings[name] for parameter, name in recipe.settings.items()},
+        shown_settings=project.taken_settings(recipe),
+        tools=project.tool_versions(recipe.tools),
+        host=dataclasses.asdict(host),
+        environ={**project.environ(recipe), MARK: str(folder)},
+        lab=project.settings["lab.folder"],
+        masks={},
+        cpus=cpus,
+        memory=recipe.memory,
+        log_limit=project.settings["limits.log"],
+        timeout=recipe.timeout,
+    )
+
+
+def wait_any(workers: list[Worker], seconds: float) -> list[Worker]:
+    """The workers that said something or ended, waiting at most so many seconds for the first.
+
+    A worker's pipe may be closed a moment before its keeper has made sure that nothing is left, so a keeper's end is waited for as such.
+    """
+    with selectors.DefaultSelector() as selector:
+        for worker in workers:
+            if worker.talks():
+                selector.register(worker, selectors.EVENT_READ, worker)
+            selector.register(worker.pidfd, selectors.EVENT_READ, worker)
+        return list({id(key.data): key.data for key, _ in selector.select(seconds)}.values())
+
+
+def claim(folder: Path) -> None:
+    """Note in a run's folder which process it belongs to."""
+    mine = psutil.Process()
+    (folder / OWNER).write_text(json.dumps({"pid": mine.pid, "born": mine.create_time()}), "utf-8")
+
+
+def sweep(store: Store) -> int:
+    """Kill what runs of dead builds left behind, and remove their folders.
+
+    Returns:
+        How many processes were killed.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+    if not store.runs.is_dir():
+        return 0
+    killed = 0
+    for folder in store.runs.iterdir():
+        if _owned(folder):
+            continue
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == str(folder):
+                    process.send_signal(signal.SIGKILL)
+                    killed += 1
+            except (psutil.Error, OSError):
+                continue
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise StoreError(f"the left-over run {folder} cannot be removed: {error.strerror}") from error
+    return killed
+
+
+def _owned(folder: Path) -> bool:
+    """Whether the build that a run's folder belongs to is alive. A folder without an owner is just being made."""
+    try:
+        owner = json.loads((folder / OWNER).read_text("utf-8"))
+    except (OSError, ValueError):
+        return time.time() - folder.stat().st_mtime < 60 if folder.exists() else True
+    try:
+        return abs(psutil.Process(owner["pid"]).create_time() - owner["born"]) < 1
+    except psutil.Error:
+        return False

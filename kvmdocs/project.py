@@ -1,0 +1,152 @@
+"""A project: its settings, catalog, store and host, put together once for everybody who runs recipes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from kvmdocs.catalog import Catalog
+from kvmdocs.errors import CatalogError
+from kvmdocs.host import Capabilities
+from kvmdocs.packages import Tools, detect_manager, install_command
+from kvmdocs.recipe import Recipe
+from kvmdocs.settings import Settings, find_root
+from kvmdocs.store import Store, write_whole
+
+PASSED_ON = (
+    "PATH",
+    "USER",
+    "LOGNAME",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+)
+"""Variables of the build's environment that every recipe sees: where programs are, and how the network is reached."""
+
+FIXED = {
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+    "TERM": "dumb",
+    "COLUMNS": "100",
+    "LINES": "40",
+    "PAGER": "cat",
+    "GIT_PAGER": "cat",
+    "GIT_TERMINAL_PROMPT": "0",
+    "DEBIAN_FRONTEND": "noninteractive",
+    "DEBUGINFOD_URLS": "",
+}
+"""Variables that are the same for every recipe on every host, so that output does not depend on who builds."""
+
+
+class Project:
+    """Everything the engine knows about one project.
+
+    Args:
+        root: The project's folder; found from the working directory if not given.
+        guides: The guides to read; all if not given.
+    """
+
+    def __init__(self, root: Path | None = None, guides: Iterable[Path] | None = None) -> None:
+        self.settings = Settings.load(find_root() if root is None else root.resolve())
+        self._guides = None if guides is None else list(guides)
+
+    @property
+    def root(self) -> Path:
+        """The project's folder."""
+        return self.settings.root
+
+    @cached_property
+    def catalog(self) -> Catalog:
+        """The project's recipes and what its guides ask for."""
+        return Catalog.load(self.settings, self._guides)
+
+    @cached_property
+    def store(self) -> Store:
+        """The store: where the setting ``store.path`` says, else in the user's cache folder."""
+        path = self.settings["store.path"] or platformdirs.user_cache_dir("kvmdocs")
+        return Store((self.root / Path(path).expanduser()).resolve())
+
+    @cached_property
+    def capabilities(self) -> Capabilities:
+        """What the host is able to do."""
+        return Capabilities(self.settings, self.store)
+
+    # -- what goes into a key -----------------------------------------------------------------------------------
+
+    def code_digest(self, name: str) -> str:
+        """Digest of the code a recipe reaches."""
+        entry = self.catalog.get(name)
+        return self.catalog.code.digest(entry.module, name)
+
+    def taken_settings(self, recipe: Recipe) -> dict[str, Any]:
+        """The value of each setting a recipe takes, by the setting's name."""
+        return {name: self.settings[name] for name in recipe.settings.values()}
+
+    def declared_environ(self, recipe: Recipe) -> dict[str, str | None]:
+        """The value of each environment variable a recipe declares."""
+        return {name: os.environ.get(name) for name in recipe.environ}
+
+    def environ(self, recipe: Recipe) -> dict[str, str]:
+        """The whole environment a recipe's commands see."""
+        passed = {name: os.environ[name] for name in (*PASSED_ON, *recipe.environ) if name in os.environ}
+        return {**passed, **FIXED, "HOME": str(self.store.home)}
+
+    # -- tools --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def tools(self) -> Tools:
+        """The project's package table; empty when it has none."""
+        table = self.settings["project.packages"]
+        return Tools.load(self.root / table) if table else Tools.load(None)
+
+    def all_tools(self) -> tuple[str, ...]:
+        """Every tool that any recipe declares, sorted."""
+        return tuple(sorted({tool for entry in self.catalog.entries.values() for tool in entry.recipe.tools}))
+
+    def missing_tools(self, names: tuple[str, ...]) -> list[str]:
+        """Those of these tools that the host lacks."""
+        return [missing.tool for missing in self.tools.missing(names)]
+
+    def install_advice(self, names: tuple[str, ...]) -> str:
+        """The command that installs those of these tools that the host lacks."""
+        manager = detect_manager()
+        command = install_command(self.tools.missing(names), manager) if manager else []
+        return f"install with: {' '.join(command)}" if command else "install them by hand"
+
+    def tool_versions(self, names: tuple[str, ...]) -> dict[str, str]:
+        """The version of each tool; asked of the tool once and then believed while its file is the same."""
+        return {name: self._version(name) for name in names}
+
+    @cached_property
+    def _versions(self) -> dict[str, list[str]]:
+        try:
+            data = json.loads((self.store.root / "tools.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return data if isinstance(data, dict) else {}
+
+    def _version(self, name: str) -> str:
+        identity = self.tools.identity(name)
+        known = self._versions.get(name)
+        if known and known[0] == identity:
+            return known[1]
+        version = self.tools.version(name)
+        if version is None:
+            raise CatalogError(f"the version of {name} cannot be told")
+        self._versions[name] = [identity, version]
+        write_whole(self.store.root / "tools.json", json.dumps(self._versions, indent=1).encode())
+        return version

@@ -1,0 +1,277 @@
+"""The pytest plugin: every recipe and every block of every guide is a test.
+
+Given a guide (``docs/en/debug.md``) or a module of recipes (``recipes/qemu.py``), pytest collects an item for each block or recipe in it. All that
+the selected items need is run once, in parallel, by the same executor and into the same store as a build; then each item
+says what became of its part.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from kvmdocs.settings import FILE
+
+if TYPE_CHECKING:
+    from _pytest._code.code import ExceptionInfo, TerminalRepr
+
+    from kvmdocs.catalog import Entry
+    from kvmdocs.executor import Outcome
+    from kvmdocs.guides import Block
+    from kvmdocs.model import Record
+    from kvmdocs.project import Project
+    from kvmdocs.recipe import ShowOptions
+
+SLOW = 60.0
+"""Seconds a recipe is expected to take from which on it is marked ``slow``."""
+
+
+class Unit:
+    """What the items of one project share: the project, and what came of running what they need.
+
+    Args:
+        root: The project's folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        from kvmdocs.project import Project
+
+        self.project: Project = Project(root)
+        self.wanted: list[str] = []
+        self._outcome: Outcome | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What came of the run."""
+        if self._outcome is None:
+            self.run()
+        assert self._outcome is not None  # noqa: S101  # set by run()
+        return self._outcome
+
+    def run(self) -> None:
+        """Run all that the selected items need."""
+        from kvmdocs import report
+        from kvmdocs.cli import wants_all
+        from kvmdocs.executor import Executor
+
+        names = [name for name in dict.fromkeys(self.wanted) if name in self.project.catalog.entries]
+        self._outcome = Executor(self.project, report.Lines(sys.__stderr__), require=wants_all()).run(names)
+
+    def record(self, name: str) -> Record:
+        """A recipe's record; the test is skipped or fails as the recipe did."""
+        from kvmdocs.model import Status
+
+        record = self.outcome.records[name]
+        if record.status is Status.SKIPPED:
+            pytest.skip(record.reason)
+        if record.status is Status.FAILED:
+            raise RecipeDidFail(record)
+        return record
+
+
+class RecipeDidFail(Exception):
+    """A recipe failed; its record says why."""
+
+    def __init__(self, record: Record) -> None:
+        super().__init__(record.recipe)
+        self.record = record
+
+
+_units = pytest.StashKey[dict[Path, Unit]]()
+
+
+def unit_of(config: pytest.Config, path: Path) -> Unit | None:
+    """The unit of the project that a file belongs to; None for a file of no project."""
+    units = config.stash.setdefault(_units, {})
+    root = next((folder for folder in path.parents if (folder / FILE).is_file()), None)
+    if root is None:
+        return None
+    if root not in units:
+        units[root] = Unit(root)
+    return units[root]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers that items carry."""
+    for name, meaning in {
+        "kvm": "needs a usable /dev/kvm",
+        "slow": "a recipe that takes over a minute the first time",
+        "network": "needs the network beyond this host",
+        "root": "needs root's rights",
+    }.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Take guides and modules of recipes."""
+    if file_path.suffix not in (".md", ".py"):
+        return None
+    unit = unit_of(parent.config, file_path)
+    if unit is None:
+        return None
+    settings = unit.project.settings
+    if file_path.suffix == ".md":
+        inside = any(file_path.is_relative_to(settings.root / folder) for folder in settings["project.docs"])
+        return GuideFile.from_parent(parent, path=file_path) if inside else None
+    package = settings.root / settings["project.recipes"].replace(".", "/")
+    return RecipeFile.from_parent(parent, path=file_path) if file_path.is_relative_to(package) else None
+
+
+class _File(pytest.File):
+    @property
+    def unit(self) -> Unit:
+        unit = unit_of(self.config, self.path)
+        assert unit is not None  # noqa: S101  # pytest_collect_file has seen to it
+        return unit
+
+
+class GuideFile(_File):
+    """A guide; its items are its blocks, and what is wrong with it as a whole."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """An item for each block."""
+        from kvmdocs.guides import find_blocks
+
+        for block in find_blocks(self.path):
+            yield BlockItem.from_parent(self, name=f"line {block.line}", block=block)
+
+
+class RecipeFile(_File):
+    """A module of recipes; its items are the recipes it defines."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """An item for each recipe."""
+        shown = self.unit.project.catalog.shown(self.path)
+        for name, entry in self.unit.project.catalog.entries.items():
+            if entry.block is None and entry.place.path == shown:
+                yield RecipeItem.from_parent(self, name=name, entry=entry)
+
+
+class _Item(pytest.Item):
+    """What recipes and blocks have in common: recipes they need, and how a failure is told."""
+
+    @property
+    def unit(self) -> Unit:
+        """The project's unit."""
+        file = self.parent
+        assert isinstance(file, _File)  # noqa: S101  # items are made by those only
+        return file.unit
+
+    def needs(self) -> list[str]:
+        """Names of the recipes this item looks at."""
+        raise NotImplementedError
+
+    def mark(self, names: list[str]) -> None:
+        """Put on the markers that follow from what recipes declare."""
+        for name in names:
+            entry = self.unit.project.catalog.entries.get(name)
+            if entry is None:
+                continue
+            recipe = entry.recipe
+            if recipe.expects >= SLOW:
+                self.add_marker("slow")
+            for need in recipe.needs:
+                kind = {"reach": "network"}.get(need.partition(":")[0], need)
+                if kind in ("network", "root", "kvm"):
+                    self.add_marker(kind)
+
+    def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
+        """A recipe's failure with its evidence; the engine's own errors without a traceback."""
+        from kvmdocs import report
+        from kvmdocs.errors import KvmdocsError
+
+        error = excinfo.value
+        if isinstance(error, RecipeDidFail):
+            project = self.unit.project
+            return report.describe_failure(error.record, project.catalog.askers(error.record.recipe), project.store)
+        if isinstance(error, KvmdocsError):
+            return error.report()
+        return super().repr_failure(excinfo, style)
+
+
+class RecipeItem(_Item):
+    """A recipe passes if it has a record that passed."""
+
+    def __init__(self, *, entry: Entry, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._entry = entry
+        self.mark([entry.recipe.name])
+
+    def needs(self) -> list[str]:
+        """The recipe itself."""
+        return [self._entry.recipe.name]
+
+    def runtest(self) -> None:
+        """Look at its record."""
+        self.unit.record(self._entry.recipe.name)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """File, line counted from 0, and name."""
+        return self.path, self._entry.place.line - 1, f"recipe {self.name}"
+
+
+class BlockItem(_Item):
+    """A block passes if it runs and all that it shows can be shown."""
+
+    def __init__(self, *, block: Block, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._block = block
+        self.mark(self.needs())
+
+    def needs(self) -> list[str]:
+        """The recipes it shows."""
+        requests = self.unit.project.catalog.requests
+        return [request.name for request in requests if request.block == self._block]
+
+    def runtest(self) -> None:
+        """Execute it, and render what it shows."""
+        from kvmdocs.present import Publisher
+
+        publisher = Publisher(self.unit.project, guide=self.path)
+        shown: list[tuple[str, ShowOptions]] = []
+        self._execute(lambda name, options: shown.append((name, options)))
+        reasons = []
+        for name, options in shown:
+            self.unit.project.catalog.get(name)
+            try:
+                publisher.render(self.unit.record(name), options)
+            except pytest.skip.Exception as skipped:
+                reasons.append(f"{name}: {skipped.msg}")
+        if reasons and len(reasons) == len(shown):
+            pytest.skip("; ".join(reasons))
+
+    def _execute(self, note: Callable[[str, ShowOptions], None]) -> None:
+        """Execute the block after the earlier ones of its session."""
+        from kvmdocs.guides import find_blocks
+
+        names: dict[str, Any] = {}
+        catalog = self.unit.project.catalog
+        if self._block.session:
+            for earlier in find_blocks(self.path):
+                if earlier.session == self._block.session and earlier.line < self._block.line:
+                    catalog.execute(earlier, names, lambda *_: None)
+        catalog.execute(self._block, names, note)
+
+    def reportinfo(self) -> tuple[Path, int, str]:
+        """Guide, line counted from 0, and name."""
+        return self.path, self._block.line - 1, f"{self.unit.project.catalog.shown(self.path)}:{self._block.line}"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    """Run all that the selected items need before the first of them, so that it runs in parallel."""
+    units: dict[int, Unit] = {}
+    for item in session.items:
+        if isinstance(item, _Item):
+            units[id(item.unit)] = item.unit
+            item.unit.wanted.extend(item.needs())
+    if session.config.option.collectonly or not units:
+        return
+    capture = session.config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled():
+        for unit in units.values():
+            unit.run()

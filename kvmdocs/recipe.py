@@ -1,0 +1,292 @@
+"""What an author writes: the `recipe` decorator, and what it makes of a function.
+
+A recipe's signature is its place in the graph. The first parameter is the `Shell`; every other one either names
+another recipe, whose result it takes, or has a default made by `setting()`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from kvmdocs.errors import CatalogError, Evidence, Place
+from kvmdocs.settings import Setting
+
+CPUS_ALL = 0
+"""The value of `Recipe.cpus` for a recipe that uses every processor it is given."""
+
+
+class Presenter(Protocol):
+    """What `Recipe.show` calls: the engine puts one in place, depending on what a block is run for."""
+
+    def show(self, recipe: Recipe, options: ShowOptions, emit: Callable[[str], None]) -> None:
+        """Make sure the recipe's record exists and print it as `options` say."""
+
+
+@dataclass(frozen=True)
+class ShowOptions:
+    """How a block wants a recipe shown.
+
+    Attributes:
+        section: Only the steps of this section; all for None.
+        notes: Text by regular expression; it hangs on the commands or output lines that match.
+        title: A caption above the transcript.
+        fold: Lines of output after which the rest is folded away.
+        highlight: Regular expression for the output lines to mark.
+    """
+
+    section: str | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+    title: str = ""
+    fold: int = 24
+    highlight: str = ""
+
+
+@dataclass(frozen=True)
+class Input:
+    """A parameter that takes another recipe's result.
+
+    Attributes:
+        name: The recipe's name, which is the parameter's.
+        optional: True when the parameter takes None if that recipe was skipped.
+    """
+
+    name: str
+    optional: bool
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A function that does one thing on a host, with what the engine must know to run it.
+
+    Attributes:
+        function: The function itself.
+        name: Its name, unique in the project.
+        inputs: The recipes it builds on.
+        settings: Setting taken by each parameter that takes one.
+        tools: Programs and libraries it needs (names of the project's package table); their versions are in its key.
+        needs: Capabilities of the host it needs; each is tried, not looked up.
+        facts: Facts of the host it depends on (`kvmdocs.host.facts`); they are in its key.
+        environ: Environment variables it may see besides the fixed ones; their values are in its key.
+        cpus: Processors it uses; `CPUS_ALL` for all there are.
+        memory: Memory it needs, in bytes.
+        disk: Free disk it needs before it starts, in bytes.
+        timeout: Seconds after which it is ended.
+        resources: Named things only one recipe at a time may use.
+        expects: How long it takes on a small machine, in seconds, for the announcement before the first run.
+    """
+
+    function: Callable[..., Any]
+    name: str
+    inputs: tuple[Input, ...] = ()
+    settings: Mapping[str, str] = field(default_factory=dict)
+    tools: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    environ: tuple[str, ...] = ()
+    cpus: int = 1
+    memory: int = 256 << 20
+    disk: int = 16 << 20
+    timeout: float = 300.0
+    resources: tuple[str, ...] = ()
+    expects: float = 2.0
+
+    @property
+    def title(self) -> str:
+        """The first line of the function's docstring, or its name."""
+        doc = inspect.getdoc(self.function)
+        return doc.splitlines()[0] if doc else self.name
+
+    @property
+    def place(self) -> Place:
+        """Where the function is written."""
+        code = self.function.__code__
+        return Place(_relative(code.co_filename), code.co_firstlineno)
+
+    def show(
+        self,
+        section: str | None = None,
+        *,
+        notes: Mapping[str, str] | None = None,
+        title: str = "",
+        fold: int = 24,
+        highlight: str = "",
+    ) -> None:
+        """Print the recipe's record where the block stands, running the recipe first if that is needed.
+
+        Args:
+            section: Show only this section's steps.
+            notes: Text by regular expression; it hangs on the commands or output lines that match.
+            title: A caption above the transcript.
+            fold: Lines of output after which the rest is folded away.
+            highlight: Regular expression for output lines to mark.
+        """
+        # markdown-exec hands each block a `print` of its own in the block's globals and redirects nothing, so the
+        # only way to print *into the page* from a library is through the calling block's name `print`.
+        frame = inspect.currentframe()
+        caller = frame.f_back if frame else None
+        emit = caller.f_globals.get("print", print) if caller else print
+        options = ShowOptions(section, dict(notes or {}), title, fold, highlight)
+        presenter().show(self, options, emit)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself, for instance from another recipe's helper or a test."""
+        return self.function(*args, **kwargs)
+
+
+_presenters: list[Presenter] = []
+_default_presenter: list[Callable[[], Presenter]] = []
+
+
+def presenter() -> Presenter:
+    """The presenter in force: the innermost of `presenting`, else the one made by `set_default_presenter`."""
+    if not _presenters:
+        if not _default_presenter:
+            raise CatalogError("nothing is there to show a recipe with", Evidence(advice="import kvmdocs first"))
+        _presenters.append(_default_presenter[0]())
+    return _presenters[-1]
+
+
+def set_default_presenter(make: Callable[[], Presenter]) -> None:
+    """Say how to make a presenter when a block runs outside of a build that put one in place."""
+    _default_presenter[:] = [make]
+
+
+class presenting:  # noqa: N801  # used like a function: `with presenting(collector):`
+    """Put a presenter in place for the length of a ``with``."""
+
+    def __init__(self, presenter: Presenter) -> None:
+        self._presenter = presenter
+
+    def __enter__(self) -> Presenter:
+        _presenters.append(self._presenter)
+        return self._presenter
+
+    def __exit__(self, *exc: object) -> None:
+        _presenters.remove(self._presenter)
+
+
+def recipe(
+    *,
+    tools: tuple[str, ...] = (),
+    needs: tuple[str, ...] = (),
+    facts: tuple[str, ...] = (),
+    environ: tuple[str, ...] = (),
+    cpus: int | str = 1,
+    memory: int | str = "256M",
+    disk: int | str = "16M",
+    timeout: float | str = "5m",
+    resources: tuple[str, ...] = (),
+    expects: float | str = "2s",
+) -> Callable[[Callable[..., Any]], Recipe]:
+    """Make a function a recipe.
+
+    Args:
+        tools: Programs and libraries it needs, by their names in the project's package table.
+        needs: Capabilities it needs, such as ``ptrace`` or ``reach:qemu.mirror``.
+        facts: Facts of the host it depends on, such as ``cpu-flags``.
+        environ: Environment variables it may see.
+        cpus: Processors it uses, or ``"all"``.
+        memory: Memory it needs, such as ``"2G"``.
+        disk: Free disk it needs, such as ``"3G"``.
+        timeout: Its time limit, such as ``"30m"``.
+        resources: Named things that only one recipe at a time may use.
+        expects: How long it usually takes, for the announcement before the first run.
+
+    Raises:
+        CatalogError: The signature or an argument is not of the form above.
+    """
+
+    def make(function: Callable[..., Any]) -> Recipe:
+        inputs, settings = _signature(function)
+        return Recipe(
+            function=function,
+            name=function.__name__,
+            inputs=inputs,
+            settings=settings,
+            tools=tuple(tools),
+            needs=tuple(needs),
+            facts=tuple(facts),
+            environ=tuple(environ),
+            cpus=CPUS_ALL if cpus == "all" else int(cpus),
+            memory=parse_size(memory),
+            disk=parse_size(disk),
+            timeout=parse_time(timeout),
+            resources=tuple(resources),
+            expects=parse_time(expects),
+        )
+
+    return make
+
+
+def _signature(function: Callable[..., Any]) -> tuple[tuple[Input, ...], dict[str, str]]:
+    """Read a recipe's inputs and settings off its parameters."""
+    parameters = list(inspect.signature(function).parameters.values())
+    where = Evidence(
+        recipe=function.__name__, place=Place(_relative(function.__code__.co_filename), function.__code__.co_firstlineno)
+    )
+    if not parameters or parameters[0].name != "sh":
+        raise CatalogError(f"the first parameter of recipe {function.__name__} must be `sh: Shell`", where)
+    inputs: list[Input] = []
+    settings: dict[str, str] = {}
+    for parameter in parameters[1:]:
+        if isinstance(parameter.default, Setting):
+            settings[parameter.name] = parameter.default.name
+        elif parameter.default is inspect.Parameter.empty and parameter.kind in (
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            inspect.Parameter.KEYWORD_ONLY,
+        ):
+            inputs.append(Input(parameter.name, _accepts_none(parameter.annotation)))
+        else:
+            raise CatalogError(
+                f"parameter {parameter.name!r} of recipe {function.__name__} names no recipe and takes no setting", where
+            )
+    return tuple(inputs), settings
+
+
+def _accepts_none(annotation: Any) -> bool:
+    """Whether an annotation says that None may be passed, be it text (postponed) or a type."""
+    if isinstance(annotation, str):
+        return bool(re.search(r"\bNone\b|\bOptional\b", annotation))
+    return type(None) in typing.get_args(annotation)
+
+
+def parse_size(text: int | str) -> int:
+    """Bytes from a number or from text such as ``512M`` or ``3G`` (powers of 1024).
+
+    Raises:
+        CatalogError: The text is no size.
+    """
+    if isinstance(text, int):
+        return text
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip())
+    if not found:
+        raise CatalogError(f"{text!r} is not a size; write for instance '512M' or '3G'")
+    return int(float(found[1]) * 1024 ** " KMGT".index(found[2] or " "))
+
+
+def parse_time(text: float | str) -> float:
+    """Seconds from a number or from text such as ``90s``, ``30m`` or ``2h``.
+
+    Raises:
+        CatalogError: The text is no duration.
+    """
+    if isinstance(text, int | float):
+        return float(text)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if not found:
+        raise CatalogError(f"{text!r} is not a duration; write for instance '90s' or '30m'")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def _relative(path: str) -> str:
+    """A path below the working directory without that directory."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path

@@ -1,0 +1,200 @@
+"""Colours for what is typed and for what debuggers and monitors answer.
+
+Pygments knows shells and JSON. It has no lexer for a gdb session or for QEMU's monitor, so two small ones are here; they are
+also registered under the names ``gdb`` and ``hmp`` for fenced blocks in guides.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from pygments.lexer import Lexer, RegexLexer, bygroups
+from pygments.lexers import get_lexer_for_filename
+from pygments.lexers.data import JsonLexer
+from pygments.lexers.shell import BashLexer
+from pygments.lexers.special import TextLexer
+from pygments.token import (
+    Comment,
+    Generic,
+    Keyword,
+    Literal,
+    Name,
+    Number,
+    Operator,
+    Punctuation,
+    String,
+    Text,
+    Token,
+    is_token_subtype,
+)
+from pygments.util import ClassNotFound
+
+from kvmdocs.model import Where
+from kvmdocs.render.ansi import Spans
+
+
+def _groups(*kinds: Any) -> Any:
+    """`bygroups`, whose stub has no types."""
+    return bygroups(*kinds)  # type: ignore[no-untyped-call]
+
+
+_HEX = r"\b0x[0-9a-fA-F]+\b"
+_PLACE = r"[\w./+-]*\w\.(?:c|h|S|s|cc|cpp|hpp|inc|rs|py)(?=:\d)"
+
+
+class GdbLexer(RegexLexer):
+    """A gdb session, with or without its prompts: frames, places, addresses, values and the commands typed."""
+
+    name = "gdb session"
+    aliases: ClassVar[list[str]] = ["gdb"]
+    filenames: ClassVar[list[str]] = []
+    flags = re.MULTILINE
+
+    tokens: ClassVar[dict[str, list[object]]] = {
+        "root": [
+            (r"^(\(gdb\) ?)([\w-]*)", _groups(Generic.Prompt, Keyword)),
+            (r"^(#\d+)(\s+)", _groups(Keyword.Type, Text)),
+            (
+                r"^((?:Temporary )?(?:[Bb]reakpoint|[Ww]atchpoint|Catchpoint|Hardware watchpoint)) (\d+)",
+                _groups(Generic.Strong, Keyword.Type),
+            ),
+            (r"^(Thread) (\d+(?:\.\d+)?) (\"[^\"\n]*\")", _groups(Generic.Strong, Keyword.Type, String)),
+            (r"^(\$\d+)( = )", _groups(Name.Variable, Operator)),
+            (r"^(\d+)(\t)(.*)$", _groups(Number, Text, Text)),
+            (rf"({_PLACE})(:)(\d+)", _groups(Name.Namespace, Punctuation, Keyword.Type)),
+            (_HEX, Number.Hex),
+            (r'"(?:\\.|[^"\\\n])*"', String),
+            (r"(<)([\w.@+-]+)(>)", _groups(Punctuation, Name.Variable, Punctuation)),
+            (r"([A-Za-z_]\w*)(?= \()", Name.Function),
+            (r"([A-Za-z_]\w*)(=)(?=[^=\s])", _groups(Name.Attribute, Operator)),
+            (r"\[[^\]\n]*\]$", Comment),
+            (r"\b\d+\b", Number),
+            (r"\w+|\s+|.", Text),
+        ]
+    }
+
+
+class MonitorLexer(RegexLexer):
+    """QEMU's human monitor, with or without its prompts."""
+
+    name = "QEMU monitor"
+    aliases: ClassVar[list[str]] = ["hmp", "qemu-monitor"]
+    filenames: ClassVar[list[str]] = []
+    flags = re.MULTILINE
+
+    tokens: ClassVar[dict[str, list[object]]] = {
+        "root": [
+            (r"^(\(qemu\) ?)([\w-]*)", _groups(Generic.Prompt, Keyword)),
+            (r"^([\w-]+)(?= |$)(?!:)", Keyword),
+            (r'"(?:\\.|[^"\\\n])*"', String),
+            (r"\b[0-9a-f]{16}-[0-9a-f]{16}\b", Number.Hex),
+            (_HEX, Number.Hex),
+            (r"\([^()\n]*\)", Comment),
+            (r"([\w./-]+)(=)", _groups(Name.Attribute, Operator)),
+            (r"([\w./-]+)(:)(?= )", _groups(Name.Attribute, Punctuation)),
+            (r"\b\d+\b", Number),
+            (r"\w+|\s+|.", Text),
+        ]
+    }
+
+
+class GdbCommandLexer(RegexLexer):
+    """What is typed to gdb: the command, and the places and values among its arguments."""
+
+    name = "gdb command"
+    flags = re.MULTILINE
+    tokens: ClassVar[dict[str, list[object]]] = {
+        "root": [
+            (r"^\s*[\w-]+", Keyword, "arguments"),
+            (r"\s+|.", Text),
+        ],
+        "arguments": [
+            (r"\n", Text, "#pop"),
+            (rf"({_PLACE})(:)(\w+)", _groups(Name.Namespace, Punctuation, Name.Function)),
+            (r'"(?:\\.|[^"\\\n])*"', String),
+            (_HEX, Number.Hex),
+            (r"\$\w+", Name.Variable),
+            (r"\b\d+\b", Number),
+            (r"#.*$", Comment),
+            (r"\w+|[^\S\n]+|.", Text),
+        ],
+    }
+
+
+_CLASSES = (
+    (Token.Generic.Prompt, "k"),
+    (Generic.Strong, "k"),
+    (Comment, "c"),
+    (Keyword.Type, "n"),
+    (Keyword, "k"),
+    (Name.Builtin, "k"),
+    (String, "s"),
+    (Number, "n"),
+    (Literal, "s"),
+    (Name.Function, "f"),
+    (Name.Namespace, "p"),
+    (Name.Variable, "v"),
+    (Name.Tag, "a"),
+    (Name.Attribute, "a"),
+    (Operator, "o"),
+    (Punctuation, "o"),
+)
+"""A letter for each kind of token a page tells apart, the narrower kind first."""
+
+_OPTION = re.compile(r"-{1,2}[A-Za-z][\w.+-]*\Z")
+
+
+def typed(command: str, where: Where) -> list[Spans]:
+    """The lines of a typed command, coloured for whom it was typed to."""
+    return _lines(command, _FOR_COMMAND.get(where, _SHELL), options=where not in (Where.GDB, Where.HMP, Where.QMP))
+
+
+def answered(line: str, where: Where) -> Spans:
+    """One line of what came back, coloured where the answerer has a form; plain for shells."""
+    lexer = _FOR_OUTPUT.get(where)
+    return _lines(line, lexer)[0] if lexer and line else (("", line),)
+
+
+def file(name: str, text: str) -> list[Spans]:
+    """The lines of a file, coloured by what its name says it is."""
+    try:
+        lexer = get_lexer_for_filename(name, stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        lexer = _SHELL if re.match(r"#!.*sh\b", text) else _TEXT
+    return _lines(text, lexer)
+
+
+def _lines(text: str, lexer: Lexer, *, options: bool = False) -> list[Spans]:
+    """Tokens cut at line ends. What a lexer does not understand is text: it never loses or changes a character."""
+    lines: list[list[tuple[str, str]]] = [[]]
+    for name, value in _tokens(text, lexer):
+        letter = "a" if options and not name and _OPTION.match(value) else name
+        for number, part in enumerate(value.split("\n")):
+            if number:
+                lines.append([])
+            if part:
+                lines[-1].append((f"tr-{letter}" if letter else "", part))
+    return [tuple(line) for line in lines]
+
+
+def _tokens(text: str, lexer: Lexer) -> Iterator[tuple[str, str]]:
+    # get_tokens() would turn CR into LF and drop a byte order mark; the unprocessed form leaves text as it is.
+    for _, kind, value in lexer.get_tokens_unprocessed(text):
+        yield next((letter for parent, letter in _CLASSES if is_token_subtype(kind, parent)), ""), value
+
+
+_SHELL = BashLexer(stripnl=False, ensurenl=False)
+_TEXT = TextLexer(stripnl=False, ensurenl=False)
+_JSON = JsonLexer(stripnl=False, ensurenl=False)
+_MONITOR = MonitorLexer(stripnl=False, ensurenl=False)
+_FOR_COMMAND: dict[Where, Lexer] = {
+    Where.GDB: GdbCommandLexer(stripnl=False, ensurenl=False),
+    Where.HMP: _MONITOR,
+    Where.QMP: _JSON,
+}
+_FOR_OUTPUT: dict[Where, Lexer] = {
+    Where.GDB: GdbLexer(stripnl=False, ensurenl=False),
+    Where.QMP: _JSON,
+}

@@ -1,0 +1,155 @@
+"""What a step printed, as HTML: coloured, folded, with its notes' marks and its marked lines."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from kvmdocs.model import Output, Where
+from kvmdocs.render.ansi import Spans, paint, plain
+from kvmdocs.render.fold import fold
+from kvmdocs.render.lexers import answered
+from kvmdocs.render.notes import Notes, Spot
+from kvmdocs.render.text import attribute, escape
+from kvmdocs.render.words import Words, size
+
+MARKED_IN_SIGHT = 12
+"""Marked lines that stay in sight in a long output; a pattern that marks everything must not unfold everything."""
+FOCUSABLE = 60
+"""Characters of a line from which a box may need to scroll sideways, and so must be reachable with the keyboard."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of output ready to be written.
+
+    Attributes:
+        spans: Its text with its looks.
+        marks: The numbers of the notes that hang on it.
+        marked: True when the author marks it.
+    """
+
+    spans: Spans
+    marks: tuple[int, ...] = ()
+    marked: bool = False
+
+    @property
+    def text(self) -> str:
+        """The line without its looks."""
+        return plain(self.spans)
+
+
+Logs = Callable[[str], str | None]
+"""Gives the address of a log by its file name, or None when there is none to link to."""
+
+
+@dataclass(frozen=True)
+class Printer:
+    """Writes the outputs of one transcript.
+
+    Attributes:
+        fold: Lines of output after which the rest is folded away.
+        marked: What marks a line; None for nothing.
+        notes: The transcript's notes.
+        say: The words.
+        logs: Where whole logs are.
+    """
+
+    fold: int
+    marked: re.Pattern[str] | None
+    notes: Notes
+    say: Words
+    logs: Logs
+
+    def output(self, number: int, output: Output, where: Where) -> str:
+        """The HTML of what step `number` printed; "" when that is nothing."""
+        painted = read(output)
+        head, tail = (self._lines(number, part, painted[part], where) for part in ("head", "tail"))
+        total = len(head) + len(tail)
+        if not total:
+            return ""
+        long = total > self.fold or output.omitted_bytes > 0
+        parts = self._long(head, tail, output) if long else _pre([*head, *tail])
+        # The search index would drown in logs; what is in sight at once may be found. The index's parser leaves an excluded
+        # element at the first end tag of the same name inside, so nothing inside may be a <section>.
+        return f'<section class="tr-long" data-search-exclude>{parts}</section>' if long else parts
+
+    def _lines(self, number: int, part: str, painted: Sequence[Spans], where: Where) -> list[Line]:
+        lines = []
+        for index, spans in enumerate(painted):
+            text = plain(spans)
+            coloured = any(look for look, _ in spans)
+            spot: Spot = (number, part, index)
+            marked = self.marked is not None and self.marked.search(text) is not None
+            lines.append(Line(spans if coloured else answered(text, where), self.notes.on(spot), marked))
+        return lines
+
+    def _long(self, head: list[Line], tail: list[Line], output: Output) -> str:
+        first, last = self.fold * 2 // 3, self.fold - self.fold * 2 // 3
+        if not output.omitted_bytes:
+            return self._pieces([*head, *tail], first, last) + self._log_link(output)
+        hole = self.say.only_in_log.format(count=f"{output.omitted_lines:,}", size=size(output.omitted_bytes))
+        url = self.logs(output.log) if output.log else None
+        shown = f'<a href="{attribute(url)}" download>{escape(hole)}</a>' if url else escape(hole)
+        return f'{self._pieces(head, first, 0)}<p class="tr-hole">{shown}</p>{self._pieces(tail, 0, last)}{self._log_link(output)}'
+
+    def _pieces(self, lines: list[Line], first: int, last: int) -> str:
+        keep = []
+        in_sight = 0
+        for line in lines:
+            in_sight += line.marked
+            keep.append(bool(line.marks) or (line.marked and in_sight <= MARKED_IN_SIGHT))
+        html = []
+        for piece in fold(lines, keep, first, last):
+            body = _pre(piece.lines)
+            if piece.folded:
+                count = escape(self.say.lines.format(count=f"{len(piece.lines):,}"))
+                body = f"<details><summary>{count}</summary>{body}</details>"
+            html.append(body)
+        return "".join(html)
+
+    def _log_link(self, output: Output) -> str:
+        """A link to the whole log, and what even that does not hold."""
+        html = ""
+        url = self.logs(output.log) if output.log else None
+        if url:
+            html = f'<a href="{attribute(url)}" download>{escape(self.say.whole_log)}</a>'
+        if output.lost_bytes:
+            html += f" <span>{escape(self.say.lost.format(size=size(output.lost_bytes)))}</span>"
+        return f'<p class="tr-log">{html}</p>' if html else ""
+
+
+def read(output: Output) -> dict[str, list[Spans]]:
+    """The lines of an output's two parts, with their colours; a colour of the head does not reach the tail."""
+    return {"head": list(_painted(output.head)), "tail": list(_painted(output.tail if output.omitted_bytes else ""))}
+
+
+def _painted(text: str) -> Iterator[Spans]:
+    lines = text.removesuffix("\n").split("\n") if text else []
+    return paint(line.removesuffix("\r") for line in lines)
+
+
+def write_spans(spans: Spans) -> str:
+    """Spans as HTML."""
+    return "".join(f'<span class="{look}">{escape(text)}</span>' if look else escape(text) for look, text in spans)
+
+
+def write_marks(marks: Sequence[int]) -> str:
+    """The marks of the notes that hang on a line."""
+    return "".join(f'<sup class="tr-mark">{number}</sup>' for number in marks)
+
+
+def _pre(lines: Sequence[Line]) -> str:
+    # A tab stop for every box would make the page a chore to walk through: only those that may scroll get one.
+    focus = ' tabindex="0"' if any(len(line.text) > FOCUSABLE for line in lines) else ""
+    # The HTML parser drops a newline that comes right after <pre>; an empty first line needs one more.
+    lead = "&#10;" if lines and not lines[0].text else ""
+    return f'<pre class="tr-out"{focus}>{lead}{"&#10;".join(map(_line, lines))}</pre>'
+
+
+def _line(line: Line) -> str:
+    html = write_spans(line.spans)
+    if line.marked:
+        html = f'<mark class="tr-hit">{html}</mark>'
+    return html + write_marks(line.marks)

@@ -1,0 +1,261 @@
+"""A record as a reader sees it: what was typed, to whom, what came back, and when and where that was.
+
+Everything here is a pure function of the record and the author's options. All HTML is one line, because it goes through
+Markdown once more (see `kvmdocs.render.text`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from kvmdocs.errors import Evidence, GuideError, describe_status
+from kvmdocs.model import Freshness, Record, Status, Step, Where
+from kvmdocs.recipe import ShowOptions
+from kvmdocs.render import lexers
+from kvmdocs.render.ansi import plain
+from kvmdocs.render.notes import Notes, Spot, hang, pattern
+from kvmdocs.render.output import Logs, Printer, read, write_marks, write_spans
+from kvmdocs.render.stamp import stamp
+from kvmdocs.render.text import attribute, escape, prose
+from kvmdocs.render.typed import Entry, copied, entries, runs
+from kvmdocs.render.words import Language, Words, duration, words
+
+_PROMPTS = {
+    Where.HOST: ("$ ", "> "),
+    Where.ROOT: ("# ", "> "),
+    Where.GUEST: ("guest# ", "> "),
+    Where.GDB: ("(gdb) ", ">"),
+    Where.HMP: ("(qemu) ", ""),
+    Where.QMP: ("-> ", "   "),
+}
+"""The prompt of a first and of a further line. QEMU's own documentation writes ``->`` for what is sent over QMP."""
+
+
+def no_logs(_name: str) -> None:
+    """There are no logs to link to."""
+
+
+WORTH_SAYING = 5.0
+"""Seconds from which a reader wants to know how long a step takes before typing it."""
+
+
+def transcript(
+    record: Record, options: ShowOptions, language: Language, *, freshness: Freshness, logs: Logs = no_logs
+) -> str:
+    """A record as HTML: its transcript, or why there is none.
+
+    Args:
+        record: The record, of any status.
+        options: How the block wants it shown.
+        language: The language of the renderer's own words.
+        freshness: Whether the record was made by this build.
+        logs: Gives the address of a whole log by its file name, or None.
+
+    Returns:
+        HTML on one line, with nothing in it that Markdown would take for its own.
+
+    Raises:
+        GuideError: The section is not there, a pattern is no regular expression, or a note matches nothing.
+    """
+    if record.status is Status.SKIPPED:
+        return skipped(record, options, language, freshness=freshness)
+    if record.status is Status.FAILED:
+        return failed(record, options, language, freshness=freshness, logs=logs)
+    shown = _entries(record, options)
+    body = _steps(record, shown, options, _notes(record, shown, options), words(language), logs)
+    return _frame(record, body, options, language, freshness, copied(shown) if len(runs(shown)) > 1 else "")
+
+
+def skipped(record: Record, options: ShowOptions, language: Language, *, freshness: Freshness, advice: str = "") -> str:
+    """A recipe that this host cannot run: its name, the reason, and what would make it run.
+
+    Args:
+        record: A record whose status is skipped.
+        options: How the block wants it shown; notes have nothing to hang on here.
+        language: The language of the renderer's own words.
+        freshness: Whether the record was made by this build.
+        advice: What would make it run; the record's own advice if not given.
+    """
+    say = words(language)
+    advice = advice or (record.failure.advice if record.failure else "")
+    rows = [f'<p class="tr-head">{escape(say.skipped_title)}: <code>{escape(record.recipe)}</code></p>']
+    rows.append(f'<p class="tr-reason" lang="en">{prose(record.reason)}</p>')
+    if advice:
+        rows.append(f'<p><b>{escape(say.to_run_it)}:</b> <span lang="en">{prose(advice)}</span></p>')
+    return _frame(record, f'<div class="tr-box tr-skipped">{"".join(rows)}</div>', options, language, freshness)
+
+
+def failed(
+    record: Record, options: ShowOptions, language: Language, *, freshness: Freshness, logs: Logs = no_logs
+) -> str:
+    """A recipe that failed: what went wrong, where, what to do next, and every step up to there.
+
+    All steps are shown, whatever section the block asked for, and notes are left out: what they hang on may not be there.
+
+    Args:
+        record: A record whose status is failed.
+        options: How the block wants it shown.
+        language: The language of the renderer's own words.
+        freshness: Whether the record was made by this build.
+        logs: Gives the address of a whole log by its file name, or None.
+    """
+    say = words(language)
+    failure = record.failure
+    rows = [f'<p class="tr-head">{escape(say.failed_title)}: <code>{escape(record.recipe)}</code></p>']
+    if failure:
+        rows.append(f'<p class="tr-reason" lang="en">{prose(failure.message)}</p>')
+        place = f"{failure.path}:{failure.line}" if failure.path and failure.line else failure.path
+        facts = [(say.at, place), (say.step, str(failure.step or "")), (say.next, failure.advice)]
+        rows += [f'<p><b>{escape(name)}:</b> <span lang="en">{prose(text)}</span></p>' for name, text in facts if text]
+    body = f'<div class="tr-box tr-failed">{"".join(rows)}</div>'
+    plainly = ShowOptions(title=options.title, fold=options.fold)
+    shown = entries(record, None)
+    if shown:
+        body += f'<p class="tr-upto">{escape(say.up_to_failure)}</p>'
+        body += _steps(record, shown, plainly, Notes(), say, logs)
+    return _frame(record, body, options, language, freshness)
+
+
+def _entries(record: Record, options: ShowOptions) -> list[Entry]:
+    shown = entries(record, options.section)
+    if not shown and options.section is not None:
+        names = sorted({step.section for step in record.steps if step.section})
+        raise GuideError(
+            f"recipe {record.recipe} has no section {options.section!r}",
+            Evidence(
+                recipe=record.recipe, advice=f"its sections are: {', '.join(names)}" if names else "it has no sections"
+            ),
+        )
+    return shown
+
+
+def _notes(record: Record, shown: Sequence[Entry], options: ShowOptions) -> Notes:
+    return hang(options.notes, _lines(shown), record.recipe)
+
+
+def _lines(shown: Sequence[Entry]) -> Iterator[tuple[Spot, str]]:
+    """Every line of some steps as a note may match it. A wrapped command is also one line, at its first."""
+    for entry in shown:
+        typed = _displayed(entry)
+        for index, line in enumerate(typed.split("\n")):
+            yield (entry.number, "typed", index), line
+            if not index and " \\\n" in typed:
+                yield (entry.number, "typed", 0), re.sub(r" \\\n\s*", " ", typed)
+        for part, lines in read(entry.step.output).items():
+            for index, spans in enumerate(lines):
+                yield (entry.number, part, index), plain(spans)
+
+
+def _displayed(entry: Entry) -> str:
+    """What stands in the box of a step: the text of a file for a file, else what is typed."""
+    return (entry.step.stdin or "").removesuffix("\n") if entry.step.where is Where.FILE else entry.typed
+
+
+def _steps(record: Record, shown: Sequence[Entry], options: ShowOptions, notes: Notes, say: Words, logs: Logs) -> str:
+    marked = pattern(options.highlight, record.recipe) if options.highlight else None
+    printer = Printer(max(options.fold, 0), marked, notes, say, logs)
+    return "".join(_run(run, printer) for run in runs(shown))
+
+
+def _run(run: Sequence[Entry], printer: Printer) -> str:
+    """Steps typed at one prompt, under a bar that says which."""
+    say = printer.say
+    where, machine = run[0].place
+    name = say.badges[where] + (f" · {machine}" if machine else "")
+    button = _button(copied(run), say.copy_run) if len(run) > 1 else ""
+    bar = f'<header class="tr-bar" data-search-exclude><span class="tr-badge">{escape(name)}</span>{button}</header>'
+    return f'<div class="tr-run tr-at-{where.value}">{bar}{"".join(_step(entry, printer) for entry in run)}</div>'
+
+
+def _step(entry: Entry, printer: Printer) -> str:
+    typed = _file(entry, printer) if entry.step.where is Where.FILE else _command(entry, printer.notes)
+    facts = _facts(entry.step, printer.say)
+    output = printer.output(entry.number, entry.step.output, entry.where)
+    return f'<div class="tr-step">{typed}{facts}{output}{_notes_of(entry, printer.notes)}</div>'
+
+
+def _command(entry: Entry, notes: Notes) -> str:
+    """What is typed, each line behind its prompt."""
+    first, further = _PROMPTS[entry.where]
+    lines = []
+    if entry.change:
+        lines.append(_prompt(first) + write_spans(lexers.typed(entry.change, entry.where)[0]))
+    for index, spans in enumerate(lexers.typed(entry.typed, entry.where)):
+        marks = write_marks(notes.on((entry.number, "typed", index)))
+        lines.append(_prompt(further if index else first) + write_spans(spans) + marks)
+    return _box("tr-cmd", entry.copied, lines)
+
+
+def _file(entry: Entry, printer: Printer) -> str:
+    """A file to create: its name, its text, and a button that copies the command that writes it."""
+    name = entry.step.command
+    lines = [
+        write_spans(spans) + write_marks(printer.notes.on((entry.number, "typed", index)))
+        for index, spans in enumerate(lexers.file(name.strip("'\""), _displayed(entry)))
+    ]
+    label = f"<b>{escape(printer.say.badges[Where.FILE])}</b> <code>{escape(name)}</code>"
+    text = _box("tr-text", entry.typed, lines)
+    # The change of folder stands above, with a button of its own: a file's box shows the file and nothing else.
+    return f'{_change(entry)}<div class="tr-file"><p class="tr-name">{label}</p>{text}</div>'
+
+
+def _change(entry: Entry) -> str:
+    if not entry.change:
+        return ""
+    spans = lexers.typed(entry.change, entry.where)[0]
+    return _box("tr-cmd", entry.change, [_prompt(_PROMPTS[entry.where][0]) + write_spans(spans)])
+
+
+def _box(look: str, copied_text: str, lines: Sequence[str]) -> str:
+    """A box whose copy button gives just what is typed: Material copies the nearest `data-copy`."""
+    return (
+        f'<div class="{look}" data-copy="{attribute(copied_text)}"><pre><code>{"&#10;".join(lines)}</code></pre></div>'
+    )
+
+
+def _prompt(text: str) -> str:
+    """A prompt is drawn by the style sheet: so no selection, copy or search ever holds it."""
+    return f'<span class="tr-ps" data-ps="{attribute(text)}"></span>'
+
+
+def _button(text: str, label: str) -> str:
+    """A button that Material's clipboard code serves; without JavaScript the style sheet hides it."""
+    return f'<button type="button" class="tr-copy" data-clipboard-text="{attribute(text)}">{escape(label)}</button>'
+
+
+def _facts(step: Step, say: Words) -> str:
+    """What is worth saying of a step beside its output: it goes on, it took long, it ended otherwise than with 0."""
+    facts = []
+    if step.background:
+        facts.append(("", say.in_background))
+    elif step.seconds >= WORTH_SAYING:
+        facts.append(("", say.took.format(time=duration(step.seconds, say))))
+    if step.status is not None and step.status > 0:
+        facts.append((" tr-bad", say.exit_status.format(status=step.status)))
+    elif step.status is not None and step.status < 0 and not step.background:
+        signal = describe_status(step.status).removeprefix("killed by ")
+        facts.append((" tr-bad", say.killed.format(signal=signal)))
+    chips = "".join(f'<span class="tr-fact{look}">{escape(text)}</span>' for look, text in facts)
+    return f'<p class="tr-facts" data-search-exclude>{chips}</p>' if chips else ""
+
+
+def _notes_of(entry: Entry, notes: Notes) -> str:
+    items = "".join(f'<li value="{number}">{prose(text)}</li>' for number, text in notes.of_step(entry.number))
+    return f'<ol class="tr-notes">{items}</ol>' if items else ""
+
+
+def _frame(
+    record: Record, body: str, options: ShowOptions, language: Language, freshness: Freshness, whole: str = ""
+) -> str:
+    """The frame all of it stands in, with its caption and its stamp."""
+    say = words(language)
+    title = f'<span class="tr-title">{prose(options.title)}</span>' if options.title else ""
+    button = _button(whole, say.copy_all) if whole else ""
+    caption = f'<div class="tr-caption">{title}{button}</div>' if title or button else ""
+    names = f'data-recipe="{attribute(record.recipe)}" data-status="{record.status.value}"'
+    label = attribute(f"{say.transcript}: {options.title or record.recipe}")
+    return (
+        f'<div class="tr" role="group" aria-label="{label}" {names}>'
+        f"{caption}{body}{stamp(record, language, freshness=freshness)}</div>"
+    )

@@ -1,0 +1,76 @@
+"""The stamp beside a transcript: where and when its recipe ran, with what, for how long."""
+
+from __future__ import annotations
+
+from kvmdocs.model import Freshness, Record, Status
+from kvmdocs.render.text import attribute, escape
+from kvmdocs.render.words import Language, Words, date, duration, size, words
+
+SHOWN_KEY = 12
+"""Digits of the key that a reader sees; enough to tell records apart."""
+
+
+def stamp(record: Record, language: Language, *, freshness: Freshness) -> str:
+    """One line that says whether, where and when a recipe ran, which opens to everything else about the run.
+
+    Args:
+        record: The record.
+        language: The language of the words.
+        freshness: Whether the record was made by this build.
+
+    Returns:
+        HTML on one line.
+    """
+    say = words(language)
+    moment = f'<time datetime="{attribute(record.started)}">{escape(date(record.started, say))}</time>'
+    line = [_state(record, freshness, say), escape(record.host.name), moment]
+    if record.status is not Status.SKIPPED:
+        line.append(escape(duration(record.seconds, say)))
+    summary = "".join(f'<span class="tr-item">{part}</span>' for part in line)
+    if record.emulated:
+        summary += f'<span class="tr-item tr-emulated">{escape(say.emulated)}</span>'
+    rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in _facts(record, say))
+    # <footer> and nothing nested in it of that name: see output.py on the search index.
+    return f'<footer class="tr-stamp" data-search-exclude><details><summary>{summary}</summary><dl>{rows}</dl></details></footer>'
+
+
+def _state(record: Record, freshness: Freshness, say: Words) -> str:
+    if record.status is Status.FAILED:
+        kind, text = "failed", say.failed
+    elif record.status is Status.SKIPPED or freshness is Freshness.NONE:
+        kind, text = "skipped", say.skipped
+    else:
+        kind, text = ("ran", say.ran) if freshness is Freshness.RAN else ("cached", say.cached)
+    return f'<b class="tr-state tr-{kind}">{escape(text)}</b>'
+
+
+def _facts(record: Record, say: Words) -> list[tuple[str, str]]:
+    """What the opened stamp lists, as pairs of a name and HTML."""
+    host = record.host
+    hardware = say.hardware_value.format(machine=host.machine, cpus=host.cpus, memory=size(host.memory))
+    facts = [
+        (say.recipe, f"<code>{escape(record.recipe)}</code>"),
+        (say.host, escape(host.name)),
+        (say.system, escape(host.system)),
+        (say.kernel, escape(host.kernel)),
+        (say.hardware, escape(hardware)),
+        (say.started, escape(date(record.started, say))),
+    ]
+    if record.status is not Status.SKIPPED:
+        facts.append((say.duration, escape(duration(record.seconds, say))))
+    if record.tools:
+        facts.append((say.tools, _pairs({name: _brief(version) for name, version in record.tools.items()}, " ")))
+    if record.settings:
+        facts.append((say.settings, _pairs({name: str(value) for name, value in record.settings.items()}, " = ")))
+    facts.append((say.key, f"<code>{escape(record.key[:SHOWN_KEY])}</code>"))
+    facts.append((say.repeat, f"<code>kvmdocs run {escape(record.recipe)}</code>"))
+    return facts
+
+
+def _brief(version: str) -> str:
+    """The first line of what a tool says of itself."""
+    return version.strip().split("\n")[0]
+
+
+def _pairs(values: dict[str, str], between: str) -> str:
+    return "<br>".join(f"<code>{escape(name)}</code>{between}{escape(value)}" for name, value in sorted(values.items()))

@@ -1,0 +1,141 @@
+"""What a reader types to do what a record did, to the letter: it is what the copy buttons copy.
+
+A record knows a command, its working directory, what was fed to it and whether it went on in the background. Typed at a
+terminal that is a ``cd`` line, the command, a here-document, an ``&``.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kvmdocs.model import Record, Step, Where
+
+_SHELLS = (Where.HOST, Where.ROOT)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A step with what is typed for it.
+
+    Attributes:
+        step: The step.
+        number: Its number in the record, counted from 1.
+        where: Who it is typed to; for a file, the shell that writes it.
+        change: The line that changes the working directory first, "" when it is already the right one.
+        typed: The command, with what is fed to it and its ``&``; may have several lines.
+    """
+
+    step: Step
+    number: int
+    where: Where
+    change: str
+    typed: str
+
+    @property
+    def copied(self) -> str:
+        """Everything that is typed for the step."""
+        return f"{self.change}\n{self.typed}" if self.change else self.typed
+
+    @property
+    def place(self) -> tuple[Where, str]:
+        """The prompt it is typed at: steps with equal places share one."""
+        return self.where, self.step.machine
+
+
+def entries(record: Record, section: str | None) -> list[Entry]:
+    """The steps of a section (all for None), each with what is typed for it.
+
+    A directory is changed to when it differs from that of the last step shown at the same terminal; the first
+    step of the whole recipe makes the recipe's folder, which the store had made.
+    """
+    found: list[Entry] = []
+    folders: dict[str, str] = {}
+    first_folder = next((step.cwd for step in record.steps if step.cwd), None)
+    made = False
+    for number, (step, where) in enumerate(zip(record.steps, _places(record.steps), strict=True), 1):
+        shown = section is None or step.section == section
+        if shown:
+            change = ""
+            if step.cwd and folders.get(step.machine) != step.cwd:
+                fresh = not made and step.cwd == first_folder and _own(step.cwd, record.recipe)
+                change = _change(step.cwd, make=fresh)
+                folders[step.machine] = step.cwd
+            found.append(Entry(step, number, where, change, _typed(step, where)))
+        made = made or step.cwd is not None
+    return found
+
+
+def runs(found: Sequence[Entry]) -> list[list[Entry]]:
+    """The entries in groups of neighbours that are typed at the same prompt."""
+    groups: list[list[Entry]] = []
+    for entry in found:
+        if groups and groups[-1][-1].place == entry.place:
+            groups[-1].append(entry)
+        else:
+            groups.append([entry])
+    return groups
+
+
+def copied(found: Sequence[Entry]) -> str:
+    """Everything that is typed for some entries."""
+    return "\n".join(entry.copied for entry in found)
+
+
+def _places(steps: Sequence[Step]) -> list[Where]:
+    """Who each step is typed to. A file is written from the shell that is in use, the next one if there is none yet."""
+    shell = next((step.where for step in steps if step.where in _SHELLS), Where.HOST)
+    places = []
+    for step in steps:
+        shell = step.where if step.where in _SHELLS else shell
+        places.append(shell if step.where is Where.FILE else step.where)
+    return places
+
+
+def _own(folder: str, recipe: str) -> bool:
+    return re.search(rf"/{re.escape(recipe)}(?:/|$)", folder) is not None
+
+
+def _change(folder: str, *, make: bool) -> str:
+    home, _, rest = folder.partition("~/")
+    quoted = f"~/{shlex.quote(rest)}" if not home and rest else shlex.quote(folder)
+    return f"mkdir -p {quoted} && cd {quoted}" if make else f"cd {quoted}"
+
+
+def _typed(step: Step, where: Where) -> str:
+    if step.where is Where.FILE:
+        return _file(step.command, step.stdin or "")
+    command = step.command
+    if step.stdin:
+        command = _fed(command, step.stdin) if where in (*_SHELLS, Where.GUEST) else f"{command}\n{step.stdin.rstrip()}"
+    if step.background and not step.stdin:
+        command += " &"
+    return command
+
+
+def _file(name: str, text: str) -> str:
+    """The commands that write a file, its folder included."""
+    folder = name.rpartition("/")[0]
+    make = f"mkdir -p {folder} && " if folder and not folder.endswith("~") else ""
+    if text and not text.endswith("\n"):  # a here-document always ends in a newline
+        return f"{make}printf %s {shlex.quote(text)} > {name}"
+    return f"{make}cat > {name} {_here(text)}"
+
+
+def _fed(command: str, text: str) -> str:
+    """A command with what it reads; a list or pipe is grouped, else only its last command would read."""
+    if re.search(r"[|;&\n]", command.replace("\\\n", "")):
+        command = f"{{ {command}; }}"
+    if not text.endswith("\n"):
+        return f"printf %s {shlex.quote(text)} | {command}"
+    return f"{command} {_here(text)}"
+
+
+def _here(text: str) -> str:
+    """A here-document whose end mark is no line of the text."""
+    mark = "EOF"
+    while mark in text.split("\n"):
+        mark += "_"
+    return f"<<'{mark}'\n{text}{mark}"

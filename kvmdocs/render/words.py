@@ -1,0 +1,227 @@
+"""Every word the renderer says, once per language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from kvmdocs.model import Where
+
+
+class Language(StrEnum):
+    """A language the site is built in; the value is its HTML language code."""
+
+    EN = "en"
+    ZH = "zh"
+
+    @classmethod
+    def of(cls, code: str) -> Language:
+        """The language of a code such as ``zh`` or ``zh-Hans``; English for one that has no words here."""
+        known = code.replace("_", "-").partition("-")[0].lower()
+        return next((language for language in cls if language.value == known), cls.EN)
+
+
+@dataclass(frozen=True)
+class Words:
+    """The renderer's words in one language; names in braces are filled in.
+
+    Attributes:
+        badges: What the badge over a run of steps says, by who they were typed to.
+    """
+
+    badges: dict[Where, str]
+    transcript: str
+    copy_run: str
+    copy_all: str
+    in_background: str
+    exit_status: str
+    killed: str
+    took: str
+    lines: str
+    only_in_log: str
+    lost: str
+    whole_log: str
+    ran: str
+    cached: str
+    skipped: str
+    failed: str
+    skipped_title: str
+    failed_title: str
+    to_run_it: str
+    next: str
+    at: str
+    step: str
+    up_to_failure: str
+    emulated: str
+    recipe: str
+    host: str
+    system: str
+    kernel: str
+    hardware: str
+    hardware_value: str
+    started: str
+    duration: str
+    tools: str
+    settings: str
+    key: str
+    repeat: str
+    date: str
+    seconds: str
+    minutes: str
+    hours: str
+
+
+_EN = Words(
+    badges={
+        Where.HOST: "host · user shell",
+        Where.ROOT: "host · root shell",
+        Where.GUEST: "guest",
+        Where.GDB: "gdb",
+        Where.HMP: "QEMU monitor",
+        Where.QMP: "QMP",
+        Where.FILE: "file",
+    },
+    transcript="Transcript",
+    copy_run="Copy these commands",
+    copy_all="Copy all commands",
+    in_background="goes on in the background",
+    exit_status="exit status {status}",
+    killed="killed by {signal}",
+    took="took {time}",
+    lines="… {count} lines …",
+    only_in_log="… {count} lines ({size}) are only in the log …",
+    lost="The log's limit was reached: {size} were not kept.",
+    whole_log="whole output",
+    ran="ran for this build",
+    cached="cached",
+    skipped="skipped",
+    failed="failed",
+    skipped_title="Not run on this host",
+    failed_title="This recipe failed",
+    to_run_it="To run it",
+    next="Next",
+    at="Where",
+    step="Step",
+    up_to_failure="What happened up to the failure",
+    emulated="under emulation: times say nothing about speed",
+    recipe="Recipe",
+    host="Host",
+    system="System",
+    kernel="Kernel",
+    hardware="Machine",
+    hardware_value="{machine}, {cpus} processors, {memory} memory",
+    started="Run at",
+    duration="Duration",
+    tools="Tools",
+    settings="Settings",
+    key="Key",
+    repeat="Run it",
+    date="{day} {month} {year}, {time} UTC",
+    seconds="{s} s",
+    minutes="{m} min {s} s",
+    hours="{h} h {m} min",
+)
+
+_ZH = Words(
+    badges={
+        Where.HOST: "宿主机 · 用户终端",
+        Where.ROOT: "宿主机 · root 终端",
+        Where.GUEST: "客户机",
+        Where.GDB: "gdb",
+        Where.HMP: "QEMU 监视器",
+        Where.QMP: "QMP",
+        Where.FILE: "文件",
+    },
+    transcript="运行记录",
+    copy_run="复制这些命令",
+    copy_all="复制全部命令",
+    in_background="在后台继续运行",
+    exit_status="退出状态 {status}",
+    killed="被 {signal} 终止",
+    took="用时 {time}",
+    lines="… {count} 行 …",
+    only_in_log="… {count} 行（{size}）只在日志中 …",
+    lost="已达到日志上限：有 {size} 没有保存。",
+    whole_log="完整输出",
+    ran="本次构建时运行",
+    cached="取自缓存",
+    skipped="已跳过",
+    failed="失败",
+    skipped_title="没有在这台宿主机上运行",
+    failed_title="此配方运行失败",
+    to_run_it="如何让它运行",
+    next="下一步",
+    at="位置",
+    step="步骤",
+    up_to_failure="失败之前的过程",
+    emulated="在模拟下运行：用时不能说明性能",
+    recipe="配方",
+    host="宿主机",
+    system="系统",
+    kernel="内核",
+    hardware="机器",
+    hardware_value="{machine}，{cpus} 个处理器，{memory} 内存",
+    started="运行于",
+    duration="用时",
+    tools="工具",
+    settings="设置",
+    key="键",
+    repeat="运行它",
+    date="{year} 年 {number} 月 {day} 日 {time} UTC",
+    seconds="{s} 秒",
+    minutes="{m} 分 {s} 秒",
+    hours="{h} 小时 {m} 分",
+)
+
+_TABLE = {Language.EN: _EN, Language.ZH: _ZH}
+
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July",
+    "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+
+def words(language: Language) -> Words:
+    """The words of a language."""
+    return _TABLE[language]
+
+
+def date(started: str, say: Words) -> str:
+    """A moment in ISO 8601 as a reader of the language writes it, in UTC; the text itself if it is no moment."""
+    try:
+        moment = datetime.fromisoformat(started)
+    except ValueError:
+        return started
+    # A record's time is UTC; one without an offset is taken as that, not as the local time of whoever builds the site.
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return say.date.format(
+        day=moment.day,
+        month=_MONTHS[moment.month - 1],
+        number=moment.month,
+        year=moment.year,
+        time=f"{moment:%H:%M}",
+    )
+
+
+def duration(seconds: float, say: Words) -> str:
+    """A duration in the language: tenths below ten seconds, then whole seconds, then minutes, then hours."""
+    if seconds < 9.95:
+        return say.seconds.format(s=f"{seconds:.1f}")
+    whole = round(seconds)
+    if whole < 60:
+        return say.seconds.format(s=whole)
+    if whole < 3600:
+        return say.minutes.format(m=whole // 60, s=whole % 60)
+    minutes = round(seconds / 60)
+    return say.hours.format(h=minutes // 60, m=minutes % 60)
+
+
+def size(count: int) -> str:
+    """Bytes in the largest binary unit that leaves a number of at least one, such as ``1.5 MiB``."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024 or unit == "GiB":
+            break
+        value /= 1024
+    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f}".removesuffix(".0") + f" {unit}"

@@ -1,0 +1,233 @@
+"""Telling people what happens: lines while recipes run, and the summary at the end.
+
+On a terminal and elsewhere the same lines: one when a recipe begins, one for each of its steps, one when it is done, and a heartbeat while a step
+takes long, so that a log of a build says where the time went.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+from rich.console import Console
+from rich.text import Text
+
+from kvmdocs.catalog import Catalog
+from kvmdocs.errors import Evidence, Place
+from kvmdocs.executor import Outcome
+from kvmdocs.model import Freshness, Record, Status, Where
+from kvmdocs.store import Store
+
+HEARTBEAT = 20.0
+"""Seconds after which a recipe that has said nothing is mentioned again."""
+
+COMMAND_WIDTH = 110
+
+PROMPTS = {
+    Where.HOST: "$ ",
+    Where.ROOT: "# ",
+    Where.GUEST: "guest# ",
+    Where.GDB: "(gdb) ",
+    Where.HMP: "(qemu) ",
+    Where.QMP: "qmp> ",
+    Where.FILE: "write ",
+}
+"""What stands before a command in plain text, by who it was typed to."""
+
+
+@dataclass
+class _Shown:
+    began: float
+    spoke: float
+    last: str = ""
+
+
+class Lines:
+    """A `kvmdocs.executor.Reporter` that prints lines.
+
+    Args:
+        stream: Where to; standard error if not given, so that standard output stays free for results.
+        clock: Seconds that only grow.
+    """
+
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
+        self._clock = clock
+        self._running: dict[str, _Shown] = {}
+        self._waiting: set[str] = set()
+
+    def planned(self, names: list[str]) -> None:
+        """Nothing is said before something happens: most builds run nothing."""
+
+    def started(self, name: str, usual: float) -> None:
+        """A recipe begins."""
+        now = self._clock()
+        self._running[name] = _Shown(now, now)
+        self._print("▶", "cyan", name, f"usually {duration(usual)}")
+
+    def step(self, name: str, number: int, command: str) -> None:
+        """One of its steps begins."""
+        first, *more = command.splitlines() or [""]
+        shown = first[:COMMAND_WIDTH].rstrip(" \\") + (" …" if more or len(first) > COMMAND_WIDTH else "")
+        self._spoke(name, shown)
+        self._print(" ", "dim", name, f"{number:>3}  {shown}")
+
+    def line(self, name: str, line: str) -> None:
+        """The last line its step printed; kept for the heartbeat."""
+        if name in self._running:
+            self._running[name].last = line
+
+    def waiting(self, name: str) -> None:
+        """Another build runs it."""
+        if name not in self._waiting:
+            self._waiting.add(name)
+            self._print("…", "yellow", name, "another build is running it; waiting for its record")
+
+    def finished(self, name: str, record: Record, freshness: Freshness) -> None:
+        """A recipe is done with; what the store had is not worth a line."""
+        self._running.pop(name, None)
+        if record.status is Status.SKIPPED:
+            self._print("-", "yellow", name, f"skipped: {record.reason}")
+        elif record.status is Status.FAILED:
+            self._print("✗", "red", name, f"failed: {record.failure.message if record.failure else ''}")
+        elif freshness is Freshness.RAN:
+            self._print("✓", "green", name, duration(record.seconds))
+
+    def tick(self) -> None:
+        """Time has passed: say what has been silent for long."""
+        now = self._clock()
+        for name, shown in self._running.items():
+            if now - shown.spoke >= HEARTBEAT:
+                shown.spoke = now
+                self._print(" ", "dim", name, f"{duration(now - shown.began)} · {shown.last[:COMMAND_WIDTH]}")
+
+    def _spoke(self, name: str, last: str) -> None:
+        if name in self._running:
+            self._running[name].spoke = self._clock()
+            self._running[name].last = last
+
+    def _print(self, mark: str, style: str, name: str, text: str) -> None:
+        self._console.print(Text.assemble((f"{mark} ", style), (f"{name:<28} ", "bold" if mark == "▶" else ""), text))
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def planned(self, names: list[str]) -> None:
+        """Nothing."""
+
+    def started(self, name: str, usual: float) -> None:
+        """Nothing."""
+
+    def step(self, name: str, number: int, command: str) -> None:
+        """Nothing."""
+
+    def line(self, name: str, line: str) -> None:
+        """Nothing."""
+
+    def waiting(self, name: str) -> None:
+        """Nothing."""
+
+    def finished(self, name: str, record: Record, freshness: Freshness) -> None:
+        """Nothing."""
+
+    def tick(self) -> None:
+        """Nothing."""
+
+
+def evidence(record: Record, guides: Iterable[Place], store: Store) -> Evidence:
+    """All that is known about a failed record, for a message."""
+    failure = record.failure
+    if failure is None:
+        return Evidence(guides=tuple(guides), recipe=record.recipe)
+    step = record.steps[failure.step - 1] if 0 < failure.step <= len(record.steps) else None
+    tail = ""
+    if step is not None:
+        tail = "\n".join((step.output.tail or step.output.head).rstrip().splitlines()[-12:])
+    log = store.logs(record.key) if record.key and step is not None and step.output.log else None
+    if record.key and log is None:
+        log = store.root / "failures" / f"{record.recipe}.json"
+    elif log is not None and step is not None and step.output.log:
+        log = log / step.output.log
+    return Evidence(
+        guides=tuple(guides),
+        recipe=record.recipe,
+        place=Place(failure.path, failure.line) if failure.path else None,
+        step=failure.step if step else 0,
+        command=step.command if step else "",
+        status=step.status if step else None,
+        tail=tail or ("" if record.steps else failure.traceback),
+        log=log,
+        advice=failure.advice or f"kvmdocs run {record.recipe}",
+    )
+
+
+def describe_failure(record: Record, guides: Iterable[Place], store: Store) -> str:
+    """A failed record as a paragraph for a terminal."""
+    message = record.failure.message if record.failure else "failed"
+    lines = evidence(record, guides, store).lines()
+    return "\n".join([f"{record.recipe}: {message}", *(f"  {line}" for line in lines)])
+
+
+def summary(outcome: Outcome) -> list[str]:
+    """What ran, what was skipped and why, as lines."""
+    ran = outcome.names(status=Status.PASSED, freshness=Freshness.RAN)
+    cached = outcome.names(freshness=Freshness.CACHED)
+    skipped = outcome.names(status=Status.SKIPPED)
+    failed = outcome.names(status=Status.FAILED)
+    counts = [f"{len(ran)} ran", f"{len(cached)} unchanged", f"{len(skipped)} skipped", f"{len(failed)} failed"]
+    lines = [f"recipes: {', '.join(counts)}"]
+    lines += [f"  skipped {name}: {outcome.records[name].reason}" for name in skipped]
+    return lines
+
+
+def print_record(record: Record, stream: TextIO | None = None) -> None:
+    """Print a record's steps as a terminal would show them."""
+    out = stream or sys.stdout
+    for step in record.steps:
+        prompt = PROMPTS[step.where]
+        command = step.command.replace("\n", f"\n{' ' * len(prompt)}")
+        out.write(f"{prompt}{command}{' &' if step.background else ''}\n{step.output.text}")
+        if step.output.text and not step.output.text.endswith("\n"):
+            out.write("\n")
+    out.flush()
+
+
+def listing(catalog: Catalog) -> list[dict[str, Any]]:
+    """Every recipe as plain data, sorted by name."""
+    return [
+        {
+            "name": name,
+            "title": entry.recipe.title,
+            "place": str(entry.place),
+            "builds_on": [wanted.name for wanted in entry.recipe.inputs],
+            "needs": list(entry.recipe.needs),
+            "tools": list(entry.recipe.tools),
+            "guides": [str(place) for place in catalog.askers(name)],
+        }
+        for name, entry in sorted(catalog.entries.items())
+    ]
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: ``0.4 s``, ``12 s``, ``3 min 05 s``, ``1 h 02 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def size(count: float) -> str:
+    """A number of bytes as people say it, in powers of 1024."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024 or unit == "GiB":
+            return f"{count:.0f} {unit}" if unit in ("B", "KiB") else f"{count:.1f} {unit}"
+        count /= 1024
+    return ""

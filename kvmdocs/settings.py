@@ -1,0 +1,158 @@
+"""Settings: what may vary without touching code.
+
+They come, later ones winning, from the engine's defaults below, from ``kvmdocs.toml`` in the project's folder and from the
+environment: ``qemu.version`` is ``KVMDOCS_QEMU_VERSION`` there. A setting's type is the type of its default.
+A recipe that takes one by ``setting("qemu.version")`` has its value in its key; no other recipe has.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kvmdocs.errors import Evidence, Place, SettingError
+
+FILE = "kvmdocs.toml"
+
+DEFAULTS: dict[str, Any] = {
+    "project.recipes": "recipes",
+    "project.docs": ["docs"],
+    "project.configs": ["mkdocs.yml"],
+    "project.packages": "",
+    "project.edit_url": "",
+    "store.path": "",
+    "lab.folder": "~/kvm-lab",
+    "host.name": "",
+    "limits.cpus": 0,
+    "limits.memory": 0,
+    "limits.overcommit": 2.0,
+    "limits.log": 16 * 1024 * 1024,
+    "limits.tries_age": 3600,
+    "network.connect": 4.0,
+}
+"""The engine's own settings.
+
+``project.*`` say where recipes (a package's name), guides (folders) and site configurations lie; ``store.path`` where the store is
+(empty: the user's cache folder); ``limits.cpus`` and ``limits.memory`` (bytes) bound what runs at once (0: all
+there is); ``limits.overcommit`` is how many times over the processors may be promised to recipes that use all of them,
+since a build's own serial parts leave processors idle; ``limits.log`` is the largest log kept of one step, in
+bytes; ``limits.tries_age`` how long, in seconds, a tried capability is believed; ``network.connect`` how long, in
+seconds, a connection to a source may take.
+"""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A mark in a recipe's signature: take the value of the setting of this name."""
+
+    name: str
+
+
+def setting(name: str) -> Any:
+    """The default of a recipe's parameter that is read from the settings.
+
+    Args:
+        name: The setting, such as ``qemu.version``.
+    """
+    return Setting(name)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a project, resolved.
+
+    Attributes:
+        root: The project's folder.
+        values: Value of each setting by its dotted name.
+    """
+
+    root: Path
+    values: dict[str, Any]
+
+    @classmethod
+    def load(cls, root: Path, environ: dict[str, str] | None = None) -> Settings:
+        """Read the settings of the project in `root`.
+
+        Args:
+            root: The project's folder; a missing ``kvmdocs.toml`` leaves the defaults.
+            environ: The environment; the process's own if not given.
+
+        Raises:
+            SettingError: The file is no TOML, or a value from the environment does not fit its type.
+        """
+        values = dict(DEFAULTS)
+        path = root / FILE
+        if path.is_file():
+            try:
+                values.update(_flatten(tomllib.loads(path.read_text("utf-8"))))
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise SettingError(
+                    f"{FILE} cannot be read: {error}", Evidence(place=Place(FILE), advice="mend the file")
+                ) from error
+        for name in values:
+            text = (os.environ if environ is None else environ).get(variable(name))
+            if text is not None:
+                values[name] = _parse(name, text, values[name])
+        return cls(root, values)
+
+    def __getitem__(self, name: str) -> Any:
+        """The value of one setting.
+
+        Raises:
+            SettingError: There is no setting of that name.
+        """
+        try:
+            return self.values[name]
+        except KeyError:
+            near = difflib.get_close_matches(name, self.values, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"add it to {FILE}"
+            raise SettingError(f"there is no setting {name!r}", Evidence(place=Place(FILE), advice=hint)) from None
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting: ``KVMDOCS_QEMU_VERSION`` for ``qemu.version``."""
+    return "KVMDOCS_" + name.upper().replace(".", "_").replace("-", "_")
+
+
+def find_root(start: Path | None = None) -> Path:
+    """The project's folder: the nearest one upwards with a ``kvmdocs.toml``, else the one with ``mkdocs.yml``, else `start`.
+
+    Args:
+        start: Where to begin; the configuration folder that markdown-exec names, or the working directory, if not given.
+    """
+    begin = (start or Path(os.environ.get("MKDOCS_CONFIG_DIR") or ".")).resolve()
+    folders = (begin, *begin.parents)
+    for mark in (FILE, "mkdocs.yml"):
+        for folder in folders:
+            if (folder / mark).is_file():
+                return folder
+    return begin
+
+
+def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        if isinstance(value, dict):
+            flat.update(_flatten(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _parse(name: str, text: str, default: Any) -> Any:
+    """A value from the environment in the type of the default; lists are split at spaces."""
+    try:
+        if isinstance(default, bool):
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}[text.lower()]
+        if isinstance(default, list):
+            return text.split()
+        return type(default)(text)
+    except (KeyError, ValueError) as error:
+        raise SettingError(
+            f"{variable(name)}={text!r} is not of the type of {name!r} ({type(default).__name__})",
+            Evidence(advice=f"unset {variable(name)} or give it a {type(default).__name__}"),
+        ) from error

@@ -1,0 +1,403 @@
+"""The recording shell: what a recipe gets as `sh`.
+
+It is the `sh` package with a memory: ``sh.make("-j8")`` reads and behaves as it does there, and leaves a `Step`. What goes beyond that
+package are a few methods a guide needs: a line of shell as a reader types it, a file to write, a named
+section, a process that goes on, and a step that something else than a shell answers (a debugger, a monitor, a guest).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shlex
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import sh as _sh
+
+from kvmdocs.errors import Evidence, HostLacks, Skipped
+from kvmdocs.model import Output, Step, Where
+from kvmdocs.names import Names
+from kvmdocs.output import Capture
+
+_BUFFER = 64 * 1024
+"""Bytes read at once from a command; the `sh` package's own default reads 1 KiB, which a chatty build feels."""
+_KEPT_CHUNKS = 256
+"""Chunks of a command's output that are handed back as its value: the last 16 MiB at most."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill the calling process when its parent ends (prctl(2), PR_SET_PDEATHSIG).
+
+    The worker's keeper kills whatever a recipe started; this is for the moment in which the keeper itself is killed.
+    """
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+@dataclass
+class LiveStep:
+    """A step under way; `Shell` turns it into a `Step` when the record is made."""
+
+    where: Where
+    command: str
+    capture: Capture
+    cwd: str | None
+    section: str | None
+    machine: str
+    stdin: str | None
+    background: bool
+    started: float
+    status: int | None = None
+    ended: float | None = None
+
+    def write(self, chunk: bytes | str) -> None:
+        """Add to what the step printed."""
+        self.capture.write(chunk)
+
+    def flush(self) -> None:
+        """Nothing is held back; there because the `sh` package asks for it."""
+
+
+@dataclass
+class Limits:
+    """What a recipe may use and how its output is kept.
+
+    Attributes:
+        cpus: Processors, for ``-j``.
+        memory: Memory in bytes.
+        log: Largest log of one step in bytes.
+    """
+
+    cpus: int = 1
+    memory: int = 1 << 30
+    log: int = 16 << 20
+
+
+class Spawned:
+    """A process that goes on in the background until it is stopped or the recipe ends."""
+
+    def __init__(self, running: Any, step: LiveStep) -> None:
+        self._running = running
+        self._step = step
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return int(self._running.pid)
+
+    def poll(self) -> int | None:
+        """Its exit status (negative for a signal), or None while it runs."""
+        alive, status = self._running.process.is_alive()
+        if alive:
+            return None
+        self._step.status = status
+        return int(status)
+
+    def wait(self, timeout: float) -> int | None:
+        """Wait for its end, at most `timeout` seconds; the exit status, or None if it still runs."""
+        deadline = time.monotonic() + timeout
+        while (status := self.poll()) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return status
+
+    def stop(self, timeout: float = 5.0) -> int | None:
+        """End it: SIGTERM, and SIGKILL after `timeout` seconds. Returns its exit status."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if self.poll() is not None:
+                break
+            self._running.process.signal(number)
+            self.wait(timeout)
+        return self.poll()
+
+    def output(self) -> str:
+        """What it has printed so far, as far as a record keeps it."""
+        return self._step.capture.text()
+
+
+@dataclass
+class Shell:
+    """Runs commands and records them.
+
+    Attributes:
+        workspace: The recipe's own directory.
+        names: How paths of the host appear to a reader.
+        logs: Where whole logs go.
+        limits: What the recipe may use.
+        emulated: The lab sets it when a guest runs under emulation.
+        on_step: Called with the number and the command of each step that begins, and with it again as it prints.
+    """
+
+    workspace: Path
+    names: Names
+    logs: Path
+    limits: Limits = field(default_factory=Limits)
+    emulated: bool = False
+    on_step: Callable[[int, LiveStep], None] | None = None
+
+    def __post_init__(self) -> None:
+        self._cwd = self.workspace
+        self._section: str | None = None
+        self._steps: list[LiveStep] = []
+        self._begun = time.monotonic()
+        self._commands: dict[str, Any] = {}
+        self._spawned: list[Spawned] = []
+
+    @property
+    def cpus(self) -> int:
+        """Processors the recipe may use."""
+        return self.limits.cpus
+
+    @property
+    def memory(self) -> int:
+        """Memory the recipe may use, in bytes."""
+        return self.limits.memory
+
+    @property
+    def where(self) -> Where:
+        """The prompt of a host command: root's or a user's."""
+        return Where.ROOT if os.geteuid() == 0 else Where.HOST
+
+    # -- commands -----------------------------------------------------------------------------------------------
+
+    def __getattr__(self, name: str) -> Callable[..., str]:
+        """A program of the host by its name, as the `sh` package gives it.
+
+        Raises:
+            AttributeError: For names that begin with an underscore.
+        """
+        if name.startswith("_"):
+            raise AttributeError(name)
+        command = self._command(name.replace("_", "-") if _which(name) is None else name)
+        return lambda *args, **kwargs: self._call(command, name.replace("_", "-"), args, kwargs)
+
+    def run(self, program: str | Path, *args: Any, **kwargs: Any) -> str:
+        """Run a program by its path or name.
+
+        Returns:
+            What it printed on its standard output.
+        """
+        return self._call(self._command(str(program)), str(program), args, kwargs)
+
+    def line(self, text: str, **kwargs: Any) -> str:
+        """Run one line of bash as a reader types it: pipes, redirections, variables. A pipe fails with any of its parts.
+
+        Returns:
+            What it printed on its standard output.
+        """
+        args = ("--noprofile", "--norc", "-o", "pipefail", "-c", text)
+        return self._call(self._command("bash"), "bash", args, kwargs, shown=self.names.text(text))
+
+    def _command(self, program: str) -> Any:
+        if program not in self._commands:
+            try:
+                self._commands[program] = _sh.Command(program)
+            except _sh.CommandNotFound as error:
+                raise HostLacks(
+                    f"there is no program {self.names.readable(program)!r} on this host",
+                    Evidence(advice="name it in the recipe's `tools` and install what `kvmdocs doctor` lists"),
+                ) from error
+        return self._commands[program]
+
+    def _call(self, command: Any, program: str, args: tuple[Any, ...], kwargs: dict[str, Any], *, shown: str = "") -> str:
+        """Run a command through the `sh` package and record it as a step."""
+        cwd = Path(kwargs.pop("_cwd", self._cwd))
+        fed = kwargs.get("_in")
+        typed = shown or self.names.command([program, *_words(command, args, kwargs)])
+        step = self._begin(self.where, typed, cwd=cwd, stdin=fed if isinstance(fed, str) else None)
+        try:
+            done = command(*args, **kwargs, **self._redirection(step, cwd, kwargs), _return_cmd=True)
+        except _sh.ErrorReturnCode as error:
+            step.status = error.exit_code
+            raise
+        except _sh.TimeoutException as error:
+            step.status = error.exit_code
+            raise
+        else:
+            step.status = done.exit_code
+            return str(done)
+        finally:
+            self._end(step)
+
+    def _redirection(self, step: LiveStep, cwd: Path, given: dict[str, Any]) -> dict[str, Any]:
+        """The special arguments for the `sh` package that make a command recorded; those the author gave win."""
+        ours = {
+            "_out": step,
+            "_err": step,
+            "_tee": True,
+            "_tty_out": False,
+            "_cwd": str(cwd),
+            "_out_bufsize": _BUFFER,
+            "_err_bufsize": _BUFFER,
+            "_internal_bufsize": _KEPT_CHUNKS,
+            "_decode_errors": "replace",
+            "_preexec_fn": die_with_parent,
+        }
+        return {name: value for name, value in ours.items() if name not in given}
+
+    def spawn(self, program: str | Path, *args: Any, cwd: Path | None = None, label: str = "", **kwargs: Any) -> Spawned:
+        """Start a program that goes on in the background; it is ended at the latest with the recipe.
+
+        Args:
+            program: The program's path or name.
+            *args: Its arguments.
+            cwd: Its working directory; the current one if not given.
+            label: The machine or terminal it is shown under.
+            **kwargs: Special arguments of the `sh` package.
+        """
+        folder = cwd or self._cwd
+        shown = self.names.command([str(program), *map(str, args)], option_a_line=True)
+        step = self._begin(self.where, shown, cwd=folder, machine=label, background=True)
+        special = {"_bg": True, "_bg_exc": False, "_ok_code": range(-64, 256), **kwargs}
+        running = self._command(str(program))(*args, **special, **self._redirection(step, folder, special), _return_cmd=True)
+        spawned = Spawned(running, step)
+        self._spawned.append(spawned)
+        return spawned
+
+    # -- what is around the commands ----------------------------------------------------------------------------
+
+    @contextmanager
+    def cd(self, path: str | Path) -> Iterator[Path]:
+        """Work in another directory for the length of a ``with``."""
+        before, self._cwd = self._cwd, (self._cwd / path)
+        try:
+            yield self._cwd
+        finally:
+            self._cwd = before
+
+    @contextmanager
+    def section(self, name: str) -> Iterator[None]:
+        """Give the steps inside a name, so that a guide can show them by themselves."""
+        before, self._section = self._section, name
+        try:
+            yield
+        finally:
+            self._section = before
+
+    def write(self, path: str | Path, text: str, mode: int | None = None) -> Path:
+        """Write a file, shown as a file to create.
+
+        Args:
+            path: Where; relative to the current directory.
+            text: Its content.
+            mode: Its permissions, such as ``0o755``.
+
+        Returns:
+            Its absolute path.
+        """
+        target = self._cwd / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, "utf-8")
+        if mode is not None:
+            target.chmod(mode)
+        step = self._begin(Where.FILE, self.names.argument(str(path)), cwd=self._cwd, stdin=self.names.readable(text))
+        self._end(step)
+        return target
+
+    @contextmanager
+    def step(
+        self, where: Where, command: str, *, machine: str = "", stdin: str | None = None, cwd: Path | None = None
+    ) -> Iterator[LiveStep]:
+        """Record a step that something else answers: a debugger, a monitor, a guest.
+
+        Yields:
+            The step; write to it what comes back, and set its `status` if there is one.
+        """
+        step = self._begin(where, self.names.readable(command), cwd=cwd, machine=machine, stdin=stdin)
+        try:
+            yield step
+        finally:
+            self._end(step)
+
+    def readable(self, text: str) -> str:
+        """`text` with the host's paths as a reader sees them."""
+        return self.names.readable(text)
+
+    def mask(self, text: str, shown: str) -> None:
+        """From now on show `shown` wherever `text` appears in commands and output."""
+        self.names.mask(text, shown)
+
+    def skip(self, reason: str) -> NoReturn:
+        """Say that this host cannot run the recipe; it counts as skipped, not as failed."""
+        raise Skipped(reason)
+
+    # -- the record ---------------------------------------------------------------------------------------------
+
+    def _begin(
+        self,
+        where: Where,
+        command: str,
+        *,
+        cwd: Path | None = None,
+        machine: str = "",
+        stdin: str | None = None,
+        background: bool = False,
+    ) -> LiveStep:
+        number = len(self._steps) + 1
+        step = LiveStep(
+            where=where,
+            command=command,
+            capture=Capture(self.logs / f"{number:03d}.log", self.limits.log),
+            cwd=self.names.readable(str(cwd)) if cwd else None,
+            section=self._section,
+            machine=machine,
+            stdin=stdin,
+            background=background,
+            started=time.monotonic(),
+        )
+        self._steps.append(step)
+        if self.on_step:
+            self.on_step(number, step)
+        return step
+
+    def _end(self, step: LiveStep) -> None:
+        step.ended = time.monotonic()
+
+    def current(self) -> tuple[int, LiveStep] | None:
+        """Number and step of the last step begun; None before the first."""
+        return (len(self._steps), self._steps[-1]) if self._steps else None
+
+    def close(self) -> None:
+        """End what was spawned and still runs."""
+        for spawned in reversed(self._spawned):
+            spawned.stop()
+
+    def steps(self) -> tuple[Step, ...]:
+        """All steps so far, as a record holds them."""
+        return tuple(self._finished(step) for step in self._steps)
+
+    def _finished(self, step: LiveStep) -> Step:
+        output: Output = step.capture.finish(self.names)
+        ended = step.ended if step.ended is not None else time.monotonic()
+        return Step(
+            where=step.where,
+            command=step.command,
+            output=output,
+            cwd=step.cwd,
+            section=step.section,
+            machine=step.machine,
+            stdin=step.stdin,
+            background=step.background,
+            status=step.status,
+            started=round(step.started - self._begun, 3),
+            seconds=round(ended - step.started, 3),
+        )
+
+
+def _which(name: str) -> str | None:
+    return shutil.which(name)
+
+
+def _words(command: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
+    """The arguments as the `sh` package will pass them: lists flattened, keywords made options."""
+    options = {name: value for name, value in kwargs.items() if not name.startswith("_")}
+    # A baked command in text form is the one public view of that flattening.
+    return shlex.split(str(command.bake(*args, **options)))[1:] if args or options else []

@@ -1,0 +1,152 @@
+"""Building the whole site: say what will happen, see to the host, run the recipes, build every language, say what happened."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from kvmdocs import report
+from kvmdocs.errors import GuideError, HostLacks, KvmdocsError, RecipeFailed
+from kvmdocs.executor import Executor, Outcome
+from kvmdocs.model import Status
+from kvmdocs.packages import confirm, detect_manager, install, install_command
+from kvmdocs.present import earlier
+from kvmdocs.project import Project
+
+
+class Site:
+    """One build of a project's site.
+
+    Args:
+        root: The project's folder.
+        install: Whether to install host packages that are missing.
+        require: Whether a skip for want of a package is an error.
+        output: Where the site goes; ``site`` in the project's folder if not given.
+    """
+
+    def __init__(self, root: Path | None, *, install: bool, require: bool, output: Path | None = None) -> None:
+        self._project = Project(root)
+        self._install = install
+        self._require = require
+        self._output = output or self._project.root / "site"
+
+    def build(self) -> None:
+        """Build it.
+
+        Raises:
+            GuideError: A guide is wrong, or MkDocs found something wrong with the site.
+            RecipeFailed: A recipe failed.
+            HostLacks: A package is missing and `require` is set.
+        """
+        began = time.monotonic()
+        self._check_guides()
+        executor = Executor(self._project, report.Lines(), require=self._require)
+        wanted = self._project.catalog.asked()
+        stale = executor.stale(wanted)
+        if stale:
+            self._announce(stale)
+            tools = {tool for name in stale for tool in self._project.catalog.get(name).recipe.tools}
+            if self._install:
+                install_missing(self._project, tuple(sorted(tools)), require=self._require)
+        outcome = executor.run(wanted)
+        self._check_outcome(outcome)
+        pages = self._build_pages(outcome)
+        for line in report.summary(outcome):
+            click.echo(line)
+        click.echo(f"took {report.duration(time.monotonic() - began)}")
+        for page in pages:
+            click.echo(f"open {page}")
+
+    def _check_guides(self) -> None:
+        problems = self._project.catalog.problems
+        if problems:
+            raise GuideError("\n\n".join(problem.report() for problem in problems))
+
+    def _announce(self, stale: list[str]) -> None:
+        """Say what is about to happen, about how long it takes and how much disk it needs."""
+        recipes = [self._project.catalog.get(name).recipe for name in stale]
+        last = {name: self._project.store.latest(name) for name in stale}
+        seconds = sum(record.seconds if (record := last[recipe.name]) else recipe.expects for recipe in recipes)
+        disk = sum(recipe.disk for recipe in recipes)
+        click.echo(
+            f"{len(recipes)} recipes to run: about {report.duration(seconds)} on a machine with two processors, "
+            f"up to {report.size(disk)} of disk in {self._project.store.path}"
+        )
+        click.echo(f"  {', '.join(stale)}")
+
+    def _check_outcome(self, outcome: Outcome) -> None:
+        failed = outcome.names(status=Status.FAILED)
+        if not failed:
+            return
+        told = [
+            report.describe_failure(outcome.records[name], self._project.catalog.askers(name), self._project.store)
+            for name in failed
+        ]
+        raise RecipeFailed(f"{len(failed)} recipes failed; the site is as it was\n\n" + "\n\n".join(told))
+
+    def _build_pages(self, outcome: Outcome) -> list[Path]:
+        """Build every language; returns the pages to open."""
+        token = earlier.set(outcome)
+        try:
+            for name in self._project.settings["project.configs"]:
+                build_pages(self._project.root / name, self._output)
+        finally:
+            earlier.reset(token)
+        return sorted(self._output.glob("*/index.html"))
+
+
+def build_pages(config: Path, output: Path) -> None:
+    """Build one language with MkDocs, strictly, into the folder of `output` that its configuration names.
+
+    Raises:
+        GuideError: The configuration or a page is wrong.
+    """
+    # Material prints a notice about the end of MkDocs 1 on every build; the lock file answers it.
+    os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
+    from mkdocs.commands.build import build
+    from mkdocs.config import load_config
+    from mkdocs.exceptions import Abort, MkDocsException
+
+    try:
+        loaded = load_config(str(config), strict=True)
+        if output != config.parent / "site":
+            loaded.site_dir = str(output / Path(loaded.site_dir).name)
+        loaded.plugins.on_startup(command="build", dirty=False)
+        build(loaded)
+        loaded.plugins.on_shutdown()
+    except (Abort, MkDocsException) as error:
+        raise GuideError(f"{config.name}: {error}") from error
+
+
+def install_missing(project: Project, tools: tuple[str, ...], *, require: bool) -> None:
+    """Install the packages of those tools that the host lacks, after naming them and asking.
+
+    Without rights or on a system whose package manager is not known the command is printed and the build goes on; what it cannot do is skipped.
+
+    Raises:
+        HostLacks: Something is missing, cannot be installed, and `require` is set.
+    """
+    missing = project.tools.missing(tools)
+    if not missing:
+        return
+    manager = detect_manager()
+    command = " ".join(install_command(missing, manager)) if manager else ""
+    click.echo(f"missing on this host: {', '.join(item.tool for item in missing)}")
+    try:
+        if not manager:
+            raise HostLacks("this system has none of the package managers that are known: apt, dnf, pacman")
+        click.echo(f"  {command}")
+        if not confirm("install them?"):
+            raise HostLacks("not installed")
+        install(missing, manager)
+    except HostLacks as error:
+        if require:
+            raise
+        click.echo(f"  {error.message}; going on without: recipes that need them are skipped", err=True)
+        sys.stderr.flush()
+    except KvmdocsError:
+        raise

@@ -1,0 +1,241 @@
+"""Where records and artefacts live, found by key.
+
+::
+
+    <store>/v1/
+        records/<key>.json      a passed record; there whole or not at all
+        logs/<key>/NNN.log      whole logs of steps that printed more than a record holds
+        work/<recipe>-<key>/    a recipe's workspace, and so its artefacts; of use only when its record is there
+        failures/<recipe>.json  the last failed record of a recipe
+        latest/<recipe>         the key of the last record that passed
+        locks/<key>.lock        held while a recipe runs, so that two builds never run the same one twice
+        runs/<id>/              a run under way: who owns it, what its worker was told and said
+        home/                   the HOME that recipes see
+
+A workspace never moves: binaries hold the path they were built in, and a debugger looks there for sources. What makes an artefact
+valid is its record, and a record appears by a rename after all it speaks of is on the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from kvmdocs import values
+from kvmdocs.errors import Evidence, StoreError
+from kvmdocs.model import SCHEMA, Record, Status
+from kvmdocs.names import KEY_LENGTH
+
+
+class Store:
+    """Records and artefacts by key.
+
+    Args:
+        path: The store's folder; it is made when something is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.root = path / f"v{SCHEMA}"
+        self.work = self.root / "work"
+        self.home = self.root / "home"
+        self.runs = self.root / "runs"
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    def get(self, key: str) -> Record | None:
+        """The record of a key, or None when there is none, it is damaged, or an artefact it names is gone."""
+        record = self._read(self.root / "records" / f"{key}.json")
+        if record is None or record.key != key:
+            return None
+        if any(not (self.work / path).exists() for path in values.paths(record.value)):
+            return None
+        return record
+
+    def latest(self, recipe: str) -> Record | None:
+        """The last record of a recipe that passed, whatever its key."""
+        try:
+            key = (self.root / "latest" / recipe).read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            return None
+        return self._read(self.root / "records" / f"{key}.json")
+
+    def failure(self, recipe: str) -> Record | None:
+        """The last failed record of a recipe."""
+        return self._read(self.root / "failures" / f"{recipe}.json")
+
+    def _read(self, path: Path) -> Record | None:
+        """A record from a file; None when the file is missing or not what was written."""
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"the store cannot be read: {error}", Evidence(log=path)) from error
+        checksum, _, body = data.partition(b"\n")
+        if checksum.decode("ascii", "replace") != hashlib.sha256(body).hexdigest():
+            return None
+        try:
+            return load(body)
+        except ValueError:
+            return None
+
+    # -- writing ------------------------------------------------------------------------------------------------
+
+    def put(self, record: Record) -> None:
+        """Keep a record: a passed one under its key, a failed one as its recipe's last failure.
+
+        Raises:
+            StoreError: It cannot be written; nothing half written is left.
+        """
+        if record.status is Status.PASSED:
+            self._write(self.root / "records" / f"{record.key}.json", sealed(record))
+            self._write(self.root / "latest" / record.recipe, record.key.encode())
+        elif record.status is Status.FAILED:
+            self._write(self.root / "failures" / f"{record.recipe}.json", sealed(record))
+
+    def _write(self, path: Path, data: bytes) -> None:
+        write_whole(path, data)
+
+    def prepare(self, recipe: str, key: str) -> Path:
+        """An empty workspace and an empty folder of logs for a run that begins.
+
+        What a run that did not pass left behind is removed. The caller holds the key's lock.
+
+        Returns:
+            The workspace.
+        """
+        workspace = self.workspace(recipe, key)
+        try:
+            for folder in (workspace, self.logs(key)):
+                if folder.exists():
+                    _remove(folder)
+                folder.mkdir(parents=True)
+            self.home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the store {self.path} cannot be written: {error.strerror}",
+                Evidence(advice="free space or rights there, or set KVMDOCS_STORE_PATH"),
+            ) from error
+        return workspace
+
+    def workspace(self, recipe: str, key: str) -> Path:
+        """The workspace of a key; its name is what `kvmdocs.names` makes readable."""
+        return self.work / f"{recipe}-{key[:KEY_LENGTH]}"
+
+    def logs(self, key: str) -> Path:
+        """The folder with the whole logs of a key."""
+        return self.root / "logs" / key
+
+    @contextmanager
+    def run(self) -> Iterator[Path]:
+        """A folder for a run under way; gone afterwards."""
+        self.runs.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=self.runs))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def try_lock(self, key: str) -> FileLock | None:
+        """Take the lock of a key, or None when another build holds it. The caller releases it.
+
+        The lock is the operating system's (flock), so it is free again when its holder dies.
+
+        Raises:
+            StoreError: The store cannot be written.
+        """
+        path = self.root / "locks" / f"{key}.lock"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path, thread_local=False)
+            lock.acquire(timeout=0)
+        except Timeout:
+            return None
+        except OSError as error:
+            raise StoreError(
+                f"the store {self.path} cannot be written: {error.strerror}",
+                Evidence(advice="free space or rights there, or set KVMDOCS_STORE_PATH"),
+            ) from error
+        return lock
+
+    def free(self) -> int:
+        """Free bytes on the disk the store lies on."""
+        folder = self.path
+        while not folder.exists():
+            folder = folder.parent
+        return shutil.disk_usage(folder).free
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all.
+
+    Raises:
+        StoreError: It cannot be written; the old file, if there was one, is as it was.
+    """
+    fresh: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=".")
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, path)
+    except OSError as error:
+        if fresh is not None:
+            Path(fresh).unlink(missing_ok=True)
+        raise StoreError(
+            f"{path} cannot be written: {error.strerror}",
+            Evidence(advice="free space on that disk or set KVMDOCS_STORE_PATH to another"),
+        ) from error
+
+
+def sealed(record: Record) -> bytes:
+    """A record as it lies on the disk: the checksum of what follows, a line end, JSON."""
+    body = dump(record)
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def dump(record: Record) -> bytes:
+    """A record as JSON."""
+    data: bytes = _adapter().dump_json(record)
+    return data
+
+
+def load(data: bytes) -> Record:
+    """A record from JSON.
+
+    Raises:
+        ValueError: The data is not one.
+    """
+    record: Record = _adapter().validate_json(data)
+    return record
+
+
+@lru_cache(maxsize=1)
+def _adapter() -> Any:
+    # Imported late: it takes longer to import than all of kvmdocs, and a command such as --help needs no record.
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(Record)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a tree, read-only folders in it included (source packages and build systems leave some)."""
+
+    def again(function: Any, path: str, _: Any) -> None:
+        os.chmod(os.path.dirname(path), 0o700)
+        os.chmod(path, 0o700)
+        function(path)
+
+    shutil.rmtree(folder, onerror=again)

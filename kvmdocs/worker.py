@@ -1,0 +1,288 @@
+"""The worker: a process that runs one recipe and leaves its record.
+
+It is told what to do by a file (`Task`), says what it is doing as lines of JSON on a pipe, and leaves the record in the run's folder. It
+never writes into the store's records: that is the executor's, which knows whether the run counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TextIO
+
+import sh as _sh
+
+from kvmdocs import values
+from kvmdocs.catalog import Catalog
+from kvmdocs.errors import CommandFailed, Evidence, KvmdocsError, Place, RecipeFailed, Skipped, TimedOut
+from kvmdocs.guides import find_blocks
+from kvmdocs.model import Failure, Host, Record, Status
+from kvmdocs.names import Names
+from kvmdocs.recipe import Recipe
+from kvmdocs.settings import Settings
+from kvmdocs.shell import Limits, LiveStep, Shell
+from kvmdocs.store import dump, write_whole
+
+RECORD = "record.json"
+TASK = "task.json"
+BEAT = 1.0
+"""Seconds between two reports of the last line that a long step printed."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker is told.
+
+    Attributes:
+        recipe: The recipe's name.
+        key: The key of the record to make.
+        root: The project's folder.
+        guide: The guide that defines the recipe in a block, or "".
+        line: The line of that block.
+        workspace: The recipe's workspace; it is there and empty.
+        logs: Where whole logs go.
+        work: The store's folder of workspaces.
+        home: The HOME that the recipe sees.
+        inputs: Value of each input, in JSON form.
+        digests: Result digest of each input, for the record.
+        contents: Content digest of each path in the inputs.
+        settings: Value of each setting it takes, by the parameter's name.
+        shown_settings: The same by the setting's name, for the record.
+        tools: Versions of its tools, for the record.
+        host: The host, for the record.
+        environ: The environment its commands see.
+        lab: The lab's readable folder.
+        masks: What must not be shown, and what is shown instead.
+        cpus: Processors it may use.
+        memory: Memory it may use, in bytes.
+        log_limit: Largest log of a step, in bytes.
+        timeout: Seconds after which it is ended.
+    """
+
+    recipe: str
+    key: str
+    root: str
+    guide: str
+    line: int
+    workspace: str
+    logs: str
+    work: str
+    home: str
+    inputs: dict[str, Any]
+    digests: dict[str, str]
+    contents: dict[str, str]
+    settings: dict[str, Any]
+    shown_settings: dict[str, Any]
+    tools: dict[str, str]
+    host: dict[str, Any]
+    environ: dict[str, str]
+    lab: str
+    masks: dict[str, str]
+    cpus: int
+    memory: int
+    log_limit: int
+    timeout: float
+
+    def save(self, folder: Path) -> Path:
+        """Write it into a run's folder."""
+        path = folder / TASK
+        write_whole(path, json.dumps(dataclasses.asdict(self)).encode())
+        return path
+
+
+def main() -> int:
+    """Run the recipe that the task in ``sys.argv[1]`` names; events go to file descriptor ``sys.argv[2]``."""
+    task = Task(**json.loads(Path(sys.argv[1]).read_text("utf-8")))
+    os.environ.clear()
+    os.environ.update(task.environ)
+    os.chdir(task.workspace)
+    # Ended politely (`Interrupted`), a recipe still runs its clean-up; the keeper sees to the rest.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with os.fdopen(int(sys.argv[2]), "w", encoding="utf-8", buffering=1) as events:
+        os.set_inheritable(events.fileno(), False)
+        record = run(task, events)
+    write_whole(Path(sys.argv[1]).parent / RECORD, dump(record))
+    return 0
+
+
+def run(task: Task, events: TextIO) -> Record:
+    """Run a task's recipe.
+
+    Returns:
+        Its record, whatever came of it.
+    """
+    names = Names(Path(task.work), task.lab, dict(task.masks))
+    names.mask(task.home, "~")
+    names.mask(task.root, "<project>")
+    telling = _Telling(events)
+    shell = Shell(
+        workspace=Path(task.workspace),
+        names=names,
+        logs=Path(task.logs),
+        limits=Limits(task.cpus, task.memory, task.log_limit),
+        on_step=telling.step,
+    )
+    started = datetime.now(UTC)
+    begun = time.monotonic()
+    record = Record(
+        recipe=task.recipe,
+        key=task.key,
+        status=Status.PASSED,
+        host=Host(**task.host),
+        started=started.isoformat(timespec="seconds"),
+        inputs=task.digests,
+        settings=task.shown_settings,
+        tools=task.tools,
+    )
+    outcome: dict[str, Any]
+    limit_time(task.timeout)
+    try:
+        outcome = _outcome(task, shell)
+    except Skipped as skipped:
+        outcome = {"status": Status.SKIPPED, "reason": names.readable(skipped.message)}
+    except (Exception, KeyboardInterrupt) as error:
+        outcome = {"status": Status.FAILED, "failure": failure(error, shell, Path(task.root))}
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        shell.close()
+        telling.stop()
+    return dataclasses.replace(
+        record, seconds=round(time.monotonic() - begun, 3), steps=shell.steps(), emulated=shell.emulated, **outcome
+    )
+
+
+def limit_time(seconds: float) -> None:
+    """Raise `TimedOut` in the recipe after so many seconds, so that its steps so far and its clean-up are not lost.
+
+    A recipe that does not react is killed by the keeper, whose limit is a little later.
+    """
+
+    def over(*_: object) -> None:
+        raise TimedOut(
+            f"the recipe did not end within its time limit of {seconds:.0f} s",
+            Evidence(advice="see what its last step waits for, or give it a longer `timeout`"),
+        )
+
+    signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def _outcome(task: Task, shell: Shell) -> dict[str, Any]:
+    """Call the recipe; what of the record depends on what it returns."""
+    recipe = find(task)
+    work = Path(task.work)
+    inputs = {name: values.decode(data, work) for name, data in task.inputs.items()}
+    value = values.encode(recipe.function(shell, **inputs, **task.settings), work)
+    contents = values.contents(value, work, task.contents)
+    return {"value": value, "contents": contents, "result": values.result_digest(value, contents)}
+
+
+def find(task: Task) -> Recipe:
+    """The recipe a task names: from the project's modules, or from the block that defines it."""
+    catalog = Catalog(Settings.load(Path(task.root)))
+    catalog.load_modules()
+    if task.guide:
+        guide = Path(task.root) / task.guide
+        names: dict[str, Any] = {}
+        block = next(block for block in find_blocks(guide) if block.line == task.line)
+        for earlier in find_blocks(guide):
+            if earlier.line < block.line and block.session and earlier.session == block.session:
+                catalog.execute(earlier, names, lambda *_: None)
+        catalog.execute(block, names, lambda *_: None)
+        found = names[task.recipe]
+        assert isinstance(found, Recipe)  # noqa: S101  # the catalog found it in this very block
+        return found
+    return catalog.get(task.recipe).recipe
+
+
+def failure(error: BaseException, shell: Shell, root: Path) -> Failure:
+    """Why a recipe failed, as plain data; what an exception of a library means is said in the project's words."""
+    told = _explain(error, shell)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_projects(frame.filename, root)]
+    place = told.evidence.place or (Place(frames[-1].filename, frames[-1].lineno or 0) if frames else Place(""))
+    path = place.path.removeprefix(f"{root}/")
+    number = told.evidence.step or (shell.current() or (0, None))[0]
+    return Failure(
+        error=type(told).__name__,
+        message=shell.readable(told.message),
+        path=path,
+        line=place.line,
+        step=number,
+        advice=shell.readable(told.evidence.advice),
+        traceback=shell.readable("".join(traceback.format_exception(error))),
+    )
+
+
+def _is_projects(filename: str, root: Path) -> bool:
+    """Whether a frame is in a recipe or a guide of the project, not in the engine or a library."""
+    return filename.startswith(f"{root}/") and "/kvmdocs/" not in filename and "site-packages" not in filename
+
+
+def _explain(error: BaseException, shell: Shell) -> KvmdocsError:
+    if isinstance(error, KvmdocsError):
+        return error
+    number, step = shell.current() or (0, None)
+    command = step.command.splitlines()[0] if step else ""
+    if isinstance(error, _sh.TimeoutException):
+        return TimedOut(f"`{command}` did not end within its time limit", Evidence(step=number))
+    if isinstance(error, _sh.ErrorReturnCode):
+        return CommandFailed(
+            f"`{command}` ended with status {error.exit_code}",
+            Evidence(step=number, advice="read its output above; run it by hand in that directory"),
+        )
+    if isinstance(error, AssertionError):
+        said = str(error) or "what the recipe asserts does not hold"
+        return RecipeFailed(f"assertion failed: {said}", Evidence(advice="compare the assertion with the output of the step"))
+    if isinstance(error, KeyboardInterrupt):
+        return TimedOut("the recipe was ended")
+    return RecipeFailed(f"{type(error).__name__}: {error}")
+
+
+class _Telling:
+    """Says on the pipe which step runs, and every second the last line it printed."""
+
+    def __init__(self, events: TextIO) -> None:
+        self._events = events
+        self._step: LiveStep | None = None
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+        self._thread.start()
+
+    def step(self, number: int, step: LiveStep) -> None:
+        """A step begins."""
+        self._step = step
+        self._say(kind="step", number=number, where=str(step.where), command=step.command)
+
+    def _beat(self) -> None:
+        last = ""
+        while not self._over.wait(BEAT):
+            line = self._step.capture.last_line() if self._step else ""
+            if line and line != last:
+                last = line
+                self._say(kind="line", line=line[:400])
+
+    def _say(self, **event: Any) -> None:
+        with self._lock:
+            try:
+                self._events.write(json.dumps(event) + "\n")
+            except (OSError, ValueError):
+                pass  # nobody listens any more; the recipe's clean-up must go on all the same
+
+    def stop(self) -> None:
+        """The recipe is over."""
+        self._over.set()
+        self._thread.join()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

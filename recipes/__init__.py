@@ -1,0 +1,1 @@
+"""The recipes the guides embed, and the helpers they share."""

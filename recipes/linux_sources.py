@@ -1,0 +1,108 @@
+"""Linux's source code, which holds KVM: a signed release, the git repository, or the distribution's source package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from kvmdocs import Shell, recipe, setting
+from recipes.distribution import source_package
+from recipes.sources import Patience, Release, Signers, Tag, chosen, release_tree, tag_tree
+
+
+@recipe(
+    tools=("curl", "gpg", "tar", "xz"),
+    needs=("setting:linux.provider=auto|release", "reach:linux.mirror", "reach:linux.key_url"),
+    disk="3G",
+    timeout="30m",
+    expects="3m",
+)
+def linux_release(
+    sh: Shell,
+    version: str = setting("linux.version"),
+    mirror: str = setting("linux.mirror"),
+    signers: Sequence[str] = setting("linux.signers"),
+    key_url: str = setting("linux.key_url"),
+    connect: float = setting("network.connect"),
+    stall: float = setting("network.stall"),
+) -> Path:
+    """Get Linux as a signed release.
+
+    One signature serves every compression, since it is over the tar inside (https://www.kernel.org/signature.html).
+
+    Returns:
+        The source tree.
+
+    Raises:
+        SourceRefused: The tarball or a key is not what the pinned fingerprints say.
+    """
+    base = f"{mirror}/v{version.partition('.')[0]}.x/linux-{version}.tar"
+    release = Release(f"{base}.xz", f"{base}.sign", f"linux-{version}", signs_compressed=False)
+    return release_tree(sh, release, Signers.pinned(signers, key_url), Patience(connect, stall))
+
+
+@recipe(
+    tools=("curl", "git", "gpg"),
+    needs=("setting:linux.provider=auto|git", "reach:linux.git", "reach:linux.key_url"),
+    disk="3G",
+    timeout="40m",
+    expects="5m",
+)
+def linux_git(
+    sh: Shell,
+    version: str = setting("linux.version"),
+    repository: str = setting("linux.git"),
+    signers: Sequence[str] = setting("linux.signers"),
+    key_url: str = setting("linux.key_url"),
+    connect: float = setting("network.connect"),
+    stall: float = setting("network.stall"),
+) -> Path:
+    """Get Linux from a git repository, at a signed tag.
+
+    Returns:
+        The source tree.
+
+    Raises:
+        SourceRefused: The tag or a key is not what the pinned fingerprints say.
+    """
+    tag = Tag(repository, f"v{version}", "linux")
+    return tag_tree(sh, tag, Signers.pinned(signers, key_url), Patience(connect, stall))
+
+
+@recipe(
+    tools=("apt-get", "apt-cache", "dpkg-source"),
+    needs=("setting:linux.provider=auto|distribution",),
+    disk="3G",
+    timeout="30m",
+    expects="1m",
+)
+def linux_distribution(sh: Shell, etc: str = setting("apt.etc"), stall: float = setting("network.stall")) -> Path:
+    """Get Linux as the distribution's source package.
+
+    Returns:
+        The source tree with the distribution's patches.
+
+    Raises:
+        SourceRefused: A file is not what the signed index of the mirror says.
+    """
+    return source_package(sh, "linux", etc, stall)
+
+
+@recipe(disk="1M")
+def linux_source(
+    sh: Shell,
+    linux_release: Path | None,
+    linux_git: Path | None,
+    linux_distribution: Path | None,
+    provider: str = setting("linux.provider"),
+) -> Path:
+    """Choose the Linux source that later recipes build.
+
+    Returns:
+        The source tree of the provider the setting names; with ``auto`` the first there is of release, git, distribution.
+    """
+    tree = chosen(provider, (linux_release, linux_git, linux_distribution))
+    if tree is None:
+        sh.skip(f"no Linux source: {'no provider' if provider == 'auto' else f'the provider {provider}'} gave one on this host")
+    sh.head("--lines=5", tree / "Makefile")
+    return tree

@@ -1,0 +1,302 @@
+"""Getting source code from where it is published: a signed tarball, or a signed tag in a git repository.
+
+Both trust the same thing: the fingerprints of the keys that may sign, pinned in the settings. A key is downloaded from
+wherever it is offered, compared with its fingerprint, and put into a keyring of the recipe's own that holds nothing else; what
+`gpg` then calls a good signature was made by one of the pinned keys. Nothing is unpacked before that.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import sh as sh_package
+
+from kvmdocs import Shell
+from kvmdocs.errors import Evidence, HostLacks, RecipeFailed, SettingError, SourceRefused, TimedOut
+
+_COMPARE = "compare the fingerprints in kvmdocs.toml with those the project publishes"
+
+PROVIDERS = ("release", "git", "distribution")
+"""Where a source may come from, in the order ``auto`` prefers."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a server is waited for.
+
+    Attributes:
+        connect: Seconds for a connection.
+        stall: Seconds without any data.
+    """
+
+    connect: float
+    stall: float
+
+
+@dataclass(frozen=True)
+class Signers:
+    """The keys that may sign a source.
+
+    Attributes:
+        fingerprints: Full fingerprints, 40 hexadecimal digits or more.
+        url: Where a key is, with ``{fingerprint}`` or ``{keyid}`` (its last 16 digits) in it.
+    """
+
+    fingerprints: tuple[str, ...]
+    url: str
+
+    @classmethod
+    def pinned(cls, fingerprints: Sequence[str], url: str) -> Signers:
+        """Signers from settings, whose fingerprints may be written in groups.
+
+        Raises:
+            SettingError: There is none, or one is no full fingerprint: a short one can be forged.
+        """
+        exact = tuple(fingerprint.replace(" ", "").upper() for fingerprint in fingerprints)
+        for fingerprint in exact:
+            if not re.fullmatch(r"[0-9A-F]{40}|[0-9A-F]{64}", fingerprint):
+                raise SettingError(f"{fingerprint!r} is not the full fingerprint of a key (40 hexadecimal digits)")
+        if not exact:
+            raise SettingError("no signing key is pinned, so no signature can be checked")
+        return cls(exact, url)
+
+
+@dataclass(frozen=True)
+class Release:
+    """A published tarball.
+
+    Attributes:
+        archive: Address of the compressed tarball.
+        signature: Address of the detached signature.
+        tree: The folder it unpacks to.
+        signs_compressed: True when the signature is over the file as downloaded, False when over the tar inside.
+    """
+
+    archive: str
+    signature: str
+    tree: str
+    signs_compressed: bool
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A signed tag of a git repository.
+
+    Attributes:
+        repository: Its address.
+        name: The tag.
+        tree: The folder to clone into.
+    """
+
+    repository: str
+    name: str
+    tree: str
+
+
+def release_tree(sh: Shell, release: Release, signers: Signers, patience: Patience) -> Path:
+    """Download a tarball, check its signature and unpack it.
+
+    Returns:
+        The source tree.
+
+    Raises:
+        SourceRefused: The signature, or a key, is not what it must be. Nothing is unpacked then.
+        RecipeFailed: It cannot be downloaded.
+    """
+    import_signers(sh, signers, patience)
+    signature = download(sh, release.signature, patience)
+    archive = download(sh, release.archive, patience)
+    refusal = f"{archive} is not what {signature} signs, or no pinned key signed it"
+    with nothing_left_of(sh.workspace / archive, sh.workspace / signature), refusing(refusal):
+        gpg = ("--homedir", "gnupg", "--status-file", "verdict", "--verify", signature)
+        if release.signs_compressed:
+            sh.gpg(*gpg, archive)
+        else:
+            sh.line(f"xz --decompress --stdout {archive} | gpg {' '.join(gpg)} -")
+        # gpg's exit status is 0 for a revoked or expired key too; its verdict tells them apart (GnuPG's doc/DETAILS).
+        if not re.search(r"^\[GNUPG:\] GOODSIG ", (sh.workspace / "verdict").read_text("utf-8", "replace"), re.MULTILINE):
+            raise SourceRefused(f"the key that signed {archive} is revoked or expired", Evidence(advice=_COMPARE))
+    tree = sh.workspace / release.tree
+    with nothing_left_of(tree):
+        # As root, tar would else give the files to whatever user has the number of the one who packed them.
+        sh.tar("--extract", "--no-same-owner", "--file", archive)
+        if not tree.is_dir():
+            # An older release with its own good signature is not the one that was asked for.
+            raise SourceRefused(
+                f"{archive} holds no folder {release.tree}",
+                Evidence(advice="the server sent another release under this name; use another mirror"),
+            )
+    return tree
+
+
+def tag_tree(sh: Shell, tag: Tag, signers: Signers, patience: Patience) -> Path:
+    """Clone one tag of a repository, without its history, and check the tag's signature.
+
+    git has no time limit of its own for a server that says nothing, so a small question with one comes first.
+
+    Returns:
+        The source tree.
+
+    Raises:
+        SourceRefused: The tag's signature, or a key, is not what it must be. The clone is removed then.
+        RecipeFailed: It cannot be cloned.
+    """
+    limit = f"{patience.connect + patience.stall:g}"
+    with explained(sh, tag.repository, {124: "silent", 2: "missing", 128: "unreachable"}):
+        sh.timeout(limit, "git", "ls-remote", "--exit-code", tag.repository, f"refs/tags/{tag.name}")
+    import_signers(sh, signers, patience)
+    tree = sh.workspace / tag.tree
+    slow = ("-c", "http.lowSpeedLimit=1", "-c", f"http.lowSpeedTime={round(patience.stall) or 1}")
+    with nothing_left_of(tree):
+        with explained(sh, tag.repository, {128: "unreachable"}):
+            # `--no-checkout`: what no pinned key signed never becomes files.
+            sh.git(*slow, "clone", "--quiet", "--no-checkout", "--depth=1", "--branch", tag.name, tag.repository, tag.tree)
+        with sh.cd(tree):
+            with refusing(f"no pinned key signed the tag {tag.name}"):
+                shown = sh.env(f"GNUPGHOME={sh.workspace / 'gnupg'}", "git", "verify-tag", "--verbose", tag.name)
+            if f"tag {tag.name}" not in shown.partition("\n\n")[0].splitlines():
+                # The name of a ref is not signed, the name inside the tag is.
+                raise SourceRefused(
+                    f"what the server calls {tag.name} is a signed tag of another name",
+                    Evidence(advice="use another repository"),
+                )
+            sh.git("checkout", "--quiet", "--detach", f"refs/tags/{tag.name}")
+    return tree
+
+
+def download(sh: Shell, url: str, patience: Patience, name: str = "") -> str:
+    """Download one file into the workspace; a server that stops sending is given up.
+
+    Args:
+        sh: The recipe's shell.
+        url: The file's address.
+        patience: How long the server is waited for.
+        name: The file's name; the last part of the address if not given.
+
+    Returns:
+        The file's name.
+
+    Raises:
+        TimedOut: The server sends nothing.
+        RecipeFailed: The server does not have the file, or ends before its end.
+        HostLacks: The server cannot be reached.
+    """
+    name = name or url.rpartition("/")[2]
+    causes = {28: "silent", 22: "missing", 18: "cut", 6: "unreachable", 7: "unreachable", 35: "unreachable"}
+    with nothing_left_of(sh.workspace / name), explained(sh, url, causes):
+        sh.curl(
+            "--fail",
+            "--location",
+            "--silent",
+            "--show-error",
+            *("--connect-timeout", f"{patience.connect:g}"),
+            # Under one byte a second for this long: the server has accepted and says nothing.
+            *("--speed-limit", "1", "--speed-time", str(round(patience.stall) or 1)),
+            *("--output", name, url),
+        )
+    return name
+
+
+def import_signers(sh: Shell, signers: Signers, patience: Patience) -> None:
+    """Make a keyring that holds exactly the pinned keys.
+
+    Raises:
+        SourceRefused: A downloaded key has another fingerprint than the pinned one.
+        RecipeFailed: A key cannot be downloaded.
+    """
+    sh.mkdir("--mode=700", "gnupg")
+    # A plain file of keys. Importing them would start an agent that stays, and fails where the socket's path is too long for one.
+    sh.touch("gnupg/pubring.gpg")
+    for fingerprint in signers.fingerprints:
+        url = signers.url.format(fingerprint=fingerprint, keyid=fingerprint[-16:])
+        key = download(sh, url, patience, f"{fingerprint}.asc")
+        with nothing_left_of(sh.workspace / key), refusing(f"{key} holds no key that gpg can read"):
+            # The primary keys' fingerprints; one file must hold one key and no other.
+            shown = sh.gpg("--homedir", "gnupg", "--show-keys", key)
+            found = re.findall(r"^pub .*\n +([0-9A-F]{40,64})$", shown, re.MULTILINE)
+            if found != [fingerprint]:
+                raise SourceRefused(
+                    f"the key server sent {' and '.join(found) or 'no key'} instead of the pinned key {fingerprint}",
+                    Evidence(advice=_COMPARE),
+                )
+            sh.line(f"gpg --homedir gnupg --dearmor < {key} >> gnupg/pubring.gpg")
+    trust = "".join(f"{fingerprint}:6:\n" for fingerprint in signers.fingerprints)
+    sh.gpg("--homedir", "gnupg", "--import-ownertrust", _in=trust)
+
+
+def chosen(provider: str, trees: Sequence[Path | None]) -> Path | None:
+    """The tree of the provider a setting names, or the first there is for ``auto``.
+
+    Args:
+        provider: ``auto`` or one of `PROVIDERS`.
+        trees: The trees in the order of `PROVIDERS`; None for each that was skipped.
+
+    Raises:
+        SettingError: There is no such provider.
+    """
+    if provider == "auto":
+        return next((tree for tree in trees if tree is not None), None)
+    if provider not in PROVIDERS:
+        raise SettingError(
+            f"there is no source provider {provider!r}", Evidence(advice=f"use auto, {', '.join(PROVIDERS)}")
+        )
+    return trees[PROVIDERS.index(provider)]
+
+
+@contextmanager
+def nothing_left_of(*paths: Path) -> Iterator[None]:
+    """Remove files and trees when what happens inside fails, so that nothing doubtful is used later."""
+    try:
+        yield
+    except BaseException:
+        for path in paths:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def refusing(message: str) -> Iterator[None]:
+    """Turn a check that fails into a refusal."""
+    try:
+        yield
+    except sh_package.ErrorReturnCode as error:
+        raise SourceRefused(message, Evidence(advice=f"download it again; if it stays so, {_COMPARE}")) from error
+
+
+@contextmanager
+def explained(sh: Shell, url: str, causes: dict[int, str]) -> Iterator[None]:
+    """Turn the exit status of a command that talks to a server into an error that says what to do.
+
+    Args:
+        sh: The recipe's shell, for how the address is shown.
+        url: What the command asks for.
+        causes: What a status means: ``silent``, ``missing``, ``cut`` or ``unreachable``.
+    """
+    try:
+        yield
+    except sh_package.ErrorReturnCode as error:
+        cause = causes.get(error.exit_code)
+        shown = sh.readable(url)
+        if cause == "silent":
+            raise TimedOut(
+                f"{shown} sends nothing", Evidence(advice="try another mirror, or raise network.connect and network.stall")
+            ) from error
+        if cause == "missing":
+            raise RecipeFailed(
+                f"{shown} does not have what was asked for", Evidence(advice="do the version and the mirror in kvmdocs.toml go together?")
+            ) from error
+        if cause == "cut":
+            raise RecipeFailed(
+                f"{shown} ended before its end; the part was removed", Evidence(advice="try again, or try another mirror")
+            ) from error
+        if cause == "unreachable":
+            raise HostLacks(f"{shown} cannot be reached", Evidence(advice="check the network, or set another mirror")) from error
+        raise

@@ -1,0 +1,255 @@
+"""Sources from signed releases and from git, got from servers on the loopback interface."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from kvmdocs.errors import HostLacks, RecipeFailed, SettingError, Skipped, SourceRefused, TimedOut
+from kvmdocs.names import Names
+from kvmdocs.shell import Shell
+from recipes.linux_sources import linux_git, linux_release, linux_source
+from recipes.qemu_sources import qemu_git, qemu_release, qemu_source
+from tests.servers import SigningKey, Web, run, signing_key, silent_server, tagged_repository, tarball, web_server
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which(tool) is None, reason=f"{tool} is not installed") for tool in ("curl", "git", "gpg", "xz")
+]
+VERSION = "1.2.3"
+STALL = 1.0
+
+
+@pytest.fixture(scope="module")
+def key() -> Iterator[SigningKey]:
+    """The key the settings pin."""
+    with signing_key("pinned") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def stranger() -> Iterator[SigningKey]:
+    """A key nobody pinned."""
+    with signing_key("stranger") as made:
+        yield made
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    """A shell in a workspace named as the store names it."""
+    workspace = tmp_path / "work" / "recipe-0123456789abcdef"
+    workspace.mkdir(parents=True)
+    sh = Shell(workspace, Names(tmp_path / "work"), tmp_path / "logs")
+    yield sh
+    sh.close()
+
+
+@pytest.fixture
+def web(tmp_path: Path, key: SigningKey) -> Iterator[Web]:
+    """A server with a signed QEMU and Linux release, a repository of each, and the key."""
+    root = tmp_path / "web"
+    archive = tarball(root, f"qemu-{VERSION}", {"VERSION": f"{VERSION}\n", "configure": "#!/bin/sh\n"})
+    key.sign(archive, root / f"{archive.name}.sig")
+    linux = tarball(root / "v1.x", f"linux-{VERSION}", {"Makefile": "VERSION = 1\nPATCHLEVEL = 2\nSUBLEVEL = 3\n"})
+    # As on kernel.org: over the tar, not over what is downloaded.
+    key.sign(linux.with_suffix(""), root / "v1.x" / f"linux-{VERSION}.tar.sign")
+    tagged_repository(root / "git/qemu", key, f"v{VERSION}", {"VERSION": f"{VERSION}\n"})
+    tagged_repository(root / "git/linux", key, f"v{VERSION}", {"Makefile": "VERSION = 1\n"})
+    key.public(root / "keys" / f"{key.fingerprint}.asc")
+    key.public(root / "keys" / f"{key.fingerprint[-16:]}.asc")
+    with web_server(root) as served:
+        yield served
+
+
+def arguments(web: Web, key: SigningKey, keys: str = "fingerprint") -> dict[str, object]:
+    """What every provider that checks signatures takes."""
+    key_url = f"{web.url}/keys/{{{keys}}}.asc"
+    return {"version": VERSION, "signers": [key.fingerprint], "key_url": key_url, "connect": STALL, "stall": STALL}
+
+
+def text_of(shell: Shell) -> str:
+    """Everything a reader sees."""
+    return "\n".join(f"{step.command}\n{step.output.text}" for step in shell.steps())
+
+
+def test_release_is_verified_and_unpacked(shell: Shell, web: Web, key: SigningKey) -> None:
+    tree = qemu_release(shell, mirror=web.url, **arguments(web, key))
+    assert tree == shell.workspace / f"qemu-{VERSION}"
+    assert (tree / "VERSION").read_text() == f"{VERSION}\n"
+    assert 'Good signature from "pinned' in text_of(shell)
+    assert str(shell.workspace) not in text_of(shell)
+    commands = [step.command.split()[0] for step in shell.steps()]
+    assert commands.index("tar") == len(commands) - 1
+    assert not list((shell.workspace / "gnupg").glob("S.*")), "an agent was started"
+
+
+def test_linux_signature_is_over_the_tar_inside(shell: Shell, web: Web, key: SigningKey) -> None:
+    tree = linux_release(shell, mirror=web.url, **arguments(web, key, "keyid"))
+    assert (tree / "Makefile").is_file()
+    assert "xz --decompress --stdout" in text_of(shell)
+
+
+def test_signature_of_a_stranger_is_refused(shell: Shell, web: Web, key: SigningKey, stranger: SigningKey) -> None:
+    stranger.sign(web.root / f"qemu-{VERSION}.tar.xz", web.root / f"qemu-{VERSION}.tar.xz.sig")
+    with pytest.raises(SourceRefused, match="no pinned key signed it"):
+        qemu_release(shell, mirror=web.url, **arguments(web, key))
+    assert not list(shell.workspace.glob("qemu-*"))
+
+
+def test_revoked_key_is_refused(shell: Shell, web: Web) -> None:
+    with signing_key("revoked") as lost:
+        archive = web.root / f"qemu-{VERSION}.tar.xz"
+        lost.sign(archive, archive.with_name(f"{archive.name}.sig"))
+        # gpg puts a colon before the certificate, so that nobody revokes a key by mistake.
+        certificate = lost.home / "openpgp-revocs.d" / f"{lost.fingerprint}.rev"
+        certificate.write_text(certificate.read_text().replace(":-----BEGIN", "-----BEGIN"))
+        lost.gpg("--import", certificate)
+        lost.public(web.root / "keys" / f"{lost.fingerprint}.asc")
+        with pytest.raises(SourceRefused, match="revoked or expired"):
+            qemu_release(shell, mirror=web.url, **arguments(web, lost))
+    assert not list(shell.workspace.glob("qemu-*"))
+
+
+@pytest.mark.parametrize("recipe", [qemu_release, linux_release])
+def test_changed_archive_is_refused(shell: Shell, web: Web, key: SigningKey, recipe: object) -> None:
+    name, folder = ("qemu", web.root) if recipe is qemu_release else ("linux", web.root / "v1.x")
+    path = folder / f"{name}-{VERSION}.tar.xz"
+    path.unlink()
+    # A well-formed archive with one byte of one file changed: only the signature can tell.
+    other = tarball(folder / "other", f"{name}-{VERSION}", {"VERSION": "1.2.4\n", "Makefile": "VERSION = 9\n"})
+    other.rename(path)
+    with pytest.raises(SourceRefused):
+        recipe(shell, mirror=web.url, **arguments(web, key))  # type: ignore[operator]  # a Recipe is callable
+    assert not list(shell.workspace.glob(f"{name}-*"))
+
+
+def test_older_release_under_a_newer_name_is_refused(shell: Shell, web: Web, key: SigningKey) -> None:
+    old = tarball(web.root, "qemu-1.0", {"VERSION": "1.0\n"})
+    old.replace(web.root / f"qemu-{VERSION}.tar.xz")
+    key.sign(web.root / f"qemu-{VERSION}.tar.xz", web.root / f"qemu-{VERSION}.tar.xz.sig")
+    with pytest.raises(SourceRefused, match="holds no folder"):
+        qemu_release(shell, mirror=web.url, **arguments(web, key))
+
+
+def test_truncated_download_leaves_nothing(shell: Shell, web: Web, key: SigningKey) -> None:
+    web.cut.add(f"/qemu-{VERSION}.tar.xz")
+    with pytest.raises(RecipeFailed, match="ended before its end"):
+        qemu_release(shell, mirror=web.url, **arguments(web, key))
+    assert not list(shell.workspace.glob("qemu-*.tar.xz"))
+
+
+def test_key_with_another_fingerprint_is_refused(shell: Shell, web: Web, key: SigningKey, stranger: SigningKey) -> None:
+    stranger.public(web.root / "keys" / f"{key.fingerprint}.asc")
+    with pytest.raises(SourceRefused, match=f"sent {stranger.fingerprint} instead of the pinned key {key.fingerprint}"):
+        qemu_release(shell, mirror=web.url, **arguments(web, key))
+    assert not any(step.command.startswith("tar") or "--dearmor" in step.command for step in shell.steps())
+
+
+def test_file_with_two_keys_is_refused(shell: Shell, web: Web, key: SigningKey, stranger: SigningKey) -> None:
+    both = web.root / "keys" / f"{key.fingerprint}.asc"
+    both.write_bytes(both.read_bytes() + stranger.public(web.root / "other.asc").read_bytes())
+    with pytest.raises(SourceRefused, match=" and "):
+        qemu_release(shell, mirror=web.url, **arguments(web, key))
+
+
+def test_answer_that_is_no_key_is_refused(shell: Shell, web: Web, key: SigningKey) -> None:
+    (web.root / "keys" / f"{key.fingerprint}.asc").write_text("<html>log in first</html>")
+    with pytest.raises(SourceRefused, match="no key"):
+        qemu_release(shell, mirror=web.url, **arguments(web, key))
+
+
+def test_missing_version_says_what_to_check(shell: Shell, web: Web, key: SigningKey) -> None:
+    with pytest.raises(RecipeFailed, match="does not have what was asked for") as caught:
+        qemu_release(shell, mirror=web.url, **{**arguments(web, key), "version": "9.9.9"})
+    assert "version" in caught.value.evidence.advice
+
+
+def test_silent_server_is_given_up(shell: Shell, web: Web, key: SigningKey) -> None:
+    with silent_server() as url:
+        begun = time.monotonic()
+        with pytest.raises(TimedOut, match="sends nothing"):
+            qemu_release(shell, mirror=url, **arguments(web, key))
+    assert time.monotonic() - begun < 10 + STALL
+
+
+def test_refused_connection_is_the_hosts_affair(shell: Shell, web: Web, key: SigningKey) -> None:
+    with silent_server() as url:
+        pass
+    with pytest.raises(HostLacks, match="cannot be reached"):
+        qemu_release(shell, mirror=url, **arguments(web, key))
+
+
+def test_short_fingerprint_is_no_pin(shell: Shell, web: Web, key: SigningKey) -> None:
+    with pytest.raises(SettingError, match="full fingerprint"):
+        qemu_release(shell, mirror=web.url, **{**arguments(web, key), "signers": [key.fingerprint[-16:]]})
+    with pytest.raises(SettingError, match="no signing key"):
+        qemu_release(shell, mirror=web.url, **{**arguments(web, key), "signers": []})
+
+
+def test_git_tag_is_verified(shell: Shell, web: Web, key: SigningKey) -> None:
+    tree = qemu_git(shell, repository=f"{web.url}/git/qemu", **arguments(web, key))
+    assert (tree / "VERSION").read_text() == f"{VERSION}\n"
+    assert 'Good signature from "pinned' in text_of(shell)
+    assert len(run("git", "log", "--oneline", cwd=tree).splitlines()) == 1
+    assert "GNUPGHOME=$HOME/kvm-lab/recipe/gnupg" in text_of(shell)
+
+
+def test_linux_git(shell: Shell, web: Web, key: SigningKey) -> None:
+    tree = linux_git(shell, repository=f"{web.url}/git/linux", **arguments(web, key))
+    assert (tree / "Makefile").is_file()
+
+
+def test_tag_of_a_stranger_never_becomes_files(shell: Shell, web: Web, key: SigningKey, stranger: SigningKey) -> None:
+    tagged_repository(web.root / "git/forged", stranger, f"v{VERSION}", {"VERSION": "1\n"})
+    with pytest.raises(SourceRefused, match="no pinned key signed the tag"):
+        qemu_git(shell, repository=f"{web.url}/git/forged", **arguments(web, key))
+    assert not (shell.workspace / "qemu").exists()
+
+
+def test_older_tag_under_a_newer_name_is_refused(shell: Shell, web: Web, key: SigningKey) -> None:
+    repository = tagged_repository(web.root / "git/old", key, "v1.0", {"VERSION": "1.0\n"})
+    run("git", "update-ref", f"refs/tags/v{VERSION}", "refs/tags/v1.0", cwd=repository)
+    with pytest.raises(SourceRefused, match="another name"):
+        qemu_git(shell, repository=f"{web.url}/git/old", **arguments(web, key))
+    assert not (shell.workspace / "qemu").exists()
+
+
+def test_unsigned_tag_is_refused(shell: Shell, web: Web, key: SigningKey) -> None:
+    run("git", "tag", "--no-sign", f"v{VERSION}-rc1", cwd=web.root / "git/qemu")
+    with pytest.raises(SourceRefused):
+        qemu_git(shell, repository=f"{web.url}/git/qemu", **{**arguments(web, key), "version": f"{VERSION}-rc1"})
+
+
+def test_missing_tag(shell: Shell, web: Web, key: SigningKey) -> None:
+    with pytest.raises(RecipeFailed, match="does not have what was asked for"):
+        qemu_git(shell, repository=f"{web.url}/git/qemu", **{**arguments(web, key), "version": "9.9.9"})
+
+
+def test_silent_git_server_is_given_up(shell: Shell, web: Web, key: SigningKey) -> None:
+    with silent_server() as url:
+        begun = time.monotonic()
+        with pytest.raises(TimedOut, match="sends nothing"):
+            qemu_git(shell, repository=f"{url}/qemu", **arguments(web, key))
+    assert time.monotonic() - begun < 10 + 2 * STALL
+
+
+@pytest.mark.parametrize(("source", "marker"), [(qemu_source, "VERSION"), (linux_source, "Makefile")])
+def test_choice_of_provider(shell: Shell, tmp_path: Path, source: object, marker: str) -> None:
+    release, git = tmp_path / "release", tmp_path / "git"
+    for tree in (release, git):
+        tree.mkdir()
+        (tree / marker).write_text(f"{tree.name}\n")
+    choose = lambda *trees, provider: source(shell, *trees, provider=provider)  # type: ignore[operator]  # noqa: E731
+    assert choose(release, git, None, provider="auto") == release
+    assert choose(None, git, None, provider="auto") == git
+    assert choose(release, git, None, provider="git") == git
+    with pytest.raises(Skipped, match="no provider"):
+        choose(None, None, None, provider="auto")
+    with pytest.raises(Skipped, match="distribution"):
+        choose(release, git, None, provider="distribution")
+    with pytest.raises(SettingError, match="floppy"):
+        choose(release, git, None, provider="floppy")
+    assert "release" in text_of(shell)
