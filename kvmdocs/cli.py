@@ -44,9 +44,7 @@ def reporting(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
-    "--project", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The project's folder."
-)
+@click.option("--project", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The project's folder.")
 @click.version_option(package_name="kvmdocs")
 @click.pass_context
 def main(context: click.Context, project: Path | None) -> None:
@@ -55,7 +53,9 @@ def main(context: click.Context, project: Path | None) -> None:
 
 
 @main.command()
-@click.option("--install", is_flag=True, help="Install host packages that are missing (asks on a terminal; YES=1 does not ask).")
+@click.option(
+    "--install", is_flag=True, help="Install host packages that are missing (asks on a terminal; YES=1 does not ask)."
+)
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Where the site goes; `site` if not given.")
 @click.pass_obj
 @reporting
@@ -147,3 +147,7 @@ def doctor(project: Path | None, install: bool, as_json: bool) -> None:
 def wants_all() -> bool:
     """Whether a skip for want of a package is an error (``REQUIRE=all``)."""
     return os.environ.get("REQUIRE", "") == "all"
+
+
+if __name__ == "__main__":
+    main()

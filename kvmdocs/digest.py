@@ -206,11 +206,10 @@ def canonical(node: Any) -> Any:
         return repr(node)
     fields = []
     for name, value in ast.iter_fields(node):
-        if name == "body" and isinstance(value, list):
-            value = _without_docstring(value)
-        if value is None or value == [] or name in ("type_comment", "kind", "ctx"):
+        kept = _without_docstring(value) if name == "body" and isinstance(value, list) else value
+        if kept is None or kept == [] or name in {"type_comment", "kind", "ctx"}:
             continue
-        fields.append([name, canonical(value)])
+        fields.append([name, canonical(kept)])
     return [type(node).__name__, *fields]
 
 
@@ -242,8 +241,16 @@ def _bound(node: ast.stmt) -> Iterator[str]:
             yield child.id
 
 
-def _chains(node: ast.AST) -> Iterator[tuple[str, ...]]:
-    """Every name used in a tree with the attributes that follow it: ``a.b.c`` is ``("a", "b", "c")``."""
+def _chains(node: ast.AST, local: frozenset[str] = frozenset()) -> Iterator[tuple[str, ...]]:
+    """Every global name used in a tree with the attributes that follow it: ``a.b.c`` is ``("a", "b", "c")``.
+
+    Args:
+        node: The tree.
+        local: Names that a function around it binds. A recipe's parameter is named like the recipe it takes, and does not mean it.
+    """
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+        yield from _function_chains(node, local)
+        return
     if isinstance(node, ast.Attribute):
         names = [node.attr]
         value = node.value
@@ -251,12 +258,45 @@ def _chains(node: ast.AST) -> Iterator[tuple[str, ...]]:
             names.append(value.attr)
             value = value.value
         if isinstance(value, ast.Name):
-            yield (value.id, *reversed(names))
+            if value.id not in local:
+                yield (value.id, *reversed(names))
             return
-    elif isinstance(node, ast.Name):
+    elif isinstance(node, ast.Name) and node.id not in local:
         yield (node.id,)
     for child in ast.iter_child_nodes(node):
-        yield from _chains(child)
+        yield from _chains(child, local)
+
+
+def _function_chains(
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, local: frozenset[str]
+) -> Iterator[tuple[str, ...]]:
+    """The same for a function: its defaults, decorators and annotations see the names around it, its body its own."""
+    parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
+    body = node.body if isinstance(node.body, list) else [node.body]
+    stored = {name for part in body for name in _stored(part)}
+    inner = local | {parameter.arg for parameter in parameters if parameter} | stored
+    for part in body:
+        yield from _chains(part, inner)
+    around: list[ast.AST | None] = [*node.args.defaults, *node.args.kw_defaults]
+    around += [parameter.annotation for parameter in parameters if parameter]
+    around += [] if isinstance(node, ast.Lambda) else [*node.decorator_list, node.returns]
+    for outer in around:
+        if outer is not None:
+            yield from _chains(outer, local)
+
+
+def _stored(node: ast.AST) -> Iterator[str]:
+    """Names assigned in a function's body, those of functions inside it left out, those declared global too."""
+    declared = {name for child in ast.walk(node) if isinstance(child, ast.Global) for name in child.names}
+    todo = [node]
+    while todo:
+        child = todo.pop()
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield child.name
+        elif isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store) and child.id not in declared:
+            yield child.id
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+            todo.extend(ast.iter_child_nodes(child))
 
 
 def _local_imports(node: ast.AST, module: str) -> dict[str, tuple[str, str | None]]:
@@ -273,7 +313,7 @@ def _imported_names(node: ast.Import | ast.ImportFrom, package: str) -> dict[str
     if isinstance(node, ast.ImportFrom):
         base = _absolute(node, package)
         return {alias.asname or alias.name: (base, alias.name) for alias in node.names if alias.name != "*"}
-    names = {}
+    names: dict[str, tuple[str, str | None]] = {}
     for alias in node.names:
         first = alias.name.partition(".")[0]
         names[alias.asname or first] = (alias.name if alias.asname else first, None)

@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from kvmdocs import graph, host
 from kvmdocs.digest import key as make_key
-from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError
+from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError
 from kvmdocs.model import Failure, Freshness, Record, Status
 from kvmdocs.process import Worker, sweep, wait_any
 from kvmdocs.project import Project
@@ -111,6 +111,7 @@ class Executor:
         Raises:
             CatalogError: A name is unknown, or recipes build on each other in a circle.
             HostLacks: A package is missing and `require` is set.
+                StoreError: The store cannot be read or written.
             Interrupted: Ctrl-C; every worker and all it started is gone.
         """
         plan = graph.closure(names, lambda name: [item.name for item in self._recipe(name).inputs])
@@ -125,7 +126,9 @@ class Executor:
                 if self._running or waiting:
                     self._listen()
         except KeyboardInterrupt:
-            raise Interrupted("interrupted; what was done so far is kept", Evidence(advice="the same command goes on")) from None
+            raise Interrupted(
+                "interrupted; what was done so far is kept", Evidence(advice="the same command goes on")
+            ) from None
         finally:
             self._end_all()
         return self._outcome
@@ -181,6 +184,8 @@ class Executor:
             return True
         try:
             return self._found(name) or self._begin(recipe)
+        except StoreError:
+            raise
         except KvmdocsError as error:
             self._fail(name, error)
             return True
@@ -286,6 +291,8 @@ class Executor:
             record = running.worker.record()
             self._project.store.put(record)
             self._done(name, record, Freshness.RAN)
+        except StoreError:
+            raise
         except KvmdocsError as error:
             self._fail(name, error)
         finally:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from kvmdocs.errors import CatalogError, Evidence
@@ -53,28 +54,6 @@ def memory(settings: Settings) -> int:
     return int(found[1]) * 1024 if found else 1 << 30
 
 
-FACTS: dict[str, Callable[[], str]] = {
-    "machine": platform.machine,
-    "kernel": platform.release,
-    "system": lambda: _system(),
-    "cpu-flags": lambda: _cpu_flags(),
-    "kvm-device": lambda: _kvm_device(),
-}
-"""Facts a recipe may declare, and how each is read."""
-
-
-def facts(names: tuple[str, ...]) -> dict[str, str]:
-    """The facts of these names.
-
-    Raises:
-        CatalogError: There is no fact of a name.
-    """
-    for name in names:
-        if name not in FACTS:
-            raise CatalogError(f"there is no host fact {name!r}", Evidence(advice=f"known are {', '.join(FACTS)}"))
-    return {name: FACTS[name]() for name in names}
-
-
 def _system() -> str:
     try:
         return platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
@@ -93,6 +72,28 @@ def _kvm_device() -> str:
     if not os.path.exists(device):
         return "absent"
     return "usable" if os.access(device, os.R_OK | os.W_OK) else "no rights"
+
+
+FACTS: dict[str, Callable[[], str]] = {
+    "machine": platform.machine,
+    "kernel": platform.release,
+    "system": _system,
+    "cpu-flags": _cpu_flags,
+    "kvm-device": _kvm_device,
+}
+"""Facts a recipe may declare, and how each is read."""
+
+
+def facts(names: tuple[str, ...]) -> dict[str, str]:
+    """The facts of these names.
+
+    Raises:
+        CatalogError: There is no fact of a name.
+    """
+    for name in names:
+        if name not in FACTS:
+            raise CatalogError(f"there is no host fact {name!r}", Evidence(advice=f"known are {', '.join(FACTS)}"))
+    return {name: FACTS[name]() for name in names}
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ class Capabilities:
         entries[self._identity(need)] = {"able": tried.able, "reason": tried.reason, "at": time.time()}
         write_whole(self._path, json.dumps(entries, indent=1).encode())
 
-    def _load(self) -> dict[str, dict[str, object]]:
+    def _load(self) -> dict[str, dict[str, Any]]:
         try:
             data = json.loads(self._path.read_bytes())
         except (OSError, ValueError):

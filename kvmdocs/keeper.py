@@ -13,6 +13,7 @@ Exit status: the worker's; 128 + signal if that was killed; 124 when the time wa
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import select
@@ -69,10 +70,8 @@ def kill_all(patience: float = 20.0) -> int:
         # Stopping first keeps a process that forks quickly from staying ahead of the killing.
         for number in (signal.SIGSTOP, signal.SIGKILL):
             for pid in left:
-                try:
+                with contextlib.suppress(OSError):
                     os.kill(pid, number)
-                except OSError:
-                    pass
         reap()
         time.sleep(0.005)
     reap()

@@ -18,13 +18,13 @@ from mkdocs.plugins import BasePlugin
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
-from kvmdocs import recipe as recipes
 from kvmdocs import report
 from kvmdocs.errors import KvmdocsError
 from kvmdocs.executor import Executor, Outcome
 from kvmdocs.model import Record, Status
 from kvmdocs.present import Publisher, earlier
 from kvmdocs.project import Project
+from kvmdocs.recipe import presenting
 from kvmdocs.render import Language
 from kvmdocs.settings import find_root
 
@@ -37,20 +37,20 @@ LOGS = "logs"
 """Folder of the site with the whole logs."""
 
 
-class KvmdocsConfig(Config):
+class KvmdocsConfig(Config):  # type: ignore[no-untyped-call]  # MkDocs leaves this method untyped
     """The plugin's options in ``mkdocs.yml``."""
 
     enabled = config_options.Type(bool, default=True)
     """Whether the plugin does anything; without it, blocks still run one by one."""
 
 
-class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):
+class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]  # the same
     """See the module."""
 
     def __init__(self) -> None:
         self._serving = False
         self._publisher: Publisher | None = None
-        self._presenting: recipes.presenting | None = None
+        self._presenting: presenting | None = None
         self._page: Page | None = None
         self._logs: dict[tuple[str, str], File] = {}
 
@@ -71,14 +71,16 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):
         if self._serving:
             _forget_modules(root)
         try:
-            project = Project(root, guides=[Path(page.abs_src_path) for page in files.documentation_pages() if page.abs_src_path])
+            project = Project(
+                root, guides=[Path(page.abs_src_path) for page in files.documentation_pages() if page.abs_src_path]
+            )
             outcome = self._run(project)
         except KvmdocsError as error:
             raise PluginError(error.report()) from error
         self._offer_logs(files, config, project, outcome)
         language = Language.of(str(config.theme.get("language", "en")))
         self._publisher = Publisher(project, outcome, language, self._link)
-        self._presenting = recipes.presenting(self._publisher)
+        self._presenting = presenting(self._publisher)
         self._presenting.__enter__()
         return files
 
@@ -93,9 +95,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):
         failed = [outcome.records[name] for name in outcome.names(status=Status.FAILED)]
         if failed:
             raise PluginError(
-                "\n\n".join(
-                    report.describe_failure(record, catalog.askers(record.recipe), project.store) for record in failed
-                )
+                "\n\n".join(report.describe_failure(record, catalog.askers(record.recipe), project.store) for record in failed)
             )
         return outcome
 
@@ -135,7 +135,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):
             self._presenting.__exit__(None, None, None)
             self._presenting = None
 
-    def on_serve(self, server: LiveReloadServer, *, config: MkDocsConfig, **_: Any) -> LiveReloadServer:
+    def on_serve(self, server: LiveReloadServer, **_: Any) -> LiveReloadServer:
         """Build again when a recipe or a setting changes."""
         if self._publisher is not None:
             project = self._publisher.project

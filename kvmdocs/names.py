@@ -80,7 +80,7 @@ class Names:
             return line
         groups = [words[:1]]
         for word in words[1:]:
-            if word.startswith(("-", "'-")) or len(groups[-1]) > 1 and not groups[-1][0].startswith(("-", "'-")):
+            if word.startswith(("-", "'-")) or (len(groups[-1]) > 1 and not groups[-1][0].startswith(("-", "'-"))):
                 groups.append([word])
             else:
                 groups[-1].append(word)

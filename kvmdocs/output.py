@@ -21,6 +21,7 @@ HEAD = 48 * 1024
 TAIL = 16 * 1024
 """Bytes of the end that a record holds when the beginning is full."""
 
+
 class Capture:
     """Takes bytes as they arrive and gives an `Output` when the step is over.
 

@@ -169,7 +169,7 @@ def _run(command: list[str]) -> tuple[int, str]:
     with subprocess.Popen(whole, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as apt:
         assert apt.stdout is not None
         for raw in apt.stdout:
-            line = raw.decode("utf-8", "replace").rstrip()
+            line = raw.decode("utf-8", "replace").rstrip().rpartition("\r")[2]  # dpkg counts on one line
             tail.append(line)
             print(f"  {line}", flush=True)
     return apt.returncode, "\n".join(tail)

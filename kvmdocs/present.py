@@ -12,13 +12,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kvmdocs import report
+from kvmdocs import report, values
 from kvmdocs.errors import Evidence, GuideError, KvmdocsError, Place, RecipeFailed
 from kvmdocs.executor import Executor, Outcome
 from kvmdocs.model import Freshness, Record, Status
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe, ShowOptions
-from kvmdocs.render import Language, transcript
+from kvmdocs.render import Language, stamp, transcript
 
 LANGUAGE = "KVMDOCS_LANGUAGE"
 """Environment variable with the language of pages rendered without the plugin."""
@@ -67,9 +67,10 @@ class Publisher:
         """The HTML of a record that passed or was skipped."""
         self._check_section(record, options)
         fresh = self.outcome.freshness.get(record.recipe, Freshness.CACHED)
-        return transcript(
-            record, options, self.language, freshness=fresh, logs=lambda name: self.links(record, name)
-        )
+        if options.render is not None and record.status is Status.PASSED:
+            shown = options.render(values.decode(record.value, self.project.store.work))
+            return f"{shown}\n\n{stamp(record, self.language, freshness=fresh)}\n"
+        return transcript(record, options, self.language, freshness=fresh, logs=lambda name: self.links(record, name))
 
     def _check_section(self, record: Record, options: ShowOptions) -> None:
         if options.section is None or record.status is Status.SKIPPED:

@@ -54,9 +54,7 @@ class Worker:
         self.pidfd = os.pidfd_open(process.pid)
 
     @classmethod
-    def start(
-        cls, project: Project, recipe: Recipe, key: str, records: Mapping[str, Record], host: Host, cpus: int
-    ) -> Worker:
+    def start(cls, project: Project, recipe: Recipe, key: str, records: Mapping[str, Record], host: Host, cpus: int) -> Worker:
         """Prepare the workspace and start the worker of a recipe. The caller holds the key's lock."""
         store = project.store
         workspace = store.prepare(recipe.name, key)
@@ -255,6 +253,6 @@ def _owned(folder: Path) -> bool:
     except (OSError, ValueError):
         return time.time() - folder.stat().st_mtime < 60 if folder.exists() else True
     try:
-        return abs(psutil.Process(owner["pid"]).create_time() - owner["born"]) < 1
+        return bool(abs(psutil.Process(owner["pid"]).create_time() - owner["born"]) < 1)
     except psutil.Error:
         return False

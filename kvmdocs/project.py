@@ -14,10 +14,11 @@ import platformdirs
 from kvmdocs.catalog import Catalog
 from kvmdocs.errors import CatalogError
 from kvmdocs.host import Capabilities
-from kvmdocs.packages import Tools, detect_manager, install_command
+from kvmdocs.packages import detect_manager, typed
 from kvmdocs.recipe import Recipe
 from kvmdocs.settings import Settings, find_root
 from kvmdocs.store import Store, write_whole
+from kvmdocs.tools import Tools
 
 PASSED_ON = (
     "PATH",
@@ -123,9 +124,10 @@ class Project:
 
     def install_advice(self, names: tuple[str, ...]) -> str:
         """The command that installs those of these tools that the host lacks."""
+        missing = self.tools.missing(names)
         manager = detect_manager()
-        command = install_command(self.tools.missing(names), manager) if manager else []
-        return f"install with: {' '.join(command)}" if command else "install them by hand"
+        command = typed(missing, manager) if manager else ""
+        return f"install with: {command}" if command else "install by hand: " + ", ".join(item.tool for item in missing)
 
     def tool_versions(self, names: tuple[str, ...]) -> dict[str, str]:
         """The version of each tool; asked of the tool once and then believed while its file is the same."""

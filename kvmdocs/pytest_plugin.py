@@ -49,7 +49,7 @@ class Unit:
         """What came of the run."""
         if self._outcome is None:
             self.run()
-        assert self._outcome is not None  # noqa: S101  # set by run()
+        assert self._outcome is not None  # set by run()
         return self._outcome
 
     def run(self) -> None:
@@ -125,7 +125,7 @@ class _File(pytest.File):
     @property
     def unit(self) -> Unit:
         unit = unit_of(self.config, self.path)
-        assert unit is not None  # noqa: S101  # pytest_collect_file has seen to it
+        assert unit is not None  # pytest_collect_file has seen to it
         return unit
 
 
@@ -158,7 +158,7 @@ class _Item(pytest.Item):
     def unit(self) -> Unit:
         """The project's unit."""
         file = self.parent
-        assert isinstance(file, _File)  # noqa: S101  # items are made by those only
+        assert isinstance(file, _File)  # items are made by those only
         return file.unit
 
     def needs(self) -> list[str]:

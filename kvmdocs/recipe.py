@@ -38,6 +38,7 @@ class ShowOptions:
         title: A caption above the transcript.
         fold: Lines of output after which the rest is folded away.
         highlight: Regular expression for the output lines to mark.
+        render: Turns the recipe's result into Markdown, which is shown instead of the transcript.
     """
 
     section: str | None = None
@@ -45,6 +46,7 @@ class ShowOptions:
     title: str = ""
     fold: int = 24
     highlight: str = ""
+    render: Callable[[Any], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class Recipe:
         title: str = "",
         fold: int = 24,
         highlight: str = "",
+        render: Callable[[Any], str] | None = None,
     ) -> None:
         """Print the recipe's record where the block stands, running the recipe first if that is needed.
 
@@ -125,13 +128,14 @@ class Recipe:
             title: A caption above the transcript.
             fold: Lines of output after which the rest is folded away.
             highlight: Regular expression for output lines to mark.
+            render: Turns the recipe's result into Markdown, which is shown instead of the transcript.
         """
         # markdown-exec hands each block a `print` of its own in the block's globals and redirects nothing, so the
         # only way to print *into the page* from a library is through the calling block's name `print`.
         frame = inspect.currentframe()
         caller = frame.f_back if frame else None
         emit = caller.f_globals.get("print", print) if caller else print
-        options = ShowOptions(section, dict(notes or {}), title, fold, highlight)
+        options = ShowOptions(section, dict(notes or {}), title, fold, highlight, render)
         presenter().show(self, options, emit)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

@@ -93,11 +93,9 @@ class Settings:
                 raise SettingError(
                     f"{FILE} cannot be read: {error}", Evidence(place=Place(FILE), advice="mend the file")
                 ) from error
-        for name in values:
-            text = (os.environ if environ is None else environ).get(variable(name))
-            if text is not None:
-                values[name] = _parse(name, text, values[name])
-        return cls(root, values)
+        given = os.environ if environ is None else environ
+        told = {name: given[variable(name)] for name in values if variable(name) in given}
+        return cls(root, values | {name: _parse(name, text, values[name]) for name, text in told.items()})
 
     def __getitem__(self, name: str) -> Any:
         """The value of one setting.

@@ -21,15 +21,11 @@ from typing import Any, NoReturn
 
 import sh as _sh
 
-from kvmdocs.errors import Evidence, HostLacks, Skipped
+from kvmdocs.errors import CatalogError, Evidence, HostLacks, Skipped
 from kvmdocs.model import Output, Step, Where
 from kvmdocs.names import Names
 from kvmdocs.output import Capture
-
-_BUFFER = 64 * 1024
-"""Bytes read at once from a command; the `sh` package's own default reads 1 KiB, which a chatty build feels."""
-_KEPT_CHUNKS = 256
-"""Chunks of a command's output that are handed back as its value: the last 16 MiB at most."""
+from kvmdocs.pump import Pump
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
@@ -85,9 +81,11 @@ class Limits:
 class Spawned:
     """A process that goes on in the background until it is stopped or the recipe ends."""
 
-    def __init__(self, running: Any, step: LiveStep) -> None:
+    def __init__(self, running: Any, step: LiveStep, pump: Pump) -> None:
         self._running = running
         self._step = step
+        self._pump = pump
+        self._ended = False
 
     @property
     def pid(self) -> int:
@@ -99,7 +97,11 @@ class Spawned:
         alive, status = self._running.process.is_alive()
         if alive:
             return None
-        self._step.status = status
+        if not self._ended:
+            self._ended = True
+            self._pump.finish()
+            self._step.status = status
+            self._step.ended = time.monotonic()
         return int(status)
 
     def wait(self, timeout: float) -> int | None:
@@ -185,7 +187,7 @@ class Shell:
         Returns:
             What it printed on its standard output.
         """
-        return self._call(self._command(str(program)), str(program), args, kwargs)
+        return self._call(self._command(self._found(program, kwargs)), str(program), args, kwargs)
 
     def line(self, text: str, **kwargs: Any) -> str:
         """Run one line of bash as a reader types it: pipes, redirections, variables. A pipe fails with any of its parts.
@@ -195,6 +197,10 @@ class Shell:
         """
         args = ("--noprofile", "--norc", "-o", "pipefail", "-c", text)
         return self._call(self._command("bash"), "bash", args, kwargs, shown=self.names.text(text))
+
+    def _found(self, program: str | Path, kwargs: dict[str, Any]) -> str:
+        """The program's name, or its path from the directory the step runs in, not from the worker's."""
+        return str(Path(kwargs.get("_cwd", self._cwd), program)) if "/" in str(program) else str(program)
 
     def _command(self, program: str) -> Any:
         if program not in self._commands:
@@ -209,39 +215,26 @@ class Shell:
 
     def _call(self, command: Any, program: str, args: tuple[Any, ...], kwargs: dict[str, Any], *, shown: str = "") -> str:
         """Run a command through the `sh` package and record it as a step."""
+        _refuse(kwargs)
         cwd = Path(kwargs.pop("_cwd", self._cwd))
         fed = kwargs.get("_in")
         typed = shown or self.names.command([program, *_words(command, args, kwargs)])
         step = self._begin(self.where, typed, cwd=cwd, stdin=fed if isinstance(fed, str) else None)
+        pump = Pump(step)
         try:
-            done = command(*args, **kwargs, **self._redirection(step, cwd, kwargs), _return_cmd=True)
-        except _sh.ErrorReturnCode as error:
-            step.status = error.exit_code
-            raise
-        except _sh.TimeoutException as error:
-            step.status = error.exit_code
-            raise
-        else:
+            done = command(*args, **{**self._special(pump, cwd), **kwargs, "_return_cmd": True})
             step.status = done.exit_code
-            return str(done)
+        except (_sh.ErrorReturnCode, _sh.TimeoutException) as error:
+            step.status = error.exit_code
+            raise
         finally:
+            printed = pump.finish()
             self._end(step)
+        return printed
 
-    def _redirection(self, step: LiveStep, cwd: Path, given: dict[str, Any]) -> dict[str, Any]:
-        """The special arguments for the `sh` package that make a command recorded; those the author gave win."""
-        ours = {
-            "_out": step,
-            "_err": step,
-            "_tee": True,
-            "_tty_out": False,
-            "_cwd": str(cwd),
-            "_out_bufsize": _BUFFER,
-            "_err_bufsize": _BUFFER,
-            "_internal_bufsize": _KEPT_CHUNKS,
-            "_decode_errors": "replace",
-            "_preexec_fn": die_with_parent,
-        }
-        return {name: value for name, value in ours.items() if name not in given}
+    def _special(self, pump: Pump, cwd: Path) -> dict[str, Any]:
+        """The special arguments for the `sh` package that make a command recorded."""
+        return {"_out": pump.out, "_err": pump.err, "_tty_out": False, "_cwd": str(cwd), "_preexec_fn": die_with_parent}
 
     def spawn(self, program: str | Path, *args: Any, cwd: Path | None = None, label: str = "", **kwargs: Any) -> Spawned:
         """Start a program that goes on in the background; it is ended at the latest with the recipe.
@@ -256,9 +249,11 @@ class Shell:
         folder = cwd or self._cwd
         shown = self.names.command([str(program), *map(str, args)], option_a_line=True)
         step = self._begin(self.where, shown, cwd=folder, machine=label, background=True)
-        special = {"_bg": True, "_bg_exc": False, "_ok_code": range(-64, 256), **kwargs}
-        running = self._command(str(program))(*args, **special, **self._redirection(step, folder, special), _return_cmd=True)
-        spawned = Spawned(running, step)
+        pump = Pump(step)
+        special = {"_bg": True, "_bg_exc": False, "_ok_code": range(-64, 256), **self._special(pump, folder), **kwargs}
+        running = self._command(self._found(program, {"_cwd": folder}))(*args, **special, _return_cmd=True)
+        pump.started()
+        spawned = Spawned(running, step, pump)
         self._spawned.append(spawned)
         return spawned
 
@@ -390,6 +385,16 @@ class Shell:
             started=round(step.started - self._begun, 3),
             seconds=round(ended - step.started, 3),
         )
+
+
+def _refuse(kwargs: dict[str, Any]) -> None:
+    """Refuse what would leave a command running, or its output elsewhere, after its step is over."""
+    for name in ("_bg", "_iter", "_iter_noblock", "_piped", "_async", "_fg", "_with"):
+        if kwargs.get(name):
+            raise CatalogError(
+                f"a recorded command cannot take {name}",
+                Evidence(advice="use sh.spawn() for a process that goes on, sh.line() for a pipe"),
+            )
 
 
 def _which(name: str) -> str | None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from kvmdocs import report
-from kvmdocs.errors import GuideError, HostLacks, KvmdocsError, RecipeFailed
+from kvmdocs.errors import Evidence, GuideError, HostLacks, RecipeFailed
 from kvmdocs.executor import Executor, Outcome
 from kvmdocs.model import Status
-from kvmdocs.packages import confirm, detect_manager, install, install_command
+from kvmdocs.packages import confirm, detect_manager, install, obstacle, typed
 from kvmdocs.present import earlier
 from kvmdocs.project import Project
 
@@ -134,19 +134,21 @@ def install_missing(project: Project, tools: tuple[str, ...], *, require: bool) 
     if not missing:
         return
     manager = detect_manager()
-    command = " ".join(install_command(missing, manager)) if manager else ""
-    click.echo(f"missing on this host: {', '.join(item.tool for item in missing)}")
+    click.echo("missing on this host:")
+    for item in missing:
+        click.echo(f"  {item.tool:<16} {item.use or item.reason}")
+    command = typed(missing, manager) if manager else ""
+    if command:
+        click.echo(f"to install them: {command}")
     try:
-        if not manager:
-            raise HostLacks("this system has none of the package managers that are known: apt, dnf, pacman")
-        click.echo(f"  {command}")
-        if not confirm("install them?"):
-            raise HostLacks("not installed")
+        if not obstacle(manager) and not confirm("install them now?"):
+            _decline(command)
         install(missing, manager)
     except HostLacks as error:
         if require:
             raise
-        click.echo(f"  {error.message}; going on without: recipes that need them are skipped", err=True)
-        sys.stderr.flush()
-    except KvmdocsError:
-        raise
+        click.echo(f"{error.message}; going on without them: recipes that need them are skipped", err=True)
+
+
+def _decline(command: str) -> NoReturn:
+    raise HostLacks("not installed: it was not wanted", Evidence(advice=command))

@@ -80,7 +80,10 @@ class Store:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StoreError(f"the store cannot be read: {error}", Evidence(log=path)) from error
+            raise StoreError(
+                f"the store {self.path} cannot be read: {error.strerror}",
+                Evidence(log=path, advice="see to that file, or set KVMDOCS_STORE_PATH to another folder"),
+            ) from error
         checksum, _, body = data.partition(b"\n")
         if checksum.decode("ascii", "replace") != hashlib.sha256(body).hexdigest():
             return None

@@ -85,7 +85,7 @@ class Tool:
             ValueError: A key is unknown, a value is of the wrong type, or it is not said how to try the tool in exactly one way.
         """
         if not isinstance(entry, dict):
-            raise ValueError("it is no table")
+            raise ValueError("it is no table")  # noqa: TRY004  # one kind of error for all that can be wrong in an entry
         known = {item.name: item.default for item in fields(cls) if item.name != "name"}
         values: dict[str, Any] = {}
         for key, value in entry.items():

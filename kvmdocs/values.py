@@ -148,9 +148,7 @@ def content_digest(path: Path) -> str:
     if path.is_file():
         return _file_digest(path)
     if not path.is_dir():
-        raise ValueNotStorable(
-            f"the returned path {path} names nothing", Evidence(advice="return what the recipe has made")
-        )
+        raise ValueNotStorable(f"the returned path {path} names nothing", Evidence(advice="return what the recipe has made"))
     digest = hashlib.sha256()
     for folder, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if name != ".git")

@@ -6,6 +6,7 @@ never writes into the store's records: that is the executor's, which knows wheth
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -23,7 +24,7 @@ import sh as _sh
 
 from kvmdocs import values
 from kvmdocs.catalog import Catalog
-from kvmdocs.errors import CommandFailed, Evidence, KvmdocsError, Place, RecipeFailed, Skipped, TimedOut
+from kvmdocs.errors import CommandFailed, Evidence, KvmdocsError, OperatorError, Place, RecipeFailed, Skipped, TimedOut
 from kvmdocs.guides import find_blocks
 from kvmdocs.model import Failure, Host, Record, Status
 from kvmdocs.names import Names
@@ -149,7 +150,7 @@ def run(task: Task, events: TextIO) -> Record:
         outcome = _outcome(task, shell)
     except Skipped as skipped:
         outcome = {"status": Status.SKIPPED, "reason": names.readable(skipped.message)}
-    except (Exception, KeyboardInterrupt) as error:
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # whatever a recipe raises becomes its record
         outcome = {"status": Status.FAILED, "failure": failure(error, shell, Path(task.root))}
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -199,7 +200,7 @@ def find(task: Task) -> Recipe:
                 catalog.execute(earlier, names, lambda *_: None)
         catalog.execute(block, names, lambda *_: None)
         found = names[task.recipe]
-        assert isinstance(found, Recipe)  # noqa: S101  # the catalog found it in this very block
+        assert isinstance(found, Recipe)  # the catalog found it in this very block
         return found
     return catalog.get(task.recipe).recipe
 
@@ -210,7 +211,8 @@ def failure(error: BaseException, shell: Shell, root: Path) -> Failure:
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_projects(frame.filename, root)]
     place = told.evidence.place or (Place(frames[-1].filename, frames[-1].lineno or 0) if frames else Place(""))
     path = place.path.removeprefix(f"{root}/")
-    number = told.evidence.step or (shell.current() or (0, None))[0]
+    # What the host lacks was found out before a step began; the step before it has nothing to do with it.
+    number = 0 if isinstance(told, OperatorError) else told.evidence.step or (shell.current() or (0, None))[0]
     return Failure(
         error=type(told).__name__,
         message=shell.readable(told.message),
@@ -272,11 +274,9 @@ class _Telling:
                 self._say(kind="line", line=line[:400])
 
     def _say(self, **event: Any) -> None:
-        with self._lock:
-            try:
-                self._events.write(json.dumps(event) + "\n")
-            except (OSError, ValueError):
-                pass  # nobody listens any more; the recipe's clean-up must go on all the same
+        # When nobody listens any more the recipe's clean-up must go on all the same.
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            self._events.write(json.dumps(event) + "\n")
 
     def stop(self) -> None:
         """The recipe is over."""

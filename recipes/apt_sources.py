@@ -149,7 +149,7 @@ def _split_version(version: str) -> tuple[str, str, str]:
     if not colon:
         epoch, rest = "0", version
     upstream, dash, revision = rest.rpartition("-")
-    return (epoch, upstream if dash else rest, revision)
+    return (epoch, upstream, revision) if dash else (epoch, rest, "")
 
 
 def _compare_part(one: str, other: str) -> int:

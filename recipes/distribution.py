@@ -18,8 +18,8 @@ from kvmdocs import Shell
 from kvmdocs.errors import Evidence, RecipeFailed, SourceRefused, TimedOut
 from recipes.apt_sources import mirror_names, newest_first, read_entries
 
-DEVELOPERS = Path("/usr/share/keyrings/debian-keyring.gpg")
-"""Keys of Debian's developers, from the package debian-keyring."""
+DEVELOPERS = (Path("/usr/share/keyrings/debian-keyring.gpg"), Path("/usr/share/keyrings/debian-keyring.pgp"))
+"""Keys of Debian's developers, where the package debian-keyring puts them; its newer versions use the second name."""
 
 _CONFIGURATION = """\
 // Read this folder's entries, and keep everything apt writes in this folder.
@@ -40,8 +40,10 @@ Acquire::Retries "0";
 """
 
 _GONE = re.compile(r"\b40[34]\s|\b410\s|File not found")
+_CHANGED = re.compile(r"Hash Sum mismatch|unexpected size")
+_UNTRUSTED = re.compile(r"NO_PUBKEY|BADSIG|EXPKEYSIG|verification failed|is not signed|Hash Sum mismatch|unexpected size")
 _SILENT = re.compile(r"Connection failed|timed out|Could not connect|Could not resolve|Temporary failure")
-"""What apt says of a mirror that cannot be reached or answers nothing; one that ends half-way is a failed connection too."""
+"""What apt says of a mirror that cannot be reached or answers nothing."""
 _ELSEWHERE = "choose another mirror in the host's apt configuration, or raise network.stall"
 
 
@@ -64,8 +66,7 @@ def source_package(sh: Shell, package: str, etc: str, stall: float) -> Path:
         RecipeFailed: The mirrors have no such package, or none of its versions is there.
     """
     _configure(sh, Path(etc), stall)
-    told = _update(sh, package)
-    for version in _candidates(sh, package, told):
+    for version in _candidates(sh, package):
         if _download(sh, package, version):
             return _unpack(sh, package, version)
     raise RecipeFailed(
@@ -86,58 +87,65 @@ def _configure(sh: Shell, etc: Path, stall: float) -> None:
     sh.mkdir("-p", "state/lists/partial", "cache/archives/partial")
 
 
-def _update(sh: Shell, package: str) -> str:
-    """Get the signed indexes; an entry without sources is no reason to stop as long as another one has the package.
+def _apt_get(sh: Shell, *arguments: str) -> tuple[bool, str]:
+    """Run apt-get with the configuration of our own.
 
     Returns:
-        What apt said.
+        Whether it did all it was asked for, and what it printed on both streams.
     """
-    try:
-        # Status 100 when any one entry fails, be it a stranger's repository that has no sources.
-        sh.apt_get("-c", "apt.conf", "update", _ok_code=[0, 100])
-    finally:
-        told = _told(sh)
-    if re.search(r"^(?:E|W): .*(?:NO_PUBKEY|BADSIG|EXPKEYSIG|is not signed|Hash Sum mismatch)", told, re.MULTILINE):
-        raise SourceRefused(
-            f"an index of the mirrors is not what its signature says, so the source package {package} cannot be trusted",
-            Evidence(advice="see the lines above that begin with E: or W:; is the archive's keyring up to date?"),
-        )
-    return told
+    # 100 is its status for whatever went wrong; what that was is in the text alone.
+    sh.apt_get("-c", "apt.conf", *arguments, _ok_code=[0, 100])
+    status, told = _last(sh)
+    for found in re.finditer(r"IP: ([^\s\]]+)(?: \d+)?", told):
+        sh.mask(found[0], "IP: <mirror>")
+    for found in re.finditer(r"(?:connect to|resolve|resolving) '?([\w-]+\.[\w.-]+\w)", told):
+        if sh.readable(found[1]) == found[1]:
+            sh.mask(found[1], "<proxy>")
+    return status == 0, told
 
 
-def _candidates(sh: Shell, package: str, told: str) -> list[str]:
-    """The versions the indexes list, the newest first."""
+def _candidates(sh: Shell, package: str) -> list[str]:
+    """The versions of a package that the signed indexes list, the newest first.
+
+    An entry that cannot be used is no reason to stop as long as another one has the package: many hosts have one of a repository
+    without sources. apt itself uses no index whose signature it cannot check, so none of its versions comes up here.
+    """
+    _, told = _apt_get(sh, "update")
     lines = sh.apt_cache("-c", "apt.conf", "madison", package).splitlines()
     columns = [[column.strip() for column in line.split("|")] for line in lines]
-    versions = newest_first([row[1] for row in columns if len(row) == 3 and row[0] == package and row[2].endswith("Sources")])
-    if not versions and _SILENT.search(told):
+    found = [row[1] for row in columns if len(row) == 3 and row[0] == package and row[2].endswith("Sources")]
+    if not found and _UNTRUSTED.search(told):
+        raise SourceRefused(
+            f"no index of the host's mirrors is what its signature says, so none can be asked for {package}",
+            Evidence(advice="see what apt-get update prints on this host; is the archive's keyring up to date?"),
+        )
+    if not found and _SILENT.search(told):
         raise TimedOut("the host's mirrors send nothing", Evidence(advice=_ELSEWHERE))
-    if not versions:
+    if not found:
         raise RecipeFailed(
             f"the host's mirrors have no source package {package}",
             Evidence(advice="use another provider, or a mirror that carries sources"),
         )
-    return versions
+    return newest_first(found)
 
 
 def _download(sh: Shell, package: str, version: str) -> bool:
     """Download one version; False when the index lists it but the mirror no longer has its files."""
-    try:
-        sh.apt_get("-c", "apt.conf", "source", "--download-only", f"{package}={version}")
-    except sh_package.ErrorReturnCode as error:
-        told = _told(sh)
-        if re.search("Hash Sum mismatch|unexpected size", told):
-            raise SourceRefused(
-                f"what the mirror sends for {package} {version} differs from the checksum in its signed index",
-                Evidence(advice="nothing was unpacked; try again later or choose another mirror"),
-            ) from error
-        if _GONE.search(told):
-            return False
-        if _SILENT.search(told):
-            raise TimedOut(f"the mirror stopped sending {package} {version}", Evidence(advice=_ELSEWHERE)) from error
-        raise
-    _told(sh)
-    return True
+    done, told = _apt_get(sh, "source", "--download-only", f"{package}={version}")
+    if done:
+        return True
+    if _CHANGED.search(told):
+        raise SourceRefused(
+            f"what the mirror sends for {package} {version} differs from the checksum in its signed index",
+            Evidence(advice="nothing was unpacked; try again later or choose another mirror"),
+        )
+    if _GONE.search(told):
+        return False
+    if _SILENT.search(told):
+        raise TimedOut(f"the mirror stopped sending {package} {version}", Evidence(advice=_ELSEWHERE))
+    raise RecipeFailed(
+        f"{package} {version} could not be downloaded whole", Evidence(tail=sh.readable(told[-2000:]), advice=_ELSEWHERE)
+    )
 
 
 def _unpack(sh: Shell, package: str, version: str) -> Path:
@@ -145,11 +153,11 @@ def _unpack(sh: Shell, package: str, version: str) -> Path:
     without_epoch = version.partition(":")[2] or version
     description = f"{package}_{without_epoch}.dsc"
     tree = sh.workspace / f"{package}-{without_epoch.rpartition('-')[0] or without_epoch}"
-    if DEVELOPERS.is_file():
+    keyring = next((path for path in DEVELOPERS if path.is_file()), None)
+    if keyring:
         # gpgv ends with 1 for a signature that does not match and with 2 for one it has no key for: only the first refuses.
-        sh.gpgv("--keyring", DEVELOPERS, description, _ok_code=[0, 1, 2])
-        current = sh.current()
-        if current and current[1].status == 1:
+        sh.gpgv("--keyring", keyring, description, _ok_code=[0, 1, 2])
+        if _last(sh)[0] == 1:
             raise SourceRefused(
                 f"the signature in {description} does not match what it signs",
                 Evidence(advice="nothing was unpacked; choose another mirror"),
@@ -158,7 +166,7 @@ def _unpack(sh: Shell, package: str, version: str) -> Path:
         sh.dpkg_source("--extract", description, tree.name)
     except BaseException as error:
         shutil.rmtree(tree, ignore_errors=True)
-        if isinstance(error, sh_package.ErrorReturnCode) and "checksum" in _told(sh):
+        if isinstance(error, sh_package.ErrorReturnCode) and "checksum" in _last(sh)[1]:
             raise SourceRefused(
                 f"a file of {package} {version} differs from its checksum in {description}",
                 Evidence(advice="nothing was unpacked; try again later or choose another mirror"),
@@ -167,10 +175,7 @@ def _unpack(sh: Shell, package: str, version: str) -> Path:
     return tree
 
 
-def _told(sh: Shell) -> str:
-    """What the last command printed on both streams; addresses apt names in it are masked from now on."""
+def _last(sh: Shell) -> tuple[int | None, str]:
+    """Exit status of the last command and what it printed on both streams."""
     current = sh.current()
-    text = current[1].capture.text() if current else ""
-    for found in re.finditer(r"IP: ([^\s\]]+)(?: \d+)?", text):
-        sh.mask(found[0], "IP: <mirror>")
-    return text
+    return (current[1].status, current[1].capture.text()) if current else (None, "")

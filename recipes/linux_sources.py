@@ -70,7 +70,7 @@ def linux_git(
 
 
 @recipe(
-    tools=("apt-get", "apt-cache", "dpkg-source"),
+    tools=("apt-get", "apt-cache", "dpkg-source", "gpgv"),
     needs=("setting:linux.provider=auto|distribution",),
     disk="3G",
     timeout="30m",

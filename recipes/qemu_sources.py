@@ -73,7 +73,7 @@ def qemu_git(
 
 
 @recipe(
-    tools=("apt-get", "apt-cache", "dpkg-source"),
+    tools=("apt-get", "apt-cache", "dpkg-source", "gpgv"),
     needs=("setting:qemu.provider=auto|distribution",),
     disk="1G",
     timeout="20m",

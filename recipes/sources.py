@@ -17,12 +17,21 @@ from pathlib import Path
 import sh as sh_package
 
 from kvmdocs import Shell
-from kvmdocs.errors import Evidence, HostLacks, RecipeFailed, SettingError, SourceRefused, TimedOut
+from kvmdocs.errors import Evidence, HostLacks, KvmdocsError, RecipeFailed, SettingError, SourceRefused, TimedOut
 
 _COMPARE = "compare the fingerprints in kvmdocs.toml with those the project publishes"
 
 PROVIDERS = ("release", "git", "distribution")
 """Where a source may come from, in the order ``auto`` prefers."""
+
+
+_CAUSES: dict[str, tuple[type[KvmdocsError], str, str]] = {
+    "silent": (TimedOut, "sends nothing", "try another mirror, or raise network.connect and network.stall"),
+    "missing": (RecipeFailed, "does not have what was asked for", "do the version and the mirror in kvmdocs.toml match?"),
+    "cut": (RecipeFailed, "ended before its end; the part was removed", "try again, or try another mirror"),
+    "unreachable": (HostLacks, "cannot be reached", "check the network, or set another mirror"),
+}
+"""What may go wrong with a server: the error, what it says after the address, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -242,9 +251,7 @@ def chosen(provider: str, trees: Sequence[Path | None]) -> Path | None:
     if provider == "auto":
         return next((tree for tree in trees if tree is not None), None)
     if provider not in PROVIDERS:
-        raise SettingError(
-            f"there is no source provider {provider!r}", Evidence(advice=f"use auto, {', '.join(PROVIDERS)}")
-        )
+        raise SettingError(f"there is no source provider {provider!r}", Evidence(advice=f"use auto, {', '.join(PROVIDERS)}"))
     return trees[PROVIDERS.index(provider)]
 
 
@@ -278,25 +285,12 @@ def explained(sh: Shell, url: str, causes: dict[int, str]) -> Iterator[None]:
     Args:
         sh: The recipe's shell, for how the address is shown.
         url: What the command asks for.
-        causes: What a status means: ``silent``, ``missing``, ``cut`` or ``unreachable``.
+        causes: What a status means, by its name in `_CAUSES`.
     """
     try:
         yield
     except sh_package.ErrorReturnCode as error:
-        cause = causes.get(error.exit_code)
-        shown = sh.readable(url)
-        if cause == "silent":
-            raise TimedOut(
-                f"{shown} sends nothing", Evidence(advice="try another mirror, or raise network.connect and network.stall")
-            ) from error
-        if cause == "missing":
-            raise RecipeFailed(
-                f"{shown} does not have what was asked for", Evidence(advice="do the version and the mirror in kvmdocs.toml go together?")
-            ) from error
-        if cause == "cut":
-            raise RecipeFailed(
-                f"{shown} ended before its end; the part was removed", Evidence(advice="try again, or try another mirror")
-            ) from error
-        if cause == "unreachable":
-            raise HostLacks(f"{shown} cannot be reached", Evidence(advice="check the network, or set another mirror")) from error
-        raise
+        if error.exit_code not in causes:
+            raise
+        kind, message, advice = _CAUSES[causes[error.exit_code]]
+        raise kind(f"{sh.readable(url)} {message}", Evidence(advice=advice)) from error

@@ -22,7 +22,12 @@ from urllib.parse import unquote, urlsplit
 def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, stdin: bytes = b"") -> bytes:
     """Run a command that must succeed and return what it printed."""
     done = subprocess.run(
-        [str(word) for word in command], cwd=cwd, env={**os.environ, **(env or {})}, input=stdin, capture_output=True, check=False
+        [str(word) for word in command],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        input=stdin,
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 0, f"{command}: {done.stderr.decode('utf-8', 'replace')}"
     return done.stdout
@@ -99,7 +104,7 @@ def web_server(root: Path) -> Iterator[Web]:
         def __init__(self, *args: object) -> None:
             super().__init__(*args, directory=str(root))  # type: ignore[arg-type]  # the server's own three arguments
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's own name
             """Say nothing: the test's output is for the test."""
 
         def do_GET(self) -> None:
@@ -219,7 +224,9 @@ class Archive:
             f"Source: {package}\nMaintainer: {person}\n\nPackage: {package}\nArchitecture: any\nDescription: a test\n"
         )
         date = format_datetime(datetime.now(UTC))
-        (tree / "debian/changelog").write_text(f"{package} ({version}) stable; urgency=low\n\n  * Test.\n\n -- {person}  {date}\n")
+        (tree / "debian/changelog").write_text(
+            f"{package} ({version}) stable; urgency=low\n\n  * Test.\n\n -- {person}  {date}\n"
+        )
         run("dpkg-source", "--build", tree.name, cwd=pool)
         shutil.rmtree(tree)
         return pool / f"{package}_{version}.dsc"

@@ -41,7 +41,7 @@ def _groups(*kinds: Any) -> Any:
 
 
 _HEX = r"\b0x[0-9a-fA-F]+\b"
-_PLACE = r"[\w./+-]*\w\.(?:c|h|S|s|cc|cpp|hpp|inc|rs|py)(?=:\d)"
+_PLACE = r"[\w./+-]*\w\.(?:c|h|S|s|cc|cpp|hpp|inc|rs|py)"
 
 
 class GdbLexer(RegexLexer):
@@ -57,10 +57,13 @@ class GdbLexer(RegexLexer):
             (r"^(\(gdb\) ?)([\w-]*)", _groups(Generic.Prompt, Keyword)),
             (r"^(#\d+)(\s+)", _groups(Keyword.Type, Text)),
             (
-                r"^((?:Temporary )?(?:[Bb]reakpoint|[Ww]atchpoint|Catchpoint|Hardware watchpoint)) (\d+)",
-                _groups(Generic.Strong, Keyword.Type),
+                r"^((?:Temporary )?(?:[Bb]reakpoint|[Ww]atchpoint|Catchpoint|Hardware watchpoint))( )(\d+)",
+                _groups(Generic.Strong, Text, Keyword.Type),
             ),
-            (r"^(Thread) (\d+(?:\.\d+)?) (\"[^\"\n]*\")", _groups(Generic.Strong, Keyword.Type, String)),
+            (
+                r"^(Thread)( )(\d+(?:\.\d+)?)( )(\"[^\"\n]*\")",
+                _groups(Generic.Strong, Text, Keyword.Type, Text, String),
+            ),
             (r"^(\$\d+)( = )", _groups(Name.Variable, Operator)),
             (r"^(\d+)(\t)(.*)$", _groups(Number, Text, Text)),
             (rf"({_PLACE})(:)(\d+)", _groups(Name.Namespace, Punctuation, Keyword.Type)),
@@ -167,16 +170,20 @@ def file(name: str, text: str) -> list[Spans]:
 
 
 def _lines(text: str, lexer: Lexer, *, options: bool = False) -> list[Spans]:
-    """Tokens cut at line ends. What a lexer does not understand is text: it never loses or changes a character."""
+    """Tokens cut at line ends."""
+    # Some lexers see a comment only where a newline ends it; the line that this one begins is taken off again.
+    tokens = list(_tokens(text + "\n", lexer))
+    if "".join(value for _, value in tokens) != text + "\n":  # colours are never worth a character
+        tokens = [("", text + "\n")]
     lines: list[list[tuple[str, str]]] = [[]]
-    for name, value in _tokens(text, lexer):
+    for name, value in tokens:
         letter = "a" if options and not name and _OPTION.match(value) else name
         for number, part in enumerate(value.split("\n")):
             if number:
                 lines.append([])
             if part:
                 lines[-1].append((f"tr-{letter}" if letter else "", part))
-    return [tuple(line) for line in lines]
+    return [tuple(line) for line in lines[:-1]]
 
 
 def _tokens(text: str, lexer: Lexer) -> Iterator[tuple[str, str]]:

@@ -92,7 +92,9 @@ class Printer:
         hole = self.say.only_in_log.format(count=f"{output.omitted_lines:,}", size=size(output.omitted_bytes))
         url = self.logs(output.log) if output.log else None
         shown = f'<a href="{attribute(url)}" download>{escape(hole)}</a>' if url else escape(hole)
-        return f'{self._pieces(head, first, 0)}<p class="tr-hole">{shown}</p>{self._pieces(tail, 0, last)}{self._log_link(output)}'
+        return (
+            f'{self._pieces(head, first, 0)}<p class="tr-hole">{shown}</p>{self._pieces(tail, 0, last)}{self._log_link(output)}'
+        )
 
     def _pieces(self, lines: list[Line], first: int, last: int) -> str:
         keep = []

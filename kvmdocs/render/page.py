@@ -40,9 +40,7 @@ WORTH_SAYING = 5.0
 """Seconds from which a reader wants to know how long a step takes before typing it."""
 
 
-def transcript(
-    record: Record, options: ShowOptions, language: Language, *, freshness: Freshness, logs: Logs = no_logs
-) -> str:
+def transcript(record: Record, options: ShowOptions, language: Language, *, freshness: Freshness, logs: Logs = no_logs) -> str:
     """A record as HTML: its transcript, or why there is none.
 
     Args:
@@ -86,9 +84,7 @@ def skipped(record: Record, options: ShowOptions, language: Language, *, freshne
     return _frame(record, f'<div class="tr-box tr-skipped">{"".join(rows)}</div>', options, language, freshness)
 
 
-def failed(
-    record: Record, options: ShowOptions, language: Language, *, freshness: Freshness, logs: Logs = no_logs
-) -> str:
+def failed(record: Record, options: ShowOptions, language: Language, *, freshness: Freshness, logs: Logs = no_logs) -> str:
     """A recipe that failed: what went wrong, where, what to do next, and every step up to there.
 
     All steps are shown, whatever section the block asked for, and notes are left out: what they hang on may not be there.
@@ -123,9 +119,7 @@ def _entries(record: Record, options: ShowOptions) -> list[Entry]:
         names = sorted({step.section for step in record.steps if step.section})
         raise GuideError(
             f"recipe {record.recipe} has no section {options.section!r}",
-            Evidence(
-                recipe=record.recipe, advice=f"its sections are: {', '.join(names)}" if names else "it has no sections"
-            ),
+            Evidence(recipe=record.recipe, advice=f"its sections are: {', '.join(names)}" if names else "it has no sections"),
         )
     return shown
 
@@ -209,9 +203,7 @@ def _change(entry: Entry) -> str:
 
 def _box(look: str, copied_text: str, lines: Sequence[str]) -> str:
     """A box whose copy button gives just what is typed: Material copies the nearest `data-copy`."""
-    return (
-        f'<div class="{look}" data-copy="{attribute(copied_text)}"><pre><code>{"&#10;".join(lines)}</code></pre></div>'
-    )
+    return f'<div class="{look}" data-copy="{attribute(copied_text)}"><pre><code>{"&#10;".join(lines)}</code></pre></div>'
 
 
 def _prompt(text: str) -> str:
@@ -245,9 +237,7 @@ def _notes_of(entry: Entry, notes: Notes) -> str:
     return f'<ol class="tr-notes">{items}</ol>' if items else ""
 
 
-def _frame(
-    record: Record, body: str, options: ShowOptions, language: Language, freshness: Freshness, whole: str = ""
-) -> str:
+def _frame(record: Record, body: str, options: ShowOptions, language: Language, freshness: Freshness, whole: str = "") -> str:
     """The frame all of it stands in, with its caption and its stamp."""
     say = words(language)
     title = f'<span class="tr-title">{prose(options.title)}</span>' if options.title else ""

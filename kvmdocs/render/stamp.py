@@ -31,7 +31,9 @@ def stamp(record: Record, language: Language, *, freshness: Freshness) -> str:
         summary += f'<span class="tr-item tr-emulated">{escape(say.emulated)}</span>'
     rows = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in _facts(record, say))
     # <footer> and nothing nested in it of that name: see output.py on the search index.
-    return f'<footer class="tr-stamp" data-search-exclude><details><summary>{summary}</summary><dl>{rows}</dl></details></footer>'
+    return (
+        f'<footer class="tr-stamp" data-search-exclude><details><summary>{summary}</summary><dl>{rows}</dl></details></footer>'
+    )
 
 
 def _state(record: Record, freshness: Freshness, say: Words) -> str:

@@ -30,7 +30,7 @@ def escape(text: str) -> str:
     last = 0
     for found in _INVISIBLE.finditer(text):
         parts.append(text[last : found.start()].translate(_ESCAPED))
-        parts.append(f'<i class="tr-ctl">{_picture(found[0])}</i>')
+        parts.append(f'<i class="tr-ctl">{_picture(found[0]).translate(_ESCAPED)}</i>')
         last = found.end()
     parts.append(text[last:].translate(_ESCAPED))
     return "".join(parts)
@@ -55,11 +55,10 @@ def prose(text: str) -> str:
 
 
 def _picture(character: str) -> str:
-    """What stands for a character that cannot be seen: a control picture (U+2400...) or its number."""
+    """What stands for a character that cannot be seen: ``^L`` as a terminal shows it, or its number."""
     code = ord(character)
-    if code < 0x20:
-        return chr(0x2400 + code)
-    return "\u2421" if code == 0x7F else f"U+{code:04X}"
+    # Few fonts have Unicode's control pictures; carets every font has.
+    return f"^{chr(code ^ 0x40)}" if code < 0x20 or code == 0x7F else f"U+{code:04X}"
 
 
 def _reference(found: re.Match[str]) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from kvmdocs.errors import HostLacks, RecipeFailed, SettingError, Skipped, SourceRefused, TimedOut
 from kvmdocs.names import Names
+from kvmdocs.recipe import Recipe
 from kvmdocs.shell import Shell
 from recipes.linux_sources import linux_git, linux_release, linux_source
 from recipes.qemu_sources import qemu_git, qemu_release, qemu_source
@@ -114,7 +115,7 @@ def test_revoked_key_is_refused(shell: Shell, web: Web) -> None:
 
 
 @pytest.mark.parametrize("recipe", [qemu_release, linux_release])
-def test_changed_archive_is_refused(shell: Shell, web: Web, key: SigningKey, recipe: object) -> None:
+def test_changed_archive_is_refused(shell: Shell, web: Web, key: SigningKey, recipe: Recipe) -> None:
     name, folder = ("qemu", web.root) if recipe is qemu_release else ("linux", web.root / "v1.x")
     path = folder / f"{name}-{VERSION}.tar.xz"
     path.unlink()
@@ -122,7 +123,7 @@ def test_changed_archive_is_refused(shell: Shell, web: Web, key: SigningKey, rec
     other = tarball(folder / "other", f"{name}-{VERSION}", {"VERSION": "1.2.4\n", "Makefile": "VERSION = 9\n"})
     other.rename(path)
     with pytest.raises(SourceRefused):
-        recipe(shell, mirror=web.url, **arguments(web, key))  # type: ignore[operator]  # a Recipe is callable
+        recipe(shell, mirror=web.url, **arguments(web, key))
     assert not list(shell.workspace.glob(f"{name}-*"))
 
 
@@ -237,12 +238,15 @@ def test_silent_git_server_is_given_up(shell: Shell, web: Web, key: SigningKey) 
 
 
 @pytest.mark.parametrize(("source", "marker"), [(qemu_source, "VERSION"), (linux_source, "Makefile")])
-def test_choice_of_provider(shell: Shell, tmp_path: Path, source: object, marker: str) -> None:
+def test_choice_of_provider(shell: Shell, tmp_path: Path, source: Recipe, marker: str) -> None:
     release, git = tmp_path / "release", tmp_path / "git"
     for tree in (release, git):
         tree.mkdir()
         (tree / marker).write_text(f"{tree.name}\n")
-    choose = lambda *trees, provider: source(shell, *trees, provider=provider)  # type: ignore[operator]  # noqa: E731
+
+    def choose(*trees: Path | None, provider: str) -> object:
+        return source(shell, *trees, provider=provider)
+
     assert choose(release, git, None, provider="auto") == release
     assert choose(None, git, None, provider="auto") == git
     assert choose(release, git, None, provider="git") == git

@@ -1,0 +1,233 @@
+"""The debugger, one command at a time.
+
+gdb gets pipes instead of a terminal: then it neither pages nor colours nor waits for an answer to a question, and what it prints
+is what it prints for everybody. Its prompt could also be part of some output; so each command is followed by an ``echo`` of a
+mark nobody can guess, and its output ends where the mark is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pexpect
+from pexpect.popen_spawn import PopenSpawn
+
+from kvmdocs.errors import Evidence, HostLacks, LabFailed, TimedOut
+from kvmdocs.lab.waiting import tail
+from kvmdocs.model import Where
+from kvmdocs.names import WIDTH
+from kvmdocs.shell import Shell, die_with_parent
+
+PROMPT = "(gdb) "
+
+GRACE = 10.0
+"""Seconds gdb has to give its prompt back after Ctrl-C, and to end after it was asked to."""
+
+_DENIED = re.compile(r"ptrace: (Operation not permitted|Permission denied)")
+_FAILED = re.compile(r"^ptrace: .*|^warning: process \d+ is .*|^.*[Cc]ould not attach.*", re.MULTILINE)
+
+
+class Gdb:
+    """A debugger for the length of a ``with``; call it with a command, get what it printed.
+
+    Leaving detaches from what it is attached to.
+
+    Args:
+        sh: The recipe's shell.
+        pid: A process to attach to.
+        remote: A stub to connect to: `Machine.gdbstub`, or ``host:port``.
+        program: The program or ``vmlinux`` to read symbols from.
+        sources: Scripts to ``source`` once there is a target.
+        init: Commands for before anything is read (``-iex``), such as ``add-auto-load-safe-path …``.
+        timeout: The time limit of a command in seconds, where none is given with it.
+        program_name: The debugger itself.
+        machine: Label of the terminal when a recipe uses several.
+
+    Raises:
+        Skipped: This host does not let a process be traced.
+        HostLacks: There is no gdb.
+        LabFailed: It could not attach, or ended.
+        TimedOut: It did not give its prompt in time.
+    """
+
+    def __init__(
+        self,
+        sh: Shell,
+        *,
+        pid: int | None = None,
+        remote: str | None = None,
+        program: str | Path | None = None,
+        sources: Sequence[str | Path] = (),
+        init: Sequence[str] = (),
+        timeout: float = 60.0,
+        program_name: str | Path = "gdb",
+        machine: str = "",
+    ) -> None:
+        self._sh = sh
+        self._remote = remote
+        self._sources = sources
+        self._timeout = timeout
+        self._machine = machine
+        self._pid = pid
+        self._argv = [
+            *(str(program_name), "-q", "-nx"),
+            *(word for command in init for word in ("-iex", command)),
+            *([str(program)] if program else []),
+            *(["-p", str(pid)] if pid else []),
+        ]
+        self._child: PopenSpawn[str] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._begin()
+            if self._remote:
+                self(f"target remote {self._remote}")
+            for script in self._sources:
+                self(f"source {script}")
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._end()
+
+    def __call__(self, command: str, *, timeout: float | None = None) -> str:
+        """Give gdb a command.
+
+        Args:
+            command: Its text; several lines for a command that reads more, such as ``commands … end``.
+            timeout: The time limit in seconds. After it gdb gets Ctrl-C; if that does not bring its prompt back, it is killed.
+
+        Returns:
+            What it printed.
+
+        Raises:
+            TimedOut: It did not come back in time; the evidence and the step hold what it printed until then.
+            LabFailed: gdb ended.
+        """
+        with self._sh.step(Where.GDB, command, machine=self._machine) as step:
+            try:
+                output = self._exchange(command, timeout or self._timeout)
+            except (TimedOut, LabFailed) as error:
+                step.write(error.evidence.tail)
+                raise error.seen(command=command) from None
+            step.write(output)
+        return output
+
+    @property
+    def pid(self) -> int:
+        """Process id of the debugger."""
+        return int(self._running.proc.pid)
+
+    @property
+    def _running(self) -> PopenSpawn[str]:
+        if self._child is None:
+            raise LabFailed("the debugger has ended, or is used outside its `with`")
+        return self._child
+
+    def _begin(self) -> None:
+        """Start gdb and wait for its first prompt; what it prints on the way belongs to the host's command."""
+        shown = self._sh.names.command(self._argv)
+        environ = {**os.environ, "COLUMNS": str(WIDTH), "DEBUGINFOD_URLS": "", "TERM": "dumb"}
+        with self._sh.step(self._sh.where, shown, machine=self._machine, cwd=self._sh.workspace) as step:
+            try:
+                self._child = PopenSpawn(
+                    self._argv,
+                    timeout=None,
+                    cwd=self._sh.workspace,
+                    env=environ,
+                    encoding="utf-8",
+                    codec_errors="replace",
+                    preexec_fn=die_with_parent,
+                )
+            except FileNotFoundError as error:
+                raise HostLacks("there is no gdb on this host", Evidence(advice="install gdb")) from error
+            try:
+                output = self._exchange("", self._timeout)
+            except (TimedOut, LabFailed) as error:
+                step.write(error.evidence.tail)
+                raise
+            step.write(output)
+        self._check_attached(output)
+
+    def _check_attached(self, output: str) -> None:
+        if _DENIED.search(output):
+            self._sh.skip(
+                "ptrace is denied: this user may not attach a debugger to a running process "
+                "(kernel.yama.ptrace_scope must be 0, or the container needs the capability SYS_PTRACE)"
+            )
+        # gdb goes on with a prompt when it could not attach, and only says so.
+        if self._pid and (failed := _FAILED.search(output)):
+            raise LabFailed(f"gdb could not attach: {failed[0]}", Evidence(tail=tail(output)))
+
+    def _exchange(self, command: str, timeout: float) -> str:
+        """Send a command and read up to its mark."""
+        child = self._running
+        mark = secrets.token_hex(8)
+        try:
+            lines = [*command.splitlines(), f"echo {mark}\\n"]
+            child.send("".join(f"{line}\n" for line in lines))  # type: ignore[no-untyped-call]  # pexpect's stubs
+            found = child.expect_exact([mark, pexpect.EOF], timeout=timeout)
+        except pexpect.TIMEOUT:
+            raise self._interrupt(mark, timeout) from None
+        except BrokenPipeError:
+            found = child.expect_exact([mark, pexpect.EOF], timeout=GRACE)
+        output = _between_prompts(child.before or "")
+        if found == 1:
+            self._close(child)
+            raise LabFailed("the debugger ended", Evidence(tail=output))
+        return output
+
+    def _interrupt(self, mark: str, timeout: float) -> TimedOut:
+        """Press Ctrl-C; kill gdb if it does not answer that either."""
+        child = self._running
+        child.kill(signal.SIGINT)
+        fate = "it was interrupted"
+        if child.expect_exact([mark, pexpect.EOF, pexpect.TIMEOUT], timeout=GRACE) != 0:
+            fate = "it did not react to Ctrl-C and was killed"
+            self._close(child)
+        return TimedOut(
+            f"gdb did not give its prompt back within {timeout:g} s; {fate}",
+            Evidence(tail=_between_prompts(child.before or "")),
+        )
+
+    def _end(self) -> None:
+        """Let gdb go: at the end of its input it detaches and ends; else it is interrupted, then killed."""
+        child = self._child
+        if child is None:
+            return
+        for ask in (child.sendeof, lambda: child.kill(signal.SIGINT)):
+            try:
+                ask()
+                child.proc.wait(GRACE)
+                break
+            except (subprocess.TimeoutExpired, OSError):
+                continue
+        self._close(child)
+
+    def _close(self, child: PopenSpawn[str]) -> None:
+        """Kill gdb if it still runs and close its pipes."""
+        self._child = None
+        child.proc.kill()
+        child.proc.wait()
+        child.expect_exact([pexpect.EOF, pexpect.TIMEOUT], timeout=GRACE)
+        for pipe in (child.proc.stdin, child.proc.stdout):
+            if pipe:
+                try:
+                    pipe.close()
+                except BrokenPipeError:
+                    continue
+
+
+def _between_prompts(text: str) -> str:
+    """What lies between the prompt a command was typed at and the one its mark was typed at."""
+    return text.removeprefix("\n").removeprefix(PROMPT).removesuffix(PROMPT)

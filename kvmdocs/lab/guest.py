@@ -1,0 +1,167 @@
+"""What a machine boots: a kernel and an initramfs made of a static busybox and what a recipe puts beside it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kvmdocs.errors import Evidence, HostLacks
+from kvmdocs.shell import Shell
+
+READY = "guest: ready"
+"""What the guest's console says once its shell takes commands."""
+
+SHELL_BEGINS = "guest: a new shell"
+"""What each shell of the guest prints first on its own port."""
+
+_INIT = """\
+#!/bin/sh
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs dev /dev 2>/dev/null
+mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+{insmod}while :; do
+    setsid -c /guest-shell </dev/ttyS1 >/dev/ttyS1 2>&1
+done
+"""
+# The kernel mounts /dev by itself only without an initramfs (CONFIG_DEVTMPFS_MOUNT).
+
+_SHELL = f"""\
+#!/bin/sh
+# One line is one command. No echo and no line editing: what comes back is what a command printed.
+stty -icanon -echo -onlcr
+trap : INT
+echo "{SHELL_BEGINS}"
+echo "<1>{READY}" >/dev/kmsg
+while read -r line || [ $? -gt 128 ]; do
+    eval "$line"
+done
+"""
+# Through /dev/kmsg the mark is a kernel message, which no other message can cut in two; <1> passes `quiet` too.
+
+
+@dataclass(frozen=True)
+class Guest:
+    """What a machine boots; a recipe may return it.
+
+    Attributes:
+        kernel: A bzImage.
+        initramfs: A compressed cpio archive.
+        append: Words for the kernel's command line, beside those a machine adds.
+    """
+
+    kernel: Path
+    initramfs: Path
+    append: str = ""
+
+
+def build_initramfs(
+    sh: Shell,
+    *,
+    files: Mapping[str, str | Path] | None = None,
+    modules: Sequence[str | Path] = (),
+    programs: Sequence[str | Path] = (),
+    init: str | None = None,
+    busybox: str | Path | None = None,
+    name: str = "initramfs",
+) -> Path:
+    """Build an initramfs in the recipe's workspace, in commands a reader can type.
+
+    The bytes depend on nothing but what is put in: names sorted, times 0, everything root's.
+
+    Args:
+        sh: The recipe's shell.
+        files: Files by their absolute path in the guest.
+        modules: Kernel modules; put into ``/lib/modules`` and, by the default init, loaded in this order.
+        programs: Programs; put into ``/bin`` with the shared libraries `ldd` names.
+        init: Text of ``/init``; the default mounts what is usual, loads the modules and keeps a shell on ttyS1.
+        busybox: A statically linked busybox; the one on PATH if not given.
+        name: Name of the folder and, with ``.cpio.gz``, of the archive.
+
+    Returns:
+        The archive.
+
+    Raises:
+        HostLacks: There is no statically linked busybox, or a library of a program is missing.
+        ValueError: A path in `files` is not absolute or leads out of the guest's root.
+    """
+    box = _static_busybox(busybox)
+    root = Path(name)
+    shutil.rmtree(sh.workspace / root, ignore_errors=True)
+    with sh.cd(sh.workspace):
+        _fill(sh, root, box, _contents(sh, files or {}, modules, programs))
+        insmod = "".join(f"insmod /lib/modules/{Path(module).name}\n" for module in modules)
+        sh.write(root / "init", _INIT.format(insmod=insmod) if init is None else init, 0o755)
+        if init is None:
+            sh.write(root / "guest-shell", _SHELL, 0o755)
+    archive = sh.workspace / f"{name}.cpio.gz"
+    with sh.cd(sh.workspace / root):
+        sh.line("chmod -R u=rwX,go=rX . && find . -exec touch -h -d @0 {} +")
+        pack = "find . -print0 | LC_ALL=C sort -z | cpio --null -o -H newc -R 0:0 --reproducible --quiet"
+        sh.line(f"{pack} | gzip -9n >../{archive.name}")
+    return archive
+
+
+def _fill(sh: Shell, root: Path, box: Path, contents: Mapping[str, Path]) -> None:
+    """Make the guest's root; like a reader, copy what keeps its name with one command a folder."""
+    sh.mkdir("-p", *(root / folder for folder in ("bin", "dev", "lib/modules", "proc", "sys", "tmp")))
+    sh.cp("-L", box, root / "bin/busybox")
+    sh.ln("-s", "busybox", root / "bin/sh")
+    together: dict[Path, list[Path]] = {}
+    for target, source in contents.items():
+        place = root / target.lstrip("/")
+        together.setdefault(place.parent if place.name == source.name else place, []).append(source)
+    for place, sources in together.items():
+        folder = place.parent if f"/{place.relative_to(root)}" in contents else place
+        if not (sh.workspace / folder).is_dir():
+            sh.mkdir("-p", folder)
+        sh.cp("-L", *sources, place)
+
+
+def _contents(
+    sh: Shell, files: Mapping[str, str | Path], modules: Sequence[str | Path], programs: Sequence[str | Path]
+) -> dict[str, Path]:
+    """Each file's path in the guest and where it comes from."""
+    contents: dict[str, Path] = {}
+    for target, source in files.items():
+        if not target.startswith("/") or ".." in Path(target).parts:
+            raise ValueError(f"{target!r} is no absolute path in the guest")
+        contents[target] = Path(source)
+    for module in modules:
+        contents[f"/lib/modules/{Path(module).name}"] = Path(module)
+    for program in programs:
+        found = shutil.which(str(program))
+        if found is None:
+            raise HostLacks(f"there is no program {sh.readable(str(program))!r} to put into the guest")
+        contents[f"/bin/{Path(found).name}"] = Path(found)
+        contents.update({str(library): library for library in _libraries(sh, found)})
+    return contents
+
+
+def _libraries(sh: Shell, program: str) -> list[Path]:
+    """The shared libraries and the loader a program needs, as `ldd` names them; none for a static one."""
+    told = sh.ldd(program, _ok_code=[0, 1])
+    if missing := re.findall(r"^\s*(\S+) => not found", told, re.MULTILINE):
+        raise HostLacks(f"{Path(program).name} needs libraries that are not here: {', '.join(missing)}")
+    return [Path(found) for found in re.findall(r"(/\S+) \(0x", told)]
+
+
+def _static_busybox(given: str | Path | None) -> Path:
+    """The busybox to put into a guest.
+
+    Raises:
+        HostLacks: There is none, or it needs shared libraries that the guest does not have.
+    """
+    found = shutil.which(str(given or "busybox"))
+    advice = Evidence(advice="install busybox-static (Debian, Ubuntu) or a busybox linked statically")
+    if found is None:
+        raise HostLacks("there is no busybox on this host", advice)
+    # A dynamic program names its loader, a path that ends in .so and digits, near its beginning (elf(5), PT_INTERP).
+    with Path(found).open("rb") as program:
+        if re.search(rb"/ld[\w.-]*\.so\.\d", program.read(4096)):
+            raise HostLacks(f"{found} is not linked statically", advice)
+    return Path(found)

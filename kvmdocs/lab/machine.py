@@ -1,0 +1,369 @@
+"""A QEMU process with its lifetime, its monitors and its guest's shell."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from kvmdocs.errors import CommandFailed, Evidence, LabFailed, TimedOut, describe_status
+from kvmdocs.lab.console import Console, GuestShell, Reply
+from kvmdocs.lab.guest import READY, Guest
+from kvmdocs.lab.qmp import Qmp, QmpError
+from kvmdocs.lab.waiting import TICK, connect, tail, until
+from kvmdocs.model import Where
+from kvmdocs.shell import Shell, Spawned
+
+CPUS = {"tcg": ("max",), "kvm": ("host", "host,arch-capabilities=off")}
+"""Values of ``-cpu`` worth trying under each accelerator, best first; the last one is for a software KVM (kvm_pvm)."""
+
+FIRMWARE = ("/usr/share/seabios", "/usr/share/qemu")
+"""Where distributions keep the BIOS and QEMU's option ROMs."""
+
+QMP_TIMEOUT = 30.0
+"""Seconds QEMU has to answer a monitor command."""
+
+QUIT_TIMEOUT = 10.0
+"""Seconds QEMU has to end after it was asked to."""
+
+
+class Machine:
+    """A virtual machine for the length of a ``with``.
+
+    QEMU runs in the recipe's workspace and all its sockets lie there under short names. Entering waits until the guest's shell
+    takes commands; leaving asks QEMU to quit, waits, and then kills it.
+
+    Args:
+        sh: The recipe's shell.
+        qemu: The QEMU program.
+        guest: What it boots.
+        accel: Value of ``-accel``: ``tcg`` or ``kvm``.
+        cpu: Value of ``-cpu``; by default the first of `CPUS` for the accelerator.
+        cpus: Number of virtual processors.
+        memory: Value of ``-m``.
+        disk: Size of a new raw disk, such as ``64M``, or an existing raw image; it becomes the guest's ``/dev/vda``.
+        args: More arguments for QEMU.
+        append: More words for the kernel's command line.
+        name: The machine's name, and the beginning of the names of its files.
+        gdbstub: True for a stub a debugger connects to, on the unix socket `gdbstub`.
+        shell: False for a guest that has no shell of the lab: then only the machine monitor is waited for.
+        boot_timeout: Seconds until the guest must be ready.
+        firmware: Folders for ``-L``; by default those of the host if the QEMU was built without firmware.
+
+    Raises:
+        LabFailed: QEMU or the guest's kernel ended.
+        TimedOut: The guest was not ready in time.
+    """
+
+    def __init__(
+        self,
+        sh: Shell,
+        qemu: str | Path,
+        guest: Guest,
+        *,
+        accel: str = "tcg",
+        cpu: str | None = None,
+        cpus: int = 1,
+        memory: str = "256M",
+        disk: str | Path | None = None,
+        args: Sequence[str | Path] = (),
+        append: str = "",
+        name: str = "vm",
+        gdbstub: bool = False,
+        shell: bool = True,
+        boot_timeout: float = 120.0,
+        firmware: Sequence[str | Path] | None = None,
+    ) -> None:
+        self._sh = sh
+        self._qemu = Path(qemu)
+        self._disk = disk
+        self._with_shell = shell
+        self._boot_timeout = boot_timeout
+        self.name = name
+        self.gdbstub = f"{name}.gdb" if gdbstub else ""
+        self.emulated = accel.partition(",")[0] == "tcg"
+        self._args = [
+            *("-name", f"{name},debug-threads=on"),
+            *("-accel", accel),
+            *("-cpu", cpu or CPUS.get(accel.partition(",")[0], ("max",))[0]),
+            *("-smp", str(cpus)),
+            *("-m", memory),
+            *(word for folder in _firmware(self._qemu, firmware) for word in ("-L", str(folder))),
+            *("-kernel", str(guest.kernel)),
+            *("-initrd", str(guest.initramfs)),
+            *("-append", " ".join(["console=ttyS0", "panic=-1", *guest.append.split(), *append.split()])),
+            *self._drive(),
+            # Nothing a recipe did not ask for; a guest that resets ends QEMU, so that a panic cannot go round in circles.
+            *("-nodefaults", "-display", "none", "-no-reboot"),
+            *("-serial", f"file:{name}.console"),
+            *("-serial", f"unix:{name}.shell,server=on,wait=off"),
+            *("-qmp", f"unix:{name}.qmp,server=on,wait=off"),
+            *("-pidfile", f"{name}.pid"),
+            *(("-gdb", f"unix:{self.gdbstub},server=on,wait=off") if gdbstub else ()),
+            *map(str, args),
+        ]
+        self.console = Console(sh.workspace / f"{name}.console", self._alive)
+        self._process: Spawned | None = None
+        self._monitor: Qmp | None = None
+        self._shell: GuestShell | None = None
+        self._over = False
+
+    # -- its life -----------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        for kind in ("console", "shell", "qmp", "pid", "gdb"):
+            (self._sh.workspace / f"{self.name}.{kind}").unlink(missing_ok=True)
+        if self._disk and not isinstance(self._disk, Path):
+            self._sh.truncate("-s", self._disk, f"{self.name}.img", _cwd=self._sh.workspace)
+        self._sh.emulated |= self.emulated
+        self._process = self._sh.spawn(self._qemu, *self._args, cwd=self._sh.workspace, label=self._label)
+        try:
+            self._arrive(time.monotonic() + self._boot_timeout)
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                self._alive()
+        finally:
+            self._end()
+
+    def _arrive(self, deadline: float) -> None:
+        """Connect to the monitor and the shell, and wait for the guest."""
+
+        def left() -> float:
+            return max(deadline - time.monotonic(), TICK)
+
+        folder = self._sh.workspace
+        monitor = until(lambda: connect(folder, f"{self.name}.qmp"), self._alive, left(), "QEMU's machine monitor")
+        try:
+            self._monitor = Qmp(monitor, left())
+        except LabFailed:
+            self._alive()
+            raise
+        if self._with_shell:
+            serial = until(lambda: connect(folder, f"{self.name}.shell"), self._alive, left(), "the guest's serial port")
+            self._shell = GuestShell(serial, self._alive)
+            try:
+                self.console.wait_for(READY, left())
+            except TimedOut as error:
+                raise TimedOut(f"the guest was not ready within {self._boot_timeout:g} s", error.evidence) from None
+
+    def _end(self) -> None:
+        """Ask QEMU to quit, wait, then kill; close everything."""
+        assert self._process is not None  # entered
+        try:
+            if self._monitor and self._process.poll() is None:
+                with contextlib.suppress(LabFailed, TimedOut):
+                    self._monitor.execute("quit", {}, QUIT_TIMEOUT)
+                    self._process.wait(QUIT_TIMEOUT)
+        finally:
+            self._process.stop()
+            self._over = True
+            if self._monitor:
+                self._monitor.close()
+            if self._shell:
+                self._shell.close()
+
+    @property
+    def pid(self) -> int:
+        """Process id of QEMU on the host."""
+        return self._running.pid
+
+    @property
+    def _running(self) -> Spawned:
+        if self._process is None:
+            raise LabFailed(f"the machine {self.name!r} is used outside its `with`")
+        return self._process
+
+    @property
+    def _label(self) -> str:
+        return "" if self.name == "vm" else self.name
+
+    def _alive(self) -> None:
+        """Raise when the guest's kernel or QEMU has ended."""
+        status = None if self._over else self._running.poll()
+        if panic := self.console.panic():
+            raise LabFailed(f"the guest stopped: {panic}", Evidence(tail=tail(self.console.text)))
+        if status is not None:
+            raise self._death(status)
+
+    def _death(self, status: int) -> LabFailed:
+        """QEMU's unexpected end as an error, with its last words and the guest's."""
+        # A thread of the `sh` package collects what QEMU printed and may be a moment behind its end.
+        deadline = time.monotonic() + 0.5
+        while not (words := self._running.output().strip()) and status and time.monotonic() < deadline:
+            time.sleep(TICK)
+        why = "the guest shut down or was reset" if status == 0 and not words else "QEMU ended"
+        return LabFailed(
+            f"{why} before the recipe was done with it ({describe_status(status)})",
+            Evidence(status=status, tail=tail(f"{tail(self.console.text)}\n{tail(words)}")),
+        )
+
+    def wait_exit(self, timeout: float = 60.0) -> int:
+        """Wait until the guest has powered off and QEMU has ended.
+
+        Returns:
+            QEMU's exit status.
+
+        Raises:
+            TimedOut: QEMU still runs.
+            LabFailed: The guest's kernel panicked.
+        """
+        status = self._running.wait(timeout)
+        if panic := self.console.panic():
+            raise LabFailed(f"the guest stopped: {panic}", Evidence(tail=tail(self.console.text)))
+        if status is None:
+            raise TimedOut(f"the guest did not power off within {timeout:g} s", Evidence(tail=tail(self.console.text)))
+        self._over = True
+        return status
+
+    # -- talking to it ------------------------------------------------------------------------------------------
+
+    def qmp(self, command: str, *, timeout: float = QMP_TIMEOUT, **arguments: Any) -> Any:
+        """Give QEMU a machine monitor command.
+
+        Args:
+            command: Its name, such as ``query-status``.
+            timeout: The time limit in seconds.
+            **arguments: Its arguments; an underscore stands for a hyphen.
+
+        Returns:
+            The value of ``return`` in QEMU's answer.
+
+        Raises:
+            LabFailed: QEMU refused it or is gone.
+            TimedOut: No answer came, as when a debugger holds QEMU.
+        """
+        given = {name.replace("_", "-"): value for name, value in arguments.items()}
+        message = {"execute": command, **({"arguments": given} if given else {})}
+        with self._sh.step(Where.QMP, json.dumps(message), machine=self._label) as step:
+            try:
+                answer = self._execute(command, given, timeout)
+            except QmpError as error:
+                step.write(json.dumps({"error": {"class": error.kind, "desc": error.description}}, indent=2) + "\n")
+                raise
+            step.write(json.dumps({"return": answer}, indent=2) + "\n")
+        return answer
+
+    def hmp(self, line: str, *, timeout: float = QMP_TIMEOUT) -> str:
+        """Give QEMU a human monitor command, such as ``info qtree``; returns what it printed.
+
+        Raises:
+            LabFailed: QEMU is gone. (A command it does not know is only an answer to it.)
+            TimedOut: No answer came, as when a debugger holds QEMU.
+        """
+        with self._sh.step(Where.HMP, line, machine=self._label) as step:
+            answer = str(self._execute("human-monitor-command", {"command-line": line}, timeout)).replace("\r\n", "\n")
+            step.write(answer)
+        return answer
+
+    def _execute(self, command: str, arguments: dict[str, Any], timeout: float) -> Any:
+        self._alive()
+        if self._monitor is None:
+            raise LabFailed(f"the machine {self.name!r} is used outside its `with`")
+        try:
+            return self._monitor.execute(command, arguments, timeout)
+        except QmpError:
+            raise
+        except LabFailed:
+            # A broken connection comes with QEMU's end, which says more.
+            self._running.wait(1.0)
+            self._alive()
+            raise
+
+    def guest(self, command: str, *, timeout: float = 60.0, ok: Sequence[int] = (0,)) -> str:
+        """Run a command in the guest's shell and wait for its end. The shell keeps its directory and variables.
+
+        Args:
+            command: Text for the shell.
+            timeout: The time limit in seconds; after it the command gets Ctrl-C.
+            ok: Exit statuses that are no failure.
+
+        Returns:
+            What it printed, both streams.
+
+        Raises:
+            CommandFailed: It ended with another status.
+            TimedOut: It did not end in time, as when a debugger holds QEMU.
+            LabFailed: The guest is gone.
+        """
+        return self._guest(command, timeout, ok).text
+
+    def guest_start(self, command: str, *, timeout: float = 30.0) -> int:
+        """Start a command in the guest that goes on by itself, such as an endless loop; its output is thrown away.
+
+        Args:
+            command: One command for the shell: a program with its arguments, a loop, or a list in braces.
+            timeout: Seconds the shell has to start it.
+
+        Returns:
+            Its process id in the guest.
+        """
+        return int(self._guest(f"{command} >/dev/null 2>&1 &", timeout, (0,)).background)
+
+    def _guest(self, command: str, timeout: float, ok: Sequence[int]) -> Reply:
+        self._alive()
+        if self._shell is None:
+            raise LabFailed(f"the machine {self.name!r} has no shell (it was made with shell=False, or its `with` is over)")
+        with self._sh.step(Where.GUEST, command, machine=self._label) as step:
+            reply = self._shell.run(command, timeout, step.write)
+            step.status = reply.status
+        if reply.status not in ok:
+            raise CommandFailed(
+                "a command in the guest failed",
+                Evidence(command=command, status=reply.status, tail=tail(reply.text)),
+            )
+        return reply
+
+    # -- its parts ----------------------------------------------------------------------------------------------
+
+    def _drive(self) -> Iterator[str]:
+        if self._disk:
+            image = self._disk if isinstance(self._disk, Path) else f"{self.name}.img"
+            yield from ("-drive", f"file={image},format=raw,if=none,id=disk")
+            yield from ("-device", "virtio-blk-pci,drive=disk")
+
+
+def _firmware(qemu: Path, given: Sequence[str | Path] | None) -> Sequence[str | Path]:
+    """The folders QEMU must be told of: none when it has its own firmware, installed or beside it in its build directory."""
+    if given is not None:
+        return given
+    if (qemu.parent / "pc-bios/bios-256k.bin").exists() or qemu.parent.name == "bin" or not qemu.is_absolute():
+        return ()
+    return [folder for folder in FIRMWARE if Path(folder).is_dir()]
+
+
+def boots_under(
+    sh: Shell, qemu: str | Path, guest: Guest, accel: str, timeout: float = 60.0, *, cpu: str | None = None
+) -> tuple[bool, str]:
+    """Try whether a guest becomes ready under an accelerator, which `/dev/kvm` being there does not tell.
+
+    Args:
+        sh: The recipe's shell.
+        qemu: The QEMU program.
+        guest: What to boot; its init must print `READY`, as the default one does.
+        accel: Value of ``-accel``.
+        timeout: Seconds each try may take.
+        cpu: Value of ``-cpu``; each of `CPUS` in turn if not given.
+
+    Returns:
+        Whether it did, and the ``-cpu`` it did it with or, for each one tried, why not.
+    """
+    reasons = []
+    before = sh.emulated
+    for model in (cpu,) if cpu else CPUS.get(accel, ("max",)):
+        try:
+            with Machine(sh, qemu, guest, accel=accel, cpu=model, boot_timeout=timeout):
+                return True, model
+        except (LabFailed, TimedOut) as error:
+            reasons.append(f"-cpu {model}: {error.message}")
+            sh.emulated = before
+    return False, "; ".join(reasons)

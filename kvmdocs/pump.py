@@ -1,0 +1,106 @@
+"""Carrying a command's output to its step while it runs.
+
+The `sh` package can buffer by line (a gigabyte of short lines takes half an hour) or by size (a build then looks dead for a minute). Here a
+command writes into two pipes, and one thread takes from both whatever is there at once: in the order in which it came, as a
+terminal would show it, and no faster than it is taken.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections import deque
+from typing import BinaryIO, Protocol
+
+CHUNK = 64 * 1024
+"""Bytes read at once; the size of a pipe."""
+KEPT = 16 * 1024 * 1024
+"""Bytes of standard output that are handed back as the command's value: the last ones."""
+LINGER = 0.2
+"""Seconds to wait for more when the command has ended but something it left behind still holds the pipe."""
+
+
+class Sink(Protocol):
+    """What takes the output."""
+
+    def write(self, chunk: bytes) -> None:
+        """Take the next piece."""
+
+
+class Pump:
+    """Two pipes for a command's standard output and error.
+
+    Args:
+        sink: What takes both, in order of arrival.
+
+    Attributes:
+        out: The end that becomes the command's standard output.
+        err: The end that becomes its standard error.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._out, out = os.pipe()
+        self._err, err = os.pipe()
+        self._wake, self._bell = os.pipe()
+        self.out: BinaryIO = os.fdopen(out, "wb", buffering=0)
+        self.err: BinaryIO = os.fdopen(err, "wb", buffering=0)
+        self._kept: deque[bytes] = deque()
+        self._size = 0
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def started(self) -> None:
+        """The command has its ends; ours would keep the pipes open for ever."""
+        self.out.close()
+        self.err.close()
+
+    def finish(self) -> str:
+        """The command has ended: take what is left.
+
+        Returns:
+            Its standard output, the last 16 MiB of it.
+        """
+        self.started()
+        os.close(self._bell)
+        self._thread.join()
+        return b"".join(self._kept).decode("utf-8", "replace")
+
+    def _run(self) -> None:
+        try:
+            self._carry()
+        finally:
+            for fd in (self._out, self._err, self._wake):
+                os.close(fd)
+
+    def _carry(self) -> None:
+        poller = select.poll()
+        open_ends = {self._out, self._err}
+        for fd in (*open_ends, self._wake):
+            poller.register(fd, select.POLLIN)
+        ended = False
+        while open_ends:
+            ready = [fd for fd, _ in poller.poll(LINGER * 1000 if ended else None)]
+            if ended and not ready:
+                return
+            for fd in sorted(ready):
+                if fd == self._wake:
+                    ended = True
+                    poller.unregister(fd)
+                    continue
+                chunk = os.read(fd, CHUNK)
+                if chunk:
+                    self._take(fd, chunk)
+                else:
+                    open_ends.discard(fd)
+                    poller.unregister(fd)
+
+    def _take(self, fd: int, chunk: bytes) -> None:
+        self._sink.write(chunk)
+        if fd != self._out:
+            return
+        self._kept.append(chunk)
+        self._size += len(chunk)
+        while self._size - len(self._kept[0]) >= KEPT:
+            self._size -= len(self._kept.popleft())

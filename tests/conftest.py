@@ -1,0 +1,130 @@
+"""What many tests need: small projects of their own, with a store of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from kvmdocs import report
+from kvmdocs.executor import Executor, Outcome
+from kvmdocs.project import Project
+
+pytest_plugins = ["pytester"]
+
+ENGINE = Path(__file__).resolve().parent.parent
+
+MKDOCS = """\
+site_name: Trial
+theme: {name: mkdocs}
+plugins:
+  - kvmdocs
+  - markdown-exec: {ansi: "off"}
+markdown_extensions:
+  - pymdownx.superfences
+"""
+
+
+@dataclass
+class Trial:
+    """A small project in a folder of its own."""
+
+    root: Path
+    package: str
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def recipes(self, text: str) -> Trial:
+        """Write the module of recipes; `kvmdocs.recipe`, `setting` and `Shell` are imported in it."""
+        folder = self.root / self.package
+        folder.mkdir(exist_ok=True)
+        (folder / "__init__.py").write_text("", "utf-8")
+        head = "from __future__ import annotations\nfrom pathlib import Path\nfrom kvmdocs import Shell, recipe, setting\n"
+        (folder / "all.py").write_text(head + textwrap.dedent(text), "utf-8")
+        return self
+
+    def guide(self, name: str, text: str) -> Path:
+        """Write a guide."""
+        path = self.root / "docs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), "utf-8")
+        return path
+
+    def block(self, name: str, code: str) -> Path:
+        """Write a guide that holds one block."""
+        return self.guide(name, f'# Title\n\n```python exec="on"\n{textwrap.dedent(code).strip()}\n```\n')
+
+    @property
+    def module(self) -> str:
+        """The module of recipes."""
+        return f"{self.package}.all"
+
+    def project(self) -> Project:
+        """The project, read anew."""
+        for name in [name for name in sys.modules if name.partition(".")[0] == self.package]:
+            del sys.modules[name]
+        return Project(self.root)
+
+    def run(self, *names: str) -> Outcome:
+        """Run recipes in this process's executor."""
+        project = self.project()
+        try:
+            return Executor(project, report.Silent()).run(names)
+        finally:
+            sys.path[:] = [path for path in sys.path if path != str(self.root)]
+
+    def command(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m ARGUMENTS`` in the project's folder and wait for it."""
+        return subprocess.run(
+            [sys.executable, "-m", *arguments],
+            cwd=self.root,
+            env=self.environment(**environ),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start ``python -m ARGUMENTS`` in the project's folder, in a session of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            cwd=self.root,
+            env=self.environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """The environment of the project's commands."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("KVMDOCS_", "PYTEST_"))}
+        return {**kept, "PYTHONPATH": str(ENGINE), "NO_MKDOCS_2_WARNING": "1", **self.environ, **more}
+
+
+@pytest.fixture
+def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Trial]:
+    """Makes small projects."""
+    for name in [name for name in os.environ if name.startswith("KVMDOCS_")]:
+        monkeypatch.delenv(name)
+    made = 0
+
+    def make() -> Trial:
+        nonlocal made
+        made += 1
+        root = tmp_path / f"trial{made}"
+        root.mkdir()
+        package = f"trial{made}_{tmp_path.name.replace('-', '_')}"
+        settings = f'[project]\nrecipes = "{package}"\n[store]\npath = "store"\n'
+        (root / "kvmdocs.toml").write_text(settings, "utf-8")
+        (root / "mkdocs.yml").write_text(MKDOCS, "utf-8")
+        (root / "docs").mkdir()
+        (root / "docs" / "index.md").write_text("# Home\n", "utf-8")
+        return Trial(root, package)
+
+    return make

@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from render_samples import LAB, host, make_record
+
+from kvmdocs.model import Step, Where
+from kvmdocs.render.typed import copied, entries, runs
+
+
+def typed(*steps: Step, section: str | None = None) -> list[str]:
+    return [entry.copied for entry in entries(make_record(*steps), section)]
+
+
+def test_the_first_step_makes_the_recipes_folder() -> None:
+    assert typed(host("true")) == [f"mkdir -p {LAB}/sample && cd {LAB}/sample\ntrue"]
+
+
+def test_a_folder_is_changed_to_when_it_changes() -> None:
+    steps = [host("mkdir b"), host("ls", cwd=f"{LAB}/sample/b"), host("pwd", cwd=f"{LAB}/sample/b"), host("ls")]
+    assert typed(*steps)[1:] == [f"cd {LAB}/sample/b\nls", "pwd", f"cd {LAB}/sample\nls"]
+
+
+def test_another_recipes_folder_is_not_made() -> None:
+    assert typed(host("ls", cwd=f"{LAB}/other")) == [f"cd {LAB}/other\nls"]
+
+
+def test_a_section_begins_with_its_folder() -> None:
+    steps = [host("a"), host("b", section="s"), host("c", section="s")]
+    assert typed(*steps, section="s") == [f"cd {LAB}/sample\nb", "c"]
+
+
+def test_a_folder_with_a_space() -> None:
+    assert typed(host("ls", cwd=f"{LAB}/other/a b")) == ["cd ~/'kvm-lab/other/a b'\nls"]
+
+
+def test_each_terminal_has_a_folder_of_its_own() -> None:
+    steps = [host("a"), host("b", machine="two"), host("c")]
+    assert typed(*steps)[1:] == [f"cd {LAB}/sample\nb", "c"]
+
+
+def test_guests_and_debuggers_have_no_folder_of_the_host() -> None:
+    assert typed(Step(Where.GUEST, "ls"), Step(Where.GDB, "bt")) == ["ls", "bt"]
+
+
+def test_a_background_command() -> None:
+    assert typed(host("qemu \\\n    -m 1G", background=True))[0].endswith("qemu \\\n    -m 1G &")
+
+
+def test_steps_are_grouped_by_their_prompt() -> None:
+    steps = [host("a"), Step(Where.GDB, "b"), Step(Where.GDB, "c"), Step(Where.GDB, "d", machine="2"), host("e")]
+    groups = runs(entries(make_record(*steps), None))
+    assert [[entry.step.command for entry in group] for group in groups] == [["a"], ["b", "c"], ["d"], ["e"]]
+    assert copied(groups[1]) == "b\nc"
+
+
+def test_a_file_belongs_to_the_shell_that_writes_it() -> None:
+    steps = [Step(Where.FILE, "x", stdin="1\n"), replace(host("a"), where=Where.ROOT)]
+    found = entries(make_record(*steps), None)
+    assert [entry.where for entry in found] == [Where.ROOT, Where.ROOT]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a\n",
+        "a",
+        "a\nb",
+        "EOF\n",
+        "EOF\nEOF_\nx\n",
+        "$HOME `id` \\ ' \" !\n",
+        "\n\n",
+        "tab\there\n",
+        "it's",
+        "%s\n%d",
+        "-n",
+    ],
+)
+@pytest.mark.parametrize("name", ["file", "sub/dir/file", "'a b'"])
+def test_what_is_copied_writes_the_file(tmp_path: Path, text: str, name: str) -> None:
+    (line,) = typed(Step(Where.FILE, name, stdin=text))
+    subprocess.run(["bash", "-c", line], cwd=tmp_path, check=True)
+    assert (tmp_path / name.strip("'")).read_bytes() == text.encode()
+
+
+@pytest.mark.parametrize("command", ["cat", "cat | cat", "true; cat", "cat \\\n    -"])
+@pytest.mark.parametrize("text", ["a\nEOF\n", "no newline", "it's $HOME\n"])
+def test_what_is_copied_feeds_the_command(tmp_path: Path, command: str, text: str) -> None:
+    (line,) = typed(host(command, stdin=text, cwd=None))
+    done = subprocess.run(["bash", "-c", line], cwd=tmp_path, check=True, capture_output=True)
+    assert done.stdout == text.encode()

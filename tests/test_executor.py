@@ -1,0 +1,242 @@
+"""Running recipes: order, caching, failures, skips, limits."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from kvmdocs.errors import CatalogError
+from kvmdocs.model import Freshness, Status
+
+CHAIN = """
+@recipe()
+def first(sh: Shell) -> Path:
+    "Make a file."
+    sh.line("echo one > made.txt; date +%N > time.txt")
+    return sh.workspace / "made.txt"
+
+@recipe()
+def second(sh: Shell, first: Path, word: str = setting("trial.word")) -> str:
+    return sh.cat(first).strip() + word
+
+@recipe()
+def other(sh: Shell) -> None:
+    sh.echo("other")
+"""
+
+
+def settings(trial, text):
+    path = trial.root / "kvmdocs.toml"
+    path.write_text(path.read_text() + text)
+
+
+@pytest.fixture
+def chain(trial):
+    made = trial()
+    settings(made, '[trial]\nword = " two"\n')
+    return made.recipes(CHAIN)
+
+
+def test_a_recipe_gets_what_it_builds_on(chain):
+    outcome = chain.run("second")
+    assert list(outcome.records) == ["first", "second"]
+    assert outcome.records["second"].value == "one two"
+    assert outcome.records["second"].inputs == {"first": outcome.records["first"].result}
+    step = outcome.records["second"].steps[0]
+    assert step.command == "cat ~/kvm-lab/first/made.txt"
+    assert step.output.text == "one\n"
+
+
+def test_nothing_runs_twice(chain):
+    chain.run("second", "other")
+    again = chain.run("second", "other")
+    assert set(again.freshness.values()) == {Freshness.CACHED}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "stale"),
+    [
+        ('"Make a file."', '"Make it."', set()),
+        ("@recipe()\ndef other", "# a comment\n@recipe()\ndef other", set()),
+        ('sh.echo("other")', 'sh.echo("others")', {"other"}),
+        ("echo one >", "echo won >", {"first", "second"}),
+        # The same file again: what builds on it need not run.
+        ("date +%N", "date +%s", {"first"}),
+    ],
+)
+def test_an_edit_runs_exactly_what_it_can_change(chain, old, new, stale):
+    chain.run("second", "other")
+    assert old in CHAIN
+    again = chain.recipes(CHAIN.replace(old, new)).run("second", "other")
+    assert set(again.names(freshness=Freshness.RAN)) == stale
+
+
+def test_a_setting_is_part_of_the_key_of_who_takes_it(chain, monkeypatch):
+    chain.run("second", "other")
+    monkeypatch.setenv("KVMDOCS_TRIAL_WORD", " three")
+    again = chain.run("second", "other")
+    assert again.names(freshness=Freshness.RAN) == ["second"]
+    assert again.records["second"].value == "one three"
+
+
+def test_an_artefact_that_is_gone_is_made_again(chain):
+    chain.run("second")
+    (made,) = (chain.root / "store").glob("v1/work/first-*/made.txt")
+    made.unlink()
+    again = chain.run("second")
+    assert again.names(freshness=Freshness.RAN) == ["first"]
+
+
+def test_a_failure_stops_what_builds_on_it_and_nothing_else(trial):
+    made = trial().recipes("""
+        @recipe()
+        def broken(sh: Shell) -> str:
+            sh.line("echo so far; exit 7")
+
+        @recipe()
+        def later(sh: Shell, broken: str) -> None: ...
+
+        @recipe()
+        def fine(sh: Shell) -> None: ...
+        """)
+    outcome = made.run("later", "fine")
+    broken = outcome.records["broken"]
+    assert broken.status is Status.FAILED
+    assert broken.failure.error == "CommandFailed"
+    assert (broken.steps[0].status, broken.steps[0].output.text) == (7, "so far\n")
+    assert broken.failure.path.endswith("all.py")
+    assert outcome.records["later"].status is Status.SKIPPED
+    assert "broken" in outcome.records["later"].reason
+    assert outcome.records["fine"].status is Status.PASSED
+    assert made.run("broken").freshness["broken"] is Freshness.RAN
+
+
+def test_a_recipe_may_do_without_a_skipped_one_if_it_says_so(trial):
+    made = trial().recipes("""
+        @recipe()
+        def absent(sh: Shell) -> str:
+            sh.skip("not on this host")
+
+        @recipe()
+        def modest(sh: Shell, absent: str | None) -> bool:
+            return absent is None
+
+        @recipe()
+        def proud(sh: Shell, absent: str) -> None: ...
+        """)
+    outcome = made.run("modest", "proud")
+    assert outcome.records["absent"].reason == "not on this host"
+    assert outcome.records["modest"].value is True
+    assert outcome.records["proud"].status is Status.SKIPPED
+
+
+def test_what_a_host_lacks_is_named(trial):
+    made = trial().recipes("""
+        @recipe(tools=("no-such-tool",))
+        def wanting(sh: Shell) -> None: ...
+
+        @recipe(needs=("setting:trial.word=yes",), disk="9999T")
+        def huge(sh: Shell) -> None: ...
+        """)
+    settings(made, '[trial]\nword = "yes"\n')
+    outcome = made.run("wanting", "huge")
+    assert "no-such-tool" in outcome.records["wanting"].reason
+    huge = outcome.records["huge"]
+    assert huge.status is Status.FAILED
+    assert "GiB" in huge.failure.message
+    assert "KVMDOCS_STORE_PATH" in huge.failure.advice
+
+
+def test_a_circle_is_named(trial):
+    made = trial().recipes("""
+        @recipe()
+        def one(sh: Shell, two: str) -> str: ...
+
+        @recipe()
+        def two(sh: Shell, one: str) -> str: ...
+        """)
+    with pytest.raises(CatalogError, match="one → two → one|two → one → two"):
+        made.run("one")
+
+
+def test_a_recipe_that_takes_too_long_is_ended_and_keeps_its_steps(trial):
+    made = trial().recipes("""
+        @recipe(timeout="1s")
+        def endless(sh: Shell) -> None:
+            sh.echo("before")
+            sh.sleep(1000)
+        """)
+    record = made.run("endless").records["endless"]
+    assert record.failure.error == "TimedOut"
+    assert [step.command for step in record.steps] == ["echo before", "sleep 1000"]
+    assert record.seconds < 20
+
+
+def test_recipes_run_at_once_within_the_processors(trial):
+    made = trial().recipes("""
+        @recipe()
+        def left(sh: Shell) -> None:
+            sh.line("touch ../left; for i in $(seq 500); do test -e ../right && exit; sleep 0.02; done; exit 1")
+
+        @recipe()
+        def right(sh: Shell) -> None:
+            sh.line("touch ../right; for i in $(seq 500); do test -e ../left && exit; sleep 0.02; done; exit 1")
+        """)
+    outcome = made.run("left", "right")
+    assert {record.status for record in outcome.records.values()} == {Status.PASSED}
+
+
+def test_a_named_thing_is_used_by_one_recipe_at_a_time(trial):
+    body = """
+        @recipe(resources=("serial",))
+        def {name}(sh: Shell) -> None:
+            sh.line("mkdir ../taken && sleep 0.3 && rmdir ../taken")
+        """
+    made = trial().recipes(body.format(name="left") + body.format(name="right"))
+    outcome = made.run("left", "right")
+    assert {record.status for record in outcome.records.values()} == {Status.PASSED}
+
+
+def test_two_builds_run_a_recipe_once(trial):
+    made = trial().recipes("""
+        @recipe()
+        def slow(sh: Shell) -> None:
+            sh.line("echo ran >> ../../../../count; sleep 1")
+        """)
+    outcomes = []
+    first = threading.Thread(target=lambda: outcomes.append(made.command("kvmdocs.cli", "run", "slow")))
+    first.start()
+    second = made.command("kvmdocs.cli", "run", "slow")
+    first.join()
+    assert [done.returncode for done in [*outcomes, second]] == [0, 0]
+    assert (made.root / "count").read_text() == "ran\n"
+
+
+def test_a_store_that_cannot_be_written_says_so(trial):
+    made = trial().recipes("""
+        @recipe()
+        def any(sh: Shell) -> None: ...
+        """)
+    (made.root / "store").write_text("in the way")
+    done = made.command("kvmdocs.cli", "run", "any")
+    assert done.returncode == 3
+    assert "KVMDOCS_STORE_PATH" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_worker_that_is_killed_is_a_failure_with_its_last_words(trial):
+    made = trial().recipes("""
+        @recipe()
+        def suicide(sh: Shell) -> None:
+            import os, signal, sys
+            print("last words", file=sys.stderr, flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        """)
+    began = time.monotonic()
+    failure = made.run("suicide").records["suicide"].failure
+    assert failure.error == "WorkerLost"
+    assert "SIGKILL" in failure.message
+    assert "last words" in failure.traceback
+    assert time.monotonic() - began < 20
