@@ -21,7 +21,7 @@ class Check:
         good: Whether the host has it.
         told: What was found.
         advice: What to do when it is not good.
-        blocks: Whether recipes are skipped for want of it *and* it can be installed.
+        blocks: Whether a package is missing, for want of which recipes are skipped.
     """
 
     name: str

@@ -317,7 +317,7 @@ class Executor:
             path=evidence.place.path if evidence.place else "",
             line=evidence.place.line if evidence.place else 0,
             advice=evidence.advice,
-            traceback=evidence.tail,
+            tail=evidence.tail,
         )
         self._done(name, replace(self._empty(name, Status.FAILED), failure=told), Freshness.NONE)
 

@@ -144,6 +144,7 @@ class Failure:
         line: The line in it.
         step: Number of the step, counted from 1; 0 if none.
         advice: What to type or change next.
+        tail: Last lines that whoever raised it saw, such as a guest's console; the failed step's own output is in the step.
         traceback: Python's traceback, for the log.
     """
 
@@ -153,6 +154,7 @@ class Failure:
     line: int = 0
     step: int = 0
     advice: str = ""
+    tail: str = ""
     traceback: str = ""
 
 

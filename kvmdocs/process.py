@@ -27,7 +27,7 @@ from kvmdocs.errors import Evidence, StoreError, TimedOut, WorkerLost, describe_
 from kvmdocs.model import Host, Record
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
-from kvmdocs.store import Store, load
+from kvmdocs.store import Store, load, write_whole
 from kvmdocs.worker import RECORD, Task
 
 MARK = "KVMDOCS_RUN"
@@ -58,9 +58,7 @@ class Worker:
         """Prepare the workspace and start the worker of a recipe. The caller holds the key's lock."""
         store = project.store
         workspace = store.prepare(recipe.name, key)
-        store.runs.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=store.runs))
-        claim(folder)
+        folder = new_run(store)
         task = make_task(project, recipe, key, records, host, cpus, workspace, folder)
         path = task.save(folder)
         lifeline, held = os.pipe()
@@ -211,10 +209,20 @@ def wait_any(workers: list[Worker], seconds: float) -> list[Worker]:
         return list({id(key.data): key.data for key, _ in selector.select(seconds)}.values())
 
 
-def claim(folder: Path) -> None:
-    """Note in a run's folder which process it belongs to."""
+def new_run(store: Store) -> Path:
+    """A folder for a run, which says which process it belongs to.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+    try:
+        store.runs.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=store.runs))
+    except OSError as error:
+        raise StoreError(f"the store {store.path} cannot be written: {error.strerror}") from error
     mine = psutil.Process()
-    (folder / OWNER).write_text(json.dumps({"pid": mine.pid, "born": mine.create_time()}), "utf-8")
+    write_whole(folder / OWNER, json.dumps({"pid": mine.pid, "born": mine.create_time()}).encode())
+    return folder
 
 
 def sweep(store: Store) -> int:

@@ -159,7 +159,7 @@ def evidence(record: Record, guides: Iterable[Place], store: Store) -> Evidence:
         step=failure.step if step else 0,
         command=step.command if step else "",
         status=step.status if step else None,
-        tail=tail or ("" if record.steps else failure.traceback),
+        tail=failure.tail or tail or ("" if record.steps else failure.traceback),
         log=log,
         advice=failure.advice or f"kvmdocs run {record.recipe}",
     )

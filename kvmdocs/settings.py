@@ -23,7 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "project.docs": ["docs"],
     "project.configs": ["mkdocs.yml"],
     "project.packages": "",
-    "project.edit_url": "",
+    "project.root_page": "",
     "store.path": "",
     "lab.folder": "~/kvm-lab",
     "host.name": "",
@@ -36,7 +36,8 @@ DEFAULTS: dict[str, Any] = {
 }
 """The engine's own settings.
 
-``project.*`` say where recipes (a package's name), guides (folders) and site configurations lie; ``store.path`` where the store is
+``project.*`` say where recipes (a package's name), guides (folders), site configurations, the table of host packages and the page
+above all languages lie; ``store.path`` where the store is
 (empty: the user's cache folder); ``limits.cpus`` and ``limits.memory`` (bytes) bound what runs at once (0: all
 there is); ``limits.overcommit`` is how many times over the processors may be promised to recipes that use all of them,
 since a build's own serial parts leave processors idle; ``limits.log`` is the largest log kept of one step, in

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import NoReturn
@@ -96,7 +97,11 @@ class Site:
                 build_pages(self._project.root / name, self._output)
         finally:
             earlier.reset(token)
-        return sorted(self._output.glob("*/index.html"))
+        root_page = self._project.settings["project.root_page"]
+        if root_page:
+            shutil.copyfile(self._project.root / root_page, self._output / "index.html")
+            return [self._output / "index.html"]
+        return sorted(self._output.rglob("index.html"))[:1]
 
 
 def build_pages(config: Path, output: Path) -> None:

@@ -22,8 +22,6 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -138,16 +136,6 @@ class Store:
     def logs(self, key: str) -> Path:
         """The folder with the whole logs of a key."""
         return self.root / "logs" / key
-
-    @contextmanager
-    def run(self) -> Iterator[Path]:
-        """A folder for a run under way; gone afterwards."""
-        self.runs.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=self.runs))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def try_lock(self, key: str) -> FileLock | None:
         """Take the lock of a key, or None when another build holds it. The caller releases it.

@@ -230,9 +230,9 @@ def is_static(program: Path) -> bool:
         (offset,) = struct.unpack_from(f"{order}Q", data, 32)
         size, count = struct.unpack_from(f"{order}HH", data, 54)
         kinds = [struct.unpack_from(f"{order}I", data, offset + size * number)[0] for number in range(count)]
-    except (OSError, struct.error):
-        return False
-    return 3 not in kinds  # PT_INTERP
+    except (OSError, IndexError, OverflowError, struct.error):
+        return False  # not there, or no whole ELF file
+    return bool(kinds) and 3 not in kinds  # PT_INTERP
 
 
 def _all_text(value: Any) -> bool:

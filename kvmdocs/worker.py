@@ -220,6 +220,7 @@ def failure(error: BaseException, shell: Shell, root: Path) -> Failure:
         line=place.line,
         step=number,
         advice=shell.readable(told.evidence.advice),
+        tail=shell.readable(told.evidence.tail),
         traceback=shell.readable("".join(traceback.format_exception(error))),
     )
 

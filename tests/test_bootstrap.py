@@ -46,6 +46,8 @@ bootstrap = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(bootstrap)
 fake = [sys.executable, os.path.join(bootstrap.ROOT, "installer.py"), bootstrap.ROOT]
 bootstrap.ways = lambda base: [bootstrap.Way("fake", [*fake, "create"], [*fake, "install"])]
+# Tests run in an environment, which the script leaves for the Python it was made from: that would lose what is put in place here.
+sys.prefix = sys.base_prefix
 sys.exit(bootstrap.main())
 """
 
@@ -191,16 +193,6 @@ def test_somebody_elses_environment_is_not_touched(fake: Fake) -> None:
     assert status == 2
     assert "move it away" in text
     assert (fake.root / ".venv" / "mine").read_text() == "precious"
-
-
-def bare_python(folder: Path) -> str:
-    """A Python that has neither venv nor ensurepip nor pip, as Debian's has without python3-venv."""
-    folder.mkdir()
-    # -S -I would also hide what the script needs; so only these modules are made not to be there.
-    (folder / "sitecustomize.py").write_text(
-        "import sys\nfor name in ('ensurepip', 'venv', 'pip', 'virtualenv'):\n    sys.modules[name] = None\n"
-    )
-    return str(folder)
 
 
 def run_with(folder: Path, root: Path, driver: str) -> tuple[int, str]:
@@ -351,6 +343,7 @@ def bootstrap(root: Path, **environ: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+@pytest.mark.slow
 def test_the_real_venv_and_pip(real: Path) -> None:
     status, text = bootstrap(real, PIP_USER="1")
     assert status == 0, text
@@ -363,6 +356,7 @@ def test_the_real_venv_and_pip(real: Path) -> None:
     assert done.stdout == f"{real}/.venv 1 {real}/backend.py\n"
 
 
+@pytest.mark.slow
 def test_a_package_that_is_not_what_the_lock_says_is_refused(real: Path) -> None:
     package = real.parent / "wheels" / "one-1-py3-none-any.whl"
     with zipfile.ZipFile(package, "a") as archive:

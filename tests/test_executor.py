@@ -238,5 +238,5 @@ def test_a_worker_that_is_killed_is_a_failure_with_its_last_words(trial):
     failure = made.run("suicide").records["suicide"].failure
     assert failure.error == "WorkerLost"
     assert "SIGKILL" in failure.message
-    assert "last words" in failure.traceback
+    assert "last words" in failure.tail
     assert time.monotonic() - began < 20

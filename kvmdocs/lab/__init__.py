@@ -12,6 +12,7 @@ with its lifetime; a `Gdb` is a debugger on it or on what runs inside it. All so
 
 from kvmdocs.lab.gdb import Gdb
 from kvmdocs.lab.guest import READY, Guest, build_initramfs
-from kvmdocs.lab.machine import CPUS, Machine, boots_under
+from kvmdocs.lab.machine import CPUS, Machine
+from kvmdocs.lab.probe import boots_under
 
 __all__ = ["CPUS", "READY", "Gdb", "Guest", "Machine", "boots_under", "build_initramfs"]

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from kvmdocs.errors import CommandFailed, Evidence, LabFailed, TimedOut, describe_status
 from kvmdocs.lab.console import Console, GuestShell, Reply
+from kvmdocs.lab.firmware import firmware_folders
 from kvmdocs.lab.guest import READY, Guest
 from kvmdocs.lab.qmp import Qmp, QmpError
 from kvmdocs.lab.waiting import TICK, connect, tail, until
@@ -20,9 +21,6 @@ from kvmdocs.shell import Shell, Spawned
 
 CPUS = {"tcg": ("max",), "kvm": ("host", "host,arch-capabilities=off")}
 """Values of ``-cpu`` worth trying under each accelerator, best first; the last one is for a software KVM (kvm_pvm)."""
-
-FIRMWARE = ("/usr/share/seabios", "/usr/share/qemu")
-"""Where distributions keep the BIOS and QEMU's option ROMs."""
 
 QMP_TIMEOUT = 30.0
 """Seconds QEMU has to answer a monitor command."""
@@ -92,7 +90,7 @@ class Machine:
             *("-cpu", cpu or CPUS.get(accel.partition(",")[0], ("max",))[0]),
             *("-smp", str(cpus)),
             *("-m", memory),
-            *(word for folder in _firmware(self._qemu, firmware) for word in ("-L", str(folder))),
+            *(word for folder in firmware_folders(self._qemu, firmware) for word in ("-L", str(folder))),
             *("-kernel", str(guest.kernel)),
             *("-initrd", str(guest.initramfs)),
             *("-append", " ".join(["console=ttyS0", "panic=-1", *guest.append.split(), *append.split()])),
@@ -330,40 +328,3 @@ class Machine:
             image = self._disk if isinstance(self._disk, Path) else f"{self.name}.img"
             yield from ("-drive", f"file={image},format=raw,if=none,id=disk")
             yield from ("-device", "virtio-blk-pci,drive=disk")
-
-
-def _firmware(qemu: Path, given: Sequence[str | Path] | None) -> Sequence[str | Path]:
-    """The folders QEMU must be told of: none when it has its own firmware, installed or beside it in its build directory."""
-    if given is not None:
-        return given
-    if (qemu.parent / "pc-bios/bios-256k.bin").exists() or qemu.parent.name == "bin" or not qemu.is_absolute():
-        return ()
-    return [folder for folder in FIRMWARE if Path(folder).is_dir()]
-
-
-def boots_under(
-    sh: Shell, qemu: str | Path, guest: Guest, accel: str, timeout: float = 60.0, *, cpu: str | None = None
-) -> tuple[bool, str]:
-    """Try whether a guest becomes ready under an accelerator, which `/dev/kvm` being there does not tell.
-
-    Args:
-        sh: The recipe's shell.
-        qemu: The QEMU program.
-        guest: What to boot; its init must print `READY`, as the default one does.
-        accel: Value of ``-accel``.
-        timeout: Seconds each try may take.
-        cpu: Value of ``-cpu``; each of `CPUS` in turn if not given.
-
-    Returns:
-        Whether it did, and the ``-cpu`` it did it with or, for each one tried, why not.
-    """
-    reasons = []
-    before = sh.emulated
-    for model in (cpu,) if cpu else CPUS.get(accel, ("max",)):
-        try:
-            with Machine(sh, qemu, guest, accel=accel, cpu=model, boot_timeout=timeout):
-                return True, model
-        except (LabFailed, TimedOut) as error:
-            reasons.append(f"-cpu {model}: {error.message}")
-            sh.emulated = before
-    return False, "; ".join(reasons)

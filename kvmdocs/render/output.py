@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from kvmdocs.model import Output, Where
@@ -139,12 +139,19 @@ def write_spans(spans: Spans) -> str:
 
 def write_marks(marks: Sequence[int]) -> str:
     """The marks of the notes that hang on a line."""
-    return "".join(f'<sup class="tr-mark">{number}</sup>' for number in marks)
+    return "".join(f'<sup class="tr-mark" data-search-exclude>{number}</sup>' for number in marks)
+
+
+def focusable(lines: Iterable[str]) -> str:
+    """The attribute that lets a box be reached with the keyboard, for one that may have to scroll sideways.
+
+    A tab stop for every box would make the page a chore to walk through.
+    """
+    return ' tabindex="0"' if any(len(line) > FOCUSABLE for line in lines) else ""
 
 
 def _pre(lines: Sequence[Line]) -> str:
-    # A tab stop for every box would make the page a chore to walk through: only those that may scroll get one.
-    focus = ' tabindex="0"' if any(len(line.text) > FOCUSABLE for line in lines) else ""
+    focus = focusable(line.text for line in lines)
     # The HTML parser drops a newline that comes right after <pre>; an empty first line needs one more.
     lead = "&#10;" if lines and not lines[0].text else ""
     return f'<pre class="tr-out"{focus}>{lead}{"&#10;".join(map(_line, lines))}</pre>'

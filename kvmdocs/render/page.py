@@ -15,7 +15,7 @@ from kvmdocs.recipe import ShowOptions
 from kvmdocs.render import lexers
 from kvmdocs.render.ansi import plain
 from kvmdocs.render.notes import Notes, Spot, hang, pattern
-from kvmdocs.render.output import Logs, Printer, read, write_marks, write_spans
+from kvmdocs.render.output import Logs, Printer, focusable, read, write_marks, write_spans
 from kvmdocs.render.stamp import stamp
 from kvmdocs.render.text import attribute, escape, prose
 from kvmdocs.render.typed import Entry, copied, entries, runs
@@ -203,7 +203,9 @@ def _change(entry: Entry) -> str:
 
 def _box(look: str, copied_text: str, lines: Sequence[str]) -> str:
     """A box whose copy button gives just what is typed: Material copies the nearest `data-copy`."""
-    return f'<div class="{look}" data-copy="{attribute(copied_text)}"><pre><code>{"&#10;".join(lines)}</code></pre></div>'
+    focus = focusable(copied_text.split("\n"))
+    code = f"<pre><code{focus}>{'&#10;'.join(lines)}</code></pre>"
+    return f'<div class="{look}" data-copy="{attribute(copied_text)}">{code}</div>'
 
 
 def _prompt(text: str) -> str:

@@ -1,0 +1,107 @@
+"""A cold build against the same commands typed into a plain shell.
+
+The recipes that only run host commands (getting and building QEMU and Linux) are run on an empty store. Their records then give a Makefile with one target a
+recipe, whose lines are the commands as the pages show them; ``make -j`` runs it as parallel as the graph allows, in an empty HOME. So this is also a
+test that what a page shows can be pasted into a shell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.measure import Ratio
+from kvmdocs import graph
+from kvmdocs.model import Record, Status, Step, Where
+from kvmdocs.project import FIXED, Project
+
+ROOT = Path(__file__).resolve().parent.parent
+RECIPES = ("qemu_built", "linux_build")
+
+
+def cold(store: Path) -> float:
+    """Seconds of a run of the recipes on an empty store."""
+    began = time.monotonic()
+    command = [sys.executable, "-m", "kvmdocs.cli", "-C", str(ROOT), "run", *RECIPES]
+    subprocess.run(command, env={**os.environ, "KVMDOCS_STORE_PATH": str(store)}, check=True, stdout=subprocess.DEVNULL)
+    return time.monotonic() - began
+
+
+def plain(store: Path, home: Path) -> float:
+    """Seconds of the same commands in plain shells."""
+    project = Project(ROOT)
+    plan = graph.closure(RECIPES, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
+    records = {name: record for name in plan if (record := latest(store, name)) is not None}
+    makefile = [".ONESHELL:", "SHELL = /bin/bash", f"all: {' '.join(records)}", ""]
+    for name, record in records.items():
+        script = home / f"{name}.sh"
+        script.write_text("\n".join(["set -eo pipefail", *script_of(store, record)]) + "\n", "utf-8")
+        needed = [other for other in plan[name] if other in records]
+        makefile += [f"{name}: {' '.join(needed)}", f"\tbash {script} > {home}/{name}.log 2>&1", ""]
+    (home / "Makefile").write_text("\n".join(makefile), "utf-8")
+    environ = {"PATH": os.environ["PATH"], **FIXED, "HOME": str(home)}
+    began = time.monotonic()
+    subprocess.run(["make", "-s", "-j", str(len(records))], cwd=home, env=environ, check=True)
+    return time.monotonic() - began
+
+
+def latest(store: Path, name: str) -> Record | None:
+    """The record that the cold run left of a recipe; None when it was skipped."""
+    from kvmdocs.store import Store
+
+    record = Store(store).latest(name)
+    return record if record and record.status is Status.PASSED else None
+
+
+def script_of(store: Path, record: Record) -> list[str]:
+    """A record's steps as lines of shell."""
+    workspace = f"$HOME/kvm-lab/{record.recipe}"
+    lines = [f"mkdir -p {workspace}"]
+    for step in record.steps:
+        folder = (step.cwd or workspace).replace("~/", "$HOME/", 1)
+        lines.append(f"cd {folder}")
+        if step.where is Where.FILE:
+            lines.append(file_of(store, record, step))
+        else:
+            accepted = "" if step.status == 0 else f" || test $? -eq {step.status}"
+            lines.append(f"( {step.command}\n){accepted}")
+    return lines
+
+
+def file_of(store: Path, record: Record, step: Step) -> str:
+    """A file that a step wrote: as the page shows it, or copied where the page hides a mirror's address."""
+    name = shlex.quote(step.command)
+    if "<mirror>" in (step.stdin or ""):
+        (real,) = (store / "v1" / "work").glob(f"{record.recipe}-*/{step.command}")
+        return f"mkdir -p $(dirname {name}) && cp {shlex.quote(str(real))} {name}"
+    return f"mkdir -p $(dirname {name}) && cat > {name} <<'END_OF_FILE'\n{step.stdin}END_OF_FILE"
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--keep", action="store_true", help="keep the folders for a look")
+    given = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="cold-build-"))
+    store, home = folder / "store", folder / "home"
+    home.mkdir()
+    try:
+        ours = cold(store)
+        baseline = plain(store, home)
+        print(Ratio("a cold build", ours, baseline, 1.05).line())
+    finally:
+        if given.keep:
+            print(folder)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""A warm build against the same site with every block replaced by what it prints.
+
+Both are built with `mkdocs build` in a process of its own, from the same configuration; the static one without the two plugins that run blocks.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measure import side_by_side
+from kvmdocs import report
+from kvmdocs.executor import Executor
+from kvmdocs.guides import find_blocks
+from kvmdocs.present import Publisher
+from kvmdocs.project import Project
+from kvmdocs.recipe import presenting
+from kvmdocs.render import Language
+
+ROOT = Path(__file__).resolve().parent.parent
+ROUNDS = 5
+
+
+def static_copy(target: Path) -> None:
+    """Copy the project with each block replaced by its output, and without the plugins that run blocks."""
+    for name in ("docs", "overrides"):
+        shutil.copytree(ROOT / name, target / name)
+    project = Project(ROOT)
+    outcome = Executor(project, report.Lines()).run(project.catalog.asked())
+    for guide in project.catalog.guides():
+        language = Language.of(guide.relative_to(ROOT / "docs").parts[0])
+        publisher = Publisher(project, outcome, language, guide=guide)
+        copy = target / guide.relative_to(ROOT)
+        copy.write_text(without_blocks(guide, publisher, project.root), "utf-8")
+    for path in ROOT.glob("mkdocs*.yml"):
+        text = path.read_text("utf-8")
+        text = re.sub(r"^  kvmdocs: .*\n|^  markdown-exec:\n(    .*\n)*", "", text, flags=re.MULTILINE)
+        (target / path.name).write_text(text, "utf-8")
+
+
+def without_blocks(guide: Path, publisher: Publisher, root: Path) -> str:
+    """A guide's text with each block replaced by what it prints."""
+    lines = guide.read_text("utf-8").split("\n")
+    sessions: dict[str, dict[str, Any]] = {}
+    out: list[str] = []
+    position = 0
+    sys.path.insert(0, str(root))
+    for block in find_blocks(guide):
+        printed: list[str] = []
+        names = sessions.setdefault(block.session, {}) if block.session else {}
+        names.update(__name__="page", print=lambda *texts, told=printed, **_: told.append(" ".join(map(str, texts))))
+        with presenting(publisher):
+            exec(compile(block.source(), str(guide), "exec"), names)
+        opening = lines[block.line - 1]
+        fence = re.match(r"[ \t]*(`{3,}|~{3,})", opening)
+        assert fence
+        end = next(number for number in range(block.line, len(lines)) if lines[number].strip().startswith(fence[1]))
+        out += [*lines[position : block.line - 1], *"\n".join(printed).split("\n")]
+        position = end + 1
+    return "\n".join([*out, *lines[position:]])
+
+
+def builder(folder: Path, output: Path) -> Callable[[], None]:
+    """What builds every language of the project in `folder`."""
+
+    def build() -> None:
+        for config in sorted(folder.glob("mkdocs*.yml")):
+            subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "mkdocs",
+                    "build",
+                    "--quiet",
+                    "--strict",
+                    "-f",
+                    str(config),
+                    "-d",
+                    str(output / config.stem),
+                ],
+                cwd=folder,
+                env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+                check=True,
+            )
+
+    return build
+
+
+def main() -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as name:
+        static = Path(name) / "static"
+        static.mkdir()
+        static_copy(static)
+        ours, baseline = builder(ROOT, Path(name) / "ours"), builder(static, Path(name) / "baseline")
+        ours()
+        print(side_by_side("a warm build of both languages", ours, baseline, rounds=ROUNDS, aim=1.15).line())
+
+
+if __name__ == "__main__":
+    main()

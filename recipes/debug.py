@@ -1,0 +1,218 @@
+"""Following one completed disk write through QEMU with gdb, line by line."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from kvmdocs import Shell, recipe
+from kvmdocs.lab import Gdb, Guest, Machine
+from recipes.guest import FIRMWARE, Accelerator
+from recipes.run import BOOT_LIMIT
+
+WRITES = "while :; do dd if=/dev/zero of=/dev/vda bs=4k count=64 oflag=direct; done"
+"""Direct writes for ever: each one ends in `virtqueue_flush`, so a breakpoint there is hit at once."""
+
+BREAKPOINT = "virtio.c:virtqueue_flush"
+
+INNERMOST = [
+    "vring_used_idx_set",
+    "virtqueue_split_flush",
+    "virtqueue_flush",
+    "virtqueue_push",
+    "virtio_blk_req_complete",
+    "virtio_blk_rw_complete",
+]
+"""The innermost frames: how virtio-blk completes a request, in every QEMU since packed rings came."""
+
+NEXT = ("virtio_queue_notify", "virtio_blk_handle_request", "handle_aiocb_rw", "virtio_notify", "memory_region_dispatch_write")
+"""Where to break next, from the guest's kick to its interrupt."""
+
+STEPS = 30
+"""Most `next`s to a line of the same function; more mean that it is not there."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a call stack.
+
+    Attributes:
+        function: The function.
+        file: Its source file, relative to QEMU's source; "" for a frame without source.
+        line: The line the frame is at; 0 without source.
+    """
+
+    function: str
+    file: str = ""
+    line: int = 0
+
+
+@recipe(tools=("gdb", *FIRMWARE), needs=("ptrace",), memory="1500M", disk="128M", timeout="20m", expects="20s")
+def step_virtqueue_flush(
+    sh: Shell, qemu_debug: Path, qemu_source: Path, linux_guest: Guest, accelerator: Accelerator
+) -> list[Frame]:
+    """Stop QEMU where it hands a finished disk request back to the guest, step through it, and let it go.
+
+    Returns:
+        The call stack from `vring_used_idx_set` to `coroutine_trampoline`, as plain `bt` shows it.
+    """
+    with ExitStack() as stack:
+        with sh.section("start"):
+            vm = stack.enter_context(machine(sh, qemu_debug, linux_guest, accelerator))
+            vm.guest_start(WRITES)
+        with sh.section("attach"):
+            gdb = stack.enter_context(Gdb(sh, pid=vm.pid, timeout=180.0))
+        with sh.section("threads"):
+            assert f'"CPU 0/{accelerator.name.upper()}"' in gdb("info threads")
+        with sh.section("signal"):
+            gdb("info signals SIGUSR1")
+            now = gdb("handle SIGUSR1 pass nostop noprint")
+            assert re.search(r"SIGUSR1\s+No\s+No\s+Yes", now), now
+        with sh.section("break"):
+            assert "virtio.c, line" in gdb(f"break {BREAKPOINT}")
+            assert "virtqueue_flush" in gdb("info breakpoints")
+        with sh.section("hit"):
+            assert re.search(r"hit .*virtqueue_flush", gdb("continue"), re.DOTALL)
+        with sh.section("list"):
+            assert "virtqueue_flush(VirtQueue *vq, unsigned int count)" in gdb("list")
+        with sh.section("step"):
+            _step(gdb)
+        with sh.section("backtrace"):
+            frames = down_to(parse_frames(gdb("bt"), qemu_source), "coroutine_trampoline")
+            assert [frame.function for frame in frames[: len(INNERMOST)]] == INNERMOST, frames
+        with sh.section("coroutine"):
+            _past_the_coroutine(gdb, qemu_source)
+        with sh.section("next"):
+            for function in NEXT:
+                assert gdb(f"info line {function}").startswith("Line "), function
+        with sh.section("detach"):
+            gdb("delete")
+            assert "detached" in gdb("detach")
+            assert vm.qmp("query-status")["running"]
+            assert vm.guest("grep virtio0-req /proc/interrupts")
+    return frames
+
+
+@recipe(tools=("gdb", *FIRMWARE), needs=("ptrace",), memory="1500M", disk="128M", timeout="20m", expects="12s")
+def step_virtqueue_flush_optimised(sh: Shell, qemu_optimised: Path, linux_guest: Guest, accelerator: Accelerator) -> None:
+    """Stop an optimised QEMU at the same breakpoint, and see what the debugger can still tell."""
+    with ExitStack() as stack:
+        with sh.section("start"):
+            vm = stack.enter_context(machine(sh, qemu_optimised, linux_guest, accelerator))
+            vm.guest_start(WRITES)
+        with sh.section("attach"):
+            gdb = stack.enter_context(Gdb(sh, pid=vm.pid, timeout=180.0))
+            gdb("handle SIGUSR1 pass nostop noprint")
+        with sh.section("hit"):
+            gdb(f"break {BREAKPOINT}")
+            assert re.search(r"hit .*virtqueue_flush", gdb("continue"), re.DOTALL)
+        with sh.section("locals"):
+            for _ in range(3):
+                gdb("next")
+            gdb("info locals")
+            told = gdb("print old")
+            assert "No symbol" in told or "optimized out" in told, told
+        with sh.section("backtrace"):
+            assert "<optimized out>" in gdb("bt")
+        with sh.section("detach"):
+            gdb("delete")
+            assert "detached" in gdb("detach")
+            assert vm.qmp("query-status")["running"]
+
+
+def machine(sh: Shell, qemu: Path, guest: Guest, accelerator: Accelerator) -> Machine:
+    """The machine that is debugged: one processor, one virtio disk."""
+    return Machine(sh, qemu, guest, accel=accelerator.name, cpu=accelerator.cpu, disk="64M", boot_timeout=BOOT_LIMIT)
+
+
+def _step(gdb: Gdb) -> None:
+    """From the breakpoint to `vring_used_idx_set`, with a look at `old` before and after it gets its value."""
+    _next_until(gdb, "virtqueue_split_flush(vq, count)")
+    assert "virtqueue_split_flush" in gdb("step")
+    assert "old = " in gdb("info locals")
+    _next_until(gdb, "old = vq->used_idx")
+    garbage = number(gdb("print old"))
+    assert f"{garbage:#x}" in gdb("print/x old")
+    gdb("next")
+    old = number(gdb("print old"))
+    assert old == number(gdb("print vq->used_idx")), "the ring's index is what `old` was set to"
+    _next_until(gdb, "vring_used_idx_set(vq, new)")
+    new = number(gdb("print new"))
+    assert new == (old + 1) % (1 << 16), (old, new)
+    assert f"val={new}" in gdb("step")
+
+
+def _next_until(gdb: Gdb, wanted: str) -> None:
+    """Type `next` until gdb stands before a line that holds `wanted`."""
+    shown = ""
+    for _ in range(STEPS):
+        shown = gdb("next")
+        if wanted in shown:
+            return
+    raise AssertionError(f"{STEPS} times `next` did not lead to {wanted!r}; the last line was {shown!r}")
+
+
+def _past_the_coroutine(gdb: Gdb, source: Path) -> None:
+    """The rest of the stack, beyond the switch of stacks, as far as `main`.
+
+    `qemu bt` calls two functions inside QEMU. After a call gdb writes all registers back, and it cannot where the processor has more
+    state than this gdb knows; then the same helpers are given what they would have asked for.
+    """
+    gdb(f"source {source / 'scripts/qemu-gdb.py'}")
+    told = gdb("qemu bt")
+    if "main_loop_wait" not in told:
+        if "def get_fs_base" in (source / "scripts/qemugdb/coroutine.py").read_text("utf-8"):
+            gdb("python import qemugdb.coroutine as co; co.get_fs_base = lambda: gdb.parse_and_eval('(uint64_t)$fs_base')")
+        gdb("print co_tls_current")
+        told = gdb("qemu coroutine co_tls_current->caller")
+    assert "main_loop_wait" in told, told
+
+
+def number(told: str) -> int:
+    """The number that gdb's ``print`` gave.
+
+    Raises:
+        AssertionError: It gave none.
+    """
+    found = re.search(r"^\$\d+ = (-?\d+)", told, re.MULTILINE)
+    assert found, f"gdb printed no number: {told!r}"
+    return int(found[1])
+
+
+_FRAME = re.compile(
+    r"^#\d+\s+(?:0x[0-9a-f]+ in )?(?P<function>[\w.:~<>]*) ?\(.*?\)"
+    r"(?:\s+at (?P<file>\S+):(?P<line>\d+)|\s+(?:from|at) \S+)?\s*(?=^#|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def parse_frames(backtrace: str, source: Path) -> list[Frame]:
+    """The frames of what gdb's ``bt`` printed, innermost first.
+
+    Args:
+        backtrace: The text; frames may be wrapped over several lines.
+        source: QEMU's source tree, which the files are made relative to.
+    """
+    return [
+        Frame(found["function"], _relative(found["file"], source) if found["file"] else "", int(found["line"] or 0))
+        for found in _FRAME.finditer(backtrace)
+    ]
+
+
+def down_to(frames: list[Frame], function: str) -> list[Frame]:
+    """The frames from the innermost to that of a function, which must be among them; what lies below is the C library's."""
+    names = [frame.function for frame in frames]
+    assert function in names, names
+    return frames[: names.index(function) + 1]
+
+
+def _relative(file: str, source: Path) -> str:
+    """A source file as the compiler named it (from the build directory, or in full) relative to the source tree."""
+    parts = PurePosixPath(file).parts
+    for begin in range(len(parts)):
+        rest = PurePosixPath(*parts[begin:])
+        if not rest.is_absolute() and ".." not in rest.parts and (source / rest).is_file():
+            return str(rest)
+    return file

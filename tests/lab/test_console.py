@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvmdocs.errors import LabFailed, TimedOut
+from kvmdocs.lab.console import Console, _Answer
+
+
+def fine():
+    pass
+
+
+@given(st.binary(max_size=400), st.integers(0, 255), st.lists(st.integers(1, 50), min_size=1, max_size=30))
+def test_an_answer_is_found_however_it_arrives(output, status, sizes):
+    shown = bytearray()
+    answer = _Answer("0123456789abcdef", shown.extend)
+    data = b"left over\n0123456789abcdef+\n" + output + b"\n0123456789abcdef %d 77\n" % status
+    while data:
+        for size in sizes:
+            answer.feed(data[:size]) if data else None
+            data = data[size:]
+    assert bytes(shown) == output
+    assert answer.reply is not None
+    assert (answer.reply.status, answer.reply.background) == (status, "77")
+
+
+def test_a_new_shell_in_the_middle_of_a_command(tmp_path):
+    answer = _Answer("0123456789abcdef", lambda _: None)
+    answer.feed(b"0123456789abcdef+\nsome")
+    with pytest.raises(LabFailed, match="a new one began"):
+        answer.feed(b"thing\nguest: a new shell\n")
+
+
+def test_waiting_for_what_was_printed(tmp_path):
+    log = tmp_path / "vm.console"
+    console = Console(log, fine)
+    assert console.text == ""
+    log.write_bytes(b"one\r\ntwo 22\r\n")
+    assert console.wait_for("one", 1) == "one"
+    assert console.wait_for(re.compile(r"two \d+"), 1) == "two 22"
+
+
+def test_what_is_not_printed_in_time(tmp_path):
+    log = tmp_path / "vm.console"
+    log.write_text("last words\n")
+    with pytest.raises(TimedOut, match="three") as late:
+        Console(log, fine).wait_for("three", 0.1)
+    assert late.value.evidence.tail == "last words"
+
+
+def test_waiting_ends_with_the_machine(tmp_path):
+    def dead():
+        raise LabFailed("QEMU ended")
+
+    with pytest.raises(LabFailed, match="QEMU ended"):
+        Console(tmp_path / "vm.console", dead).wait_for("anything", 60)

@@ -1,0 +1,118 @@
+"""A browser for tests: the few WebDriver calls they need, over chromedriver."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+
+
+def missing() -> str:
+    """Why there is no browser, "" when there is one."""
+    absent = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+    return f"not on this host: {', '.join(absent)}" if absent else ""
+
+
+class Browser:
+    """Chromium without a window; use it in a ``with``."""
+
+    def __enter__(self) -> Browser:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self._driver = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL)
+        self._base = f"http://127.0.0.1:{port}"
+        try:
+            self._wait_until_ready()
+            options = {"args": list(FLAGS), "binary": shutil.which("chromium")}
+            wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
+            session = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
+        except BaseException:
+            self._driver.kill()
+            self._driver.wait()
+            raise
+        self._base += f"/session/{session['sessionId']}"
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        try:
+            self.call("DELETE", "")
+        finally:
+            self._driver.terminate()
+            self._driver.wait(20)
+
+    def _wait_until_ready(self) -> None:
+        for _ in range(100):
+            try:
+                if self.call("GET", "/status")["ready"]:
+                    return
+            except urllib.error.URLError:
+                time.sleep(0.1)
+        raise TimeoutError("chromedriver does not answer")
+
+    def call(self, method: str, path: str, data: Any = None) -> Any:
+        body = None if data is None else json.dumps(data).encode()
+        request = urllib.request.Request(self._base + path, body, {"Content-Type": "application/json"}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as error:
+            raise AssertionError(error.read().decode()) from error
+
+    def command(self, name: str, **parameters: Any) -> Any:
+        """A command of the DevTools protocol."""
+        return self.call("POST", "/goog/cdp/execute", {"cmd": name, "params": parameters})
+
+    def go(self, url: str) -> None:
+        self.call("POST", "/url", {"url": url})
+        self.until("return document.documentElement.classList.contains('js')")
+
+    def run(self, script: str, *args: Any) -> Any:
+        return self.call("POST", "/execute/sync", {"script": script, "args": list(args)})
+
+    def wait_for(self, script: str) -> Any:
+        """Run a script that calls ``done``."""
+        return self.call("POST", "/execute/async", {"script": f"const done = arguments[0]; {script}", "args": []})
+
+    def until(self, script: str, seconds: float = 20) -> Any:
+        """Run a script until what it returns is true."""
+        deadline = time.monotonic() + seconds
+        while not (value := self.run(script)):
+            assert time.monotonic() < deadline, f"not within {seconds} s: {script}"
+            time.sleep(0.05)
+        return value
+
+    def find(self, selector: str) -> list[Any]:
+        return self.call("POST", "/elements", {"using": "css selector", "value": selector})
+
+    def click(self, element: Any) -> None:
+        """Click as a reader does, which is what lets a page write to the clipboard."""
+        self.run("arguments[0].scrollIntoView({block: 'center'})", element)
+        self.call("POST", f"/element/{next(iter(element.values()))}/click", {})
+
+    def size(self, width: int, height: int) -> None:
+        self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def scheme(self, name: str) -> None:
+        """Prefer ``light`` or ``dark``."""
+        self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
+
+    def messages(self) -> list[str]:
+        """What the console said since the last call."""
+        return [entry["message"] for entry in self.call("POST", "/se/log", {"type": "browser"})]
+
+    def requests(self) -> set[str]:
+        """The addresses asked for since the last call, data in the page itself left out."""
+        events = [json.loads(entry["message"])["message"] for entry in self.call("POST", "/se/log", {"type": "performance"})]
+        asked = {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
+        return {url for url in asked if not url.startswith("data:")}

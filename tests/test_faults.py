@@ -1,0 +1,165 @@
+"""What a build leaves behind when it is ended: nothing that runs, and nothing half written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+
+import psutil
+import pytest
+
+from kvmdocs.model import Status
+
+LAB = """
+DETACH = '''
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        time.sleep(1000)
+    os._exit(0)
+'''
+
+@recipe(timeout="10m")
+def lab(sh: Shell) -> None:
+    "Start what is hard to end: background jobs, a daemon, a process that ignores signals."
+    sh.write("detach.py", DETACH)
+    sh.line("touch ../../../../going; sleep 1000 & sleep 1000 & true")
+    sh.python3("detach.py")
+    sh.spawn("bash", "-c", "trap '' TERM INT HUP; while :; do sleep 1; done")
+    sh.line("for i in $(seq 20); do setsid sleep 1000 & done; sleep 1000")
+
+@recipe()
+def quick(sh: Shell) -> str:
+    return sh.line("seq 1000 | tail -n 1").strip()
+"""
+
+
+def left_of(root):
+    """Processes that a recipe of this project started and that still run."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("KVMDOCS_RUN", "").startswith(str(root)) and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def soon_nothing_left(root, seconds=30):
+    deadline = time.monotonic() + seconds
+    while (left := left_of(root)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not left
+
+
+@pytest.fixture
+def lab(trial):
+    made = trial().recipes(LAB)
+    yield made
+    for process in left_of(made.root):
+        process.kill()
+
+
+def wait_until_it_runs(lab, build):
+    deadline = time.monotonic() + 60
+    while not (lab.root / "going").exists():
+        assert build.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+# Moments in seconds: before the first worker is up, while it imports, while it starts things, in full swing.
+@pytest.mark.parametrize("moment", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.5])
+def test_kill_9_of_the_build_leaves_nothing(lab, moment):
+    build = lab.start("kvmdocs.cli", "run", "lab", "quick")
+    time.sleep(moment)
+    build.kill()
+    build.wait()
+    assert soon_nothing_left(lab.root)
+    outcome = lab.run("quick")
+    assert outcome.records["quick"].value == "1000"
+    assert not [path for path in (lab.root / "store").glob("v1/records/.*")]
+
+
+def test_something_was_there_to_be_ended(lab):
+    build = lab.start("kvmdocs.cli", "run", "lab")
+    wait_until_it_runs(lab, build)
+    deadline = time.monotonic() + 60
+    while len(left_of(lab.root)) < 25:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    build.kill()
+    build.wait()
+    assert soon_nothing_left(lab.root)
+
+
+def test_ctrl_c_ends_everything_and_says_so(lab):
+    build = lab.start("kvmdocs.cli", "run", "lab")
+    wait_until_it_runs(lab, build)
+    os.kill(build.pid, signal.SIGINT)
+    assert build.wait(timeout=60) == 130
+    assert soon_nothing_left(lab.root, seconds=2)
+    assert not list((lab.root / "store" / "v1" / "runs").iterdir())
+
+
+def test_what_a_killed_keeper_left_is_ended_by_the_next_build(lab):
+    build = lab.start("kvmdocs.cli", "run", "lab")
+    wait_until_it_runs(lab, build)
+    time.sleep(0.5)
+    keepers = [child for child in psutil.Process(build.pid).children() if "keeper.py" in " ".join(child.cmdline())]
+    assert keepers
+    build.kill()
+    for keeper in keepers:
+        keeper.kill()
+    build.wait()
+    assert lab.run("quick").records["quick"].status is Status.PASSED
+    assert soon_nothing_left(lab.root)
+
+
+def test_a_recipe_that_raises_takes_what_it_started_with_it(trial):
+    made = trial().recipes("""
+        @recipe()
+        def raising(sh: Shell) -> None:
+            sh.spawn("sleep", "1000")
+            sh.line("setsid sleep 1000 & true")
+            raise RuntimeError("on purpose")
+        """)
+    failure = made.run("raising").records["raising"].failure
+    assert "on purpose" in failure.message
+    assert not left_of(made.root)
+
+
+def test_a_gigabyte_of_output_costs_little_memory(trial):
+    made = trial().recipes("""
+        @recipe(timeout="5m")
+        def chatty(sh: Shell) -> int:
+            import resource
+            sh.line("yes 'a line of output that is about as long as others' | head -c 1G || true")
+            sh.line("head -c 200M /dev/urandom")
+            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        """)
+    record = made.run("chatty").records["chatty"]
+    assert record.status is Status.PASSED, record.failure
+    assert record.value < 200 * 1024, "KiB of resident memory"
+    output = record.steps[0].output
+    assert output.omitted_bytes + len(output.head) + len(output.tail) == 1 << 30
+    logs = list((made.root / "store").glob("v1/logs/*/*.log"))
+    assert all(log.stat().st_size <= 40 << 20 for log in logs)
+    assert (made.root / "store").stat()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_a_command_that_hangs_is_named(trial):
+    made = trial().recipes("""
+        @recipe(timeout="2s")
+        def hanging(sh: Shell) -> None:
+            sh.line("echo almost there; sleep 1000")
+        """)
+    record = made.run("hanging").records["hanging"]
+    assert record.failure.error == "TimedOut"
+    assert record.steps[-1].output.text == "almost there\n"
+    assert not left_of(made.root)
