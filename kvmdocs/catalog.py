@@ -127,9 +127,10 @@ class Catalog:
     def _import(self, name: str) -> ModuleType:
         try:
             return importlib.import_module(name)
-        except KvmdocsError:
+        except KvmdocsError as error:
+            error.seen(place=self._raised_in(error))
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise CatalogError(
                 f"{name} cannot be imported: {type(error).__name__}: {error}",
                 Evidence(place=self._raised_in(error), advice="mend the module"),
@@ -162,7 +163,11 @@ class Catalog:
             return
         sessions: dict[str, dict[str, Any]] = {}
         told: dict[str, str] = {}
+        # What a session's later blocks show may be imported or made by an earlier one.
+        concerned = {block.session for block in blocks if block.session and concerns(block)}
         for block in blocks:
+            if not concerns(block) and block.session not in concerned:
+                continue
             names = sessions.setdefault(block.session, {}) if block.session else {}
             source = told.get(block.session, "") if block.session else ""
             try:
@@ -172,8 +177,6 @@ class Catalog:
             told[block.session] = f"{source}\n{block.code}"
 
     def _read_block(self, block: Block, names: dict[str, Any], before: str) -> None:
-        if not concerns(block):
-            return
         before_names = set(names)
         shown = self.execute(block, names, lambda name, options: self.requests.append(Request(name, options, block)))
         module = self.block_module(block)
@@ -200,7 +203,7 @@ class Catalog:
                 exec(program, names)  # noqa: S102  # a block is code of the project's own; running it is what it is for
         except KvmdocsError as error:
             raise error.seen(guides=(self._line_in(error, block),)) from error
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise GuideError(
                 f"a block does not run: {type(error).__name__}: {error}",
                 Evidence(guides=(self._line_in(error, block),), advice=self._advice(error)),
@@ -220,8 +223,12 @@ class Catalog:
 
     def _advice(self, error: BaseException) -> str:
         """What to do about a name that a guide takes from a module of recipes and that is not there."""
-        if isinstance(error, ImportError) and error.name and error.name.split(".")[0] == self.settings["project.recipes"]:
-            wanted = str(error).partition("'")[2].partition("'")[0]
+        module: Any = error.name if isinstance(error, ImportError) else None
+        wanted = str(error).partition("'")[2].partition("'")[0]
+        if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+            module, wanted = error.obj.__name__, error.name or ""
+        package = self.settings["project.recipes"]
+        if module and (module == package or module.startswith(f"{package}.")):
             near = difflib.get_close_matches(wanted, self.entries, n=1)
             if near:
                 return f"did you mean `from {self.entries[near[0]].module} import {near[0]}`?"

@@ -66,21 +66,27 @@ def key(
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
+Meaning = tuple[str, str | None]
+"""What an imported name means: a module, and a name in it or None for the module itself."""
+
+
 @dataclass(frozen=True)
 class Module:
     """A module's source as the digest sees it.
 
     Attributes:
         name: Its dotted name; for a block of a guide the guide's place.
-        bindings: What each top-level name is bound to: the nodes that define it.
-        imports: What each imported name means: a module, and a name in it or None for the module itself.
+        bindings: What each top-level name is bound to: the statements that define it or change what it holds.
+        imports: What each imported name may mean: a module, and a name in it or None for the module itself.
         stars: Modules whose names are all imported.
+        package: The package that its relative imports begin at.
     """
 
     name: str
     bindings: Mapping[str, tuple[ast.AST, ...]]
-    imports: Mapping[str, tuple[str, str | None]]
+    imports: Mapping[str, tuple[Meaning, ...]]
     stars: tuple[str, ...] = ()
+    package: str = ""
 
 
 @dataclass
@@ -137,36 +143,38 @@ class Code:
 
     def _reached(self, source: Module, node: ast.AST) -> Iterator[tuple[str, str]]:
         """The project definitions that the names in `node` refer to, by module and name."""
-        local = _local_imports(node, source.name)
+        local = _local_imports(node, source.package)
         for chain in _chains(node):
             if chain[0] in local:
-                target, name = local[chain[0]]
-                yield from self._imported(target, (name, *chain[1:]) if name else chain[1:])
+                for target, name in local[chain[0]]:
+                    yield from self._imported(target, (name, *chain[1:]) if name else chain[1:], set())
             else:
-                yield from self._resolve(source, chain)
+                yield from self._resolve(source, chain, set())
 
-    def _resolve(self, source: Module, chain: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    def _resolve(self, source: Module, chain: tuple[str, ...], seen: set[tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+        """What a name and its attributes mean in a module. `seen` ends the search where packages import from themselves."""
         first, rest = chain[0], chain[1:]
         if first in source.bindings:
             yield source.name, first
-            return
-        if first in source.imports:
-            target, name = source.imports[first]
-            yield from self._imported(target, (name, *rest) if name else rest)
-            return
-        for star in source.stars:
-            yield from self._imported(star, chain)
+        # Both may hold: a name that is imported under `try` and set in its `except`.
+        for target, name in source.imports.get(first, ()):
+            yield from self._imported(target, (name, *rest) if name else rest, seen)
+        if first not in source.bindings and first not in source.imports:
+            for star in source.stars:
+                yield from self._imported(star, chain, seen)
 
-    def _imported(self, target: str, chain: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    def _imported(self, target: str, chain: tuple[str, ...], seen: set[tuple[str, ...]]) -> Iterator[tuple[str, str]]:
         """Follow ``target.a.b`` to a definition, through submodules and re-exports."""
-        if not chain or not self._counts(target):
+        if not chain or not self._counts(target) or (target, *chain) in seen:
             return
-        submodule = f"{target}.{chain[0]}"
+        seen.add((target, *chain))
         module = self._module(target)
-        if module is not None and (chain[0] in module.bindings or chain[0] in module.imports or module.stars):
-            yield from self._resolve(module, chain)
-        elif self._module(submodule) is not None:
-            yield from self._imported(submodule, chain[1:])
+        if module is not None:
+            yield from self._resolve(module, chain, seen)
+        if module is None or (module.package == target and chain[0] not in module.bindings):
+            submodule = f"{target}.{chain[0]}"
+            if self._module(submodule) is not None:
+                yield from self._imported(submodule, chain[1:], seen)
 
     def _counts(self, module: str) -> bool:
         return any(module == package or module.startswith(f"{package}.") for package in (*self.packages, LAB))
@@ -183,19 +191,28 @@ class Code:
 
 def parse_module(name: str, text: str, path: Path | None = None) -> Module:
     """Read a module's top-level bindings and imports off its source."""
-    bindings: dict[str, list[ast.AST]] = {}
-    imports: dict[str, tuple[str, str | None]] = {}
+    bindings: dict[str, dict[int, ast.AST]] = {}
+    imports: dict[str, dict[Meaning, None]] = {}
     stars: list[str] = []
     package = name if path is not None and path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in _top_level(ast.parse(text).body):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            imports.update(_imported_names(node, package))
-            if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
-                stars.append(_absolute(node, package))
-        else:
-            for bound in _bound(node):
-                bindings.setdefault(bound, []).append(node)
-    return Module(name, {key: tuple(value) for key, value in bindings.items()}, imports, tuple(stars))
+    for whole in ast.parse(text).body:
+        for node in _statements(whole):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                for bound, meaning in _imported_names(node, package):
+                    imports.setdefault(bound, {})[meaning] = None
+                if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+                    stars.append(_absolute(node, package))
+            else:
+                # All of an `if` or a `try` counts for what is bound in it: its condition decides too.
+                for bound in _bound(node):
+                    bindings.setdefault(bound, {})[id(whole)] = whole
+    return Module(
+        name,
+        {key: tuple(value.values()) for key, value in bindings.items()},
+        {key: tuple(value) for key, value in imports.items()},
+        tuple(stars),
+        package,
+    )
 
 
 def canonical(node: Any) -> Any:
@@ -220,25 +237,41 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     return body
 
 
-def _top_level(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements of a module, those under a top-level ``if`` or ``try`` included."""
-    for node in body:
-        if isinstance(node, ast.If | ast.Try):
-            yield from _top_level([child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt)])
-            for handler in getattr(node, "handlers", []):
-                yield from _top_level(handler.body)
-        else:
+def _statements(node: ast.AST) -> Iterator[ast.stmt]:
+    """A statement of a module, or for one that holds others (``if``, ``try``, ``with``, loops) those in it."""
+    if isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While | ast.Match):
+        if isinstance(node, ast.With | ast.For):
             yield node
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.stmt):
+                yield from _statements(child)
+            elif isinstance(child, ast.ExceptHandler | ast.match_case):
+                for inner in child.body:
+                    yield from _statements(inner)
+    elif isinstance(node, ast.stmt):
+        yield node
 
 
 def _bound(node: ast.stmt) -> Iterator[str]:
-    """The names a top-level statement binds."""
+    """The names that a top-level statement binds, and those whose value it changes: ``TABLE["a"] = 1``, ``TABLE.update(…)``."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield node.name
         return
     for child in ast.walk(node):
         if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
             yield child.id
+        elif isinstance(child, ast.Attribute | ast.Subscript) and not isinstance(child.ctx, ast.Load):
+            yield from _root(child)
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+        yield from _root(node.value.func)
+
+
+def _root(node: ast.expr) -> Iterator[str]:
+    """The name at the beginning of ``name.a[b].c``."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    if isinstance(node, ast.Name):
+        yield node.id
 
 
 def _chains(node: ast.AST, local: frozenset[str] = frozenset()) -> Iterator[tuple[str, ...]]:
@@ -250,6 +283,16 @@ def _chains(node: ast.AST, local: frozenset[str] = frozenset()) -> Iterator[tupl
     """
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
         yield from _function_chains(node, local)
+        return
+    if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+        # Its variables are its own; only the first iterable is looked up around it.
+        first = node.generators[0].iter
+        inner = local | {name for part in node.generators for name in _stored(part.target)}
+        yield from _chains(first, local)
+        for child in ast.iter_child_nodes(node):
+            for part in ast.iter_child_nodes(child) if isinstance(child, ast.comprehension) else [child]:
+                if part is not first:
+                    yield from _chains(part, inner)
         return
     if isinstance(node, ast.Attribute):
         names = [node.attr]
@@ -285,8 +328,15 @@ def _function_chains(
             yield from _chains(outer, local)
 
 
+_SCOPES = (
+    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda),
+    *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+)
+"""What has names of its own."""
+
+
 def _stored(node: ast.AST) -> Iterator[str]:
-    """Names assigned in a function's body, those of functions inside it left out, those declared global too."""
+    """Names assigned in a function's body, without those of functions and comprehensions inside it and those declared global."""
     declared = {name for child in ast.walk(node) if isinstance(child, ast.Global) for name in child.names}
     todo = [node]
     while todo:
@@ -295,29 +345,29 @@ def _stored(node: ast.AST) -> Iterator[str]:
             yield child.name
         elif isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store) and child.id not in declared:
             yield child.id
-        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
+        if not isinstance(child, _SCOPES):
             todo.extend(ast.iter_child_nodes(child))
 
 
-def _local_imports(node: ast.AST, module: str) -> dict[str, tuple[str, str | None]]:
+def _local_imports(node: ast.AST, package: str) -> dict[str, list[Meaning]]:
     """What the imports inside a function or class mean."""
-    found: dict[str, tuple[str, str | None]] = {}
+    found: dict[str, list[Meaning]] = {}
     for child in ast.walk(node):
         if isinstance(child, ast.Import | ast.ImportFrom):
-            found.update(_imported_names(child, module.rpartition(".")[0]))
+            for name, meaning in _imported_names(child, package):
+                found.setdefault(name, []).append(meaning)
     return found
 
 
-def _imported_names(node: ast.Import | ast.ImportFrom, package: str) -> dict[str, tuple[str, str | None]]:
-    """What each name an import statement brings means: a module, and a name in it or None for the module itself."""
-    if isinstance(node, ast.ImportFrom):
-        base = _absolute(node, package)
-        return {alias.asname or alias.name: (base, alias.name) for alias in node.names if alias.name != "*"}
-    names: dict[str, tuple[str, str | None]] = {}
+def _imported_names(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, Meaning]]:
+    """Each name an import statement brings, and what it means."""
     for alias in node.names:
-        first = alias.name.partition(".")[0]
-        names[alias.asname or first] = (alias.name if alias.asname else first, None)
-    return names
+        if isinstance(node, ast.ImportFrom):
+            if alias.name != "*":
+                yield alias.asname or alias.name, (_absolute(node, package), alias.name)
+        else:
+            first = alias.name.partition(".")[0]
+            yield alias.asname or first, (alias.name if alias.asname else first, None)
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

@@ -136,6 +136,10 @@ class KvmdocsError(Exception):
         self.evidence = replace(self.evidence, **missing)  # type: ignore[arg-type]  # names are checked by replace()
         return self
 
+    def __str__(self) -> str:
+        """The same as `report`: a traceback that somebody else prints shows the evidence too."""
+        return self.report()
+
     def report(self) -> str:
         """The message and its evidence, for a terminal or a log."""
         return "\n".join([self.message, *(f"  {line}" for line in self.evidence.lines())])

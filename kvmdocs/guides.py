@@ -44,7 +44,7 @@ def find_blocks(guide: Path) -> list[Block]:
     Raises:
         UnicodeDecodeError: The guide is not UTF-8.
     """
-    return list(_blocks(guide, guide.read_text("utf-8").splitlines()))
+    return list(_blocks(guide, guide.read_text("utf-8").removesuffix("\n").split("\n")))
 
 
 def _blocks(guide: Path, lines: list[str]) -> Iterator[Block]:

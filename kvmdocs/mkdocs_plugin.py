@@ -29,6 +29,7 @@ from kvmdocs.render import Language
 from kvmdocs.settings import find_root
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.livereload import LiveReloadServer
     from mkdocs.structure.pages import Page
@@ -121,6 +122,16 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._page = page
         if self._publisher and page.file.abs_src_path:
             self._publisher.guide = Path(page.file.abs_src_path)
+
+    def on_env(self, env: Environment, **_: Any) -> None:
+        """All pages are rendered and none is written yet.
+
+        Raises:
+            PluginError: A block could not show what it wants to, of which markdown-exec only warns; the message lists all of them.
+        """
+        del env
+        if self._publisher and self._publisher.problems:
+            raise PluginError("\n\n".join(problem.report() for problem in self._publisher.problems))
 
     def on_post_build(self, **_: Any) -> None:
         """The site is built."""

@@ -80,10 +80,12 @@ class Names:
             return line
         groups = [words[:1]]
         for word in words[1:]:
-            if word.startswith(("-", "'-")) or (len(groups[-1]) > 1 and not groups[-1][0].startswith(("-", "'-"))):
-                groups.append([word])
-            else:
+            alone = len(groups) > 1 and len(groups[-1]) == 1 and _is_option(groups[-1][0])
+            # A word after an option is likely its value and stays with it; every other word may begin a line.
+            if alone and not _is_option(word):
                 groups[-1].append(word)
+            else:
+                groups.append([word])
         return _fill([" ".join(group) for group in groups], one_each=option_a_line)
 
     def text(self, line: str) -> str:
@@ -92,6 +94,10 @@ class Names:
         if not self.lab.startswith("~/"):
             return shown
         return re.sub(rf"(?<=[^\s(;|&]){re.escape(self.lab)}", f"$HOME/{self.lab[2:]}", shown)
+
+
+def _is_option(word: str) -> bool:
+    return word.startswith(("-", "'-", '"-'))
 
 
 def _fill(groups: list[str], *, one_each: bool) -> str:

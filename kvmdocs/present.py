@@ -40,6 +40,7 @@ class Publisher:
         language: The pages' language.
         links: Where whole logs can be had.
         guide: The guide that is being rendered, for messages.
+        problems: What could not be shown; markdown-exec only warns of it.
     """
 
     project: Project
@@ -47,6 +48,7 @@ class Publisher:
     language: Language = Language.EN
     links: Links = lambda _record, _name: None
     guide: Path | None = None
+    problems: list[KvmdocsError] = field(default_factory=list)
 
     def show(self, recipe: Recipe, options: ShowOptions, emit: Callable[[str], None]) -> None:
         """Print a recipe's record.
@@ -55,13 +57,15 @@ class Publisher:
             RecipeFailed: The recipe failed.
             GuideError: The recipe has no section of that name, or a note matches nothing.
         """
-        record = self._ensure(recipe.name)
-        if record.status is Status.FAILED:
-            raise self._failed(record)
         try:
+            record = self._ensure(recipe.name)
+            if record.status is Status.FAILED:
+                raise self._failed(record)
             emit(self.render(record, options))
         except KvmdocsError as error:
-            raise error.seen(recipe=recipe.name, guides=self._asking(recipe.name)) from error
+            self.problems.append(error)
+            error.seen(recipe=recipe.name, guides=self._asking(recipe.name))
+            raise
 
     def render(self, record: Record, options: ShowOptions) -> str:
         """The HTML of a record that passed or was skipped."""

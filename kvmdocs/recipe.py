@@ -205,6 +205,12 @@ def recipe(
     Raises:
         CatalogError: The signature or an argument is not of the form above.
     """
+    declared: list[Any] = [tools, needs, facts, environ, resources]
+    for argument in declared:
+        if isinstance(argument, str):
+            raise CatalogError(f"{argument!r} is one text where several are meant; write ({argument!r},)")
+    if cpus != "all" and not isinstance(cpus, int):
+        raise CatalogError(f"cpus={cpus!r} is no number of processors; write a number or 'all'")
 
     def make(function: Callable[..., Any]) -> Recipe:
         inputs, settings = _signature(function)

@@ -83,20 +83,22 @@ class Settings:
             environ: The environment; the process's own if not given.
 
         Raises:
-            SettingError: The file is no TOML, or a value from the environment does not fit its type.
+            SettingError: The file is no TOML, or a value in it or in the environment does not fit its type.
         """
         values = dict(DEFAULTS)
         path = root / FILE
         if path.is_file():
             try:
-                values.update(_flatten(tomllib.loads(path.read_text("utf-8"))))
+                told = _flatten(tomllib.loads(path.read_text("utf-8")))
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 raise SettingError(
                     f"{FILE} cannot be read: {error}", Evidence(place=Place(FILE), advice="mend the file")
                 ) from error
+            _check(told)
+            values.update(told)
         given = os.environ if environ is None else environ
-        told = {name: given[variable(name)] for name in values if variable(name) in given}
-        return cls(root, values | {name: _parse(name, text, values[name]) for name, text in told.items()})
+        said = {name: given[variable(name)] for name in values if variable(name) in given}
+        return cls(root, values | {name: _parse(name, text, values[name]) for name, text in said.items()})
 
     def __getitem__(self, name: str) -> Any:
         """The value of one setting.
@@ -140,6 +142,27 @@ def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + key] = value
     return flat
+
+
+def _check(told: dict[str, Any]) -> None:
+    """Refuse values of the file that are not of their default's type, and those that have no form in JSON (dates)."""
+    tables = {name.partition(".")[0] for name in DEFAULTS}
+    for name, value in told.items():
+        default = DEFAULTS.get(name)
+        number = isinstance(default, float) and type(value) is int
+        wanted = type(default).__name__ if default is not None else "text, a number, true, false or a list of these"
+        fits = number or type(value) is type(default) if default is not None else _is_plain(value) and name not in tables
+        if not fits:
+            raise SettingError(
+                f"the setting {name!r} cannot be {value!r}",
+                Evidence(place=Place(FILE), advice=f"give it a value of the right type: {wanted}"),
+            )
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(_is_plain(item) for item in value)
+    return isinstance(value, bool | int | float | str)
 
 
 def _parse(name: str, text: str, default: Any) -> Any:

@@ -18,6 +18,7 @@ valid is its record, and a record appears by a rename after all it speaks of is 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -183,12 +184,15 @@ def write_whole(path: Path, data: bytes) -> None:
             os.fsync(file.fileno())
         os.replace(fresh, path)
     except OSError as error:
-        if fresh is not None:
-            Path(fresh).unlink(missing_ok=True)
         raise StoreError(
             f"{path} cannot be written: {error.strerror}",
             Evidence(advice="free space on that disk or set KVMDOCS_STORE_PATH to another"),
         ) from error
+    finally:
+        # Also after Ctrl-C, which is no OSError; when all went well there is nothing of that name any more.
+        if fresh is not None:
+            with contextlib.suppress(OSError):
+                Path(fresh).unlink()
 
 
 def sealed(record: Record) -> bytes:

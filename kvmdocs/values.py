@@ -13,8 +13,10 @@ import dataclasses
 import hashlib
 import importlib
 import json
+import math
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -35,32 +37,57 @@ def encode(value: Any, work: Path) -> Any:
         work: The store's folder of workspaces.
 
     Raises:
-        ValueNotStorable: The value, or something in it, is of a kind that cannot be kept, or a path lies elsewhere.
+        ValueNotStorable: The value, or something in it, is of a kind that would not come back as it is, or a path lies elsewhere.
     """
-    if value is None or isinstance(value, bool | int | float | str):
+    # Exact types: a named tuple or an enumeration's member would come back as the plain tuple or text it is based on.
+    kind = type(value)
+    if value is None or kind in (bool, int) or (kind is float and math.isfinite(value)) or (kind is str and _is_text(value)):
         return value
     if isinstance(value, Path):
-        try:
-            return {_PATH: str(Path(os.path.normpath(value)).relative_to(work))}
-        except ValueError:
-            raise ValueNotStorable(
-                f"the returned path {value} does not lie in a workspace",
-                Evidence(advice="return paths below `sh.workspace`; what lies elsewhere may be gone tomorrow"),
-            ) from None
-    if isinstance(value, tuple):
+        return {_PATH: _below(value, work)}
+    if kind is tuple:
         return {_TUPLE: [encode(item, work) for item in value]}
-    if isinstance(value, list):
+    if kind is list:
         return [encode(item, work) for item in value]
-    if isinstance(value, dict) and all(isinstance(key, str) and not key.startswith("$") for key in value):
+    if kind is dict and all(type(key) is str and not key.startswith("$") and _is_text(key) for key in value):
         return {key: encode(item, work) for key, item in value.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        kind = type(value)
-        fields = {field.name: encode(getattr(value, field.name), work) for field in dataclasses.fields(value)}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type) and _is_importable(kind):
+        fields = {field.name: encode(getattr(value, field.name), work) for field in dataclasses.fields(value) if field.init}
         return {_TYPE: f"{kind.__module__}:{kind.__qualname__}", **fields}
     raise ValueNotStorable(
-        f"a {type(value).__name__} cannot be kept as a recipe's result",
-        Evidence(advice="return text, numbers, paths, lists, dictionaries or a frozen dataclass of these"),
+        f"the {kind.__name__} {_brief(value)} cannot be kept as a recipe's result",
+        Evidence(advice="return text, numbers, paths, lists, dictionaries or a frozen dataclass (of a module) of these"),
     )
+
+
+def _below(path: Path, work: Path) -> str:
+    """A path relative to the folder of workspaces."""
+    try:
+        relative = Path(os.path.normpath(path)).relative_to(work)
+    except ValueError:
+        relative = Path()
+    if not relative.parts or not _is_text(str(relative)):
+        raise ValueNotStorable(
+            f"the returned path {_brief(path)} does not lie in a workspace",
+            Evidence(advice="return paths below `sh.workspace`; what lies elsewhere may be gone tomorrow"),
+        )
+    return str(relative)
+
+
+def _is_text(text: str) -> bool:
+    """Whether text can be written as UTF-8; names of files that are not UTF-8 hold lone surrogates."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _is_importable(kind: type) -> bool:
+    """Whether a dataclass is frozen and a later recipe, in a process of its own, finds it by its module and name."""
+    frozen = bool(kind.__dataclass_params__.frozen)  # type: ignore[attr-defined]  # every dataclass has it
+    return frozen and getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is kind
+
+
+def _brief(value: Any) -> str:
+    """A value for a message."""
+    return repr(value)[:60]
 
 
 def decode(data: Any, work: Path) -> Any:
@@ -138,7 +165,7 @@ def _with_content(data: Any, digests: Mapping[str, str]) -> Any:
 
 
 def content_digest(path: Path) -> str:
-    """SHA-256 of a file, or of a tree: the names, kinds, executable bits and contents of all that is in it.
+    """SHA-256 of a file or of a tree: the names, kinds, executable bits and contents of all that is in it.
 
     A ``.git`` folder does not count: its index holds times.
 
@@ -146,13 +173,13 @@ def content_digest(path: Path) -> str:
         ValueNotStorable: There is nothing at `path`.
     """
     if path.is_file():
-        return _file_digest(path)
+        return hashlib.sha256(_entry_digest(os.path.realpath(path)).encode()).hexdigest()
     if not path.is_dir():
         raise ValueNotStorable(f"the returned path {path} names nothing", Evidence(advice="return what the recipe has made"))
     digest = hashlib.sha256()
     for folder, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if name != ".git")
-        for name in sorted(files + [item for item in folders if os.path.islink(os.path.join(folder, item))]):
+        for name in sorted(files + folders):
             entry = os.path.join(folder, name)
             digest.update(f"{os.path.relpath(entry, path)}\0{_entry_digest(entry)}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()
@@ -162,6 +189,8 @@ def _entry_digest(entry: str) -> str:
     mode = os.lstat(entry).st_mode
     if stat.S_ISLNK(mode):
         return f"link {os.readlink(entry)}"
+    if stat.S_ISDIR(mode):
+        return "folder"
     if not stat.S_ISREG(mode):
         return f"special {stat.S_IFMT(mode)}"
     return f"{'x' if mode & stat.S_IXUSR else '-'} {_file_digest(entry)}"

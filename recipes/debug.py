@@ -181,24 +181,24 @@ def number(told: str) -> int:
     return int(found[1])
 
 
-_FRAME = re.compile(
-    r"^#\d+\s+(?:0x[0-9a-f]+ in )?(?P<function>[\w.:~<>]*) ?\(.*?\)"
-    r"(?:\s+at (?P<file>\S+):(?P<line>\d+)|\s+(?:from|at) \S+)?\s*(?=^#|\Z)",
-    re.MULTILINE | re.DOTALL,
-)
+_FUNCTION = re.compile(r"#\d+\s+(?:0x[0-9a-f]+ in )?(\S*)\s*\(")
+_PLACE = re.compile(r"\sat (\S+):(\d+)$")
+_MORE = "(More stack frames follow...)"
 
 
 def parse_frames(backtrace: str, source: Path) -> list[Frame]:
     """The frames of what gdb's ``bt`` printed, innermost first.
 
     Args:
-        backtrace: The text; frames may be wrapped over several lines.
+        backtrace: The text; a frame may be wrapped over several lines.
         source: QEMU's source tree, which the files are made relative to.
     """
-    return [
-        Frame(found["function"], _relative(found["file"], source) if found["file"] else "", int(found["line"] or 0))
-        for found in _FRAME.finditer(backtrace)
-    ]
+    frames = []
+    for text in re.split(r"^(?=#\d+\s)", backtrace.replace(_MORE, ""), flags=re.MULTILINE):
+        if function := _FUNCTION.match(text):
+            place = _PLACE.search(text.rstrip())
+            frames.append(Frame(function[1], _relative(place[1], source), int(place[2])) if place else Frame(function[1]))
+    return frames
 
 
 def down_to(frames: list[Frame], function: str) -> list[Frame]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from itertools import zip_longest
 from pathlib import Path
 
 from kvmdocs import Shell, recipe
@@ -43,7 +44,7 @@ class Pair:
     now: Frame | None
 
 
-@recipe(tools=("grep",), expects="2s")
+@recipe(expects="2s")
 def then_and_now(sh: Shell, qemu_source: Path, step_virtqueue_flush: list[Frame]) -> list[Pair]:
     """Set the call stack of 2015 beside the one just seen, and look for the functions that are gone.
 
@@ -53,7 +54,7 @@ def then_and_now(sh: Shell, qemu_source: Path, step_virtqueue_flush: list[Frame]
     with sh.section("gone"), sh.cd(qemu_source):
         for function in GONE:
             # Status 1: grep found nothing.
-            sh.grep("-rnw", "--include=*.[ch]", function, "hw", "block", "include", _ok_code=[1])
+            sh.grep("-rnw", "--include=*.c", function, "hw", "block", _ok_code=[1])
     with sh.section("moved"), sh.cd(qemu_source):
         assert sh.grep("-n", "^static void virtqueue_split_flush", "hw/virtio/virtio.c")
         assert sh.grep("-n", "old = vq->used_idx", "hw/virtio/virtio.c")
@@ -69,9 +70,7 @@ def align(then: list[Frame], now: list[Frame]) -> list[Pair]:
     pairs: list[Pair] = []
     matcher = SequenceMatcher(None, [frame.function for frame in then], [frame.function for frame in now], autojunk=False)
     for _, a, b, c, d in matcher.get_opcodes():
-        old, new = then[a:b], now[c:d]
-        for row in range(max(len(old), len(new))):
-            pairs.append(Pair(old[row] if row < len(old) else None, new[row] if row < len(new) else None))
+        pairs += [Pair(old, new) for old, new in zip_longest(then[a:b], now[c:d])]
     return pairs
 
 

@@ -244,7 +244,7 @@ def create(base: str, lock: int) -> Way:
     for attempt in range(2):
         for way in ways(base):
             clear()
-            done = command(way.create, lock, capture=True)
+            done = command(way.create, lock)
             if done.returncode == 0 and installs(way):
                 return way
             tried.append(f"{way.name}: {done.stdout.strip() or done.returncode}")
@@ -269,28 +269,30 @@ def install(way: Way, lock: int, *arguments: str) -> None:
     """Install into the environment.
 
     Raises:
-        Stopped: It did not work; the installer has said why.
+        Stopped: It did not work; the message has what the installer said last.
     """
     done = command([*way.install, "--quiet", *arguments], lock)
     if done.returncode:
-        raise Stopped(LACKS, f"not made: `{' '.join(done.args)}` ended with status {done.returncode}")
+        said = "\n  ".join(done.stdout.strip().splitlines()[-20:])
+        raise Stopped(LACKS, f"not made: `{' '.join(done.args)}` ended with status {done.returncode}:\n  {said}")
 
 
-def command(arguments: list[str], lock: int, *, capture: bool = False) -> subprocess.CompletedProcess[str]:
+def command(arguments: list[str], lock: int) -> subprocess.CompletedProcess[str]:
     """Run a command that holds the lock as long as it lives, even when we do not."""
     # What a user sets for pip elsewhere (installing into the home folder, refusing what has no hash) has no place here.
     environ = {
         name: value for name, value in os.environ.items() if name not in ("PIP_USER", "PIP_REQUIRE_HASHES", "PIP_TARGET")
     }
     environ.update(PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1", PIP_ROOT_USER_ACTION="ignore", PIP_USER="0")
-    output = subprocess.PIPE if capture else None
     return subprocess.run(
         arguments,
         env=environ,
         pass_fds=[lock],
-        stdout=output,
-        stderr=subprocess.STDOUT if capture else None,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
         check=False,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import textwrap
 
@@ -15,10 +14,10 @@ from kvmdocs.recipe import Recipe, recipe
 
 # A recipe that reaches code in every way there is; each test edits one place of it.
 TREE = {
-    "__init__.py": '''
+    "__init__.py": """
         from .lift import hoisted
         from . import deep
-        ''',
+        """,
     "all.py": '''
         """Recipes."""
         import functools
@@ -74,7 +73,7 @@ TREE = {
         def entry():
             return 6
         ''',
-    "tools.py": '''
+    "tools.py": """
         from functools import wraps
 
         DEPTH = 1
@@ -102,58 +101,54 @@ TREE = {
 
             def other(self):
                 return 8
-        ''',
-    "lift.py": '''
+        """,
+    "lift.py": """
         def hoisted():
             return 9
-        ''',
-    "stars.py": '''
+        """,
+    "stars.py": """
         def starred():
             return 10
-        ''',
-    "late.py": '''
+        """,
+    "late.py": """
         def postponed():
             return 11
-        ''',
-    "quick.py": '''
+        """,
+    "quick.py": """
         def speed():
             return 12
-        ''',
+        """,
     "deep/__init__.py": "",
-    "deep/inner.py": '''
+    "deep/inner.py": """
         def bottom():
             return 13
-        ''',
+        """,
 }
 
 
 @pytest.fixture
 def tree(tmp_path, monkeypatch):
-    """Gives the digest of the recipe in the tree, with edits: (file, old text, new text)."""
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    made = 0
+    """Gives the digest of the recipe in the tree, with edits: (file, old text, new text).
 
-    def digested(*edits: tuple[str, str, str], name: str = "target", also: dict[str, str] | None = None) -> str:
-        nonlocal made
-        made += 1
-        package = f"tree{made}_{os.getpid()}"
-        texts = {**TREE, **(also or {})}
+    The tree is made anew each time under one name, since the name is in the code itself.
+    """
+    monkeypatch.syspath_prepend(str(tmp_path))
+    package = f"tree_{tmp_path.name}"
+
+    def digested(*edits: tuple[str, str, str]) -> str:
+        texts = dict(TREE)
         for file, old, new in edits:
             assert old in texts[file], f"{old!r} is not in {file}"
             texts[file] = texts[file].replace(old, new)
-        root = tmp_path / str(made)
         for file, text in texts.items():
-            path = root / package / file
+            path = tmp_path / package / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(text).replace("PACKAGE", package), "utf-8")
-        sys.path.insert(0, str(root))
-        # The package's name is in the text of imports only as a place, and a place does not count; but a chain that
-        # begins with it is code, so it is taken out of the comparison.
-        code = Code((package,))
-        texts_by_place = code.definitions(f"{package}.all", name)
-        return "\n".join(sorted(f"{place.removeprefix(package)} {text}" for place, text in texts_by_place.items()))
+        return Code((package,)).digest(f"{package}.all", "target")
 
-    return digested
+    yield digested
+    for name in [name for name in sys.modules if name.partition(".")[0] == package]:
+        del sys.modules[name]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +221,7 @@ def test_functions_that_call_each_other_end_the_search(tree):
 
 
 def test_where_a_helper_lies_does_not_count(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.syspath_prepend(str(tmp_path))
     body = "def helper():\n    return 1\n"
     for number, (name, lines) in enumerate({"one": 0, "two": 40}.items()):
         package = tmp_path / f"moved{number}"
@@ -241,9 +236,7 @@ def test_where_a_helper_lies_does_not_count(tmp_path, monkeypatch):
 
 def test_a_block_reaches_the_code_it_imports(tree, tmp_path):
     tree()
-    package = sys.path[0].rsplit("/", 1)[0]
-    assert package == str(tmp_path)
-    name = next(path.name for path in (tmp_path / "1").iterdir())
+    name = f"tree_{tmp_path.name}"
     block = f"from {name}.tools import helper\n\ndef inline(sh):\n    return helper(1)\n"
     code = Code((name,), blocks={"docs/a.md:3": block})
     assert set(code.definitions("docs/a.md:3", "inline")) == {
@@ -289,7 +282,7 @@ def made(which: Recipe = sample, **changed) -> str:
 
 def test_the_key_is_what_it_was():
     # A change here makes every record of every store stale: raise SCHEMA and say so in the changelog.
-    assert made() == "0"
+    assert made() == "e691e2f45fe88b29687106b709af9a886395c9f74d5708fe7f036963c9d4348f"
 
 
 @pytest.mark.parametrize(
@@ -360,4 +353,6 @@ def test_the_digest_of_a_function_is_what_it_was():
                 case _:
                     value @= -1
         ''')
-    assert Code(("x",), blocks={"a.md:1": block}).digest("a.md:1", "inline") == "0"
+    assert Code(("x",), blocks={"a.md:1": block}).digest("a.md:1", "inline") == (
+        "7555dce458db93352242bfe5ca294b2222400cab98a8a49cef6e829d61f54202"
+    )

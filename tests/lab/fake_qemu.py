@@ -32,17 +32,27 @@ def answer(fault, command):
     return {"return": replies.get(command, {})}
 
 
-def monitor(connection, fault):
-    stream = connection.makefile("rw", encoding="utf-8")
+def messages(connection):
+    """The client's messages; nothing but the end of the JSON says where one ends (qemu.qmp sends no line end)."""
+    pending = ""
+    while chunk := connection.recv(1 << 16):
+        pending += chunk.decode()
+        while pending.strip():
+            try:
+                message, end = json.JSONDecoder().raw_decode(pending.lstrip())
+            except ValueError:
+                break
+            pending = pending.lstrip()[end:]
+            yield message
 
+
+def monitor(connection, fault):
     def send(message):
-        stream.write(json.dumps(message) + "\r\n")
-        stream.flush()
+        connection.sendall(json.dumps(message).encode() + b"\r\n")
 
     version = {"qemu": {"micro": 22, "minor": 2, "major": 7}, "package": ""}
     send({"QMP": {"version": version, "capabilities": []}})
-    for line in stream:
-        message = json.loads(line)
+    for message in messages(connection):
         told = {"id": message["id"]} if "id" in message else {}
         send({**answer(fault, message["execute"]), **told})
         if message["execute"] == "quit" and fault != "stubborn":
@@ -67,6 +77,7 @@ def main():
     elif fault != "silent":
         console.write_text("booting\r\n<1>guest: ready\r\n")
     if os.fork() == 0:
+        connection.close()
         terminal = serial.accept()[0]
         subprocess.run(["sh", "-c", SHELL], stdin=terminal, stdout=terminal, stderr=terminal, check=False)
         os._exit(0)

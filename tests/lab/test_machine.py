@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from kvmdocs.errors import CommandFailed, LabFailed, TimedOut
-from kvmdocs.lab import Gdb, Guest, Machine, boots_under, build_initramfs, machine
+from kvmdocs.lab import Gdb, Guest, Machine, boots_under, build_initramfs, console, machine
 from kvmdocs.model import Where
 
 
@@ -21,7 +21,7 @@ def commands(sh, where):
 
 
 def faulty(sh, qemu, guest, fault, **more):
-    return Machine(sh, qemu, guest, args=("-fault", fault), **{"boot_timeout": 2.0, **more})
+    return Machine(sh, qemu, guest, args=("-fault", fault), **{"boot_timeout": 60.0, **more})
 
 
 def gone(pid):
@@ -93,12 +93,14 @@ def test_a_shell_keeps_its_state_and_takes_several_lines(sh, fake_qemu, no_guest
 def test_a_guest_command_goes_on_in_the_background(sh, fake_qemu, no_guest):
     with Machine(sh, fake_qemu, no_guest) as vm:
         pid = vm.guest_start("sleep 600")
-        assert psutil.Process(pid).name() == "sleep"
+        assert not gone(pid)
         vm.guest(f"kill {pid}")
+        assert wait_gone(pid)
     assert commands(sh, Where.GUEST)[0] == "sleep 600 >/dev/null 2>&1 &"
 
 
-def test_a_guest_shell_that_ends_is_noticed(sh, fake_qemu, no_guest):
+def test_a_guest_shell_that_ends_is_noticed(sh, fake_qemu, no_guest, monkeypatch):
+    monkeypatch.setattr(console, "INTERRUPT_GRACE", 0.2)
     with Machine(sh, fake_qemu, no_guest) as vm, pytest.raises(LabFailed, match="serial port"):
         vm.guest("kill $$")
 
@@ -123,13 +125,13 @@ def test_qemu_dies_at_once(sh, fake_qemu, no_guest):
 
 
 @pytest.mark.parametrize(
-    ("fault", "what"), [("never", "machine monitor"), ("mute", "greeting"), ("silent", "the guest was not ready within 1 s")]
+    ("fault", "what"), [("never", "machine monitor"), ("mute", "greeting"), ("silent", "the guest was not ready within 4 s")]
 )
 def test_nothing_comes_in_time(sh, fake_qemu, no_guest, fault, what):
     began = time.monotonic()
-    with pytest.raises(TimedOut, match=what), faulty(sh, fake_qemu, no_guest, fault, boot_timeout=1.0):
+    with pytest.raises(TimedOut, match=what), faulty(sh, fake_qemu, no_guest, fault, boot_timeout=4.0):
         pass
-    assert time.monotonic() - began < 5
+    assert 4 <= time.monotonic() - began < 20
     assert not sh.workspace.joinpath("vm.console").exists() or fault == "silent"
 
 
@@ -140,7 +142,7 @@ def test_a_panic_is_noticed_at_once(sh, fake_qemu, no_guest):
         faulty(sh, fake_qemu, no_guest, "panic", boot_timeout=60),
     ):
         pass
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 30
     assert "booting" in panicked.value.evidence.tail
 
 
@@ -189,7 +191,7 @@ def test_outside_its_with_a_machine_is_an_error(sh, fake_qemu, no_guest):
 def test_nothing_listens_beyond_the_workspace(sh, fake_qemu, no_guest):
     with Machine(sh, fake_qemu, no_guest, gdbstub=True) as vm:
         words = psutil.Process(vm.pid).cmdline()
-    assert not [word for word in words if "tcp:" in word or word.startswith("-s")] or words.count("-s") == 0
+    assert not [word for word in words if "tcp:" in word or word in {"-s", "-vnc", "-spice"}]
     assert f"unix:{vm.gdbstub},server=on,wait=off" in words
 
 

@@ -1,0 +1,136 @@
+"""Settings: defaults, the file, the environment."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvmdocs.errors import SettingError
+from kvmdocs.settings import DEFAULTS, Settings, find_root, variable
+
+
+@pytest.fixture
+def load(tmp_path):
+    def loaded(text: str = "", **environ: str) -> Settings:
+        (tmp_path / "kvmdocs.toml").write_text(text, "utf-8")
+        return Settings.load(tmp_path, environ)
+
+    return loaded
+
+
+def test_a_project_without_a_file_has_the_defaults(tmp_path):
+    assert Settings.load(tmp_path, {}).values == DEFAULTS
+
+
+def test_the_file_comes_before_the_defaults_and_the_environment_before_the_file(load):
+    text = '[limits]\ncpus = 3\n[qemu]\nversion = "9.2.0"\n[qemu.mirror]\nurl = "http://a/"\n'
+    assert load(text)["limits.cpus"] == 3
+    assert load(text)["qemu.mirror.url"] == "http://a/"
+    assert load(text, KVMDOCS_LIMITS_CPUS="5")["limits.cpus"] == 5
+    assert load(text, KVMDOCS_QEMU_VERSION="10.0.0")["qemu.version"] == "10.0.0"
+    assert load(text, KVMDOCS_QEMU_MIRROR_URL="")["qemu.mirror.url"] == ""
+
+
+@pytest.mark.parametrize(
+    ("file", "told", "value"),
+    [
+        ("n = 1", "7", 7),
+        ("n = 1.5", "7", 7.0),
+        ("n = true", "no", False),
+        ("n = false", "Yes", True),
+        ('n = ["a"]', "b  c", ["b", "c"]),
+        ('n = ["a"]', "", []),
+        ('n = "a"', "b c", "b c"),
+    ],
+)
+def test_a_value_from_the_environment_has_the_type_of_the_setting(load, file, told, value):
+    found = load(f"[trial]\n{file}\n", KVMDOCS_TRIAL_N=told)["trial.n"]
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize(("file", "told"), [("n = 1", "one"), ("n = 1.5", ""), ("n = true", "maybe"), ("n = 1", "1.5")])
+def test_a_value_of_another_type_is_refused_by_the_variables_name(load, file, told):
+    with pytest.raises(SettingError, match="KVMDOCS_TRIAL_N") as raised:
+        load(f"[trial]\n{file}\n", KVMDOCS_TRIAL_N=told)
+    assert "KVMDOCS_TRIAL_N" in raised.value.evidence.advice
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[limits]\ncpus = "many"',
+        "[limits]\ncpus = true",
+        '[network]\nconnect = "soon"',
+        '[project]\ndocs = "docs"',
+        "[store]\npath = 3",
+        "limits = 3",
+        "[trial]\nday = 2026-01-02",
+    ],
+)
+def test_a_value_in_the_file_that_cannot_be_is_refused_by_its_name(load, text):
+    with pytest.raises(SettingError) as raised:
+        load(text)
+    assert raised.value.evidence.place.path == "kvmdocs.toml"
+
+
+def test_a_whole_number_is_a_number_of_seconds(load):
+    assert load("[network]\nconnect = 3")["network.connect"] == 3
+
+
+@pytest.mark.parametrize("data", [b"[limits", b"\xff\xfe", b"a = "])
+def test_a_file_that_is_no_toml_is_named(tmp_path, data):
+    (tmp_path / "kvmdocs.toml").write_bytes(data)
+    with pytest.raises(SettingError, match=r"kvmdocs\.toml cannot be read") as raised:
+        Settings.load(tmp_path, {})
+    assert raised.value.evidence.place.path == "kvmdocs.toml"
+
+
+def test_an_unknown_setting_is_an_error_with_a_suggestion(load):
+    settings = load()
+    with pytest.raises(SettingError, match=r"limits\.cpu'") as raised:
+        settings["limits.cpu"]
+    assert raised.value.evidence.advice == "did you mean 'limits.cpus'?"
+    with pytest.raises(SettingError) as raised:
+        settings["zzz"]
+    assert raised.value.evidence.advice == "add it to kvmdocs.toml"
+
+
+def test_the_projects_folder_is_found_upwards(tmp_path, monkeypatch):
+    deep = tmp_path / "project" / "docs" / "en"
+    deep.mkdir(parents=True)
+    monkeypatch.delenv("MKDOCS_CONFIG_DIR", raising=False)
+    assert find_root(deep) == deep
+    (tmp_path / "project" / "docs" / "mkdocs.yml").write_text("")
+    assert find_root(deep) == tmp_path / "project" / "docs"
+    (tmp_path / "project" / "kvmdocs.toml").write_text("")
+    assert find_root(deep) == tmp_path / "project"
+    monkeypatch.chdir(deep)
+    assert find_root() == tmp_path / "project"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MKDOCS_CONFIG_DIR", str(deep))
+    assert find_root() == tmp_path / "project"
+
+
+PARTS = st.from_regex(r"[a-z][a-z0-9]{0,6}", fullmatch=True)
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"))
+
+
+@given(PARTS, PARTS, WORDS)
+def test_any_text_can_be_told_by_the_environment(tmp_path_factory, table, name, text):
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "kvmdocs.toml").write_text(f'[x{table}]\n{name} = "default"\n')
+    full = f"x{table}.{name}"
+    assert Settings.load(folder, {variable(full): text})[full] == text
+
+
+@given(WORDS, st.sampled_from(["n = 1", "n = 1.5", "n = true", "n = []"]))
+def test_no_text_in_the_environment_is_more_than_a_wrong_setting(tmp_path_factory, text, file):
+    folder = tmp_path_factory.getbasetemp()
+    (folder / "kvmdocs.toml").write_text(f"[trial]\n{file}\n")
+    before = Settings.load(folder, {})["trial.n"]
+    try:
+        found = Settings.load(folder, {"KVMDOCS_TRIAL_N": text})["trial.n"]
+    except SettingError:
+        return
+    assert type(found) is type(before)
