@@ -263,7 +263,9 @@ def _bound(node: ast.stmt) -> Iterator[str]:
         elif isinstance(child, ast.Attribute | ast.Subscript) and not isinstance(child.ctx, ast.Load):
             yield from _root(child)
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
-        yield from _root(node.value.func)
+        # How a page shows a recipe (its notes, in the page's language) is no part of what the recipe does.
+        if node.value.func.attr != "show":
+            yield from _root(node.value.func)
 
 
 def _root(node: ast.expr) -> Iterator[str]:

@@ -89,8 +89,9 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         catalog = project.catalog
         if catalog.problems:
             raise PluginError("\n\n".join(problem.report() for problem in catalog.problems))
-        outcome = Executor(project, report.Lines()).run(catalog.asked())
         before = earlier.get()
+        # The command around this build has told what runs and what does not; once is enough.
+        outcome = Executor(project, report.Lines() if before is None else report.Silent()).run(catalog.asked())
         if before is not None:
             outcome.freshness.update({name: before.freshness[name] for name in outcome.records if name in before.freshness})
         failed = [outcome.records[name] for name in outcome.names(status=Status.FAILED)]

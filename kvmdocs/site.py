@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import shutil
 import time
@@ -112,6 +114,11 @@ def build_pages(config: Path, output: Path) -> None:
     """
     # Material prints a notice about the end of MkDocs 1 on every build; the lock file answers it.
     os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
+    with contextlib.suppress(ImportError):
+        # The search plugin's word splitter for Chinese reports its loading times on standard error.
+        import jieba
+
+        jieba.setLogLevel(logging.WARNING)
     from mkdocs.commands.build import build
     from mkdocs.config import load_config
     from mkdocs.exceptions import Abort, MkDocsException

@@ -85,7 +85,7 @@ def find_process(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: A
             # An I/O worker exists only while there is I/O; a processor at work shows in the processor time.
             vm.guest_start("while :; do dd if=/dev/zero of=/dev/vda bs=4k count=64 oflag=direct; done")
         with sh.section("ps"):
-            assert str(vm.pid) in sh.line("ps -ef | grep '[q]emu.*findme'")
+            assert str(vm.pid) in sh.line("ps -efww | grep '[q]emu.*findme'")
             threads = parse_threads(sh.ps("-L", "-o", "pid,tid,pcpu,comm", "-p", str(vm.pid)))
         with sh.section("pidfile"):
             assert sh.cat("findme.pid").strip() == str(vm.pid)

@@ -186,7 +186,8 @@ def test_output_is_text_and_never_markup(site):
     assert "&lt;b&gt; & **bold** [x](y)" in page.text
     assert "\n    indented\n# no heading\n" in page.text
     names = [tag for tag, _ in page.tags]
-    assert {"script", "i", "em", "strong"} & set(names) == set()
+    assert {"script", "em", "strong"} & set(names) == set()
+    assert ("i", {}) not in page.tags  # the renderer's own has a class: it draws control characters
     assert names.count("h1") == 1
     assert "\x1b" not in html
     assert "[31m" not in html
@@ -244,7 +245,7 @@ def test_a_failing_recipe_ends_the_build_and_all_failures_are_told_at_once(site,
     assert "the last words" in lines
     assert "99" in lines
     assert "1" not in lines  # the last lines, not all of them
-    (log,) = {line.removeprefix("log ") for line in lines if line.startswith("log ") and "failing" in line}
+    (log,) = {line.removeprefix("log ") for line in lines if line.endswith("/failing.json")}
     assert Path(log).is_file()
     assert any(line.startswith("next ") for line in lines)
     assert any("seven is not eight" in line for line in lines)
@@ -334,7 +335,7 @@ def test_without_the_plugin_a_failure_ends_a_strict_build(site):
     config.write_text(config.read_text().replace("  - kvmdocs\n", ""))
     done = site.command("mkdocs", "build", "--strict")
     assert done.returncode != 0
-    for said in ("docs/page.md:3", "failing", "exit 7", "the last words", "Aborted"):
+    for said in ("docs/page.md:3", "failing", "exit 7", "the last words"):
         assert said in done.stderr
 
 

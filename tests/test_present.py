@@ -1,0 +1,191 @@
+"""Printing records into pages: what `Recipe.show` reaches."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import pytest
+
+from kvmdocs import present
+from kvmdocs.errors import GuideError, Place, RecipeFailed
+from kvmdocs.executor import Executor
+from kvmdocs.model import Freshness
+from kvmdocs.present import Publisher, default_publisher
+from kvmdocs.recipe import presenting
+from kvmdocs.render import Language
+from kvmdocs.report import Silent
+
+RECIPES = """
+from dataclasses import dataclass
+
+@dataclass(frozen=True)
+class Made:
+    path: Path
+    words: tuple[str, ...]
+
+@recipe()
+def made(sh: Shell) -> Made:
+    "Make it."
+    sh.line("echo ran >> ../../../../count; echo text > file")
+    with sh.section("one"):
+        sh.echo("first words")
+    with sh.section("two"):
+        sh.echo("other words")
+    return Made(sh.workspace / "file", ("a", "b"))
+
+@recipe()
+def failing(sh: Shell) -> None:
+    sh.line("echo output; exit 3")
+
+@recipe()
+def absent(sh: Shell) -> None:
+    sh.skip("not here")
+"""
+
+
+@pytest.fixture
+def project(trial, monkeypatch):
+    """A project, and the module of its recipes, as a block would import it."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delenv("MKDOCS_CONFIG_DIR", raising=False)
+    monkeypatch.delenv(present.LANGUAGE, raising=False)
+    made = trial().recipes(RECIPES)
+    monkeypatch.chdir(made.root)
+    return made.project()
+
+
+@pytest.fixture
+def recipes(project):
+    _ = project.catalog
+    return importlib.import_module(f"{project.settings['project.recipes']}.all")
+
+
+@pytest.fixture
+def page(project):
+    """What a block prints, shown by a publisher that nothing has run for yet."""
+    return Page(Publisher(project))
+
+
+class Page:
+    def __init__(self, publisher):
+        self.publisher = publisher
+
+    def show(self, recipe, *args, **kwargs):
+        printed = []
+        with presenting(self.publisher):
+            exec("recipe.show(*args, **kwargs)", {"recipe": recipe, "args": args, "kwargs": kwargs, "print": printed.append})
+        return "".join(printed)
+
+
+def ran(project) -> int:
+    path = project.root / "count"
+    return path.read_text().count("ran") if path.exists() else 0
+
+
+def test_what_is_missing_is_run_when_it_is_shown_and_only_then(project, recipes, page):
+    assert ran(project) == 0
+    first = page.show(recipes.made)
+    assert "first words" in first
+    assert "other words" in first
+    assert page.show(recipes.made) == first
+    assert ran(project) == 1
+    assert "first words" in Page(Publisher(project)).show(recipes.made)
+    assert ran(project) == 1
+
+
+def test_a_page_says_whether_this_build_ran_it(project, recipes):
+    pages = []
+    for freshness in (Freshness.RAN, Freshness.CACHED):
+        outcome = Executor(project, Silent()).run(["made"])
+        assert outcome.freshness["made"] is freshness
+        pages.append(Page(Publisher(project, outcome)).show(recipes.made))
+    assert "tr-ran" in pages[0]
+    assert "tr-cached" in pages[1]
+
+
+def test_a_section_is_shown_by_itself(recipes, page):
+    shown = page.show(recipes.made, "two")
+    assert "other words" in shown
+    assert "first words" not in shown
+
+
+def test_a_section_that_is_not_there_is_an_error_with_those_that_are(recipes, page):
+    with pytest.raises(GuideError, match="no section 'three'") as raised:
+        page.show(recipes.made, "three")
+    assert raised.value.evidence.advice == "its sections are: one, two"
+    assert raised.value.evidence.recipe == "made"
+    with pytest.raises(GuideError, match="no section"):
+        page.show(recipes.made, "three", render=str)
+
+
+def test_a_note_that_matches_nothing_is_an_error(recipes, page):
+    with pytest.raises(GuideError, match="hangs nowhere"):
+        page.show(recipes.made, notes={"^nowhere$": "x"})
+    with pytest.raises(GuideError, match="hangs nowhere"):
+        page.show(recipes.made, "one", notes={"other words": "x"})
+
+
+def test_a_result_can_be_rendered_by_the_author(project, recipes, page):
+    shown = page.show(recipes.made, render=lambda made: f"| {made.path.read_text().strip()} | {made.words[1]} |")
+    assert shown.startswith("| text | b |\n")
+    assert "tr-stamp" in shown
+
+
+def test_a_failed_recipe_raises_with_all_that_is_known(recipes, page):
+    with pytest.raises(RecipeFailed, match="recipe failing") as raised:
+        page.show(recipes.failing)
+    evidence = raised.value.evidence
+    assert (evidence.recipe, evidence.step, evidence.status, evidence.tail) == ("failing", 1, 3, "output")
+    assert evidence.command == "echo output; exit 3"
+    assert evidence.log.is_file()
+    assert evidence.place.line > 1
+    assert page.publisher.problems == [raised.value]
+
+
+def test_an_error_names_the_page_that_is_rendered(project, recipes):
+    for name in ("a.md", "b.md"):
+        (project.root / "docs" / name).write_text(
+            f'text\n\n```python exec="on"\nfrom {recipes.__name__} import failing\nfailing.show()\n```\n'
+        )
+    again = type(project)(project.root)
+    for guide, places in {
+        None: (Place("docs/a.md", 3), Place("docs/b.md", 3)),
+        project.root / "docs/b.md": (Place("docs/b.md", 3),),
+        project.root / "docs/index.md": (Place("docs/index.md"),),
+    }.items():
+        with pytest.raises(RecipeFailed) as raised:
+            Page(Publisher(again, guide=guide)).show(recipes.failing)
+        assert raised.value.evidence.guides == places
+
+
+def test_a_skipped_recipe_is_shown_with_its_reason_whatever_is_asked_of_it(recipes, page):
+    shown = page.show(recipes.absent, "part", notes={"x": "y"}, render=str.upper)
+    assert "not here" in shown
+    assert "absent" in shown
+
+
+def test_a_log_is_linked_to_where_the_site_has_it(project, recipes):
+    asked = []
+
+    def links(record, name):
+        asked.append((record.recipe, name))
+        return f"../logs/{name}"
+
+    path = project.root / project.settings["project.recipes"] / "all.py"
+    path.write_text(path.read_text() + "\n@recipe()\ndef long(sh: Shell) -> None:\n    sh.seq(100_000)\n")
+    for name in [name for name in sys.modules if name.startswith(project.settings["project.recipes"])]:
+        del sys.modules[name]
+    again = type(project)(project.root)
+    shown = Page(Publisher(again, links=links)).show(again.catalog.get("long").recipe)
+    assert set(asked) == {("long", "001.log")}
+    assert 'href="../logs/001.log"' in shown.replace("&#46;", ".").replace("&#47;", "/")
+
+
+@pytest.mark.parametrize(("told", "language"), [(None, Language.EN), ("zh", Language.ZH)])
+def test_without_a_build_the_project_of_the_working_directory_is_shown(project, monkeypatch, told, language):
+    if told:
+        monkeypatch.setenv(present.LANGUAGE, told)
+    publisher = default_publisher()
+    assert publisher.project.root == project.root
+    assert publisher.language is language

@@ -1,0 +1,238 @@
+"""The pytest plugin: an item for every recipe and every block."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+RECIPES = """
+@recipe()
+def fine(sh: Shell) -> str:
+    sh.line("echo ran >> ../../../../count")
+    with sh.section("part"):
+        sh.echo("fine words")
+    return "fine"
+
+@recipe()
+def failing(sh: Shell, fine: str) -> None:
+    sh.line("seq 100; echo the last words; exit 7")
+
+@recipe(tools=("no-such-tool",))
+def wanting(sh: Shell) -> None: ...
+
+@recipe(expects="5m", needs=("reach:trial.mirror", "root"))
+def far(sh: Shell) -> None: ...
+"""
+
+
+@pytest.fixture
+def project(trial):
+    made = trial().recipes(RECIPES)
+    path = made.root / "kvmdocs.toml"
+    path.write_text(path.read_text() + '[trial]\nmirror = "http://127.0.0.1:9/"\n')
+    made.guide(
+        "page.md",
+        f"""\
+        # Page
+
+        ```python exec="on"
+        from {made.module} import fine
+        fine.show("part")
+        ```
+
+        ```python exec="on"
+        from {made.module} import failing
+        failing.show()
+        ```
+
+        ```python exec="on"
+        from {made.module} import wanting
+        wanting.show()
+        ```
+
+        ````markdown
+        ```python exec="on"
+        never()
+        ```
+        ````
+        """,
+    )
+    return made
+
+
+def pytest_in(made, *arguments: str):
+    """Run pytest in the project and give what it printed, with its exit status."""
+    done = made.command("pytest", "-p", "no:cacheprovider", "-W", "error", "-rs", "--rootdir=.", *arguments)
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_recipes_and_blocks_are_items_and_collecting_runs_nothing(project):
+    status, told = pytest_in(project, "--collect-only", "-q", "docs", project.package)
+    assert status == 0
+    items = [line for line in told.splitlines() if "::" in line]
+    assert items == [
+        "docs/page.md::line 3",
+        "docs/page.md::line 8",
+        "docs/page.md::line 13",
+        *(f"{project.package}/all.py::{name}" for name in ("fine", "failing", "wanting", "far")),
+    ]
+    assert not (project.root / "store").exists()
+
+
+def test_an_item_says_what_became_of_its_recipe(project):
+    status, told = pytest_in(project, "-v", "docs", project.package)
+    assert status == 1
+    items = dict(re.findall(r"^(\S+::(?:line \d+|\w+)) (\w+)", told, re.MULTILINE))
+    module = f"{project.package}/all.py"
+    assert items == {
+        "docs/page.md::line 3": "PASSED",
+        "docs/page.md::line 8": "FAILED",
+        "docs/page.md::line 13": "SKIPPED",
+        f"{module}::fine": "PASSED",
+        f"{module}::failing": "FAILED",
+        f"{module}::wanting": "SKIPPED",
+        f"{module}::far": "SKIPPED",
+    }
+    assert (project.root / "count").read_text() == "ran\n"
+    # Why something was skipped, by name.
+    assert re.search(r"SKIPPED.*no-such-tool", told)
+    assert re.search(r"SKIPPED.*127\.0\.0\.1 cannot be reached", told)
+    # A failure with its evidence, and without a traceback of the engine.
+    lines = [re.sub(" +", " ", line.strip()) for line in told.splitlines()]
+    for line in (
+        "guide docs/page.md:8",
+        f"recipe failing ({module}:14)",
+        "step 1 seq 100; echo the last words; exit 7",
+        "status exit 7",
+        "the last words",
+    ):
+        assert line in lines
+    assert "kvmdocs/pytest_plugin.py" not in told
+    assert "Traceback" not in told
+
+
+def test_junit_xml_has_file_and_line(project):
+    status, told = pytest_in(project, "--junit-xml=report.xml", "docs", project.package)
+    assert status == 1, told
+    cases = {}
+    for case in ElementTree.parse(project.root / "report.xml").iter("testcase"):
+        properties = {entry.get("name"): entry.get("value") for entry in case.iter("property")}
+        cases[case.get("classname"), case.get("name")] = (properties["file"], int(properties["line"]), case)
+    file, line, case = cases["docs.page.md", "line 8"]
+    assert (file, line) == ("docs/page.md", 8)
+    assert "the last words" in case.find("failure").text
+    assert [(file, line) for (_, name), (file, line, _) in cases.items() if name == "failing"] == [
+        (f"{project.package}/all.py", 12)
+    ]
+
+
+def test_only_what_the_selected_items_need_is_run(project):
+    status, told = pytest_in(project, "docs/page.md::line 3")
+    assert status == 0
+    assert "1 passed" in told
+    assert len(list((project.root / "store/v1/records").iterdir())) == 1
+    assert not (project.root / "store/v1/failures").exists()
+
+
+def test_items_can_be_left_out_by_their_marks(project):
+    status, told = pytest_in(project, "--collect-only", "-q", "-m", "not slow", project.package)
+    assert status == 0
+    assert "::far" not in told
+    for mark in ("network", "root"):
+        status, told = pytest_in(project, "--collect-only", "-q", "--strict-markers", "-m", mark, project.package)
+        assert [line.rpartition("::")[2] for line in told.splitlines() if "::" in line] == ["far"]
+
+
+def test_a_block_fails_by_what_it_asks_of_a_record(project):
+    project.block("page.md", f"from {project.module} import fine\nfine.show('other')")
+    project.block("note.md", f"from {project.module} import fine\nfine.show(notes={{'^nowhere$': 'x'}})")
+    status, told = pytest_in(project, "docs")
+    assert status == 1
+    assert "2 failed" in told
+    assert "no section 'other'" in told
+    assert "its sections are: part" in told
+    assert "hangs nowhere" in told
+    assert "docs/note.md:3" in told
+    assert "docs/page.md:3" in told
+
+
+def test_a_block_that_does_not_run_fails_and_the_others_do_not(project):
+    project.block("wrong.md", "nothing.show()")
+    status, told = pytest_in(project, "-v", "docs")
+    assert status == 1
+    assert "docs/wrong.md::line 3 FAILED" in told
+    assert "docs/wrong.md:4" in told
+    assert "NameError" in told
+    assert "docs/page.md::line 3 PASSED" in told
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ("@recipe()\ndef fine(sh): ...\n", "two recipes are called fine"),
+        ("import no_such_module_at_all\n", "no_such_module_at_all"),
+        ("@recipe()\ndef lost(sh, fien): ...\n", "builds on 'fien', which is not there"),
+        ("@recipe()\ndef one(sh, two): ...\n@recipe()\ndef two(sh, one): ...\n", "circle"),
+    ],
+)
+def test_recipes_that_cannot_be_are_an_error_with_file_and_line(project, more, said):
+    (project.root / project.package / "more.py").write_text(f"from kvmdocs import recipe\n{more}")
+    status, told = pytest_in(project, "docs", project.package)
+    assert status in (1, 2)
+    assert said in told
+    assert f"{project.package}/more.py:" in told
+    assert "INTERNALERROR" not in told
+    assert "Traceback" not in told
+    assert "site-packages" not in told
+
+
+def test_a_session_is_executed_from_its_beginning(project):
+    project.guide(
+        "page.md",
+        f"""\
+        ```python exec="on" session="s"
+        from {project.module} import fine
+        ```
+
+        ```python exec="on" session="s"
+        fine.show()
+        ```
+        """,
+    )
+    status, told = pytest_in(project, "docs")
+    assert status == 0, told
+    assert "2 passed" in told
+
+
+def test_an_inline_recipe_is_tested_with_its_block(project):
+    project.block(
+        "page.md", "from kvmdocs import recipe\n@recipe()\ndef inline(sh):\n    assert sh.echo(6) == '7', 'six'\ninline.show()"
+    )
+    status, told = pytest_in(project, "docs")
+    assert status == 1
+    assert "assertion failed: six" in told
+    assert "docs/page.md:7" in told
+
+
+def test_other_files_are_left_to_pytest(project):
+    (project.root / "README.md").write_text('```python exec="on"\nnothing.show()\n```\n')
+    (project.root / "test_plain.py").write_text("def test_plain():\n    assert True\n")
+    status, told = pytest_in(project, "README.md", "test_plain.py", "--collect-only", "-q")
+    assert "test_plain.py::test_plain" in told
+    assert "README.md::" not in told
+
+
+def test_a_folder_of_no_project_is_left_alone(pytester):
+    pytester.makefile(".md", guide='```python exec="on"\nnothing.show()\n```\n')
+    pytester.makepyfile("def test_plain():\n    assert True\n")
+    pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_want_of_a_package_can_be_an_error(project):
+    done = project.command("pytest", "-p", "no:cacheprovider", f"{project.package}/all.py::wanting", REQUIRE="all")
+    told = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "no-such-tool" in told
+    assert "INTERNALERROR" not in told
