@@ -262,10 +262,10 @@ def _bound(node: ast.stmt) -> Iterator[str]:
             yield child.id
         elif isinstance(child, ast.Attribute | ast.Subscript) and not isinstance(child.ctx, ast.Load):
             yield from _root(child)
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
-        # How a page shows a recipe (its notes, in the page's language) is no part of what the recipe does.
-        if node.value.func.attr != "show":
-            yield from _root(node.value.func)
+    called = node.value.func if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) else None
+    # How a page shows a recipe (its notes, in the page's language) is no part of what the recipe does.
+    if isinstance(called, ast.Attribute) and called.attr != "show":
+        yield from _root(called)
 
 
 def _root(node: ast.expr) -> Iterator[str]:

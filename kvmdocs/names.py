@@ -19,6 +19,8 @@ WIDTH = 96
 KEY_LENGTH = 16
 """Hexadecimal digits of a key in the name of a workspace; 64 bits keep two keys of one recipe apart."""
 
+_NEIGHBOUR = re.compile(rf"\.\./(\w+)-[0-9a-f]{{{KEY_LENGTH}}}(?![0-9a-f])")
+
 _SAFE = re.compile(r"[\w@%+=:,./~$-]+", re.ASCII)
 
 
@@ -48,6 +50,8 @@ class Names:
     def readable(self, text: str) -> str:
         """`text` as a reader may see it; text that names nothing of this host comes back as it is."""
         text = self._workspace.sub(lambda found: f"{self.lab}/{found[1]}", text)
+        # A build directory names its source tree relatively, and so do the debugger and the compiler.
+        text = _NEIGHBOUR.sub(r"../\1", text)
         for secret in sorted(self.masks, key=len, reverse=True):
             text = text.replace(secret, self.masks[secret])
         return text

@@ -102,9 +102,9 @@ class Capture:
             _rewrite(self._log_path, names)
         # The ring keeps whole chunks, so its end may hold far more than a page needs; cut at a line where there is one.
         end = b"".join(self._tail)[-TAIL:]
-        cut = end.find(b"\n") + 1 if len(end) == TAIL else 0
-        end = end[cut:]
-        cut_head = self._head.rfind(b"\n") + 1 or len(self._head)
+        if len(end) == TAIL:
+            end = end[end.find(b"\n") + 1 or _partial_start(end) :]
+        cut_head = self._head.rfind(b"\n") + 1 or len(self._head) - _partial_end(self._head)
         head = _clean(bytes(self._head[:cut_head]), names)
         return Output(
             head=head,
@@ -114,6 +114,21 @@ class Capture:
             log=self._log_path.name,
             lost_bytes=self._total - self._logged,
         )
+
+
+def _partial_start(data: bytes) -> int:
+    """Bytes at the beginning that belong to a character of UTF-8 which began before."""
+    return next((count for count in range(4) if not 0x80 <= data[count] < 0xC0), 0)
+
+
+def _partial_end(data: bytes | bytearray) -> int:
+    """Bytes at the end that begin a character of UTF-8 which ends later."""
+    for count, byte in enumerate(reversed(data[-3:]), 1):
+        if byte >= 0xC0:
+            return count if count < (2 if byte < 0xE0 else 3 if byte < 0xF0 else 4) else 0
+        if byte < 0x80:
+            return 0
+    return 0
 
 
 def _clean(data: bytes, names: Names | None) -> str:
@@ -127,7 +142,7 @@ def _clean(data: bytes, names: Names | None) -> str:
 def _rewrite(path: Path, names: Names) -> None:
     """Make a log readable in place, a few lines at a time, so that its size costs no memory."""
     fresh = path.with_suffix(".readable")
-    with path.open("r", encoding="utf-8", errors="replace", newline="") as source, fresh.open("w", encoding="utf-8") as target:
+    with path.open("r", encoding="utf-8", errors="replace", newline="\n") as source, fresh.open("w", encoding="utf-8") as target:
         while lines := source.readlines(1 << 20):
             target.write(_clean("".join(lines).encode("utf-8", "replace"), names))
     fresh.replace(path)

@@ -10,8 +10,11 @@ from __future__ import annotations
 import os
 import select
 import threading
+import time
 from collections import deque
 from typing import BinaryIO, Protocol
+
+from kvmdocs.errors import Evidence, StoreError
 
 CHUNK = 64 * 1024
 """Bytes read at once; the size of a pipe."""
@@ -19,6 +22,8 @@ KEPT = 16 * 1024 * 1024
 """Bytes of standard output that are handed back as the command's value: the last ones."""
 LINGER = 0.2
 """Seconds to wait for more when the command has ended but something it left behind still holds the pipe."""
+LINGER_AT_MOST = 2.0
+"""Seconds after the command's end from which on what is left behind is not listened to, however much it says."""
 
 
 class Sink(Protocol):
@@ -48,6 +53,7 @@ class Pump:
         self.err: BinaryIO = os.fdopen(err, "wb", buffering=0)
         self._kept: deque[bytes] = deque()
         self._size = 0
+        self._failed: OSError | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -61,10 +67,18 @@ class Pump:
 
         Returns:
             Its standard output, the last 16 MiB of it.
+
+        Raises:
+            StoreError: What takes the output could not write it: the disk is full.
         """
         self.started()
         os.close(self._bell)
         self._thread.join()
+        if self._failed is not None:
+            raise StoreError(
+                f"the output of a command cannot be kept: {self._failed.strerror}",
+                Evidence(advice="free space where the store lies or set KVMDOCS_STORE_PATH to a larger disk"),
+            ) from self._failed
         return b"".join(self._kept).decode("utf-8", "replace")
 
     def _run(self) -> None:
@@ -79,14 +93,14 @@ class Pump:
         open_ends = {self._out, self._err}
         for fd in (*open_ends, self._wake):
             poller.register(fd, select.POLLIN)
-        ended = False
+        ended: float | None = None
         while open_ends:
-            ready = [fd for fd, _ in poller.poll(LINGER * 1000 if ended else None)]
-            if ended and not ready:
+            ready = [fd for fd, _ in poller.poll(None if ended is None else LINGER * 1000)]
+            if ended is not None and (not ready or time.monotonic() - ended > LINGER_AT_MOST):
                 return
             for fd in sorted(ready):
                 if fd == self._wake:
-                    ended = True
+                    ended = time.monotonic()
                     poller.unregister(fd)
                     continue
                 chunk = os.read(fd, CHUNK)
@@ -97,7 +111,12 @@ class Pump:
                     poller.unregister(fd)
 
     def _take(self, fd: int, chunk: bytes) -> None:
-        self._sink.write(chunk)
+        try:
+            # After a failure the rest is still taken: the command must not be stopped by it half-way.
+            if self._failed is None:
+                self._sink.write(chunk)
+        except OSError as error:
+            self._failed = error
         if fd != self._out:
             return
         self._kept.append(chunk)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
 
     from kvmdocs.catalog import Entry
+    from kvmdocs.errors import KvmdocsError
     from kvmdocs.executor import Outcome
     from kvmdocs.guides import Block
     from kvmdocs.model import Record
@@ -43,6 +44,7 @@ class Unit:
         self.project: Project = Project(root)
         self.wanted: list[str] = []
         self._outcome: Outcome | None = None
+        self._wrong: dict[str, KvmdocsError] = {}
 
     @property
     def outcome(self) -> Outcome:
@@ -53,24 +55,54 @@ class Unit:
         return self._outcome
 
     def run(self) -> None:
-        """Run all that the selected items need."""
+        """Run all that the selected items need. What keeps all of it from running is told by each of them."""
         from kvmdocs import report
         from kvmdocs.cli import wants_all
-        from kvmdocs.executor import Executor
+        from kvmdocs.errors import Interrupted, KvmdocsError
+        from kvmdocs.executor import Executor, Outcome
 
         names = [name for name in dict.fromkeys(self.wanted) if name in self.project.catalog.entries]
-        self._outcome = Executor(self.project, report.Lines(sys.__stderr__), require=wants_all()).run(names)
+        sound = [name for name in names if self._is_sound(name)]
+        try:
+            self._outcome = Executor(self.project, report.Lines(sys.__stderr__), require=wants_all()).run(sound)
+        except Interrupted as error:
+            raise KeyboardInterrupt from error
+        except KvmdocsError as error:
+            self._outcome = Outcome()
+            self._wrong.update(dict.fromkeys(sound, error))
+
+    def _is_sound(self, name: str) -> bool:
+        """Whether all that a recipe builds on is there, without a circle."""
+        from kvmdocs import graph
+        from kvmdocs.errors import CatalogError
+
+        catalog = self.project.catalog
+        try:
+            graph.in_order(graph.closure([name], lambda one: [wanted.name for wanted in catalog.get(one).recipe.inputs]))
+        except CatalogError as error:
+            told = [problem for problem in catalog.problems if problem.evidence.recipe == name]
+            self._wrong[name] = (told or [error])[0].seen(place=catalog.get(name).place)
+            return False
+        return True
 
     def record(self, name: str) -> Record:
         """A recipe's record; the test is skipped or fails as the recipe did."""
         from kvmdocs.model import Status
 
-        record = self.outcome.records[name]
+        outcome = self.outcome
+        if name in self._wrong:
+            raise self._wrong[name]
+        record = outcome.records[name]
         if record.status is Status.SKIPPED:
-            pytest.skip(record.reason)
+            skip(record.reason)
         if record.status is Status.FAILED:
             raise RecipeDidFail(record)
         return record
+
+
+def skip(reason: str) -> NoReturn:
+    """Skip the item that runs; pytest shows its place, not this one."""
+    raise pytest.skip.Exception(reason, _use_item_location=True)
 
 
 class RecipeDidFail(Exception):
@@ -128,6 +160,13 @@ class _File(pytest.File):
         assert unit is not None  # pytest_collect_file has seen to it
         return unit
 
+    def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
+        """The engine's own errors without a traceback."""
+        from kvmdocs.errors import KvmdocsError
+
+        error = excinfo.value
+        return error.report() if isinstance(error, KvmdocsError) else super().repr_failure(excinfo)
+
 
 class GuideFile(_File):
     """A guide; its items are its blocks, and what is wrong with it as a whole."""
@@ -165,6 +204,10 @@ class _Item(pytest.Item):
         """Names of the recipes this item looks at."""
         raise NotImplementedError
 
+    def locate(self, line: int) -> None:
+        """Put file and line into JUnit's XML, whose current form has no attributes for them."""
+        self.user_properties += [("file", self.unit.project.catalog.shown(self.path)), ("line", line)]
+
     def mark(self, names: list[str]) -> None:
         """Put on the markers that follow from what recipes declare."""
         for name in names:
@@ -199,6 +242,7 @@ class RecipeItem(_Item):
     def __init__(self, *, entry: Entry, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._entry = entry
+        self.locate(entry.place.line)
         self.mark([entry.recipe.name])
 
     def needs(self) -> list[str]:
@@ -220,6 +264,7 @@ class BlockItem(_Item):
     def __init__(self, *, block: Block, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._block = block
+        self.locate(block.line)
         self.mark(self.needs())
 
     def needs(self) -> list[str]:
@@ -242,7 +287,7 @@ class BlockItem(_Item):
             except pytest.skip.Exception as skipped:
                 reasons.append(f"{name}: {skipped.msg}")
         if reasons and len(reasons) == len(shown):
-            pytest.skip("; ".join(reasons))
+            skip("; ".join(reasons))
 
     def _execute(self, note: Callable[[str, ShowOptions], None]) -> None:
         """Execute the block after the earlier ones of its session."""

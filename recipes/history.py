@@ -148,7 +148,8 @@ def _cell(frame: Frame | None) -> str:
     if frame is None:
         return "—"
     place = f"{frame.file}:{frame.line}" if frame.line else frame.file
-    return f"`{frame.function}`<br>{place}"
+    # A long name may be broken after an underscore, and nowhere else.
+    return f"<code>{frame.function.replace('_', '_<wbr>')}</code><br>{place}"
 
 
 def _verdict(pair: Pair, words: Words) -> str:

@@ -35,8 +35,10 @@ _INNER_QEMU = """\
 # The machine whose system calls are watched.
 truncate -s 1M /tmp/disk.img
 exec qemu-system-x86_64 -accel kvm -cpu host -m 64M -L /firmware \\
-    -kernel /inner/bzImage -initrd /inner/initramfs.cpio.gz -append "console=ttyS0 quiet panic=-1" \\
-    -drive file=/tmp/disk.img,format=raw,if=none,id=disk -device virtio-blk-pci,drive=disk \\
+    -kernel /inner/bzImage -initrd /inner/initramfs.cpio.gz \\
+    -append "console=ttyS0 quiet panic=-1" \\
+    -drive file=/tmp/disk.img,format=raw,if=none,id=disk \\
+    -device virtio-blk-pci,drive=disk \\
     -nodefaults -display none -no-reboot -serial stdio
 """
 
@@ -70,8 +72,7 @@ def kvm_calls(sh: Shell, qemu_optimised: Path, linux_build: Kernel) -> dict[str,
     Returns:
         How often each request was made, by its name.
     """
-    with sh.section("pack"):
-        outer = _pack(sh, qemu_optimised, linux_build)
+    outer = _pack(sh, qemu_optimised, linux_build)
     with ExitStack() as stack:
         with sh.section("start"):
             vm = stack.enter_context(
@@ -101,7 +102,7 @@ def _look(sh: Shell, vm: Machine) -> None:
         vm.guest("grep -m 1 /dev/kvm /tmp/calls")
         vm.guest("grep -E -m 2 'KVM_GET_API_VERSION|KVM_CREATE_VM,' /tmp/calls")
     with sh.section("memory"):
-        regions = vm.guest("grep KVM_SET_USER_MEMORY_REGION /tmp/calls | head -n 2")
+        regions = vm.guest("sed -n 's/.*KVM_SET_USER_MEMORY_REGION, //p' /tmp/calls | head -n 2")
         assert "guest_phys_addr=0," in regions, regions
     with sh.section("vcpu"):
         vm.guest('for name in CREATE_VCPU SET_CPUID2 SET_REGS; do grep -m 1 "KVM_$name" /tmp/calls; done')
@@ -120,9 +121,9 @@ def count(table: str) -> dict[str, int]:
 
 def _pack(sh: Shell, qemu: Path, kernel: Kernel) -> Guest:
     """Pack a guest that holds all the inner machine needs: QEMU, firmware, KVM's modules, a kernel and its initramfs."""
-    inner = build_initramfs(sh, init=_INNER_INIT, name="inner")
-    sh.strip("-o", qemu.name, qemu)
-    script = sh.write("inner.sh", _INNER_QEMU, 0o755)
+    with sh.section("inner"):
+        script = sh.write("inner.sh", _INNER_QEMU, 0o755)
+        inner = build_initramfs(sh, init=_INNER_INIT, name="inner")
     files = {
         "/bin/inner": script,
         "/inner/bzImage": kernel.image,
@@ -130,7 +131,10 @@ def _pack(sh: Shell, qemu: Path, kernel: Kernel) -> Guest:
         **{f"/firmware/{name}": _firmware(qemu, name) for name in FIRMWARE},
         **{f"/lib/modules/{module.name}": module for module in kernel.modules},
     }
-    return Guest(kernel.image, build_initramfs(sh, files=files, programs=(sh.workspace / qemu.name, "strace"), name="outer"))
+    with sh.section("pack"):
+        sh.strip("-o", qemu.name, qemu)
+        programs = (sh.workspace / qemu.name, "strace")
+        return Guest(kernel.image, build_initramfs(sh, files=files, programs=programs, name="outer"))
 
 
 def _firmware(qemu: Path, name: str) -> Path:

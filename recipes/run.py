@@ -115,16 +115,17 @@ UUID = "2015c0de-0000-4000-8000-000000000001"
 @recipe(tools=FIRMWARE, memory="1G", disk="128M", timeout="15m", expects="8s")
 def command_line(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: Accelerator) -> None:
     """Try a command line of 2015 option by option, then start the same machine with the options of today."""
-    with sh.section("refused"):
-        sh.run(qemu_debug, "-realtime", "mlock=off", "-version", _ok_code=[1])
-        sh.run(qemu_debug, "-chardev", "socket,id=charmonitor,path=monitor.sock,server,nowait", "-version")
+    qemu = f"./{qemu_debug.name}"
+    with sh.section("refused"), sh.cd(qemu_debug.parent):
+        sh.run(qemu, "-realtime", "mlock=off", "-version", _ok_code=[1])
+        sh.run(qemu, "-chardev", "socket,id=charmonitor,path=monitor.sock,server,nowait", "-version")
         # What the next three say differs between versions: accepted, deprecated, or gone.
-        sh.run(qemu_debug, "-no-hpet", "-version", _ok_code=[0, 1])
-        sh.line(f"{qemu_debug} -machine help | grep i440fx | tail -n 3", _ok_code=[0, 1])
-        sh.line(f"{qemu_debug} -device virtio-blk-pci,help | grep -w scsi", _ok_code=[0, 1])
-    with sh.section("network"):
+        sh.run(qemu, "-no-hpet", "-version", _ok_code=[0, 1])
+        sh.line(f"{qemu} -machine help | grep i440fx | tail -n 3", _ok_code=[0, 1])
+        sh.line(f"{qemu} -device virtio-blk-pci,help | grep -w scsi", _ok_code=[0, 1])
+    with sh.section("network"), sh.cd(qemu_debug.parent):
         # A QEMU built without libslirp has no network of its own; then the card is plugged into a hub with nothing else in it.
-        backends = sh.run(qemu_debug, "-netdev", "help").split()
+        backends = sh.run(qemu, "-netdev", "help").split()
     network = "user" if "user" in backends else "hubport,hubid=0"
     with ExitStack() as stack:
         with sh.section("today"):

@@ -219,7 +219,7 @@ def test_an_inline_recipe_is_tested_with_its_block(project):
 def test_other_files_are_left_to_pytest(project):
     (project.root / "README.md").write_text('```python exec="on"\nnothing.show()\n```\n')
     (project.root / "test_plain.py").write_text("def test_plain():\n    assert True\n")
-    status, told = pytest_in(project, "README.md", "test_plain.py", "--collect-only", "-q")
+    _, told = pytest_in(project, ".", "--collect-only", "-q")
     assert "test_plain.py::test_plain" in told
     assert "README.md::" not in told
 

@@ -1,0 +1,74 @@
+"""The guides as texts: both languages in step, every diagram drawable."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kvmdocs.guides import find_blocks
+
+ROOT = Path(__file__).resolve().parent.parent
+ENGLISH, CHINESE = ROOT / "docs" / "en", ROOT / "docs" / "zh"
+PAGES = sorted(str(path.relative_to(ENGLISH)) for path in ENGLISH.rglob("*.md"))
+FENCE = re.compile(r"^(`{3,}).*?^\1\s*$", re.MULTILINE | re.DOTALL)
+
+
+def test_both_languages_have_the_same_pages():
+    assert PAGES == sorted(str(path.relative_to(CHINESE)) for path in CHINESE.rglob("*.md"))
+
+
+def headings(page):
+    text = FENCE.sub("", page.read_text("utf-8"))
+    found = re.findall(r"^(#{1,3}) .*?(?:\{[^}]*#([\w-]+)[^}]*\})?$", text, re.MULTILINE)
+    return [(len(level), name) for level, name in found]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_headings_and_blocks_are_in_step(page):
+    assert headings(ENGLISH / page) == headings(CHINESE / page)
+    shown = [
+        [re.findall(r"(\w+)\.show\((?:section=)?(\"[^\"]*\")?", block.code) for block in find_blocks(language / page)]
+        for language in (ENGLISH, CHINESE)
+    ]
+    assert shown[0] == shown[1]
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium on this host")
+def test_every_diagram_can_be_drawn(tmp_path):
+    diagrams = {
+        f"{path.relative_to(ROOT)} diagram {number}": code
+        for path in sorted((ROOT / "docs").rglob("*.md"))
+        for number, code in enumerate(re.findall(r"```mermaid\n(.*?)```", path.read_text("utf-8"), re.DOTALL), 1)
+    }
+    assert diagrams
+    (script,) = (ROOT / "overrides").rglob("mermaid.min.js")
+    page = tmp_path / "page.html"
+    page.write_text(
+        f"""<!doctype html><meta charset="utf-8"><pre id="told">nothing</pre><script src="{script.as_uri()}"></script><script>
+        (async () => {{
+          const told = {{}};
+          for (const [name, code] of Object.entries({json.dumps(diagrams)})) {{
+            try {{ await mermaid.parse(code); }} catch (error) {{ told[name] = String(error.message || error); }}
+          }}
+          document.getElementById("told").textContent = JSON.stringify(told);
+        }})();
+        </script>""",
+        "utf-8",
+    )
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--allow-file-access-from-files"]
+    done = subprocess.run(
+        ["chromium", *flags, f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=20000", "--dump-dom", page.as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    told = re.search(r'<pre id="told">(.*?)</pre>', done.stdout, re.DOTALL)
+    assert told
+    assert json.loads(html.unescape(told[1])) == {}
