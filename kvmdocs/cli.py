@@ -109,10 +109,10 @@ def list_recipes(project: Path | None, as_json: bool) -> None:
     known = Project(project)
     if as_json:
         click.echo(json.dumps({"schema": 1, "recipes": report.listing(known.catalog)}, indent=2, ensure_ascii=False))
-        return
-    for entry in report.listing(known.catalog):
-        builds = f"  ← {', '.join(entry['builds_on'])}" if entry["builds_on"] else ""
-        click.echo(f"{entry['name']:<28} {entry['title']}{builds}")
+    else:
+        for entry in report.listing(known.catalog):
+            builds = f"  ← {', '.join(entry['builds_on'])}" if entry["builds_on"] else ""
+            click.echo(f"{entry['name']:<28} {entry['title']}{builds}")
     for problem in known.catalog.problems:
         click.echo(f"\n{problem.report()}", err=True)
     if known.catalog.problems:

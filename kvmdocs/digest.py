@@ -104,6 +104,7 @@ class Code:
     def __post_init__(self) -> None:
         self._modules: dict[str, Module | None] = {}
         self._texts: dict[tuple[str, str], str] = {}
+        self._edges: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
 
     def digest(self, module: str, name: str) -> str:
         """SHA-256 of the definition of `name` in `module` and of all it reaches.
@@ -130,9 +131,16 @@ class Code:
             if not nodes:
                 continue
             found[place] = f"{what} {self._text(where, what, nodes)}"
-            for node in nodes:
-                todo.extend(self._reached(source, node))
+            todo.extend(self._next(source, what, nodes))
         return found
+
+    def _next(self, source: Module, name: str, nodes: tuple[ast.AST, ...]) -> tuple[tuple[str, str], ...]:
+        """The definitions that one refers to; found once, since most recipes reach the same lab."""
+        place = (source.name, name)
+        if place not in self._edges:
+            reached = (target for node in nodes for target in self._reached(source, node))
+            self._edges[place] = tuple(dict.fromkeys(reached))
+        return self._edges[place]
 
     def _text(self, module: str, name: str, nodes: tuple[ast.AST, ...]) -> str:
         place = (module, name)

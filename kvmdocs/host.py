@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -137,6 +138,21 @@ class Capabilities:
             self._tried[need] = self._remembered(need) or self._try(need)
         return self._tried[need]
 
+    def believe(self, what: str, attempt: Callable[[], Tried]) -> Tried:
+        """Try something of the caller's, or believe an earlier try that went well; failures are tried again every time.
+
+        Args:
+            what: A text that is another one when the outcome may be another.
+            attempt: How it is tried.
+        """
+        if what not in self._tried:
+            tried = self._remembered(what) or attempt()
+            if tried.able:
+                self._tried[what] = tried
+                self._remember(what, tried)
+            return tried
+        return self._tried[what]
+
     def _try(self, need: str) -> Tried:
         kind, _, argument = need.partition(":")
         if kind == "setting":
@@ -181,15 +197,22 @@ class Capabilities:
     def _remembered(self, need: str) -> Tried | None:
         if need.startswith("setting:"):
             return None
-        entry = self._load().get(self._identity(need))
+        entry = self._entries.get(self._identity(need))
         if entry is None or not 0 <= time.time() - entry["at"] < self._settings["limits.tries_age"]:
             return None
         return Tried(entry["able"], entry["reason"])
 
     def _remember(self, need: str, tried: Tried) -> None:
+        if self._remembered(need) == tried:
+            return
         entries = self._load()
         entries[self._identity(need)] = {"able": tried.able, "reason": tried.reason, "at": time.time()}
         write_whole(self._path, json.dumps(entries, indent=1).encode())
+        self._entries = entries
+
+    @cached_property
+    def _entries(self) -> dict[str, dict[str, Any]]:
+        return self._load()
 
     def _load(self) -> dict[str, dict[str, Any]]:
         try:
@@ -201,6 +224,7 @@ class Capabilities:
     def forget(self) -> None:
         """Try everything anew."""
         self._path.unlink(missing_ok=True)
+        self._entries = {}
         self._tried.clear()
 
 

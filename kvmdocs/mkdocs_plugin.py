@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from markdown_exec import formatter
+from mkdocs import plugins
 from mkdocs.config import config_options
 from mkdocs.config.base import Config
 from mkdocs.exceptions import PluginError
@@ -30,6 +32,7 @@ from kvmdocs.settings import find_root
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markdown import Markdown
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.livereload import LiveReloadServer
     from mkdocs.structure.pages import Page
@@ -59,6 +62,15 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         """Remember whether somebody edits while this runs. Its mere presence keeps the plugin alive between builds."""
         del dirty
         self._serving = command == "serve"
+
+    @plugins.event_priority(-50)  # after markdown-exec has put its fences there
+    def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
+        """Let what only shows recipes into the page as the HTML it is; see `as_html`."""
+        if self.config.enabled:
+            for fence in config.mdx_configs.get("pymdownx.superfences", {}).get("custom_fences", []):
+                if fence["name"] in {"python", "py"} and fence["format"] is formatter:
+                    fence["format"] = as_html
+        return config
 
     def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
         """Run all that this site's guides ask for.
@@ -155,6 +167,17 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
                 if (project.root / name).exists():
                     server.watch(str(project.root / name))
         return server
+
+
+def as_html(source: str, language: str, css_class: str, options: dict[str, Any], md: Markdown, **kwargs: Any) -> str:
+    """markdown-exec's formatter, with its option ``html`` set for a block that prints nothing but transcripts.
+
+    By default markdown-exec runs a block's output through a Markdown converter that it makes for that block. A transcript is HTML and comes
+    out as it went in, so a site of many transcripts spends much of its time on that.
+    """
+    only_shows = ".show(" in source and "print(" not in source and "render=" not in source
+    given = {**options, "html": True} if only_shows and not options.get("source") else options
+    return formatter(source, language, css_class, given, md, **kwargs)
 
 
 def _forget_modules(root: Path) -> None:

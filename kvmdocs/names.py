@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 WIDTH = 96
@@ -21,7 +21,8 @@ KEY_LENGTH = 16
 
 _NEIGHBOUR = re.compile(rf"\.\./(\w+)-[0-9a-f]{{{KEY_LENGTH}}}(?![0-9a-f])")
 
-_SAFE = re.compile(r"[\w@%+=:,./~$-]+", re.ASCII)
+_SAFE = re.compile(r"(?!~)(?:[\w@%+,./~-]|[=:](?!~))+", re.ASCII)
+"""What a shell takes as it is. It expands a tilde at the beginning of a word, and in ``a=~`` and ``a:~``."""
 
 
 @dataclass
@@ -49,27 +50,41 @@ class Names:
 
     def readable(self, text: str) -> str:
         """`text` as a reader may see it; text that names nothing of this host comes back as it is."""
-        text = self._workspace.sub(lambda found: f"{self.lab}/{found[1]}", text)
+        return self._replaced(text, "~")
+
+    def _replaced(self, text: str, tilde: str) -> str:
+        """The same with something else for the tilde that stands for the reader's home."""
+        lab = _at_home(self.lab, tilde)
+        text = self._workspace.sub(lambda found: f"{lab}/{found[1]}", text)
         # A build directory names its source tree relatively, and so do the debugger and the compiler.
         text = _NEIGHBOUR.sub(r"../\1", text)
+        put_in = tuple(_at_home(shown, tilde) for shown in self.masks.values())
         for secret in sorted(self.masks, key=len, reverse=True):
-            text = text.replace(secret, self.masks[secret])
+            shown = _at_home(self.masks[secret], tilde)
+            if secret[0] == "/":
+                text = _whole_path(secret, put_in).sub(shown.replace("\\", r"\\"), text)
+            else:
+                text = text.replace(secret, shown)
         return text
 
     def argument(self, argument: str) -> str:
         """One argument of a command as it is typed, quoted where a shell needs it.
 
-        A tilde is only expanded at the beginning of a word, so a lab path further in is written with ``$HOME``.
+        A tilde is only expanded at the beginning of a word, so a path of the lab further in is written with ``$HOME``.
         """
-        shown = self.readable(argument)
-        if shown.startswith(self.lab) and self.lab not in shown[1:]:
-            if _SAFE.fullmatch(shown):
-                return shown
-            return f"{self.lab}/{shlex.quote(shown[len(self.lab) + 1 :])}"
-        if self.lab in shown and self.lab.startswith("~/"):
-            expanded = shown.replace(self.lab, f"$HOME/{self.lab[2:]}")
-            return expanded if _SAFE.fullmatch(expanded) else '"' + re.sub(r'(["`\\])', r"\\\1", expanded) + '"'
-        return shown if shown and _SAFE.fullmatch(shown) and "$" not in shown else shlex.quote(shown)
+        # No argument holds a NUL: it tells the home that was put in from a tilde that the command is meant to get.
+        shown = self._replaced(argument, "\0")
+        if "\0" not in shown:
+            return _quoted(shown)
+        if shown.startswith("\0/") and "\0" not in shown[1:]:
+            if _SAFE.fullmatch(shown[1:]):
+                return f"~{shown[1:]}"
+            head = f"{self.lab}/" if shown.startswith(f"\0{self.lab[1:]}/") else "~/"
+            return head + _quoted(shown[len(head) :])
+        if _SAFE.fullmatch(shown.replace("\0", "")):
+            return shown.replace("\0", "$HOME")
+        escaped = re.sub(r'(["`\\$])', r"\\\1", shown)
+        return f'"{escaped}"'.replace("\0", "$HOME")
 
     def command(self, argv: list[str], *, option_a_line: bool = False) -> str:
         """A command line as a reader types it, wrapped at its options.
@@ -98,6 +113,26 @@ class Names:
         if not self.lab.startswith("~/"):
             return shown
         return re.sub(rf"(?<=[^\s(;|&]){re.escape(self.lab)}", f"$HOME/{self.lab[2:]}", shown)
+
+
+def _at_home(path: str, tilde: str) -> str:
+    """A path of the reader's with something else for its tilde."""
+    return tilde + path[1:] if path == "~" or path.startswith("~/") else path
+
+
+@lru_cache(maxsize=64)
+def _whole_path(path: str, put_in: tuple[str, ...]) -> re.Pattern[str]:
+    """Finds a path, but not where its text is part of another: ``/src`` is not in ``/usr/src``, nor in ``/src-2``, nor behind another that was found.
+
+    What stands before it in a command or an output may be an option (``-I/src``), a colour's code or ``file://``.
+    """
+    before = r"(?:(?<![\w./~])|(?<=-[A-Za-z])|(?<=[\d\[]m)|(?<=://))"
+    not_behind = "".join(f"(?<!{re.escape(text)})" for text in put_in if text)
+    return re.compile(rf"{not_behind}{before}{re.escape(path)}(?![\w-]|\.\w)", re.ASCII)
+
+
+def _quoted(word: str) -> str:
+    return word if _SAFE.fullmatch(word) else shlex.quote(word)
 
 
 def _is_option(word: str) -> bool:

@@ -142,7 +142,10 @@ def _clean(data: bytes, names: Names | None) -> str:
 def _rewrite(path: Path, names: Names) -> None:
     """Make a log readable in place, a few lines at a time, so that its size costs no memory."""
     fresh = path.with_suffix(".readable")
-    with path.open("r", encoding="utf-8", errors="replace", newline="\n") as source, fresh.open("w", encoding="utf-8") as target:
+    with (
+        path.open("r", encoding="utf-8", errors="replace", newline="\n") as source,
+        fresh.open("w", encoding="utf-8") as target,
+    ):
         while lines := source.readlines(1 << 20):
             target.write(_clean("".join(lines).encode("utf-8", "replace"), names))
     fresh.replace(path)

@@ -18,7 +18,8 @@ from kvmdocs.executor import Executor, Outcome
 from kvmdocs.model import Freshness, Record, Status
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe, ShowOptions
-from kvmdocs.render import Language, stamp, transcript
+from kvmdocs.render import Language, stamp
+from kvmdocs.rendered import cached_transcript
 
 LANGUAGE = "KVMDOCS_LANGUAGE"
 """Environment variable with the language of pages rendered without the plugin."""
@@ -74,7 +75,9 @@ class Publisher:
         if options.render is not None and record.status is Status.PASSED:
             shown = options.render(values.decode(record.value, self.project.store.work))
             return f"{shown}\n\n{stamp(record, self.language, freshness=fresh)}\n"
-        return transcript(record, options, self.language, freshness=fresh, logs=lambda name: self.links(record, name))
+        return cached_transcript(
+            self.project.store, record, options, self.language, fresh, lambda name: self.links(record, name)
+        )
 
     def _check_section(self, record: Record, options: ShowOptions) -> None:
         if options.section is None or record.status is Status.SKIPPED:

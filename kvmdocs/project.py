@@ -13,7 +13,7 @@ import platformdirs
 
 from kvmdocs.catalog import Catalog
 from kvmdocs.errors import CatalogError
-from kvmdocs.host import Capabilities
+from kvmdocs.host import Capabilities, Tried
 from kvmdocs.packages import detect_manager, typed
 from kvmdocs.recipe import Recipe
 from kvmdocs.settings import Settings, find_root
@@ -120,7 +120,14 @@ class Project:
 
     def missing_tools(self, names: tuple[str, ...]) -> list[str]:
         """Those of these tools that the host lacks."""
-        return [missing.tool for missing in self.tools.missing(names)]
+        return [name for name in names if not self._is_there(name)]
+
+    def _is_there(self, name: str) -> bool:
+        """Whether the host has a tool. What takes a process to find out is believed for `limits.tries_age` seconds once it was there."""
+        tool = self.tools.get(name)
+        if not tool.module and not tool.run:
+            return not tool.lacking()
+        return self.capabilities.believe(f"tool:{name} {tool.identity()}", lambda: Tried(not tool.lacking())).able
 
     def install_advice(self, names: tuple[str, ...]) -> str:
         """The command that installs those of these tools that the host lacks."""

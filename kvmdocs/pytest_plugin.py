@@ -162,6 +162,7 @@ class _File(pytest.File):
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         """The engine's own errors without a traceback."""
+        del style
         from kvmdocs.errors import KvmdocsError
 
         error = excinfo.value

@@ -178,8 +178,9 @@ class Shell:
         """
         if name.startswith("_"):
             raise AttributeError(name)
-        command = self._command(name.replace("_", "-") if _which(name) is None else name)
-        return lambda *args, **kwargs: self._call(command, name.replace("_", "-"), args, kwargs)
+        program = name.replace("_", "-") if _which(name) is None else name
+        command = self._command(program)
+        return lambda *args, **kwargs: self._call(command, program, args, kwargs)
 
     def run(self, program: str | Path, *args: Any, **kwargs: Any) -> str:
         """Run a program by its path or name.
@@ -200,7 +201,7 @@ class Shell:
 
     def _found(self, program: str | Path, kwargs: dict[str, Any]) -> str:
         """The program's name, or its path from the directory the step runs in, not from the worker's."""
-        return str(Path(kwargs.get("_cwd", self._cwd), program)) if "/" in str(program) else str(program)
+        return str(self._cwd / kwargs.get("_cwd", "") / program) if "/" in str(program) else str(program)
 
     def _command(self, program: str) -> Any:
         if program not in self._commands:
@@ -216,7 +217,7 @@ class Shell:
     def _call(self, command: Any, program: str, args: tuple[Any, ...], kwargs: dict[str, Any], *, shown: str = "") -> str:
         """Run a command through the `sh` package and record it as a step."""
         _refuse(kwargs)
-        cwd = Path(kwargs.pop("_cwd", self._cwd))
+        cwd = self._cwd / kwargs.pop("_cwd", "")
         fed = kwargs.get("_in")
         typed = shown or self.names.command([program, *_words(command, args, kwargs)])
         step = self._begin(self.where, typed, cwd=cwd, stdin=fed if isinstance(fed, str) else None)
@@ -224,8 +225,11 @@ class Shell:
         try:
             done = command(*args, **{**self._special(pump, cwd), **kwargs, "_return_cmd": True})
             step.status = done.exit_code
-        except (_sh.ErrorReturnCode, _sh.TimeoutException) as error:
+        except _sh.ErrorReturnCode as error:
             step.status = error.exit_code
+            raise
+        except _sh.TimeoutException as error:
+            step.status = -(error.exit_code or 0)  # this exception has it with the sign turned round
             raise
         finally:
             printed = pump.finish()
@@ -246,12 +250,13 @@ class Shell:
             label: The machine or terminal it is shown under.
             **kwargs: Special arguments of the `sh` package.
         """
-        folder = cwd or self._cwd
+        folder = self._cwd / (cwd or "")
+        command = self._command(self._found(program, {"_cwd": folder}))
         shown = self.names.command([str(program), *map(str, args)], option_a_line=True)
         step = self._begin(self.where, shown, cwd=folder, machine=label, background=True)
         pump = Pump(step)
         special = {"_bg": True, "_bg_exc": False, "_ok_code": range(-64, 256), **self._special(pump, folder), **kwargs}
-        running = self._command(self._found(program, {"_cwd": folder}))(*args, **special, _return_cmd=True)
+        running = command(*args, **special, _return_cmd=True)
         pump.started()
         spawned = Spawned(running, step, pump)
         self._spawned.append(spawned)
@@ -397,12 +402,16 @@ def _refuse(kwargs: dict[str, Any]) -> None:
             )
 
 
+_SPELLING = ("_long_sep", "_long_prefix")
+"""Special arguments that say how the `sh` package writes options."""
+
+
 def _which(name: str) -> str | None:
     return shutil.which(name)
 
 
 def _words(command: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
     """The arguments as the `sh` package will pass them: lists flattened, keywords made options."""
-    options = {name: value for name, value in kwargs.items() if not name.startswith("_")}
+    options = {name: value for name, value in kwargs.items() if not name.startswith("_") or name in _SPELLING}
     # A baked command in text form is the one public view of that flattening.
     return shlex.split(str(command.bake(*args, **options)))[1:] if args or options else []

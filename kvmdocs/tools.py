@@ -7,6 +7,7 @@ of its name. Programs are looked for on the ``PATH`` that recipes see.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
@@ -143,7 +144,8 @@ class Tool:
         chooser) which stays as it is when what it starts changes.
         """
         if self.module:
-            return self._ask() or ""
+            described = _described(self.module)
+            return _state(described) if described else self._ask() or ""
         if self.files:
             path = self._file()
             return _state(str(path)) if path else ""
@@ -260,6 +262,16 @@ def _answer(command: tuple[str, ...]) -> str | None:
             os.killpg(process.pid, signal.SIGKILL)
             return None
     return None if process.returncode else text.decode("utf-8", "replace")
+
+
+def _described(module: str) -> str | None:
+    """The file that tells pkg-config of a library, found without asking it; None when it lies where only pkg-config looks."""
+    told = [
+        folder for name in ("PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR") for folder in os.environ.get(name, "").split(os.pathsep)
+    ]
+    usual = ("/usr/local/lib", "/usr/local/lib/*", "/usr/lib", "/usr/lib/*", "/usr/lib64", "/usr/share")
+    patterns = [*filter(None, told), *(f"{folder}/pkgconfig" for folder in usual)]
+    return next((path for pattern in patterns for path in sorted(glob.glob(f"{pattern}/{module}.pc"))), None)
 
 
 def _version_line(text: str) -> str | None:

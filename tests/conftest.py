@@ -11,12 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from kvmdocs import report
 from kvmdocs.executor import Executor, Outcome
 from kvmdocs.project import Project
 
 pytest_plugins = ["pytester"]
+
+# The same examples on every run and no clock: a busy machine must not turn a test red. `--hypothesis-profile=search` looks for more.
+hypothesis_settings.register_profile(
+    "kvmdocs", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.register_profile("search", deadline=None, max_examples=2000, database=None)
+hypothesis_settings.load_profile("kvmdocs")
 
 ENGINE = Path(__file__).resolve().parent.parent
 

@@ -20,7 +20,7 @@ FENCE = re.compile(r"^(`{3,}).*?^\1\s*$", re.MULTILINE | re.DOTALL)
 
 
 def test_both_languages_have_the_same_pages():
-    assert PAGES == sorted(str(path.relative_to(CHINESE)) for path in CHINESE.rglob("*.md"))
+    assert sorted(str(path.relative_to(CHINESE)) for path in CHINESE.rglob("*.md")) == PAGES
 
 
 def headings(page):
@@ -63,7 +63,14 @@ def test_every_diagram_can_be_drawn(tmp_path):
     )
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--allow-file-access-from-files"]
     done = subprocess.run(
-        ["chromium", *flags, f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=20000", "--dump-dom", page.as_uri()],
+        [
+            "chromium",
+            *flags,
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+            page.as_uri(),
+        ],
         capture_output=True,
         text=True,
         timeout=120,

@@ -157,7 +157,7 @@ def test_a_circle_is_named(trial):
         @recipe()
         def two(sh: Shell, one: str) -> str: ...
         """)
-    with pytest.raises(CatalogError, match="one → two → one|two → one → two"):
+    with pytest.raises(CatalogError, match=r"one → two → one|two → one → two"):
         made.run("one")
 
 

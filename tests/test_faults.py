@@ -82,7 +82,7 @@ def test_kill_9_of_the_build_leaves_nothing(lab, moment):
     assert soon_nothing_left(lab.root)
     outcome = lab.run("quick")
     assert outcome.records["quick"].value == "1000"
-    assert not [path for path in (lab.root / "store").glob("v1/records/.*")]
+    assert not list((lab.root / "store").glob("v1/records/.*"))
 
 
 def test_something_was_there_to_be_ended(lab):

@@ -63,7 +63,7 @@ def read(page: Path) -> _Text:
 def article(page: Path) -> str:
     """The main part of a page, which is what its guide says."""
     html = page.read_text("utf-8")
-    return html[html.index('role="main"') : html.index("<footer class=\"col")]
+    return html[html.index('role="main"') : html.index('<footer class="col')]
 
 
 @pytest.fixture

@@ -102,7 +102,7 @@ def build_initramfs(
     with sh.cd(sh.workspace / root):
         sh.line("chmod -R u=rwX,go=rX . && find . -exec touch -h -d @0 {} +")
         pack = "find . -print0 | LC_ALL=C sort -z | cpio --null -o -H newc -R 0:0 --reproducible --quiet"
-        sh.line(f"{pack} | gzip -9n >../{archive.name}")
+        sh.line(f"{pack} | gzip -1n >../{archive.name}")
     return archive
 
 

@@ -1,0 +1,49 @@
+"""Rendered transcripts, kept in the store: a page that shows an old record need not colour it again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from kvmdocs import render
+from kvmdocs.errors import StoreError
+from kvmdocs.model import Freshness, Record
+from kvmdocs.recipe import ShowOptions
+from kvmdocs.render import Language, transcript
+from kvmdocs.store import Store, write_whole
+
+
+@lru_cache(maxsize=1)
+def renderer() -> str:
+    """Digest of the renderer's own code; another renderer gives another page."""
+    folder = Path(render.__file__).parent
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
+
+
+def cached_transcript(
+    store: Store,
+    record: Record,
+    options: ShowOptions,
+    language: Language,
+    freshness: Freshness,
+    logs: Callable[[str], str | None],
+) -> str:
+    """What `kvmdocs.render.transcript` gives, from the store if it was made before.
+
+    Raises:
+        GuideError: A note matches nothing.
+    """
+    links = [logs(step.output.log) for step in record.steps if step.output.log]
+    parts = [renderer(), record.key, record.started, record.reason, repr(options), language, freshness, repr(links)]
+    name = hashlib.sha256("\0".join(parts).encode()).hexdigest()
+    path = store.root / "rendered" / f"{name}.html"
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return path.read_text("utf-8")
+    made = transcript(record, options, language, freshness=freshness, logs=logs)
+    # A store that cannot be written still has records to show.
+    with contextlib.suppress(StoreError):
+        write_whole(path, made.encode())
+    return made

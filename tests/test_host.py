@@ -1,0 +1,158 @@
+"""The host: facts are read, capabilities are tried."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import socket
+import time
+
+import pytest
+
+from kvmdocs import host
+from kvmdocs.errors import CatalogError, SettingError, StoreError
+from kvmdocs.host import Capabilities, Tried
+from kvmdocs.settings import Settings
+from kvmdocs.store import Store
+
+
+@pytest.fixture
+def settings(tmp_path):
+    def made(**values) -> Settings:
+        loaded = Settings.load(tmp_path, {})
+        return Settings(tmp_path, loaded.values | {name.replace("__", "."): value for name, value in values.items()})
+
+    return made
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path / "store")
+
+
+def test_the_host_is_described(settings):
+    told = host.describe(settings(host__name="label", limits__cpus=3))
+    assert (told.name, told.machine, told.kernel, told.cpus) == ("label", platform.machine(), platform.release(), 3)
+    assert told.memory > 1 << 20
+    assert host.describe(settings()).name == socket.gethostname()
+
+
+def test_limits_come_from_the_settings_or_the_host(settings):
+    assert host.cpus(settings()) == len(os.sched_getaffinity(0))
+    assert host.memory(settings(limits__memory=5)) == 5
+    assert 0 < host.memory(settings()) < 1 << 50
+
+
+def test_every_fact_can_be_read_and_stays(settings):
+    names = tuple(host.FACTS)
+    told = host.facts(names)
+    assert told == host.facts(names)
+    assert all(isinstance(value, str) for value in told.values())
+    assert told["machine"] == platform.machine()
+
+
+def test_an_unknown_fact_is_an_error_with_those_that_are():
+    with pytest.raises(CatalogError, match="'moon'") as raised:
+        host.facts(("machine", "moon"))
+    assert "cpu-flags" in raised.value.evidence.advice
+
+
+def test_a_capability_nobody_knows_is_an_error(settings, store):
+    with pytest.raises(CatalogError, match="'fly'") as raised:
+        Capabilities(settings(), store).have("fly")
+    assert "ptrace" in raised.value.evidence.advice
+
+
+@pytest.mark.parametrize("name", host.TRIES)
+def test_every_try_gives_an_answer_and_a_reason_if_it_is_no(name):
+    tried = host.TRIES[name]()
+    assert tried.able is (tried.reason == "")
+
+
+def test_a_setting_can_be_needed(settings, store):
+    able = Capabilities(settings(trial__way="b"), store)
+    assert able.have("setting:trial.way=a|b") == Tried(True)
+    assert able.have("setting:trial.way=a|c") == Tried(False, "the setting trial.way is 'b'")
+    with pytest.raises(SettingError):
+        able.have("setting:trial.no=x")
+    assert not (store.root / "tries.json").exists()
+
+
+def test_a_server_is_reached_or_not(settings, store):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        open_port = settings(trial__url=f"http://127.0.0.1:{port}/x")
+        assert Capabilities(open_port, store).have("reach:trial.url") == Tried(True)
+    tried = Capabilities(settings(trial__url=f"git://127.0.0.1:{port}/y"), store).have("reach:trial.url")
+    assert not tried.able
+    assert "127.0.0.1 cannot be reached from this host" in tried.reason
+    assert "no URL" in Capabilities(settings(trial__url="nowhere"), store).have("reach:trial.url").reason
+
+
+def test_the_reasons_of_all_that_is_missing_are_told(settings, store):
+    able = Capabilities(settings(trial__one="a", trial__two="b"), store)
+    needs = ("setting:trial.one=a", "setting:trial.one=x", "setting:trial.two=y", "setting:trial.one=z")
+    assert able.missing(needs) == "the setting trial.one is 'a'; the setting trial.two is 'b'"
+    assert able.missing(()) == ""
+
+
+@pytest.fixture
+def tries(monkeypatch):
+    """A capability that counts how often it was tried."""
+    tried = []
+
+    def attempt() -> Tried:
+        tried.append(1)
+        return Tried(False, "no moon")
+
+    monkeypatch.setitem(host.TRIES, "moon", attempt)
+    return tried
+
+
+def test_what_was_tried_is_believed_for_a_while(settings, store, tries, monkeypatch):
+    for _ in range(3):
+        assert Capabilities(settings(), store).have("moon") == Tried(False, "no moon")
+    assert len(tries) == 1
+    later = time.time() + settings()["limits.tries_age"] + 1
+    monkeypatch.setattr(time, "time", lambda: later)
+    Capabilities(settings(), store).have("moon")
+    assert len(tries) == 2
+    monkeypatch.setattr(time, "time", lambda: later - 10**6)  # a clock that was set back
+    Capabilities(settings(), store).have("moon")
+    assert len(tries) == 3
+
+
+def test_another_boot_is_another_try(settings, store, tries, monkeypatch):
+    Capabilities(settings(), store).have("moon")
+    monkeypatch.setattr(host, "_boot", lambda: "another")
+    Capabilities(settings(), store).have("moon")
+    assert len(tries) == 2
+
+
+def test_what_was_tried_can_be_forgotten(settings, store, tries):
+    able = Capabilities(settings(), store)
+    able.have("moon")
+    able.have("moon")
+    able.forget()
+    able.have("moon")
+    assert len(tries) == 2
+
+
+@pytest.mark.parametrize("data", ["", "{", "[]", "null", '{"moon": 3}'])
+def test_damaged_tries_are_as_good_as_none(settings, store, tries, data):
+    (store.root).mkdir(parents=True)
+    (store.root / "tries.json").write_text(data)
+    assert Capabilities(settings(), store).have("moon").reason == "no moon"
+    assert any("moon" in name for name in json.loads((store.root / "tries.json").read_text()))
+
+
+def test_a_store_that_cannot_be_written_says_so(settings, tmp_path, tries):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError):
+        Capabilities(settings(), Store(tmp_path / "file")).have("moon")
+
+
+def test_now_is_in_utc():
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", host.now())
