@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kvmdocs import render
 from kvmdocs.errors import StoreError
-from kvmdocs.model import Freshness, Record
+from kvmdocs.model import Freshness, Record, Status
 from kvmdocs.recipe import ShowOptions
 from kvmdocs.render import Language, transcript
 from kvmdocs.store import Store, write_whole
@@ -36,8 +36,10 @@ def cached_transcript(
     Raises:
         GuideError: A note matches nothing.
     """
+    if record.status is not Status.PASSED:
+        return transcript(record, options, language, freshness=freshness, logs=logs)
     links = [logs(step.output.log) for step in record.steps if step.output.log]
-    parts = [renderer(), record.key, record.started, record.reason, repr(options), language, freshness, repr(links)]
+    parts = [renderer(), record.key, record.started, repr(options), language, freshness, repr(links)]
     name = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     path = store.root / "rendered" / f"{name}.html"
     with contextlib.suppress(OSError, UnicodeDecodeError):
