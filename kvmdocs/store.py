@@ -22,6 +22,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from functools import lru_cache
 from pathlib import Path
@@ -233,4 +234,8 @@ def _remove(folder: Path) -> None:
         os.chmod(path, 0o700)
         function(path)
 
-    shutil.rmtree(folder, onerror=again)
+    # Python 3.12 renamed the argument; both give the function, the path and something about the error.
+    if sys.version_info >= (3, 12):
+        shutil.rmtree(folder, onexc=again)
+    else:
+        shutil.rmtree(folder, onerror=again)
