@@ -93,6 +93,7 @@ class Step:
         section: The section of the recipe it belongs to, or None.
         machine: Label of the machine or terminal when the recipe uses several, else "".
         stdin: Text fed to the command or, for `Where.FILE`, the file's content.
+        mode: For `Where.FILE`, the permissions it was given, as chmod takes them; "" when it was given none.
         background: True when the command goes on while later steps run (``&``).
         status: Exit status; negative for a signal; None where there is none or it is still running.
         started: Seconds from the recipe's start to the step's.
@@ -106,6 +107,7 @@ class Step:
     section: str | None = None
     machine: str = ""
     stdin: str | None = None
+    mode: str = ""
     background: bool = False
     status: int | None = None
     started: float = 0.0

@@ -53,6 +53,7 @@ class LiveStep:
     background: bool
     started: float
     status: int | None = None
+    mode: str = ""
     ended: float | None = None
 
     def write(self, chunk: bytes | str) -> None:
@@ -299,6 +300,7 @@ class Shell:
         if mode is not None:
             target.chmod(mode)
         step = self._begin(Where.FILE, self.names.argument(str(path)), cwd=self._cwd, stdin=self.names.readable(text))
+        step.mode = f"{mode:o}" if mode is not None else ""
         self._end(step)
         return target
 
@@ -385,6 +387,7 @@ class Shell:
             section=step.section,
             machine=step.machine,
             stdin=step.stdin,
+            mode=step.mode,
             background=step.background,
             status=step.status,
             started=round(step.started - self._begun, 3),

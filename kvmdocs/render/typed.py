@@ -106,7 +106,8 @@ def _change(folder: str, *, make: bool) -> str:
 
 def _typed(step: Step, where: Where) -> str:
     if step.where is Where.FILE:
-        return _file(step.command, step.stdin or "")
+        chmod = f"\nchmod {step.mode} {step.command}" if step.mode else ""
+        return _file(step.command, step.stdin or "") + chmod
     command = step.command
     if step.stdin:
         command = _fed(command, step.stdin) if where in (*_SHELLS, Where.GUEST) else f"{command}\n{step.stdin.rstrip()}"

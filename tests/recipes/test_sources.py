@@ -10,8 +10,11 @@ from pathlib import Path
 import pytest
 
 from kvmdocs.errors import HostLacks, RecipeFailed, SettingError, Skipped, SourceRefused, TimedOut
+from kvmdocs.model import Freshness, Host, Record, Status
 from kvmdocs.names import Names
+from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
+from kvmdocs.render import Language, transcript
 from kvmdocs.shell import Shell
 from recipes.linux_sources import linux_git, linux_release, linux_source
 from recipes.qemu_sources import qemu_git, qemu_release, qemu_source
@@ -20,6 +23,7 @@ from tests.servers import SigningKey, Web, run, signing_key, silent_server, tagg
 pytestmark = [
     pytest.mark.skipif(shutil.which(tool) is None, reason=f"{tool} is not installed") for tool in ("curl", "git", "gpg", "xz")
 ]
+ROOT = Path(__file__).resolve().parents[2]
 VERSION = "1.2.3"
 STALL = 1.0
 
@@ -257,3 +261,28 @@ def test_choice_of_provider(shell: Shell, tmp_path: Path, source: Recipe, marker
     with pytest.raises(SettingError, match="floppy"):
         choose(release, git, None, provider="floppy")
     assert "release" in text_of(shell)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "location"),
+    [(qemu_release, ""), (linux_release, ""), (qemu_git, "/git/qemu"), (linux_git, "/git/linux")],
+    ids=lambda value: value.name if isinstance(value, Recipe) else "",
+)
+def test_the_pages_notes_hang_on_what_a_host_with_network_would_show(
+    recipe: Recipe, location: str, shell: Shell, web: Web, key: SigningKey
+) -> None:
+    """On a host that reaches upstream these recipes run, and a note that matches nothing would fail that host's build."""
+    given = arguments(web, key, "fingerprint" if recipe.name.startswith("qemu") else "keyid")
+    if location:
+        given["repository"] = f"{web.url}{location}"
+    else:
+        given["mirror"] = web.url
+    recipe(shell, **given)
+    host = Host("here", "system", "kernel", "x86_64", 1, 1)
+    record = Record(recipe.name, "k", Status.PASSED, host, "2026-01-01T00:00:00+00:00", steps=shell.steps())
+    asked = [request for request in Project(ROOT).catalog.requests if request.name == recipe.name]
+    assert {request.block.guide.relative_to(ROOT).parts[1] for request in asked} == {"en", "zh"}
+    for request in asked:
+        language = Language.of(request.block.guide.relative_to(ROOT).parts[1])
+        shown = transcript(record, request.options, language, freshness=Freshness.RAN)
+        assert shown.count("tr-mark") >= len(request.options.notes)

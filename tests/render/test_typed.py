@@ -93,3 +93,8 @@ def test_what_is_copied_feeds_the_command(tmp_path: Path, command: str, text: st
     (line,) = typed(host(command, stdin=text, cwd=None))
     done = subprocess.run(["bash", "-c", line], cwd=tmp_path, check=True, capture_output=True)
     assert done.stdout == text.encode()
+
+
+def test_a_file_that_is_a_program_is_made_one():
+    (line,) = typed(Step(Where.FILE, "init", stdin="#!/bin/sh\n", mode="755"))
+    assert line.endswith("EOF\nchmod 755 init")
