@@ -152,6 +152,7 @@ class Shell:
         self._steps: list[LiveStep] = []
         self._begun = time.monotonic()
         self._commands: dict[str, Any] = {}
+        self._programs: dict[str, str] = {}
         self._spawned: list[Spawned] = []
 
     @property
@@ -179,7 +180,9 @@ class Shell:
         """
         if name.startswith("_"):
             raise AttributeError(name)
-        program = name.replace("_", "-") if _which(name) is None else name
+        if name not in self._programs:
+            self._programs[name] = name.replace("_", "-") if shutil.which(name) is None else name
+        program = self._programs[name]
         command = self._command(program)
         return lambda *args, **kwargs: self._call(command, program, args, kwargs)
 
@@ -409,12 +412,10 @@ _SPELLING = ("_long_sep", "_long_prefix")
 """Special arguments that say how the `sh` package writes options."""
 
 
-def _which(name: str) -> str | None:
-    return shutil.which(name)
-
-
 def _words(command: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
     """The arguments as the `sh` package will pass them: lists flattened, keywords made options."""
     options = {name: value for name, value in kwargs.items() if not name.startswith("_") or name in _SPELLING}
+    if not options and all(isinstance(arg, str | int | float | Path) and arg is not False for arg in args):
+        return [str(arg) for arg in args]
     # A baked command in text form is the one public view of that flattening.
     return shlex.split(str(command.bake(*args, **options)))[1:] if args or options else []
