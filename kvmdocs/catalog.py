@@ -125,6 +125,9 @@ class Catalog:
                     self.add(Entry(value, module.__name__, self._place(value)))
 
     def _import(self, name: str) -> ModuleType:
+        # A compiled module is told from its source by size and whole seconds of age. An edit may keep both, and then the
+        # worker would run other code than the key was made of; so none is left behind.
+        before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
         try:
             return importlib.import_module(name)
         except KvmdocsError as error:
@@ -135,6 +138,8 @@ class Catalog:
                 f"{name} cannot be imported: {type(error).__name__}: {error}",
                 Evidence(place=self._raised_in(error), advice="mend the module"),
             ) from error
+        finally:
+            sys.dont_write_bytecode = before
 
     def _raised_in(self, error: BaseException) -> Place | None:
         """The innermost place of the project's own in a traceback."""

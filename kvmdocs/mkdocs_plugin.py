@@ -16,7 +16,7 @@ from mkdocs import plugins
 from mkdocs.config import config_options
 from mkdocs.config.base import Config
 from mkdocs.exceptions import PluginError
-from mkdocs.plugins import BasePlugin
+from mkdocs.plugins import BasePlugin, get_plugin_logger
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.livereload import LiveReloadServer
     from mkdocs.structure.pages import Page
+
+log = get_plugin_logger("kvmdocs")
 
 LOGS = "logs"
 """Folder of the site with the whole logs."""
@@ -92,7 +94,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             raise PluginError(error.report()) from error
         self._offer_logs(files, config, project, outcome)
         language = Language.of(str(config.theme.get("language", "en")))
-        self._publisher = Publisher(project, outcome, language, self._link)
+        self._publisher = Publisher(project, outcome, language, self._link, tolerant=self._serving)
         self._presenting = presenting(self._publisher)
         self._presenting.__enter__()
         return files
@@ -107,10 +109,11 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         if before is not None:
             outcome.freshness.update({name: before.freshness[name] for name in outcome.records if name in before.freshness})
         failed = [outcome.records[name] for name in outcome.names(status=Status.FAILED)]
+        told = "\n\n".join(report.describe_failure(record, catalog.askers(record.recipe), project.store) for record in failed)
+        if failed and not self._serving:
+            raise PluginError(told)
         if failed:
-            raise PluginError(
-                "\n\n".join(report.describe_failure(record, catalog.askers(record.recipe), project.store) for record in failed)
-            )
+            log.error(told)
         return outcome
 
     def _offer_logs(self, files: Files, config: MkDocsConfig, project: Project, outcome: Outcome) -> None:

@@ -41,6 +41,7 @@ class Publisher:
         language: The pages' language.
         links: Where whole logs can be had.
         guide: The guide that is being rendered, for messages.
+        tolerant: Show a failure on the page instead of raising it: somebody is at work on it.
         problems: What could not be shown; markdown-exec only warns of it.
     """
 
@@ -49,6 +50,7 @@ class Publisher:
     language: Language = Language.EN
     links: Links = lambda _record, _name: None
     guide: Path | None = None
+    tolerant: bool = False
     problems: list[KvmdocsError] = field(default_factory=list)
 
     def show(self, recipe: Recipe, options: ShowOptions, emit: Callable[[str], None]) -> None:
@@ -60,7 +62,7 @@ class Publisher:
         """
         try:
             record = self._ensure(recipe.name)
-            if record.status is Status.FAILED:
+            if record.status is Status.FAILED and not self.tolerant:
                 raise self._failed(record)
             emit(self.render(record, options))
         except KvmdocsError as error:
@@ -80,7 +82,7 @@ class Publisher:
         )
 
     def _check_section(self, record: Record, options: ShowOptions) -> None:
-        if options.section is None or record.status is Status.SKIPPED:
+        if options.section is None or record.status is not Status.PASSED:
             return
         known = list(dict.fromkeys(step.section for step in record.steps if step.section))
         if options.section not in known:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import html
 import json
 import re
@@ -29,14 +30,25 @@ def headings(page):
     return [(len(level), name) for level, name in found]
 
 
+def shows(code):
+    """Which recipes a block shows, which section of each, and how many notes hang on it."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "show":
+            given = {keyword.arg: keyword.value for keyword in node.keywords}
+            section = given.get("section") or (node.args[0] if node.args else None)
+            notes = given.get("notes")
+            patterns = [ast.unparse(key) for key in notes.keys] if isinstance(notes, ast.Dict) else []
+            found.append((ast.unparse(node.func.value), section and ast.unparse(section), sorted(patterns)))
+    return found
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_headings_and_blocks_are_in_step(page):
     assert headings(ENGLISH / page) == headings(CHINESE / page)
-    shown = [
-        [re.findall(r"(\w+)\.show\((?:section=)?(\"[^\"]*\")?", block.code) for block in find_blocks(language / page)]
-        for language in (ENGLISH, CHINESE)
+    assert [shows(block.code) for block in find_blocks(ENGLISH / page)] == [
+        shows(block.code) for block in find_blocks(CHINESE / page)
     ]
-    assert shown[0] == shown[1]
 
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium on this host")

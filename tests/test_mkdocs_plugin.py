@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
+import socket
 import sys
 import textwrap
+import time
+import urllib.request
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -369,3 +373,39 @@ def test_a_page_outside_of_the_recipes_is_left_alone(site):
     page = read(build(site) / "page/index.html")
     assert "plain" in page.text
     assert ("strong", {}) in page.tags
+
+
+def test_serve_shows_a_failure_on_the_page_and_lives_on(trial):
+    made = trial().recipes("""
+        @recipe()
+        def changing(sh: Shell) -> None:
+            sh.echo("it works")
+        """)
+    made.block("index.md", f"from {made.module} import changing\nchanging.show()")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = made.start("mkdocs", "serve", "--dev-addr", f"127.0.0.1:{port}")
+    source = made.root / made.package / "all.py"
+    try:
+        page_with(port, "it works", server)
+        source.write_text(source.read_text().replace('sh.echo("it works")', 'sh.line("echo so far; exit 3")'))
+        page_with(port, "so far", server)
+        source.write_text(source.read_text().replace("exit 3", "echo it works again"))
+        page_with(port, "it works again", server)
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def page_with(port, text, server):
+    """Wait until the served page holds a text in a transcript's output."""
+    deadline = time.monotonic() + 90
+    while True:
+        assert server.poll() is None
+        assert time.monotonic() < deadline, f"the page never showed {text!r}"
+        with contextlib.suppress(OSError):
+            page = urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).read().decode()
+            if re.search(rf'class="tr-out"[^>]*>[^<]*{re.escape(text)}', page):
+                return
+        time.sleep(0.2)
