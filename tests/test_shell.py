@@ -297,7 +297,7 @@ def test_a_spawned_program_goes_on_until_it_is_stopped(sh):
 def test_a_spawned_program_that_does_not_listen_is_killed(sh):
     ready = sh.workspace / "ready"
     os.mkfifo(ready)
-    spawned = sh.spawn("bash", "-c", "trap '' TERM; echo > ready; while :; do sleep 1000; done")
+    spawned = sh.spawn("bash", "-c", "trap '' TERM; echo > ready; exec sleep 1000")
     ready.read_text()
     assert spawned.stop(timeout=0.2) == -signal.SIGKILL
     assert gone(spawned.pid)
