@@ -291,10 +291,12 @@ class Catalog:
         """Names of the recipes that guides ask for, each once, in order."""
         return list(dict.fromkeys(request.name for request in self.requests))
 
-    def askers(self, name: str) -> tuple[Place, ...]:
-        """The places in guides that show a recipe."""
+    def askers(self, name: str, options: ShowOptions | None = None) -> tuple[Place, ...]:
+        """The places in guides that show a recipe; only those that show it in this way, if `options` are given."""
         return tuple(
-            Place(self.shown(request.block.guide), request.block.line) for request in self.requests if request.name == name
+            Place(self.shown(request.block.guide), request.block.line)
+            for request in self.requests
+            if request.name == name and options in (None, request.options)
         )
 
 

@@ -67,7 +67,7 @@ class Publisher:
             emit(self.render(record, options))
         except KvmdocsError as error:
             self.problems.append(error)
-            error.seen(recipe=recipe.name, guides=self._asking(recipe.name))
+            error.seen(recipe=recipe.name, guides=self._asking(recipe.name, options))
             raise
 
     def render(self, record: Record, options: ShowOptions) -> str:
@@ -103,12 +103,13 @@ class Publisher:
         message = record.failure.message if record.failure else "failed"
         return RecipeFailed(f"recipe {record.recipe}: {message}", evidence)
 
-    def _asking(self, name: str) -> tuple[Place, ...]:
-        """The places that show a recipe: on the page being rendered, if that is known."""
-        places = self.project.catalog.askers(name)
+    def _asking(self, name: str, options: ShowOptions | None = None) -> tuple[Place, ...]:
+        """The places that show a recipe: on the page being rendered, if that is known, and in this way, if it is given."""
+        catalog = self.project.catalog
+        places = catalog.askers(name) if options is None else catalog.askers(name, options) or catalog.askers(name)
         if self.guide is None:
             return places
-        shown = self.project.catalog.shown(self.guide)
+        shown = catalog.shown(self.guide)
         return tuple(place for place in places if place.path == shown) or (Place(shown),)
 
 

@@ -123,6 +123,11 @@ def build_pages(config: Path, output: Path) -> None:
     from mkdocs.config import load_config
     from mkdocs.exceptions import Abort, MkDocsException
 
+    # The command line of MkDocs is what shows its warnings otherwise; an error without them says only that there were some.
+    shown = logging.StreamHandler()
+    shown.setLevel(logging.WARNING)
+    shown.setFormatter(logging.Formatter(f"{config.name}: %(levelname)s: %(message)s"))
+    logging.getLogger("mkdocs").addHandler(shown)
     try:
         loaded = load_config(str(config), strict=True)
         if output != config.parent / "site":
@@ -131,7 +136,9 @@ def build_pages(config: Path, output: Path) -> None:
         build(loaded)
         loaded.plugins.on_shutdown()
     except (Abort, MkDocsException) as error:
-        raise GuideError(f"{config.name}: {error}") from error
+        raise GuideError(f"{config.name}: {error}", Evidence(advice="mend what is named above")) from error
+    finally:
+        logging.getLogger("mkdocs").removeHandler(shown)
 
 
 def install_missing(project: Project, tools: tuple[str, ...], *, require: bool) -> None:

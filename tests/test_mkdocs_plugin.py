@@ -409,3 +409,19 @@ def page_with(port, text, server):
             if re.search(rf'class="tr-out"[^>]*>[^<]*{re.escape(text)}', page):
                 return
         time.sleep(0.2)
+
+
+def test_the_whole_build_names_the_block_whose_note_hangs_nowhere(trial):
+    made = trial().recipes("""
+        @recipe()
+        def two(sh: Shell) -> None:
+            sh.echo("one")
+            sh.echo("two")
+        """)
+    show = f'```python exec="on"\nfrom {made.module} import two\ntwo.show(notes={{"%s": "here"}})\n```\n'
+    made.guide("index.md", "# Home\n\n" + show % "one" + "\n" + show % "nowhere")
+    done = made.command("kvmdocs.cli", "build")
+    assert done.returncode == 2
+    assert "'nowhere' hangs nowhere" in done.stderr
+    assert "docs/index.md:8" in done.stderr
+    assert "docs/index.md:3" not in done.stderr
