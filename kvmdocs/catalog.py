@@ -117,6 +117,7 @@ class Catalog:
             return
         if str(self.root) not in sys.path:
             sys.path.insert(0, str(self.root))
+        importlib.invalidate_caches()  # a server or a test may have looked here before a module was written
         top = self._import(package)
         names = [info.name for info in pkgutil.walk_packages(top.__path__, f"{package}.")]
         for module in [top, *(self._import(name) for name in sorted(names))]:

@@ -14,10 +14,10 @@ import importlib.util
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from kvmdocs import source as source_module
 from kvmdocs.errors import CatalogError
 from kvmdocs.model import SCHEMA
 from kvmdocs.recipe import Recipe
@@ -125,6 +125,11 @@ class Code:
             todo.extend(reached)
         return found
 
+    def files(self) -> set[Path]:
+        """The files whose text the digests so far depend on: those read, and the engine's own that reads them."""
+        read = {path for name, module in self._modules.items() if module and (path := _source_file(name))}
+        return read | {Path(__file__), Path(source_module.__file__)}
+
     def _next(self, source: Module, name: str, nodes: tuple[ast.AST, ...]) -> tuple[Place, ...]:
         """The definitions that one refers to; found once, since most recipes reach the same lab."""
         place = (source.name, name)
@@ -188,7 +193,6 @@ class Code:
         return self._modules[name]
 
 
-@lru_cache(maxsize=1024)
 def _source_file(name: str) -> Path | None:
     try:
         spec = importlib.util.find_spec(name)

@@ -101,6 +101,7 @@ class Executor:
         self._memory = host.memory(project.settings)
         self._outcome = Outcome()
         self._running: dict[str, _Running] = {}
+        self._may_start = False
         self._keys: dict[str, str] = {}
 
     def run(self, names: Iterable[str]) -> Outcome:
@@ -111,16 +112,19 @@ class Executor:
         Raises:
             CatalogError: A name is unknown, or recipes build on each other in a circle.
             HostLacks: A package is missing and `require` is set.
-                StoreError: The store cannot be read or written.
+            StoreError: The store cannot be read or written.
             Interrupted: Ctrl-C; every worker and all it started is gone.
         """
         plan = graph.closure(names, lambda name: [item.name for item in self._recipe(name).inputs])
         order = graph.in_order(plan)
-        urgency = graph.urgency(plan, self._usual)
         self._reporter.planned(order)
-        waiting = sorted(order, key=lambda name: -urgency[name])
         sweep(self._project.store)
         try:
+            # What the store has is taken first: most runs start nothing, and need not know how urgent it would be.
+            waiting = self._start_ready(order, plan)
+            urgency = graph.urgency(plan, self._usual) if waiting else {}
+            waiting.sort(key=lambda name: -urgency[name])
+            self._may_start = True
             while waiting or self._running:
                 waiting = self._start_ready(waiting, plan)
                 if self._running or waiting:
@@ -226,7 +230,7 @@ class Executor:
     def _begin(self, recipe: Recipe) -> bool:
         """Start a recipe's worker if there is room for it and nobody else runs it."""
         cpus = self._cpus if recipe.cpus == CPUS_ALL else min(recipe.cpus, self._cpus)
-        if not self._room(recipe, cpus):
+        if not self._may_start or not self._room(recipe, cpus):
             return False
         lock = self._project.store.try_lock(self._key(recipe.name))
         if lock is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Iterable
@@ -12,7 +14,7 @@ from typing import Any
 import platformdirs
 
 from kvmdocs.catalog import Catalog
-from kvmdocs.errors import CatalogError
+from kvmdocs.errors import CatalogError, StoreError
 from kvmdocs.host import Capabilities, Tried
 from kvmdocs.packages import detect_manager, typed
 from kvmdocs.recipe import Recipe
@@ -90,8 +92,36 @@ class Project:
 
     def code_digest(self, name: str) -> str:
         """Digest of the code a recipe reaches."""
-        entry = self.catalog.get(name)
-        return self.catalog.code.digest(entry.module, name)
+        self.catalog.get(name)
+        return self._code_digests[name]
+
+    @cached_property
+    def _code_digests(self) -> dict[str, str]:
+        """The code digest of every recipe, from the store when no file that they depend on has changed since."""
+        entries = self.catalog.entries
+        modules = {name: entry.module for name, entry in entries.items()}
+        # Each language's guides may define recipes of their own, so a build of one language has a file of its own.
+        which = hashlib.sha256(json.dumps(modules, sort_keys=True).encode()).hexdigest()
+        path = self.store.root / "code" / f"{which}.json"
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+            saved = json.loads(path.read_bytes())
+            if (
+                all(state_of(file) == state for file, state in saved["files"].items())
+                and saved["digests"].keys() == modules.keys()
+            ):
+                return dict(saved["digests"])
+        code = self.catalog.code
+        digests = {name: code.digest(entry.module, name) for name, entry in entries.items()}
+        files = code.files() | {entry.block.guide for entry in entries.values() if entry.block}
+        # A file that appears beside these may be what an import means from then on; its folder's time tells.
+        watched = {str(file) for file in files} | {str(file.parent) for file in files}
+        data = {
+            "files": {file: state_of(file) for file in sorted(watched)},
+            "digests": digests,
+        }
+        with contextlib.suppress(StoreError):
+            write_whole(path, json.dumps(data, indent=1).encode())
+        return digests
 
     def taken_settings(self, recipe: Recipe) -> dict[str, Any]:
         """The value of each setting a recipe takes, by the setting's name."""
@@ -159,3 +189,13 @@ class Project:
         self._versions[name] = [identity, version]
         write_whole(self.store.root / "tools.json", json.dumps(self._versions, indent=1).encode())
         return version
+
+
+def state_of(path: str) -> list[int]:
+    """What tells whether a file was written or a folder changed: times of data and of the entry in nanoseconds, size, number.
+
+    Raises:
+        OSError: It is not there.
+    """
+    status = os.stat(path)
+    return [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]

@@ -240,3 +240,20 @@ def test_a_worker_that_is_killed_is_a_failure_with_its_last_words(trial):
     assert "SIGKILL" in failure.message
     assert "last words" in failure.tail
     assert time.monotonic() - began < 20
+
+
+def test_a_module_that_appears_beside_the_others_is_looked_at(trial):
+    """Digests of code are kept between builds; a new file may be what an import means from then on."""
+    made = trial().recipes("""
+        try:
+            from .extra import WORD
+        except ImportError:
+            WORD = "alone"
+
+        @recipe()
+        def says(sh: Shell) -> str:
+            return WORD
+        """)
+    assert made.run("says").records["says"].value == "alone"
+    (made.root / made.package / "extra.py").write_text('WORD = "together"\n')
+    assert made.run("says").records["says"].value == "together"
