@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from filelock import FileLock
 
@@ -25,8 +24,8 @@ GRACE = 1.0
 """Seconds between two looks at what is neither a pipe nor a process: a lock that another build holds."""
 
 
-class Reporter(Protocol):
-    """Who is told what the executor does; see `kvmdocs.report`."""
+class Reporter:
+    """Who is told what the executor does. This one does nothing with it; see `kvmdocs.report`."""
 
     def planned(self, names: list[str]) -> None:
         """These recipes are looked at, each after what it builds on."""

@@ -22,7 +22,7 @@ from mkdocs.utils import get_relative_url
 
 from kvmdocs import report
 from kvmdocs.errors import KvmdocsError
-from kvmdocs.executor import Executor, Outcome
+from kvmdocs.executor import Executor, Outcome, Reporter
 from kvmdocs.model import Record, Status
 from kvmdocs.present import Publisher, earlier
 from kvmdocs.project import Project
@@ -105,7 +105,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             raise PluginError("\n\n".join(problem.report() for problem in catalog.problems))
         before = earlier.get()
         # The command around this build has told what runs and what does not; once is enough.
-        outcome = Executor(project, report.Lines() if before is None else report.Silent()).run(catalog.asked())
+        outcome = Executor(project, report.Lines() if before is None else Reporter()).run(catalog.asked())
         if before is not None:
             outcome.freshness.update({name: before.freshness[name] for name in outcome.records if name in before.freshness})
         failed = [outcome.records[name] for name in outcome.names(status=Status.FAILED)]

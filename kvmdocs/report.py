@@ -17,7 +17,7 @@ from rich.text import Text
 
 from kvmdocs.catalog import Catalog
 from kvmdocs.errors import Evidence, Place
-from kvmdocs.executor import Outcome
+from kvmdocs.executor import Outcome, Reporter
 from kvmdocs.model import Freshness, Record, Status, Where
 from kvmdocs.store import Store
 
@@ -45,7 +45,7 @@ class _Shown:
     last: str = ""
 
 
-class Lines:
+class Lines(Reporter):
     """A `kvmdocs.executor.Reporter` that prints lines.
 
     Args:
@@ -111,31 +111,6 @@ class Lines:
 
     def _print(self, mark: str, style: str, name: str, text: str) -> None:
         self._console.print(Text.assemble((f"{mark} ", style), (f"{name:<28} ", "bold" if mark == "▶" else ""), text))
-
-
-class Silent:
-    """A reporter that says nothing."""
-
-    def planned(self, names: list[str]) -> None:
-        """Nothing."""
-
-    def started(self, name: str, usual: float) -> None:
-        """Nothing."""
-
-    def step(self, name: str, number: int, command: str) -> None:
-        """Nothing."""
-
-    def line(self, name: str, line: str) -> None:
-        """Nothing."""
-
-    def waiting(self, name: str) -> None:
-        """Nothing."""
-
-    def finished(self, name: str, record: Record, freshness: Freshness) -> None:
-        """Nothing."""
-
-    def tick(self) -> None:
-        """Nothing."""
 
 
 def evidence(record: Record, guides: Iterable[Place], store: Store) -> Evidence:

@@ -14,8 +14,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from kvmdocs import report
-from kvmdocs.executor import Executor, Outcome
+from kvmdocs.executor import Executor, Outcome, Reporter
 from kvmdocs.project import Project
 
 pytest_plugins = ["pytester"]
@@ -83,7 +82,7 @@ class Trial:
         """Run recipes in this process's executor."""
         project = self.project()
         try:
-            return Executor(project, report.Silent()).run(names)
+            return Executor(project, Reporter()).run(names)
         finally:
             sys.path[:] = [path for path in sys.path if path != str(self.root)]
 

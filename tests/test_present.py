@@ -9,12 +9,11 @@ import pytest
 
 from kvmdocs import present
 from kvmdocs.errors import GuideError, Place, RecipeFailed
-from kvmdocs.executor import Executor
+from kvmdocs.executor import Executor, Reporter
 from kvmdocs.model import Freshness
 from kvmdocs.present import Publisher, default_publisher
 from kvmdocs.recipe import presenting
 from kvmdocs.render import Language
-from kvmdocs.report import Silent
 
 RECIPES = """
 from dataclasses import dataclass
@@ -97,7 +96,7 @@ def test_what_is_missing_is_run_when_it_is_shown_and_only_then(project, recipes,
 def test_a_page_says_whether_this_build_ran_it(project, recipes):
     pages = []
     for freshness in (Freshness.RAN, Freshness.CACHED):
-        outcome = Executor(project, Silent()).run(["made"])
+        outcome = Executor(project, Reporter()).run(["made"])
         assert outcome.freshness["made"] is freshness
         pages.append(Page(Publisher(project, outcome)).show(recipes.made))
     assert "tr-ran" in pages[0]
