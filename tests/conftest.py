@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -27,6 +28,11 @@ hypothesis_settings.register_profile("search", deadline=None, max_examples=2000,
 hypothesis_settings.load_profile("kvmdocs")
 
 ENGINE = Path(__file__).resolve().parent.parent
+
+# A shell starts what goes on in its background with SIGINT ignored, and every child inherits that; the tests of Ctrl-C,
+# and gdb when it is interrupted, need it as a terminal has it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MKDOCS = """\
 site_name: Trial

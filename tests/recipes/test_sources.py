@@ -21,7 +21,8 @@ from recipes.qemu_sources import qemu_git, qemu_release, qemu_source
 from tests.servers import SigningKey, Web, run, signing_key, silent_server, tagged_repository, tarball, web_server
 
 pytestmark = [
-    pytest.mark.skipif(shutil.which(tool) is None, reason=f"{tool} is not installed") for tool in ("curl", "git", "gpg", "xz")
+    pytest.mark.skipif(shutil.which(tool) is None, reason=f"{tool} is not installed")
+    for tool in ("curl", "git", "gpg", "gpg-agent", "xz")
 ]
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = "1.2.3"

@@ -22,7 +22,7 @@ from tests.servers import Archive, SigningKey, Web, signing_key, silent_server, 
 
 needs_apt = [
     pytest.mark.skipif(shutil.which(tool) is None, reason=f"{tool} is not installed")
-    for tool in ("apt-get", "dpkg-source", "dpkg-scansources", "gpg")
+    for tool in ("apt-get", "dpkg-source", "dpkg-scansources", "gpg", "gpg-agent")
 ]
 STALL = 2.0
 VERSIONS = st.from_regex(r"([0-9]:)?[0-9][0-9a-zA-Z.+~]{0,5}(-[0-9a-z+.~]{1,3})?", fullmatch=True)
