@@ -7,9 +7,9 @@ terminal would show it, and no faster than it is taken.
 
 from __future__ import annotations
 
+import _thread
 import os
 import select
-import threading
 import time
 from collections import deque
 from typing import BinaryIO, Protocol
@@ -54,8 +54,10 @@ class Pump:
         self._kept: deque[bytes] = deque()
         self._size = 0
         self._failed: OSError | None = None
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        # A `threading.Thread` waits until it runs before its start() returns; every command would pay for that.
+        self._over = _thread.allocate_lock()
+        self._over.acquire()
+        _thread.start_new_thread(self._run, ())
 
     def started(self) -> None:
         """The command has its ends; ours would keep the pipes open for ever."""
@@ -73,7 +75,7 @@ class Pump:
         """
         self.started()
         os.close(self._bell)
-        self._thread.join()
+        self._over.acquire()
         if self._failed is not None:
             raise StoreError(
                 f"the output of a command cannot be kept: {self._failed.strerror}",
@@ -87,6 +89,7 @@ class Pump:
         finally:
             for fd in (self._out, self._err, self._wake):
                 os.close(fd)
+            self._over.release()
 
     def _carry(self) -> None:
         poller = select.poll()
