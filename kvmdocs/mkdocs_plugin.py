@@ -23,7 +23,7 @@ from mkdocs.utils import get_relative_url
 from kvmdocs import report
 from kvmdocs.errors import KvmdocsError
 from kvmdocs.executor import Executor, Outcome, Reporter
-from kvmdocs.model import Record, Status
+from kvmdocs.model import Record
 from kvmdocs.present import Publisher, earlier
 from kvmdocs.project import Project
 from kvmdocs.recipe import presenting
@@ -108,11 +108,10 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         outcome = Executor(project, report.Lines() if before is None else Reporter()).run(catalog.asked())
         if before is not None:
             outcome.freshness.update({name: before.freshness[name] for name in outcome.records if name in before.freshness})
-        failed = [outcome.records[name] for name in outcome.names(status=Status.FAILED)]
-        told = "\n\n".join(report.describe_failure(record, catalog.askers(record.recipe), project.store) for record in failed)
-        if failed and not self._serving:
+        told = report.describe_failures(outcome, catalog, project.store)
+        if told and not self._serving:
             raise PluginError(told)
-        if failed:
+        if told:
             log.error(told)
         return outcome
 

@@ -25,8 +25,6 @@ TAIL = 16 * 1024
 class Capture:
     """Takes bytes as they arrive and gives an `Output` when the step is over.
 
-    It has ``write`` and ``flush``, which is all that the `sh` package asks of what it redirects to.
-
     Args:
         log: Where the whole output goes once it does not fit a record; the file appears only then.
         limit: The largest log in bytes; what comes after is counted, not kept (its end still is).
@@ -51,9 +49,6 @@ class Capture:
             self._head += data
             return
         self._spill(data)
-
-    def flush(self) -> None:
-        """Nothing is held back on the way to the log."""
 
     def _spill(self, data: bytes) -> None:
         """Write past the head: into the log while it has room, and into the ring that keeps the end."""

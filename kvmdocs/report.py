@@ -147,6 +147,12 @@ def describe_failure(record: Record, guides: Iterable[Place], store: Store) -> s
     return "\n".join([f"{record.recipe}: {message}", *(f"  {line}" for line in lines)])
 
 
+def describe_failures(outcome: Outcome, catalog: Catalog, store: Store) -> str:
+    """All failed records of a run, a paragraph each; "" when nothing failed."""
+    failed = (outcome.records[name] for name in outcome.names(status=Status.FAILED))
+    return "\n\n".join(describe_failure(record, catalog.askers(record.recipe), store) for record in failed)
+
+
 def summary(outcome: Outcome) -> list[str]:
     """What ran, what was skipped and why, as lines."""
     ran = outcome.names(status=Status.PASSED, freshness=Freshness.RAN)

@@ -60,9 +60,6 @@ class LiveStep:
         """Add to what the step printed."""
         self.capture.write(chunk)
 
-    def flush(self) -> None:
-        """Nothing is held back; there because the `sh` package asks for it."""
-
 
 @dataclass
 class Limits:
@@ -136,7 +133,7 @@ class Shell:
         logs: Where whole logs go.
         limits: What the recipe may use.
         emulated: The lab sets it when a guest runs under emulation.
-        on_step: Called with the number and the command of each step that begins, and with it again as it prints.
+        on_step: Called with the number of each step that begins, and the step.
     """
 
     workspace: Path

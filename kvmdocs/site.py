@@ -85,11 +85,8 @@ class Site:
         failed = outcome.names(status=Status.FAILED)
         if not failed:
             return
-        told = [
-            report.describe_failure(outcome.records[name], self._project.catalog.askers(name), self._project.store)
-            for name in failed
-        ]
-        raise RecipeFailed(f"{len(failed)} recipes failed; the site is as it was\n\n" + "\n\n".join(told))
+        told = report.describe_failures(outcome, self._project.catalog, self._project.store)
+        raise RecipeFailed(f"{len(failed)} recipes failed; the site is as it was\n\n{told}")
 
     def _build_pages(self, outcome: Outcome) -> list[Path]:
         """Build every language; returns the pages to open."""
