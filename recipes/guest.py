@@ -13,6 +13,9 @@ from recipes.linux import Kernel
 FIRMWARE = ("seabios", "qemu-roms")
 """What a machine needs beside QEMU when QEMU's source came without firmware, as Debian's does."""
 
+STILL = "nokaslr"
+"""Words for the kernel's command line that keep its code where its debug information says it is."""
+
 KVM_LIMIT = 25.0
 """Seconds a guest under KVM has to boot. It needs one or two; a KVM that hangs costs this much once."""
 
@@ -48,7 +51,7 @@ def linux_guest(sh: Shell, linux_build: Kernel) -> Guest:
         sh.line(f"ls -lh {initramfs.name}")
         held = sh.line(f"zcat {initramfs.name} | cpio -t --quiet")
         assert {"init", "bin/busybox", "bin/sh"} <= set(held.split()), held
-    return Guest(linux_build.image, initramfs)
+    return Guest(linux_build.image, initramfs, STILL)
 
 
 @recipe(tools=FIRMWARE, facts=("kvm-device", "cpu-flags", "kernel"), memory="512M", timeout="15m", expects="40s")

@@ -11,6 +11,7 @@ from kvmdocs.errors import HostLacks
 from kvmdocs.lab import Guest, Machine, build_initramfs
 from kvmdocs.lab.firmware import firmware_folders
 from recipes.guest import FIRMWARE as FIRMWARE_TOOLS
+from recipes.guest import STILL
 from recipes.linux import Kernel
 
 FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin")
@@ -134,7 +135,7 @@ def _pack(sh: Shell, qemu: Path, kernel: Kernel) -> Guest:
     with sh.section("pack"):
         sh.strip("-o", qemu.name, qemu)
         programs = (sh.workspace / qemu.name, "strace")
-        return Guest(kernel.image, build_initramfs(sh, files=files, programs=programs, name="outer"))
+        return Guest(kernel.image, build_initramfs(sh, files=files, programs=programs, name="outer"), STILL)
 
 
 def _firmware(qemu: Path, name: str) -> Path:

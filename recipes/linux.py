@@ -63,7 +63,7 @@ CONFIG_UNIX=y
 CONFIG_NET=y
 CONFIG_INET=y
 
-# System calls that QEMU itself makes: it is to run inside this guest one day.
+# System calls that QEMU itself makes: it runs inside this guest too.
 CONFIG_MULTIUSER=y
 CONFIG_FUTEX=y
 CONFIG_EPOLL=y
@@ -76,8 +76,20 @@ CONFIG_FILE_LOCKING=y
 CONFIG_MEMBARRIER=y
 CONFIG_SHMEM=y
 CONFIG_ADVISE_SYSCALLS=y
+CONFIG_USERFAULTFD=y
+CONFIG_UNIX98_PTYS=y
 
-# Debugging: names and line numbers, gdb's helper commands, addresses that do not move.
+# A folder of the host as the guest's root, as virtme-ng has it.
+CONFIG_NETWORK_FILESYSTEMS=y
+CONFIG_NET_9P=y
+CONFIG_NET_9P_VIRTIO=y
+CONFIG_9P_FS=y
+CONFIG_FUSE_FS=y
+CONFIG_VIRTIO_FS=y
+CONFIG_OVERLAY_FS=y
+CONFIG_VIRTIO_CONSOLE=y
+
+# Debugging: names and line numbers, gdb's helper commands; addresses move unless the guest is booted with nokaslr.
 CONFIG_KALLSYMS=y
 CONFIG_KALLSYMS_ALL=y
 CONFIG_DEBUG_KERNEL=y
@@ -86,7 +98,15 @@ CONFIG_DEBUG_INFO_DWARF_TOOLCHAIN_DEFAULT=y
 CONFIG_GDB_SCRIPTS=y
 CONFIG_FRAME_POINTER=y
 CONFIG_UNWINDER_FRAME_POINTER=y
-# CONFIG_RANDOMIZE_BASE is not set
+CONFIG_RELOCATABLE=y
+CONFIG_RANDOMIZE_BASE=y
+CONFIG_MAGIC_SYSRQ=y
+
+# Memory dumps that crash and drgn can read, and the running kernel as a core file.
+CONFIG_KEXEC=y
+CONFIG_CRASH_DUMP=y
+CONFIG_PROC_KCORE=y
+CONFIG_FW_CFG_SYSFS=y
 
 # Tracing.
 CONFIG_TRACING=y
@@ -95,7 +115,10 @@ CONFIG_FTRACE=y
 CONFIG_FUNCTION_TRACER=y
 CONFIG_FUNCTION_GRAPH_TRACER=y
 CONFIG_DYNAMIC_FTRACE=y
+CONFIG_FTRACE_SYSCALLS=y
 CONFIG_KPROBES=y
+CONFIG_KPROBE_EVENTS=y
+CONFIG_UPROBE_EVENTS=y
 CONFIG_PERF_EVENTS=y
 CONFIG_IKCONFIG=y
 CONFIG_IKCONFIG_PROC=y
