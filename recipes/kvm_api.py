@@ -52,11 +52,12 @@ def kvm_api(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmH
     with ExitStack() as stack:
         with sh.section("start"):
             vm = stack.enter_context(machine)
+        with sh.section("load"):
             load_kvm(vm, kvm_host)
         with sh.section("events"):
             vm.guest(f"mount -t tracefs tracefs {TRACE}")
             vm.guest(f"cd {TRACE}/events")
-            vm.guest("echo 1 | tee kvm/enable syscalls/sys_enter_ioctl/enable syscalls/sys_exit_ioctl/enable")
+            vm.guest("echo 1 | tee kvm/enable syscalls/sys_e*_ioctl/enable")
         with sh.section("run"):
             said = vm.guest("strace -e trace=ioctl -e kvm=vcpu -o /tmp/calls tiny")
         with sh.section("calls"):

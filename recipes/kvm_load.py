@@ -36,9 +36,11 @@ def load_kvm_modules(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_h
         depends = sh.modinfo("-F", "depends", *kvm_host.modules).splitlines()
         assert depends[:2] == ["", "irqbypass"], depends
         assert "kvm" in depends[2].split(","), depends
+    with sh.section("pack"):
+        machine = l1(sh, qemu_optimised, linux_build, kvm_host, programs=(tiny,))
     with ExitStack() as stack:
         with sh.section("start"):
-            vm = stack.enter_context(l1(sh, qemu_optimised, linux_build, kvm_host, programs=(tiny,)))
+            vm = stack.enter_context(machine)
         _load(sh, vm, kvm_host)
         with sh.section("parameters"):
             folder = PARAMETERS.format(name(kvm_host.vendor))

@@ -7,7 +7,7 @@ from pathlib import Path
 from kvmdocs import Shell, recipe
 
 TINY = r"""
-/* A virtual machine with one page of memory, and every reason for which its processor stops. */
+/* A virtual machine with one page of memory, and why its processor stops. */
 #include <err.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -17,10 +17,10 @@ TINY = r"""
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 
-#define START 0x1000  /* The page lies here in the guest; its first instruction, too. */
+#define START 0x1000  /* Here the page lies in the guest, and its first instruction. */
 #define SIZE  0x1000
 
-/* Three guests, in machine code for the mode an x86 processor starts in: 16 bits, no paging. */
+/* Three guests, in machine code. An x86 processor starts with 16 bits, unpaged. */
 static const uint8_t hello[] = {
     0xb0, 'h',              /* mov al, 'h'                                   */
     0xe6, 0x10,             /* out 0x10, al      write to a port             */
@@ -58,7 +58,9 @@ static void port(struct kvm_run *run)
 
     if (run->io.direction == KVM_EXIT_IO_IN)
         *data = 40;
-    printf("KVM_EXIT_IO: %s port %#x: %#x\n", run->io.direction == KVM_EXIT_IO_IN ? "in from" : "out to", run->io.port, *data);
+    printf("KVM_EXIT_IO: %s port %#x: %#x\n",
+           run->io.direction == KVM_EXIT_IO_IN ? "in from" : "out to",
+           run->io.port, *data);
 }
 
 /* A device in the guest's memory: it takes anything, and gives the number 2. */
@@ -67,7 +69,7 @@ static void memory(struct kvm_run *run)
     if (!run->mmio.is_write)
         run->mmio.data[0] = 2;
     printf("KVM_EXIT_MMIO: %s %#llx: %#x\n", run->mmio.is_write ? "write to" : "read from",
-           (unsigned long long)run->mmio.phys_addr, run->mmio.data[0]);
+           (long long)run->mmio.phys_addr, run->mmio.data[0]);
 }
 
 /* Why the processor came back; 1 if it can go on. */
@@ -84,11 +86,11 @@ static int handle(struct kvm_run *run)
         printf("KVM_EXIT_HLT: nothing left to do\n");
         return 0;
     case KVM_EXIT_SHUTDOWN:
-        printf("KVM_EXIT_SHUTDOWN: a fault while handling a fault while handling a fault\n");
+        printf("KVM_EXIT_SHUTDOWN: a fault in a fault in a fault\n");
         return 0;
     case KVM_EXIT_FAIL_ENTRY:
-        errx(1, "KVM_EXIT_FAIL_ENTRY: the processor refused to enter the guest: %#llx",
-             (unsigned long long)run->fail_entry.hardware_entry_failure_reason);
+        errx(1, "KVM_EXIT_FAIL_ENTRY: the processor does not enter the guest: %#llx",
+             (long long)run->fail_entry.hardware_entry_failure_reason);
     default:
         errx(1, "exit reason %u, which this program does not know", run->exit_reason);
     }
@@ -109,12 +111,13 @@ int main(int argc, char **argv)
     if (ASK(kvm, KVM_GET_API_VERSION, 0) != 12)
         errx(1, "this is not the KVM this program was written for");
 
-    /* 2. A virtual machine: a file descriptor. It has neither memory nor a processor. */
+    /* 2. A virtual machine: a descriptor. It has neither memory nor a processor. */
     int vm = ASK(kvm, KVM_CREATE_VM, 0);
-    ASK(vm, KVM_SET_TSS_ADDR, 0xfffbd000); /* three pages that old Intel processors need for 16 bits */
+    ASK(vm, KVM_SET_TSS_ADDR, 0xfffbd000); /* old Intel processors need it */
 
     /* 3. Memory: a page of ours becomes the guest's page at START. */
-    uint8_t *page = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int flags = MAP_SHARED | MAP_ANONYMOUS;
+    uint8_t *page = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, flags, -1, 0);
     if (page == MAP_FAILED)
         err(1, "mmap");
     if (!strcmp(which, "crash"))
@@ -124,18 +127,18 @@ int main(int argc, char **argv)
     else
         memcpy(page, hello, sizeof hello);
     struct kvm_userspace_memory_region region = {
-        .slot = 0, .guest_phys_addr = START, .memory_size = SIZE, .userspace_addr = (uintptr_t)page,
+        .guest_phys_addr = START, .memory_size = SIZE, .userspace_addr = (uintptr_t)page,
     };
     ASK(vm, KVM_SET_USER_MEMORY_REGION, &region);
 
-    /* 4. A processor: another descriptor, and a piece of memory in which KVM says why it came back. */
+    /* 4. A processor: another descriptor, and memory in which KVM says why it left. */
     int vcpu = ASK(vm, KVM_CREATE_VCPU, 0);
     int size = ASK(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
     struct kvm_run *run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
     if (run == MAP_FAILED)
         err(1, "mmap of the vCPU");
 
-    /* 5. Registers. After reset the code segment begins 64 KiB below 4 GiB; ours begins at 0. */
+    /* 5. Registers. After reset code begins 64 KiB below 4 GiB; ours begins at 0. */
     ASK(vcpu, KVM_GET_SREGS, &sregs);
     sregs.cs.base = 0;
     sregs.cs.selector = 0;
@@ -148,7 +151,7 @@ int main(int argc, char **argv)
     while (handle(run));
 
     ASK(vcpu, KVM_GET_REGS, &regs);
-    printf("rip = %#llx, al = %llu\n", (unsigned long long)regs.rip, (unsigned long long)regs.rax & 0xff);
+    printf("rip = %#llx, al = %lld\n", (long long)regs.rip, (long long)regs.rax & 0xff);
     return 0;
 }
 """.lstrip()
