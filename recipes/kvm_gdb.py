@@ -145,14 +145,14 @@ def debug_kvm_from_load(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kv
             assert "do_init_module" in gdb("maintenance info breakpoints")
         with sh.section("pending"):
             gdb("set breakpoint pending on")
-            assert "pending" in gdb("break kvm_init")
+            assert "pending" in gdb("tbreak kvm_init")
             assert "<PENDING>" in gdb("info breakpoints")
         with sh.section("go"):
             gdb("print panic_timeout")
             gdb(f"set var panic_timeout = {GO}")
             told = gdb("continue")
             assert set(loaded(told)) == {"irqbypass", "kvm", "kvm-amd"}, told
-            assert re.search(r"Breakpoint 1, kvm_init", told), told
+            assert re.search(r"Temporary breakpoint 1, kvm_init", told), told
             gdb("bt 9")
         with sh.section("then"):
             gdb("tbreak svm_vcpu_run")
