@@ -17,14 +17,21 @@ from recipes.museum import printed, refused
 NOTHING = "-nodefaults -display none"
 """A machine of nothing but a board."""
 
-ASK = "-S -monitor stdio"
-"""Stopped before its first instruction, with the monitor at hand: enough to see whether all was found, and it ends when told to."""
+
+def started(name: str) -> str:
+    """Options and commands that prove a machine can start: QEMU goes to the background only when it has all it needs.
+
+    Args:
+        name: A name for the file with the process id; each machine has its own, since QEMU locks it until it has ended.
+    """
+    return f"-S -daemonize -pidfile {name}.pid && kill $(cat {name}.pid) && echo started"
+
 
 BOOT_LIMIT = 300
 """Seconds a kernel has to reach its panic, emulated, on a busy host."""
 
 
-@recipe(tools=("cpio", "readelf", *FIRMWARE), memory="512M", disk="256M", timeout="15m", expects="12s")
+@recipe(tools=("cpio", "readelf", *FIRMWARE), memory="512M", disk="256M", timeout="15m", expects="6s")
 def museum_start(sh: Shell, qemu_optimised: Path, linux_build: Kernel) -> None:
     """Start machines without firmware, with too much memory, and with a kernel that finds no root, no init, or loses it."""
     # Away from its build directory, which QEMU would look into; strip comes with binutils, as readelf does.
@@ -36,19 +43,19 @@ def museum_start(sh: Shell, qemu_optimised: Path, linux_build: Kernel) -> None:
     with sh.section("rom"):
         _option_rom(sh, folders, linux_build)
     with sh.section("firmware"):
-        sh.line(f"echo info status | ./qemu {found} {NOTHING} {ASK} -kernel {linux_build.image}")
+        sh.line(f"./qemu {found} {NOTHING} -kernel {linux_build.image} {started('firmware')}")
         told = printed(sh)
-        assert "VM status" in told, told
+        assert "started" in told, told
         assert "option rom" not in told, told
     with sh.section("memory"):
         refused(sh, f"ulimit -v 4000000; ./qemu {found} {NOTHING} -m 16G", "cannot set up guest memory")
-        assert "VM status" in sh.line(f"ulimit -v 4000000; echo info status | ./qemu {found} {NOTHING} {ASK} -m 64M")
+        assert "started" in sh.line(f"ulimit -v 4000000; ./qemu {found} {NOTHING} -m 64M {started('memory')}")
     with sh.section("host"):
         refused(sh, f"./qemu {found} {NOTHING} -accel tcg -cpu host", "CPU model 'host' requires KVM")
-        assert "VM status" in sh.line(f"echo info status | ./qemu {found} {NOTHING} {ASK} -accel tcg -cpu max")
+        assert "started" in sh.line(f"./qemu {found} {NOTHING} -accel tcg -cpu max {started('host')}")
     with sh.section("network"):
         backends = sh.line("./qemu -netdev help")
-        sh.line(f"echo info network | ./qemu {found} {NOTHING} {ASK} -netdev user,id=net0", _ok_code=[0, 1])
+        sh.line(f"./qemu {found} {NOTHING} -netdev user,id=net0 {started('network')}", _ok_code=[0, 1])
         if "user" not in backends.split():
             assert "is not compiled into this binary" in printed(sh)
     boot = f"timeout {BOOT_LIMIT} ./qemu {found} {NOTHING} -cpu max -no-reboot -serial stdio -kernel {linux_build.image}"
@@ -61,7 +68,7 @@ def _option_rom(sh: Shell, folders: Sequence[str | Path], kernel: Kernel) -> Non
     bios = next(path for folder in folders if (path := Path(folder, "bios-256k.bin")).is_file())
     sh.mkdir("bios")
     sh.cp("-L", bios, "bios/")
-    sh.line(f"echo info status | ./qemu -L bios {NOTHING} {ASK} -kernel {kernel.image}", _ok_code=[0, 1])
+    sh.line(f"./qemu -L bios {NOTHING} -kernel {kernel.image} {started('rom')}", _ok_code=[0, 1])
     told = printed(sh)
     assert "ould not open option rom 'linuxboot_dma.bin'" in told or "failed to find romfile" in told, told
 
@@ -94,25 +101,26 @@ def _pack(sh: Shell, init: str) -> None:
     sh.line("cd broken && printf '%s\\n' init busybox | cpio -o -H newc --quiet >../broken.cpio")
 
 
-@recipe(tools=FIRMWARE, memory="512M", disk="64M", timeout="15m", expects="3s")
+@recipe(tools=("ps", *FIRMWARE), memory="512M", disk="64M", timeout="15m", expects="2s")
 def museum_taken(sh: Shell, qemu_optimised: Path, linux_guest: Guest) -> None:
     """Start a second machine on the disk and on the port of a first one."""
     port = free_port()
     qemu = shlex.quote(str(qemu_optimised))
-    alike = f"{qemu} {' '.join(f'-L {folder}' for folder in firmware_folders(qemu_optimised, None))} {NOTHING} {ASK}"
+    alike = f"{qemu} {' '.join(f'-L {folder}' for folder in firmware_folders(qemu_optimised, None))} {NOTHING}"
+    image = qemu_optimised.parent / "qemu-img"
     drive = "-drive file=first.img,format=raw,if=virtio"
     stub = ("-gdb", f"tcp:127.0.0.1:{port}")
     with Machine(sh, qemu_optimised, linux_guest, disk="16M", args=stub, shell=False, name="first"):
         with sh.section("lock"):
-            refused(sh, f"{alike} {drive} </dev/null", 'Failed to get "write" lock')
-            refused(sh, f"{qemu_optimised.parent}/qemu-img info first.img", 'Failed to get shared "write" lock')
-            assert "cmdline" in sh.line("grep -l first.img /proc/[0-9]*/cmdline")
-            assert "virtual size: 16 MiB" in sh.line(f"{qemu_optimised.parent}/qemu-img info -U first.img")
+            refused(sh, f"{alike} {drive}", 'Failed to get "write" lock')
+            refused(sh, f"{image} convert -O qcow2 first.img copy.qcow2", 'Failed to get shared "write" lock')
+            assert "qemu" in sh.pgrep("-l", "-f", "first.img")
+            sh.line(f"{image} convert -U -O qcow2 first.img copy.qcow2 && ls -l copy.qcow2")
         with sh.section("port"):
-            refused(sh, f"{alike} {' '.join(stub)} </dev/null", "Address already in use")
-            assert "VM status" in sh.line(f"echo info status | {alike} -gdb unix:second.gdb,server=on,wait=off")
+            refused(sh, f"{alike} {' '.join(stub)}", "Address already in use")
+            assert "started" in sh.line(f"{alike} -gdb unix:second.gdb,server=on,wait=off {started('second')}")
     with sh.section("free"):
-        assert "first.img" in sh.line(f"echo info block | {alike} {drive}")
+        assert "started" in sh.line(f"{alike} {drive} {started('third')}")
 
 
 def free_port() -> int:
