@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from kvmdocs import Shell, recipe
-from kvmdocs.lab import Gdb, Guest, Machine
+from kvmdocs.lab import Gdb, Guest
 from recipes.guest import FIRMWARE, Accelerator
-from recipes.run import BOOT_LIMIT
+from recipes.run import machine
 
 WRITES = "while :; do dd if=/dev/zero of=/dev/vda bs=4k count=64 oflag=direct; done"
 """Direct writes for ever: each one ends in `virtqueue_flush`, so a breakpoint there is hit at once."""
@@ -61,7 +61,7 @@ def step_virtqueue_flush(
     sh.sources(qemu=qemu_source)
     with ExitStack() as stack:
         with sh.section("start"):
-            vm = stack.enter_context(machine(sh, qemu_debug, linux_guest, accelerator))
+            vm = stack.enter_context(machine(sh, qemu_debug, linux_guest, accelerator, disk="64M"))
             vm.guest_start(WRITES)
         with sh.section("attach"):
             gdb = stack.enter_context(Gdb(sh, pid=vm.pid, timeout=180.0))
@@ -104,7 +104,7 @@ def step_virtqueue_flush_optimised(
     sh.sources(qemu=qemu_source)
     with ExitStack() as stack:
         with sh.section("start"):
-            vm = stack.enter_context(machine(sh, qemu_optimised, linux_guest, accelerator))
+            vm = stack.enter_context(machine(sh, qemu_optimised, linux_guest, accelerator, disk="64M"))
             vm.guest_start(WRITES)
         with sh.section("attach"):
             gdb = stack.enter_context(Gdb(sh, pid=vm.pid, timeout=180.0))
@@ -124,11 +124,6 @@ def step_virtqueue_flush_optimised(
             gdb("delete")
             assert "detached" in gdb("detach")
             assert vm.qmp("query-status")["running"]
-
-
-def machine(sh: Shell, qemu: Path, guest: Guest, accelerator: Accelerator) -> Machine:
-    """The machine that is debugged: one processor, one virtio disk."""
-    return Machine(sh, qemu, guest, accel=accelerator.name, cpu=accelerator.cpu, disk="64M", boot_timeout=BOOT_LIMIT)
 
 
 def _step(gdb: Gdb) -> None:

@@ -7,41 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from kvmdocs import Shell, recipe
-from kvmdocs.errors import HostLacks
-from kvmdocs.lab import Guest, Machine, build_initramfs
-from kvmdocs.lab.firmware import firmware_folders
-from recipes.guest import FIRMWARE as FIRMWARE_TOOLS
-from recipes.guest import STILL
+from kvmdocs.lab import Machine
+from recipes.kvm_host import INNER_LIMIT, INNER_SAYS, L1_TOOLS, KvmHost, inner, l1, load_kvm
 from recipes.linux import Kernel
-
-FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin")
-"""What a pc machine without display and network loads: the BIOS, a ROM for its interrupt controller, the kernel's loader."""
-
-OUTER = "tcg"
-"""How the outer guest runs: ``-cpu max`` then emulates SVM on every host, so that KVM has a processor to work with."""
-
-INNER_SAYS = "hello from a guest of KVM"
-
-_INNER_INIT = f"""\
-#!/bin/sh
-/bin/busybox --install -s /bin
-mount -t devtmpfs dev /dev
-dd if=/dev/zero of=/dev/vda bs=4k count=1 oflag=direct 2>/dev/null
-echo "{INNER_SAYS}"
-poweroff -f
-"""
-
-_INNER_QEMU = """\
-#!/bin/sh
-# The machine whose system calls are watched.
-truncate -s 1M /tmp/disk.img
-exec qemu-system-x86_64 -accel kvm -cpu host -m 64M -L /firmware \\
-    -kernel /inner/bzImage -initrd /inner/initramfs.cpio.gz \\
-    -append "console=ttyS0 quiet panic=-1" \\
-    -drive file=/tmp/disk.img,format=raw,if=none,id=disk \\
-    -device virtio-blk-pci,drive=disk \\
-    -nodefaults -display none -no-reboot -serial stdio
-"""
 
 _NAME = r"s/.*ioctl([^,]*, \(KVM_[A-Z0-9_]*\).*/\1/p"
 """For sed: the name of the request of one traced call."""
@@ -49,22 +17,9 @@ _NAME = r"s/.*ioctl([^,]*, \(KVM_[A-Z0-9_]*\).*/\1/p"
 MAKERS = ("KVM_GET_API_VERSION", "KVM_CREATE_VM", "KVM_SET_USER_MEMORY_REGION", "KVM_CREATE_VCPU", "KVM_RUN")
 """Without these requests there is no running machine; see Documentation/virt/kvm/api.rst of Linux."""
 
-BOOT_LIMIT = 300.0
-"""Seconds the outer guest has to boot; its initramfs is large, and the host may be busy."""
 
-TRACE_LIMIT = 600.0
-"""Seconds the inner guest has to boot and to end, emulated twice over and with every system call of its QEMU traced."""
-
-
-@recipe(
-    # strip comes with binutils, as readelf does.
-    tools=("busybox", "cpio", "gzip", "ldd", "readelf", "strace", *FIRMWARE_TOOLS),
-    memory="1G",
-    disk="256M",
-    timeout="20m",
-    expects="1m",
-)
-def kvm_calls(sh: Shell, qemu_optimised: Path, linux_build: Kernel) -> dict[str, int]:
+@recipe(tools=("strace", *L1_TOOLS), memory="1G", disk="256M", timeout="20m", expects="1m")
+def kvm_calls(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost) -> dict[str, int]:
     """Watch the system calls on /dev/kvm of a QEMU that boots a guest under KVM.
 
     The QEMU that is watched runs inside a guest whose kernel has KVM as modules. So it works on a host without KVM, and what is
@@ -73,20 +28,28 @@ def kvm_calls(sh: Shell, qemu_optimised: Path, linux_build: Kernel) -> dict[str,
     Returns:
         How often each request was made, by its name.
     """
-    outer = _pack(sh, qemu_optimised, linux_build)
+    with sh.section("inner"):
+        parts = inner(sh, qemu_optimised, linux_build)
+    with sh.section("pack"):
+        outer = l1(
+            sh,
+            qemu_optimised,
+            linux_build,
+            kvm_host,
+            files=parts.files,
+            programs=(*parts.programs, "strace"),
+            memory="768M",
+            name="outer",
+        )
     with ExitStack() as stack:
         with sh.section("start"):
-            vm = stack.enter_context(
-                Machine(sh, qemu_optimised, outer, accel=OUTER, memory="768M", name="outer", boot_timeout=BOOT_LIMIT)
-            )
+            vm = stack.enter_context(outer)
         with sh.section("load"):
-            for module in linux_build.modules:
-                vm.guest(f"insmod /lib/modules/{module.name}")
-            vm.guest("dmesg | grep -i 'kvm:' | tail -n 4")
-            vm.guest("ls -l /dev/kvm")
+            load_kvm(vm, kvm_host)
+            vm.guest("dmesg | grep -i kvm: | tail -n 4", ok=(0, 1))
         with sh.section("trace"):
             # -f: the vCPU is a thread of its own; -y: what a descriptor is; -e kvm=vcpu: why KVM_RUN came back.
-            told = vm.guest("strace -f -y -e trace=openat,ioctl -e kvm=vcpu -o /tmp/calls inner", timeout=TRACE_LIMIT)
+            told = vm.guest("strace -f -y -e trace=openat,ioctl -e kvm=vcpu -o /tmp/calls inner", timeout=INNER_LIMIT)
             assert INNER_SAYS in told, told
         _look(sh, vm)
         with sh.section("count"):
@@ -118,33 +81,3 @@ def _look(sh: Shell, vm: Machine) -> None:
 def count(table: str) -> dict[str, int]:
     """How often each request is counted in what ``uniq -c`` printed."""
     return {name: int(number) for number, name in re.findall(r"^\s*(\d+) (KVM_\w+)$", table, re.MULTILINE)}
-
-
-def _pack(sh: Shell, qemu: Path, kernel: Kernel) -> Guest:
-    """Pack a guest that holds all the inner machine needs: QEMU, firmware, KVM's modules, a kernel and its initramfs."""
-    with sh.section("inner"):
-        script = sh.write("inner.sh", _INNER_QEMU, 0o755)
-        inner = build_initramfs(sh, init=_INNER_INIT, name="inner")
-    files = {
-        "/bin/inner": script,
-        "/inner/bzImage": kernel.image,
-        "/inner/initramfs.cpio.gz": inner,
-        **{f"/firmware/{name}": _firmware(qemu, name) for name in FIRMWARE},
-        **{f"/lib/modules/{module.name}": module for module in kernel.modules},
-    }
-    with sh.section("pack"):
-        sh.strip("-o", qemu.name, qemu)
-        programs = (sh.workspace / qemu.name, "strace")
-        return Guest(kernel.image, build_initramfs(sh, files=files, programs=programs, name="outer"), STILL)
-
-
-def _firmware(qemu: Path, name: str) -> Path:
-    """A firmware file: from beside the QEMU that was built if its source came with it, else from the distribution.
-
-    Raises:
-        HostLacks: It is in none of these places.
-    """
-    for folder in firmware_folders(qemu, None) or (qemu.parent / "pc-bios",):
-        if Path(folder, name).is_file():
-            return Path(folder, name)
-    raise HostLacks(f"there is no firmware file {name} on this host")
