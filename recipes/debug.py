@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from kvmdocs import Shell, recipe
-from kvmdocs.lab import Gdb, Guest, Machine
+from kvmdocs.lab import Gdb, Guest
 from recipes.guest import FIRMWARE, Accelerator
-from recipes.run import BOOT_LIMIT
+from recipes.run import machine
 
 WRITES = "while :; do dd if=/dev/zero of=/dev/vda bs=4k count=64 oflag=direct; done"
 """Direct writes for ever: each one ends in `virtqueue_flush`, so a breakpoint there is hit at once."""
@@ -60,7 +60,7 @@ def step_virtqueue_flush(
     """
     with ExitStack() as stack:
         with sh.section("start"):
-            vm = stack.enter_context(machine(sh, qemu_debug, linux_guest, accelerator))
+            vm = stack.enter_context(machine(sh, qemu_debug, linux_guest, accelerator, disk="64M"))
             vm.guest_start(WRITES)
         with sh.section("attach"):
             gdb = stack.enter_context(Gdb(sh, pid=vm.pid, timeout=180.0))
@@ -100,7 +100,7 @@ def step_virtqueue_flush_optimised(sh: Shell, qemu_optimised: Path, linux_guest:
     """Stop an optimised QEMU at the same breakpoint, and see what the debugger can still tell."""
     with ExitStack() as stack:
         with sh.section("start"):
-            vm = stack.enter_context(machine(sh, qemu_optimised, linux_guest, accelerator))
+            vm = stack.enter_context(machine(sh, qemu_optimised, linux_guest, accelerator, disk="64M"))
             vm.guest_start(WRITES)
         with sh.section("attach"):
             gdb = stack.enter_context(Gdb(sh, pid=vm.pid, timeout=180.0))
@@ -120,11 +120,6 @@ def step_virtqueue_flush_optimised(sh: Shell, qemu_optimised: Path, linux_guest:
             gdb("delete")
             assert "detached" in gdb("detach")
             assert vm.qmp("query-status")["running"]
-
-
-def machine(sh: Shell, qemu: Path, guest: Guest, accelerator: Accelerator) -> Machine:
-    """The machine that is debugged: one processor, one virtio disk."""
-    return Machine(sh, qemu, guest, accel=accelerator.name, cpu=accelerator.cpu, disk="64M", boot_timeout=BOOT_LIMIT)
 
 
 def _step(gdb: Gdb) -> None:

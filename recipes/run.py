@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from kvmdocs import Shell, recipe
 from kvmdocs.lab import READY, Guest, Machine
@@ -14,22 +15,25 @@ BOOT_LIMIT = 300.0
 """Seconds a guest has to boot under emulation, in a QEMU built without optimisation, on a busy host."""
 
 
+def machine(sh: Shell, qemu: Path, guest: Guest, accelerator: Accelerator, **options: Any) -> Machine:
+    """A machine that runs as this host can run one.
+
+    Args:
+        sh: The recipe's shell.
+        qemu: The QEMU it runs in.
+        guest: What it boots.
+        accelerator: What the host can run it with.
+        **options: Anything else `Machine` takes.
+    """
+    return Machine(sh, qemu, guest, accel=accelerator.name, cpu=accelerator.cpu, boot_timeout=BOOT_LIMIT, **options)
+
+
 @recipe(tools=FIRMWARE, memory="768M", disk="128M", timeout="15m", expects="10s")
 def start_vm(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: Accelerator) -> None:
     """Start a virtual machine with a virtio disk, use the disk, ask the monitors, and end it."""
     with ExitStack() as stack:
         with sh.section("start"):
-            vm = stack.enter_context(
-                Machine(
-                    sh,
-                    qemu_debug,
-                    linux_guest,
-                    accel=accelerator.name,
-                    cpu=accelerator.cpu,
-                    disk="64M",
-                    boot_timeout=BOOT_LIMIT,
-                )
-            )
+            vm = stack.enter_context(machine(sh, qemu_debug, linux_guest, accelerator, disk="64M"))
         with sh.section("boot"):
             assert "Linux" in vm.guest("uname -srm")
             assert "virtio" in vm.guest("dmesg | grep -i virtio")
@@ -69,19 +73,7 @@ def find_process(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: A
     """Find a machine's process on the host, and tell its threads apart."""
     with ExitStack() as stack:
         with sh.section("start"):
-            vm = stack.enter_context(
-                Machine(
-                    sh,
-                    qemu_debug,
-                    linux_guest,
-                    accel=accelerator.name,
-                    cpu=accelerator.cpu,
-                    cpus=2,
-                    disk="64M",
-                    name="findme",
-                    boot_timeout=BOOT_LIMIT,
-                )
-            )
+            vm = stack.enter_context(machine(sh, qemu_debug, linux_guest, accelerator, cpus=2, disk="64M", name="findme"))
             # An I/O worker exists only while there is I/O; a processor at work shows in the processor time.
             vm.guest_start("while :; do dd if=/dev/zero of=/dev/vda bs=4k count=64 oflag=direct; done")
         with sh.section("ps"):
@@ -131,17 +123,15 @@ def command_line(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: A
         with sh.section("today"):
             sh.truncate("-s", "64M", "system.img")
             vm = stack.enter_context(
-                Machine(
+                machine(
                     sh,
                     qemu_debug,
                     linux_guest,
-                    accel=accelerator.name,
-                    cpu=accelerator.cpu,
+                    accelerator,
                     cpus=2,
                     args=options_of_today(network),
                     shell=False,
                     name="centos7",
-                    boot_timeout=BOOT_LIMIT,
                 )
             )
         with sh.section("check"):
