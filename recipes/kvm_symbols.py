@@ -24,7 +24,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "enter": ("svm_prepare_switch_to_guest", "svm_vcpu_run", "svm_vcpu_enter_exit", "__svm_vcpu_run"),
     "exit": (
         *("svm_handle_exit", "svm_invoke_exit_handler", "io_interception", "npf_interception", "msr_interception"),
-        *("cr_interception", "interrupt_window_interception", "kvm_emulate_cpuid", "kvm_emulate_halt", "kvm_emulate_hypercall"),
+        *("cr_interception", "interrupt_window_interception", "kvm_emulate_cpuid", "kvm_emulate_halt", "kvm_emulate_rdmsr"),
     ),
     "memory": (
         *("kvm_mmu_page_fault", "kvm_tdp_page_fault", "direct_page_fault", "kvm_tdp_mmu_map", "fast_page_fault"),
