@@ -144,23 +144,23 @@ class Executor:
         """
         plan = graph.closure(names, lambda name: [item.name for item in self._recipe(name).inputs])
         records: dict[str, Record] = {}
-        found: list[str] = []
+        found: dict[str, None] = {}  # a list whose search does not grow with it
         try:
             for name in graph.in_order(plan):
                 recipe = self._recipe(name)
                 self._outcome.records = records
                 if any(other in found for other in plan[name]):
-                    found.append(name)
+                    found[name] = None
                 elif self._blocked(recipe) or self._project.capabilities.missing(recipe.needs):
                     records[name] = replace(self._empty(name, Status.SKIPPED), reason="cannot run here")
                 elif self._project.missing_tools(recipe.tools) or (record := self._project.store.get(self._key(name))) is None:
-                    found.append(name)
+                    found[name] = None
                 else:
                     records[name] = record
         finally:
             self._outcome = Outcome()
             self._keys.clear()
-        return found
+        return list(found)
 
     # -- starting -----------------------------------------------------------------------------------------------
 

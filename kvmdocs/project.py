@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,8 @@ class Project:
             ):
                 return dict(saved["digests"])
         code = self.catalog.code
-        digests = {name: code.digest(entry.module, name) for name, entry in entries.items()}
+        with _no_collector():
+            digests = {name: code.digest(entry.module, name) for name, entry in entries.items()}
         files = code.files() | {entry.block.guide for entry in entries.values() if entry.block}
         # A file that appears beside these may be what an import means from then on; its folder's time tells.
         watched = {str(file) for file in files} | {str(file.parent) for file in files}
@@ -189,6 +191,18 @@ class Project:
         self._versions[name] = [identity, version]
         write_whole(self.store.root / "tools.json", json.dumps(self._versions, indent=1).encode())
         return version
+
+
+@contextlib.contextmanager
+def _no_collector() -> Iterator[None]:
+    """Keep Python's collector of garbage from looking again and again at syntax trees, which are none: that grows faster than they do."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def state_of(path: str) -> list[int]:

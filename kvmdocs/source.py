@@ -199,10 +199,17 @@ def _stored(node: ast.AST) -> Iterator[str]:
 def local_imports(node: ast.AST, package: str) -> dict[str, list[Meaning]]:
     """What the imports inside a function or class mean."""
     found: dict[str, list[Meaning]] = {}
-    for child in ast.walk(node):
+    todo = [node]
+    while todo:
+        child = todo.pop()
         if isinstance(child, ast.Import | ast.ImportFrom):
             for name, meaning in _imported_names(child, package):
                 found.setdefault(name, []).append(meaning)
+        # Imports are statements: no expression has to be looked into.
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            inside = getattr(child, part, None)
+            if isinstance(inside, list):
+                todo.extend(inside)
     return found
 
 
