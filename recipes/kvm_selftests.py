@@ -40,6 +40,7 @@ LONG = (
     "memslot_modification_stress_test",
     "memslot_perf_test",
     "rseq_test",
+    "set_memory_region_test",
 )
 """Tests that measure or that go on for a time: without meaning, and minutes long, on an emulated processor."""
 
