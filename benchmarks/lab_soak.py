@@ -23,11 +23,18 @@ ROOT = Path(__file__).resolve().parent.parent
 SHORT = ("kvm_host", "kvm_api", "load_kvm_modules", "start_vm", "find_process")
 """Recipes of a few seconds that start machines."""
 
+LOOP = """\
+from kvmdocs.shell import die_with_parent
+die_with_parent()
+while True:
+    pass
+"""
+
 
 @contextlib.contextmanager
 def load(loops: int) -> Iterator[None]:
     """Keep processors busy for the length of a ``with``."""
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]
+    busy = [subprocess.Popen([sys.executable, "-c", LOOP], cwd=ROOT) for _ in range(loops)]
     try:
         yield
     finally:
