@@ -162,8 +162,8 @@ def run(vm: Machine, name: str) -> Result:
 _SAYS = (
     r"# SKIP - (?:Requirement not met: )?(.*)",
     r"(.*), skipping test",
-    # Under an assertion and its place: what was meant by it.
-    r"\(stack trace.*\n(?:\s+\d+\t.*\n)*\s*(\S.*)",
+    # Under an assertion, its place and the stack: what was meant by it.
+    r"\n\s+pid=.*\n(?:.*(?:stack trace|addr2line).*\n|\s+\d+\t.*\n)*\s*(\S.*)",
     r"((?:[Aa]ssert|not ok).*)",
 )
 

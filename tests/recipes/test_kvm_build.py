@@ -107,6 +107,10 @@ def test_lines_of_the_trace_that_are_ours():
             ),
             "clocksource not supported: hpet",
         ),
+        (
+            "==== Test Assertion Failure ====\n  a.c:1: x\n  pid=1 tid=1 errno=2 - none\nsh: addr2line: not found\n  INT3: exit 8\nstatus 254\n",
+            "INT3: exit 8",
+        ),
         ("working\nKilled\nstatus 137\n", "Killed"),
         ("status 1\n", ""),
     ],
