@@ -28,6 +28,7 @@ SECTIONS = """\
   [ 4] .rela.text        RELA            0000000000000000 7d3598 000020 18   I 84   3  8
   [ 5] .init.text        PROGBITS        0000000000000000 0635c8 000010 00  AX  0   0  4
   [24] .rodata           PROGBITS        0000000000000000 065b60 000008 00   A  0   0 32
+  [29] __mcount_loc      PROGBITS        0000000000000000 07a137 000004 00   A  0   0  1
   [66] .bss              NOBITS          0000000000000000 09d080 000491 00  WA  0   0 32
   [71] .debug_info       PROGBITS        0000000000000000 09db60 003000 00      0   0  1
   [72] .rela.debug_info  RELA            0000000000000000 849bd8 001000 18   I 84  71  8
@@ -48,7 +49,7 @@ def test_sections_by_kind():
     assert sizes["code"] == 0x110
     assert sizes["where addresses are to be filled in"] == 0x20
     assert sizes["names of functions and data"] == 0x42
-    assert sizes["data"] == 8
+    assert sizes["data"] == 12
 
 
 def test_version_of_a_source():
