@@ -39,7 +39,7 @@ SKIPPED = 4
 STOPPED = 124
 """Exit status that stands here for a test that was stopped for its time."""
 
-ONE_LIMIT = 60
+ONE_LIMIT = 180
 """Seconds one test may take."""
 
 
@@ -78,6 +78,11 @@ class Result:
     def verdict(self) -> str:
         """``pass``, ``skip``, ``fail`` or ``stopped``."""
         return {0: "pass", SKIPPED: "skip", STOPPED: "stopped"}.get(self.status, "fail")
+
+    @property
+    def failed(self) -> bool:
+        """True for one that neither passed nor was skipped."""
+        return self.verdict in {"fail", "stopped"}
 
 
 @recipe(tools=(*BUILD_TOOLS, "rsync"), cpus="all", memory="1G", disk="512M", timeout="40m", expects="1m")
@@ -139,15 +144,24 @@ def run_selftests(
             load_kvm(vm, kvm_host)
             vm.guest("cd /tests && ulimit -n 4096 && mkdir -p /dev/shm && mount -t tmpfs shm /dev/shm")
         with sh.section("run"):
-            results = [run(vm, name) for name in names]
-            series = ".".join(vm.guest("uname -r").split(".")[:2])
-    passed = [result.name for result in results if result.verdict == "pass"]
+            results = {name: run(vm, name) for name in names}
+        known = _known(vm, kvm_host)
+        if odd := [name for name, result in results.items() if result.failed and name not in known]:
+            with sh.section("again"):
+                # Some measure time against an emulated clock, on a host that is busy with other things.
+                results |= {name: run(vm, name) for name in odd}
+    passed = [name for name, result in results.items() if result.verdict == "pass"]
     assert len(passed) >= FEWEST, results
-    failed = {result.name for result in results if result.verdict in {"fail", "stopped"}}
+    unexplained = [result for name, result in results.items() if result.failed and name not in known]
     # Of a series nobody has looked at yet, and of another processor, the guide shows what each test says of itself.
-    if kvm_host.accel == "tcg" and series in FAIL:
-        assert failed <= set(FAIL[series]), failed - set(FAIL[series])
-    return results
+    assert not (known and unexplained), unexplained
+    return list(results.values())
+
+
+def _known(vm: Machine, host: KvmHost) -> tuple[str, ...]:
+    """The tests that are known to fail here; none for a kernel or a processor of which nothing is known."""
+    series = ".".join(vm.guest("uname -r").split(".")[:2])
+    return FAIL.get(series, ()) if host.accel == "tcg" else ()
 
 
 def run(vm: Machine, name: str) -> Result:
