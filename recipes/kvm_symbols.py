@@ -245,7 +245,10 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
             functions = answered(vm.guest("probe", timeout=INNER_LIMIT), functions)
         with sh.section("refused"):
             vm.guest("cd /sys/kernel/tracing")
-            for name in ("vcpu_enter_guest", "__svm_vcpu_run"):
+            loaded = [function for function in functions.values() if function.group != "vmx"]
+            without = next(function.name for function in loaded if not function.symbol)
+            closed = next(function.name for function in loaded if function.symbol and not function.probeable)
+            for name in (without, closed):
                 vm.guest(f"echo 'p:map/try {name}' >>kprobe_events", ok=(0, 1))
             vm.guest("tail -n 6 error_log")
         with sh.section("boot"):
