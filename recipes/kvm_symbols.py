@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from kvmdocs import Shell, recipe
-from recipes.kvm_gdb import with_svm
+from kvmdocs.lab import build_initramfs
+from recipes.kvm_gdb import ALPHABET, LETTERS, with_svm
 from recipes.kvm_host import INNER_LIMIT, INNER_SAYS, L1_TOOLS, KvmHost, inner, l1, load_kvm
 from recipes.linux import Kernel
 
@@ -171,6 +172,27 @@ BUFFERS = "\n".join(
 """For L1. An instance of the tracer has a buffer and switches of its own."""
 
 
+NESTED_INIT = f"""\
+#!/bin/sh
+# L2 uses its disk, then becomes a host itself: its own KVM runs a guest, L3.
+/bin/busybox --install -s /bin
+mount -t devtmpfs dev /dev
+dd if=/dev/zero of=/dev/vda bs=4k count=1 oflag=direct 2>/dev/null
+for name in irqbypass kvm kvm-amd; do insmod /lib/modules/$name.ko; done
+letters
+echo "{INNER_SAYS}"
+poweroff -f
+"""
+"""What L2 does, so that each kind of function gets its call, those for nested guests too."""
+
+
+CALLED = (
+    *("kvm_arch_vcpu_ioctl_run", "svm_vcpu_run", "svm_handle_exit", "npf_interception", "io_interception", "ioeventfd_write"),
+    *("irqfd_wakeup", "svm_inject_irq", "kvm_destroy_vm", "nested_svm_vmrun", "nested_svm_vmexit"),
+)
+"""Without these no guest boots, uses its disk and runs a guest of its own."""
+
+
 @dataclass(frozen=True)
 class Function:
     """What can be done with one function of KVM in this build.
@@ -213,7 +235,7 @@ class Found:
     events: dict[str, str]
 
 
-@recipe(tools=("gdb", *L1_TOOLS), memory="1G", disk="256M", timeout="20m", expects="30s")
+@recipe(tools=("gdb", "gcc", *L1_TOOLS), memory="1G", disk="256M", timeout="20m", expects="30s")
 def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source: Path, kvm_host: KvmHost) -> Found:
     """Find out which functions of KVM can be stopped at and traced, and count their calls while a guest boots.
 
@@ -232,9 +254,16 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
     with sh.section("pack"):
         sh.write("names", "".join(f"{name}\n" for name in functions))
         probe = sh.write("probe.sh", PROBE, 0o755)
+        sh.write("letters.c", LETTERS.lstrip())
+        sh.gcc("-static", "-O1", "-o", "letters", "letters.c")
+        modules = {f"/lib/modules/{module.name}": module for module in host.modules}
+        nested = build_initramfs(
+            sh, init=NESTED_INIT, files={"/bin/letters": sh.workspace / "letters", **modules}, name="nested"
+        )
         parts = inner(sh, qemu_optimised, linux_build)
         buffers = sh.write("buffers.sh", BUFFERS, 0o755)
         files = {"/names": sh.workspace / "names", "/bin/probe": probe, "/bin/buffers": buffers, **parts.files}
+        files["/inner/initramfs.cpio.gz"] = nested
         machine = l1(sh, qemu_optimised, linux_build, host, files=files, programs=parts.programs, memory="768M")
     with ExitStack() as stack:
         with sh.section("start"):
@@ -254,7 +283,9 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
         with sh.section("boot"):
             vm.guest("buffers")
             vm.guest("echo 0 >tracing_on; echo 1 >events/map/enable")
-            assert INNER_SAYS in vm.guest("inner", timeout=INNER_LIMIT)
+            told = vm.guest("inner", timeout=INNER_LIMIT)
+            assert ALPHABET in told, told
+            assert INNER_SAYS in told, told
             vm.guest("echo 0 >events/map/enable")
         with sh.section("count"):
             functions = counted(vm.guest("cat kprobe_profile"), functions)
@@ -264,7 +295,7 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
                 for buffer, names in EVENTS.items()
                 for name in names
             }
-    for name in ("kvm_arch_vcpu_ioctl_run", "svm_vcpu_run", "svm_handle_exit", "npf_interception", "io_interception"):
+    for name in CALLED:
         assert functions[name].hits, f"{name} was not called while a guest booted: {functions[name]}"
     assert not functions["vmx_vcpu_run"].symbol, "the other vendor's half is not loaded"
     return Found(list(functions.values()), events)
