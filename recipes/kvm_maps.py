@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from recipes.kvm_symbols import GROUPS, NAMES, Found, Function
+from recipes.kvm_symbols import Found
+from recipes.kvm_where import GROUPS, NAMES, Function
 
 INSTEAD = {
     "kvm_create_vm": "kvm_dev_ioctl",

@@ -22,7 +22,8 @@ from recipes.kvm_maps import (
     summary,
     whole_table,
 )
-from recipes.kvm_symbols import EVENTS, GROUPS, NAMES, Found, Function, answered, counted, definition, in_tree, line_of, placed
+from recipes.kvm_symbols import EVENTS, Found, answered, counted, line_of
+from recipes.kvm_where import GROUPS, NAMES, Function, definition, in_tree, placed
 
 SYMBOLS = """\
 loading vmlinux
