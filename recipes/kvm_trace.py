@@ -123,7 +123,10 @@ def _python(sh: Shell, kvm_stat: Path) -> dict[str, Path]:
     gather = sh.write("gather.py", GATHER)
     sh.run(PYTHON, "-I", "-S", gather, kvm_stat, "python")
     root = sh.workspace / "python"
-    return {"/bin/kvm_stat": kvm_stat, **{f"/{file.relative_to(root)}": file for file in sorted(root.rglob("*")) if file.is_file()}}
+    return {
+        "/bin/kvm_stat": kvm_stat,
+        **{f"/{file.relative_to(root)}": file for file in sorted(root.rglob("*")) if file.is_file()},
+    }
 
 
 def _events(sh: Shell, vm: Machine) -> None:
@@ -232,7 +235,7 @@ def _counters(sh: Shell, vm: Machine) -> None:
     """Counters that KVM keeps without any tracing, and the tool that shows them."""
     with sh.section("debugfs"):
         vm.guest("cd /sys/kernel/debug/kvm && ls -d [0-9]* && grep -E '^[1-9]' $(ls -d [0-9]*)/*exits /dev/null")
-        vm.guest("cat exits; " + wait_for('[ $(cat exits) -gt 100 ]') + "; cat exits")
+        vm.guest("cat exits; " + wait_for("[ $(cat exits) -gt 100 ]") + "; cat exits")
     with sh.section("kvm_stat"):
         told = vm.guest("python3 -S -E /bin/kvm_stat -1 | grep -v ' 0  *0$'", timeout=300.0)
         assert re.search(r"^\s*kvm_exit\s+\d+", told, re.MULTILINE), told
