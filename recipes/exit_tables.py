@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from recipes.exit_budget import DeviceRow, Exits, Moment
 
-BAR = 24
+BAR = 14
 """Characters of the longest bar."""
 
 LEAST = 3
@@ -46,7 +46,7 @@ class Words:
 
 ENGLISH = Words(
     reasons=("reason", "exits", "share", "of these to QEMU", ""),
-    devices=("ports or addresses", "QEMU's region", "what it is", "exits", "to QEMU", ""),
+    devices=("ports or addresses", "QEMU's region", "what it is", "exits", "to QEMU"),
     moments=("KVM", "QEMU"),
     pairs=("KVM: `kvm_userspace_exit`", "QEMU: `kvm_run_exit`", "how often, in both"),
     nothing="nothing there",
@@ -94,7 +94,7 @@ ENGLISH = Words(
 
 CHINESE = Words(
     reasons=("原因", "次数", "占比", "其中到 QEMU", ""),
-    devices=("端口或地址", "QEMU 的区域", "是什么", "次数", "到 QEMU", ""),
+    devices=("端口或地址", "QEMU 的区域", "是什么", "次数", "到 QEMU"),
     moments=("KVM", "QEMU"),
     pairs=("KVM：`kvm_userspace_exit`", "QEMU：`kvm_run_exit`", "两边的次数"),
     nothing="此处没有设备",
@@ -169,13 +169,12 @@ def devices(words: Words) -> Callable[[Exits], str]:
                 _what(row, words),
                 str(row.exits),
                 str(row.user),
-                _bar(row.exits, made[0].exits),
             )
             for row in shown
         ]
         left = made[len(shown) :]
         rest = words.rest.format(rows=len(left), least=LEAST, exits=sum(row.exits for row in left)) if left else ""
-        return f"{_table(words.devices, '---rr-', rows)}\n\n{rest}"
+        return f"{_table(words.devices, '---rr', rows)}\n\n{rest}"
 
     return render
 
@@ -211,7 +210,7 @@ def _table(head: tuple[str, ...], sides: str, rows: Sequence[tuple[str, ...]]) -
 
 
 def _bar(number: int, most: int) -> str:
-    return "▇" * max(1, round(BAR * number / most)) if number else ""
+    return "▇" * round(BAR * number / most) or "▏"
 
 
 def _range(row: DeviceRow) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,7 +25,10 @@ sleep 100000
 
 ASKED_QEMU = INNER_QEMU.replace("-serial stdio", "-serial file:/tmp/serial -monitor stdio")
 
-EVENTS = ("kvm_userspace_exit", "kvm_page_fault", "kvm_msi_set_irq", "kvm_apic_accept_irq", "kvm_inj_virq", "kvm_eoi")
+EVENTS = (
+    *("kvm_userspace_exit", "kvm_page_fault", "kvm_fast_mmio"),
+    *("kvm_msi_set_irq", "kvm_apic_accept_irq", "kvm_inj_virq", "kvm_eoi"),
+)
 """What is recorded beside kvm_entry, kvm_exit, kvm_pio and kvm_mmio, which ``perf kvm stat`` asks for by itself."""
 
 TRACED = ("kvm_run_exit", "virtio_queue_notify", "virtio_blk_handle_write", "virtio_blk_req_complete", "virtio_notify*")
@@ -76,14 +80,12 @@ def _record(sh: Shell, vm: Machine) -> None:
     """Boot L2 under ``perf kvm stat record`` and QEMU's log, ask its monitor, end it, and carry all to the host."""
     more = " ".join(f"-e kvm:{name}" for name in EVENTS)
     logged = " ".join(f"-trace '{name}'" for name in TRACED)
+    lines = textwrap.wrap(f"perf kvm stat record -a -m 4096 -o /tmp/perf.data {more}", 80) + textwrap.wrap(
+        f"inner -D /tmp/qemu.log -msg timestamp=on {logged} >/tmp/mtree.txt", 80
+    )
     with sh.section("record"):
-        # The left side waits for L2's first process, and then speaks to the monitor on QEMU's standard input.
-        vm.guest(
-            f"{{ until grep -q '{INNER_SAYS}' /tmp/serial; do sleep 0.2; done 2>/dev/null; echo info mtree -f; echo quit; }} |\n"
-            f"    perf kvm stat record -a -m 4096 -o /tmp/perf.data {more} \\\n"
-            f"    inner -D /tmp/qemu.log -msg timestamp=on {logged} >/tmp/mtree.txt",
-            timeout=INNER_LIMIT,
-        )
+        vm.guest(f"mon() {{ until grep -q '{INNER_SAYS}' /tmp/serial; do sleep 0.2; done; echo info mtree -f; echo quit; }}")
+        vm.guest("mon 2>/dev/null |\n    " + " \\\n    ".join(lines), timeout=INNER_LIMIT)
         vm.guest("ls -lh /tmp/perf.data /tmp/qemu.log /tmp/mtree.txt")
     with sh.section("carry"):
         vm.guest("tar -c -f /dev/vda -C /tmp perf.data qemu.log mtree.txt && sync", timeout=INNER_LIMIT)
