@@ -210,6 +210,21 @@ def pair(events: list[Event], logged: list[Event]) -> Pairing:
     return Pairing(len(both), dict(Counter(f"{name} {reason}" for (_, name, reason), _ in both).most_common()), offset)
 
 
+def _interrupt_ends(events: list[Event], after: float) -> float:
+    """When the guest says that it is done with the first message-signalled interrupt after a time.
+
+    A processor that does this without an exit leaves no such event; then it is when the guest next runs.
+    """
+    later = [event for event in events if event.time > after]
+    vectors = [
+        found[1] for event in later if event.name == "kvm_msi_set_irq" and (found := re.search(r"\bvec (\d+)", event.text))
+    ]
+    ends = [
+        event.time for event in later if vectors and event.name == "kvm_eoi" and event.text.endswith(f"vector {vectors[0]}")
+    ]
+    return next(iter([*ends, *(event.time for event in later if event.name == "kvm_entry")]), after)
+
+
 def _is_kick(event: Event) -> bool:
     """A write to a device's memory; on VMX a short way deals with it (handle_ept_misconfig), which has an event of its own."""
     return event.name == "kvm_fast_mmio" or (event.name == "kvm_mmio" and "write" in event.text)
@@ -229,8 +244,7 @@ def journey(events: list[Event], logged: list[Event], offset: float) -> list[Mom
     done = [
         event.time - offset for event in logged if event.name == "virtio_blk_req_complete" and event.time - offset >= written
     ]
-    ends = [event.time for event in events if event.name == "kvm_eoi" and event.time > done[0]]
-    end = ends[0] if ends else done[0]
+    end = _interrupt_ends(events, done[0])
     merged = [(event.time, Moment("kvm", event.name, event.text)) for event in events] + [
         (event.time - offset, Moment("qemu", event.name, event.text)) for event in logged
     ]

@@ -50,8 +50,8 @@ ENGLISH = Words(
     moments=("KVM", "QEMU"),
     pairs=("KVM: `kvm_userspace_exit`", "QEMU: `kvm_run_exit`", "how often, in both"),
     nothing="nothing there",
-    sum="{exits} exits; {user} of them ({share:.0f} %) went on to QEMU. {faults} were for a page of memory that was touched for the "
-    "first time.",
+    sum="{exits} exits; {user} of them ({share:.0f} %) went on to QEMU. {faults} were for a page of memory that the "
+    "second page table did not have.",
     rest="And {rows} more devices with fewer than {least} exits each, {exits} together.",
     agree="**{paired} exits to user space, the same in both, one after the other, without one out of place.**",
     kinds={
@@ -98,7 +98,7 @@ CHINESE = Words(
     moments=("KVM", "QEMU"),
     pairs=("KVM：`kvm_userspace_exit`", "QEMU：`kvm_run_exit`", "两边的次数"),
     nothing="此处没有设备",
-    sum="共 {exits} 次退出，其中 {user} 次（{share:.0f} %）继续到了 QEMU。{faults} 次是某页内存第一次被用到。",
+    sum="共 {exits} 次退出，其中 {user} 次（{share:.0f} %）继续到了 QEMU。{faults} 次是因为某页内存还不在第二级页表里。",
     rest="另有 {rows} 个设备，每个少于 {least} 次，共 {exits} 次。",
     agree="**到用户态的退出共 {paired} 次，两边逐一相同，没有一次错位。**",
     kinds={
@@ -161,7 +161,7 @@ def devices(words: Words) -> Callable[[Exits], str]:
 
     def render(recorded: Exits) -> str:
         made = recorded.budget.devices
-        shown = [row for row in made if row.exits >= LEAST]
+        shown = [row for row in made if row.exits >= LEAST or "notify" in row.region]
         rows = [
             (
                 _range(row),
@@ -172,7 +172,7 @@ def devices(words: Words) -> Callable[[Exits], str]:
             )
             for row in shown
         ]
-        left = made[len(shown) :]
+        left = [row for row in made if row not in shown]
         rest = words.rest.format(rows=len(left), least=LEAST, exits=sum(row.exits for row in left)) if left else ""
         return f"{_table(words.devices, '---rr', rows)}\n\n{rest}"
 
