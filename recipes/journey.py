@@ -14,16 +14,19 @@ from recipes.linux import Kernel
 ISSUED = rf"WS? {BYTES} \(\) {SECTOR} \+ {BYTES // 512}\b"
 """How the block layer names the request: a write (synchronous), its bytes, first sector and number of sectors."""
 
+VCPU, MAIN = "CPU 0/KVM", "qemu-system-.*"
+"""Threads of QEMU by their names: the vCPU's, in which KVM runs the guest, and the main one."""
+
 DOORS = {
     "kvm-amd": (
-        Wanted("exit", KVM, "kvm_exit", r"npf .*info2 {page}"),
-        Wanted("mmio", KVM, "kvm_mmio", r"mmio write .*gpa {page}", through="x86_emulate_instruction"),
-        Wanted("door", KVM, "ioeventfd_write"),
+        Wanted("exit", KVM, VCPU, "kvm_exit", r"npf .*info2 {page}"),
+        Wanted("mmio", KVM, VCPU, "kvm_mmio", r"mmio write .*gpa {page}", through="x86_emulate_instruction"),
+        Wanted("door", KVM, VCPU, "ioeventfd_write"),
     ),
     "kvm-intel": (
-        Wanted("exit", KVM, "kvm_exit", r"EPT_MISCONFIG"),
-        Wanted("door", KVM, "ioeventfd_write"),
-        Wanted("mmio", KVM, "kvm_fast_mmio", r"gpa {page}"),
+        Wanted("exit", KVM, VCPU, "kvm_exit", r"EPT_MISCONFIG"),
+        Wanted("door", KVM, VCPU, "ioeventfd_write"),
+        Wanted("mmio", KVM, VCPU, "kvm_fast_mmio", r"gpa {page}"),
     ),
 }
 """How KVM comes from the exit to QEMU's eventfd: AMD's emulates the instruction, Intel's looks the page up first."""
@@ -32,27 +35,27 @@ DOORS = {
 def stations(vendor: str) -> tuple[Wanted, ...]:
     """The hops of the write, in order."""
     return (
-        Wanted("submit", GUEST, "blk_mq_submit_bio", through="ksys_write"),
-        Wanted("driver", GUEST, "virtio_queue_rqs?"),
-        Wanted("issue", GUEST, "block_rq_issue", ISSUED),
-        Wanted("notify", GUEST, "vp_notify(_with_data)?"),
+        Wanted("submit", GUEST, ".*", "blk_mq_submit_bio", through="ksys_write"),
+        Wanted("driver", GUEST, ".*", "virtio_queue_rqs?"),
+        Wanted("issue", GUEST, ".*", "block_rq_issue", ISSUED),
+        Wanted("notify", GUEST, ".*", "vp_notify(_with_data)?"),
         *DOORS[vendor],
-        Wanted("kick", QEMU, "virtio_queue_notify_vq"),
-        Wanted("take", QEMU, "virtio_blk_handle_request"),
-        Wanted("start", QEMU, "blk_aio_pwritev", rf"offset={SECTOR * 512}\b"),
-        Wanted("file", QEMU, "raw_co_prw", rf"bytes={BYTES}\b"),
-        Wanted("write", WORKER, "handle_aiocb_rw"),
-        Wanted("complete", QEMU, "virtio_blk_rw_complete"),
-        Wanted("push", QEMU, "virtqueue_push"),
-        Wanted("signal", QEMU, "virtio_notify_irqfd"),
-        Wanted("wakeup", KVM, "irqfd_wakeup", through="ksys_write"),
-        Wanted("message", KVM, "kvm_msi_set_irq", through="irqfd_wakeup"),
-        Wanted("deliver", KVM, DELIVER[vendor], through="irqfd_wakeup"),
-        Wanted("inject", KVM, "kvm_inj_virq", r"IRQ 0x{hex_vector}\b", through="kvm_vcpu_ioctl"),
-        Wanted("enter", KVM, "kvm_entry", through="kvm_vcpu_ioctl"),
-        Wanted("interrupt", GUEST, "vring_interrupt"),
-        Wanted("done", GUEST, "virtblk_done"),
-        Wanted("end", GUEST, "blk_mq_end_request\\w*"),
+        Wanted("kick", QEMU, MAIN, "virtio_queue_notify_vq"),
+        Wanted("take", QEMU, MAIN, "virtio_blk_handle_request"),
+        Wanted("start", QEMU, MAIN, "blk_aio_pwritev", rf"offset={SECTOR * 512}\b"),
+        Wanted("file", QEMU, MAIN, "raw_co_prw", rf"bytes={BYTES}\b"),
+        Wanted("write", WORKER, "worker", "handle_aiocb_rw"),
+        Wanted("complete", QEMU, MAIN, "virtio_blk_rw_complete"),
+        Wanted("push", QEMU, MAIN, "virtqueue_push"),
+        Wanted("signal", QEMU, MAIN, "virtio_notify_irqfd"),
+        Wanted("wakeup", KVM, MAIN, "irqfd_wakeup", through="ksys_write"),
+        Wanted("message", KVM, MAIN, "kvm_msi_set_irq", through="irqfd_wakeup"),
+        Wanted("deliver", KVM, MAIN, DELIVER[vendor], through="irqfd_wakeup"),
+        Wanted("inject", KVM, VCPU, "kvm_inj_virq", r"IRQ 0x{hex_vector}\b", through="kvm_vcpu_ioctl"),
+        Wanted("enter", KVM, VCPU, "kvm_entry", through="kvm_vcpu_ioctl"),
+        Wanted("interrupt", GUEST, ".*", "vring_interrupt"),
+        Wanted("done", GUEST, ".*", "virtblk_done"),
+        Wanted("end", GUEST, ".*", "blk_mq_end_request\\w*"),
     )
 
 
@@ -95,8 +98,12 @@ def _hop(wanted: Wanted, event: Event, begin: int, places: dict[Address, tuple[F
 
 def _stack(hop: Hop) -> str:
     """The stack of a hop, as the page shows it."""
-    frames = [f"{frame.function} at {frame.file or '??'}:{frame.line}{' (inlined)' * frame.inlined}" for frame in hop.stack]
+    frames = [f"{frame.function} {_at(frame)}{' (inlined)' * frame.inlined}" for frame in hop.stack]
     return "\n".join([f"{hop.task}: {hop.text}", *frames, ""])
+
+
+def _at(frame: Frame) -> str:
+    return f"at {frame.file}:{frame.line}" if frame.file else "(code that the build generated)"
 
 
 def _places(

@@ -64,6 +64,7 @@ class Wanted:
     Attributes:
         key: A name for the hop.
         actor: Who does it.
+        task: Regular expression for the process or thread that does it.
         name: Regular expression for the event's name.
         text: Regular expression that its text must hold.
         through: A function that must be among its callers.
@@ -71,6 +72,7 @@ class Wanted:
 
     key: str
     actor: str
+    task: str
     name: str
     text: str = ""
     through: str = ""
@@ -200,7 +202,8 @@ def find(events: Sequence[Event], wanted: Sequence[Wanted]) -> list[Event]:
         text = re.compile(one.text.format_map(_Facts(facts)))
         for position in range(position, len(events)):  # noqa: B020  # goes on where the last hop was
             event = events[position]
-            if _side(event) == _group(one.actor) and name.fullmatch(event.name) and text.search(event.text):
+            here = (event.where == GUEST) == (one.actor == GUEST) and re.fullmatch(one.task, event.task)
+            if here and name.fullmatch(event.name) and text.search(event.text):
                 break
         else:
             raise AssertionError(f"no event for the hop {one.key!r} after {found[-1].text if found else 'the beginning'}")
@@ -217,14 +220,6 @@ class _Facts(dict[str, str]):
 
     def __missing__(self, name: str) -> str:
         return "(?!)"
-
-
-def _side(event: Event) -> str:
-    return GUEST if event.where == GUEST else "l1"
-
-
-def _group(actor: str) -> str:
-    return GUEST if actor == GUEST else "l1"
 
 
 def _page(events: Sequence[Event], wanted: Sequence[Wanted]) -> str:
