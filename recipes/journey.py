@@ -90,7 +90,7 @@ def _hop(wanted: Wanted, event: Event, begin: int, places: dict[Address, tuple[F
         stack.pop(0)
     assert stack, f"the hop {wanted.key!r} has no stack: {event}"
     first = stack[0]
-    text = re.sub(r" <-.*| \(0x[0-9a-f]+\)| f\d+=\S+", "", event.text)
+    text = re.sub(r" <-.*| \(0x[0-9a-f]+\)| f\d+=\S+", "", event.text).rstrip(":")
     return Hop(
         wanted.key, wanted.actor, event.task, first.function, first.file, first.line, event.when - begin, text, tuple(stack)
     )

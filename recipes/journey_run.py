@@ -14,6 +14,7 @@ from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
 from recipes.kvm_host import INNER_LIMIT, L1_TOOLS, KvmHost, inner, l1, load_kvm
 from recipes.linux import Kernel
+from recipes.linux_in_linux import WAIT_FOR
 
 SECTOR = 168
 """The disk's sector (of 512 bytes) that is written; nothing else in L2 writes."""
@@ -96,15 +97,6 @@ exec qemu-system-x86_64 -name L2,debug-threads=on -accel kvm -cpu host -m 64M -L
     -nodefaults -display none -no-reboot -serial stdio </tmp/say >/tmp/l2.out 2>&1
 """
 
-WAIT_FOR = """\
-#!/bin/sh
-# Wait until L2 has said something, and not longer than it lives.
-until grep -q "$1" /tmp/l2.out; do
-    pidof qemu-system-x86_64 >/dev/null || { cat /tmp/l2.out; exit 1; }
-    sleep 0.1
-done
-"""
-
 
 @dataclass(frozen=True)
 class Recorded:
@@ -150,7 +142,7 @@ def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: 
         with sh.section("boot"):
             vm.guest("mkfifo /tmp/say; touch /tmp/l2.out")
             vm.guest("inner &")
-            vm.guest("exec 3>/tmp/say; wait-for 'L2: ready'", timeout=INNER_LIMIT)
+            vm.guest("exec 3>/tmp/say; wait-for /tmp/l2.out 'L2: ready'", timeout=INNER_LIMIT)
         with sh.section("clock"):
             offset = vm.guest("cat /sys/kernel/debug/kvm/*/vcpu0/tsc-offset")
             maps = vm.guest("grep qemu-system /proc/$(pidof qemu-system-x86_64)/maps")
@@ -158,7 +150,9 @@ def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: 
             vm.guest("probes", timeout=INNER_LIMIT)
             vm.guest("cd /sys/kernel/debug/tracing; cat set_ftrace_filter set_event")
         with sh.section("write"):
-            vm.guest("echo 1 >tracing_on; echo go >&3; wait-for 'L2: written'; echo 0 >tracing_on", timeout=INNER_LIMIT)
+            vm.guest(
+                "echo 1 >tracing_on; echo go >&3; wait-for /tmp/l2.out 'L2: written'; echo 0 >tracing_on", timeout=INNER_LIMIT
+            )
         guest, host = _traces(sh, vm)
     lies = [int(address, 16) for address in re.findall(r"\b[0-9a-f]{8,}(?=-)|(?<=-)[0-9a-f]{8,}\b", maps)]
     return Recorded(guest, host, int(offset), min(lies), max(lies) - min(lies), kvm_host.vendor)
@@ -167,7 +161,7 @@ def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: 
 def _traces(sh: Shell, vm: Machine) -> tuple[Path, Path]:
     """Fetch both traces from the guests."""
     with sh.section("l2-trace"):
-        vm.guest("echo go >&3; wait-for 'L2: over'", timeout=INNER_LIMIT)
+        vm.guest("echo go >&3; wait-for /tmp/l2.out 'L2: over'", timeout=INNER_LIMIT)
         guest = vm.guest("sed -n '/# tracer/,/L2: over/p' /tmp/l2.out", timeout=INNER_LIMIT)
     with sh.section("l1-trace"):
         host = vm.guest("cat trace", timeout=INNER_LIMIT)
