@@ -68,6 +68,7 @@ def journey(
     Returns:
         The hops in order.
     """
+    sh.emulated |= journey_run.emulated
     sh.sources(linux=linux_source, qemu=qemu_source)
     wanted = stations(journey_run.vendor)
     guest = parse(journey_run.guest.read_text("utf-8"), GUEST)

@@ -15,7 +15,7 @@ _ENTITIES = {"#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;", "\n": " "}
 
 
 def diagram(hops: Sequence[Hop], who: Mapping[str, str], what: Mapping[str, str]) -> str:
-    """A mermaid diagram in a fence: an arrow for each hop, from who had the write before to who has it now.
+    """A mermaid diagram in a fence: an arrow from who had the write before to who has it now, a note for who keeps it.
 
     Args:
         hops: The hops.
@@ -25,7 +25,8 @@ def diagram(hops: Sequence[Hop], who: Mapping[str, str], what: Mapping[str, str]
     lines = ["sequenceDiagram", *(f"  participant {actor} as {escape(who[actor])}" for actor in ACTORS)]
     before = hops[0].actor
     for number, hop in enumerate(hops, 1):
-        lines.append(f"  {before}->>{hop.actor}: {number}. {escape(hop.function)}<br>{escape(what[hop.key])}")
+        way = f"Note over {hop.actor}" if hop.actor == before else f"{before}->>{hop.actor}"
+        lines.append(f"  {way}: {number}. {escape(hop.function)}<br>{escape(what[hop.key])}")
         before = hop.actor
     return "\n".join(["```mermaid", *lines, "```"])
 

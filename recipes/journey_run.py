@@ -109,6 +109,7 @@ class Recorded:
         base: Where L2's QEMU lay in memory.
         size: How many bytes from there are its own.
         vendor: The vendor's half of KVM.
+        emulated: True if L1's processor is emulated.
     """
 
     guest: Path
@@ -117,6 +118,7 @@ class Recorded:
     base: int
     size: int
     vendor: str
+    emulated: bool
 
 
 @recipe(tools=L1_TOOLS, memory="1500M", disk="256M", timeout="30m", expects="1m")
@@ -155,7 +157,7 @@ def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: 
             )
         guest, host = _traces(sh, vm)
     lies = [int(address, 16) for address in re.findall(r"\b[0-9a-f]{8,}(?=-)|(?<=-)[0-9a-f]{8,}\b", maps)]
-    return Recorded(guest, host, int(offset), min(lies), max(lies) - min(lies), kvm_host.vendor)
+    return Recorded(guest, host, int(offset), min(lies), max(lies) - min(lies), kvm_host.vendor, kvm_host.accel == "tcg")
 
 
 def _traces(sh: Shell, vm: Machine) -> tuple[Path, Path]:
