@@ -17,29 +17,36 @@ ISSUED = rf"WS? {BYTES} \(\) {SECTOR} \+ {BYTES // 512}\b"
 VCPU, MAIN = "CPU 0/KVM", "qemu-system-.*"
 """Threads of QEMU by their names: the vCPU's, in which KVM runs the guest, and the main one."""
 
-DOORS = {
-    "kvm-amd": (
-        Wanted("exit", KVM, VCPU, "kvm_exit", r"npf .*info2 {page}"),
-        Wanted("mmio", KVM, VCPU, "kvm_mmio", r"mmio write .*gpa {page}", through="x86_emulate_instruction"),
-        Wanted("door", KVM, VCPU, "ioeventfd_write"),
-    ),
-    "kvm-intel": (
-        Wanted("exit", KVM, VCPU, "kvm_exit", r"EPT_MISCONFIG"),
-        Wanted("door", KVM, VCPU, "ioeventfd_write"),
-        Wanted("mmio", KVM, VCPU, "kvm_fast_mmio", r"gpa {page}"),
-    ),
-}
-"""How KVM comes from the exit to QEMU's eventfd: AMD's emulates the instruction, Intel's looks the page up first."""
+EXIT = {"kvm-amd": r"npf .*info2 {page}", "kvm-intel": r"EPT_MISCONFIG"}
+"""What the exit for a write to a device's page says."""
 
 
-def stations(vendor: str) -> tuple[Wanted, ...]:
-    """The hops of the write, in order."""
+def door(fast: bool) -> tuple[Wanted, ...]:
+    """How KVM comes from the exit to QEMU's eventfd.
+
+    Args:
+        fast: True where it looks the page up first, on a bus of its own; else it emulates the instruction.
+    """
+    signal = Wanted("door", KVM, VCPU, "ioeventfd_write")
+    if fast:
+        return signal, Wanted("mmio", KVM, VCPU, "kvm_fast_mmio", r"gpa {page}")
+    return Wanted("mmio", KVM, VCPU, "kvm_mmio", r"mmio write .*gpa {page}", through="x86_emulate_instruction"), signal
+
+
+def stations(vendor: str, fast: bool) -> tuple[Wanted, ...]:
+    """The hops of the write, in order.
+
+    Args:
+        vendor: The vendor's half of KVM.
+        fast: As `door` has it.
+    """
     return (
         Wanted("submit", GUEST, ".*", "blk_mq_submit_bio", through="ksys_write"),
         Wanted("driver", GUEST, ".*", "virtio_queue_rqs?"),
         Wanted("issue", GUEST, ".*", "block_rq_issue", ISSUED),
         Wanted("notify", GUEST, ".*", "vp_notify(_with_data)?"),
-        *DOORS[vendor],
+        Wanted("exit", KVM, VCPU, "kvm_exit", EXIT[vendor]),
+        *door(fast),
         Wanted("kick", QEMU, MAIN, "virtio_queue_notify_vq"),
         Wanted("take", QEMU, MAIN, "virtio_blk_handle_request"),
         Wanted("start", QEMU, MAIN, "blk_aio_pwritev", rf"offset={SECTOR * 512}\b"),
@@ -70,9 +77,9 @@ def journey(
     """
     sh.emulated |= journey_run.emulated
     sh.sources(linux=linux_source, qemu=qemu_source)
-    wanted = stations(journey_run.vendor)
     guest = parse(journey_run.guest.read_text("utf-8"), GUEST)
     host = parse(journey_run.host.read_text("utf-8"), KVM, journey_run.base, journey_run.size)
+    wanted = stations(journey_run.vendor, any(event.name == "kvm_fast_mmio" for event in host))
     events = find(merged(guest, host, journey_run.offset), wanted)
     times = [event.when for event in events]
     assert times == sorted(set(times)), f"the hops do not follow one another: {times}"

@@ -146,7 +146,7 @@ def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: 
             vm.guest("inner &")
             vm.guest("exec 3>/tmp/say; wait-for /tmp/l2.out 'L2: ready'", timeout=INNER_LIMIT)
         with sh.section("clock"):
-            offset = vm.guest("cat /sys/kernel/debug/kvm/*/vcpu0/tsc-offset")
+            offset = tsc_offset(vm.guest("cd /sys/kernel/debug/kvm/*/vcpu0; grep . tsc-*"))
             maps = vm.guest("grep qemu-system /proc/$(pidof qemu-system-x86_64)/maps")
         with sh.section("watch"):
             vm.guest("probes", timeout=INNER_LIMIT)
@@ -157,7 +157,7 @@ def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: 
             )
         guest, host = _traces(sh, vm)
     lies = [int(address, 16) for address in re.findall(r"\b[0-9a-f]{8,}(?=-)|(?<=-)[0-9a-f]{8,}\b", maps)]
-    return Recorded(guest, host, int(offset), min(lies), max(lies) - min(lies), kvm_host.vendor, kvm_host.accel == "tcg")
+    return Recorded(guest, host, offset, min(lies), max(lies) - min(lies), kvm_host.vendor, kvm_host.accel == "tcg")
 
 
 def _traces(sh: Shell, vm: Machine) -> tuple[Path, Path]:
@@ -171,6 +171,19 @@ def _traces(sh: Shell, vm: Machine) -> tuple[Path, Path]:
     for file, text in zip(files, (guest, host), strict=True):
         file.write_text(text.replace("\r", ""), "utf-8")
     return files
+
+
+def tsc_offset(told: str) -> int:
+    """What KVM adds to a guest's counter, in ticks, from the files of its vCPU in debugfs.
+
+    Raises:
+        AssertionError: The counter is scaled as well: then L2's clock is not L1's with an offset.
+    """
+    values = {name: int(value) for name, value in re.findall(r"^(?:\S+/)?(tsc-[\w-]+):(-?\d+)$", told, re.MULTILINE)}
+    if "tsc-scaling-ratio" in values:
+        assert values["tsc-scaling-ratio"] == 1 << values["tsc-scaling-ratio-frac-bits"], f"L2's clock is scaled: {told}"
+    # grep names a file only when it looks into several.
+    return values["tsc-offset"] if values else int(told)
 
 
 def addresses(symbols: str) -> dict[str, int]:

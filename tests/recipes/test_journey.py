@@ -10,7 +10,7 @@ import pytest
 from recipes.journey import frames_of, relative, stations, symbols_of
 from recipes.journey_diagram import ACTORS, diagram, escape, table
 from recipes.journey_events import GUEST, KVM, QEMU, WORKER, Address, Hop, Wanted, find, merged, parse
-from recipes.journey_run import QEMU_FUNCTIONS, addresses, callers, probe_script
+from recipes.journey_run import QEMU_FUNCTIONS, addresses, callers, probe_script, tsc_offset
 from recipes.linux_in_linux import said
 
 GUEST_TRACE = """\
@@ -112,9 +112,10 @@ def test_a_write_that_kvm_never_saw():
         find(events, WANTED)
 
 
+@pytest.mark.parametrize("fast", [False, True])
 @pytest.mark.parametrize("vendor", ["kvm-amd", "kvm-intel"])
-def test_each_vendor_has_the_same_number_of_stations(vendor):
-    keys = [one.key for one in stations(vendor)]
+def test_each_way_has_the_same_number_of_stations(vendor, fast):
+    keys = [one.key for one in stations(vendor, fast)]
     assert len(keys) == len(set(keys)) == 23
 
 
@@ -163,6 +164,14 @@ def test_addresses_of_nm():
     assert addresses(told)[QEMU_FUNCTIONS[1]] == 0x1001
     with pytest.raises(AssertionError, match=QEMU_FUNCTIONS[0]):
         addresses(told.partition("\n")[2])
+
+
+def test_offset_of_l2s_counter():
+    assert tsc_offset("-25868419603\n") == tsc_offset("tsc-offset:-25868419603\n") == -25868419603
+    scaled = "tsc-offset:-5\ntsc-scaling-ratio:{}\ntsc-scaling-ratio-frac-bits:32\n"
+    assert tsc_offset(scaled.format(1 << 32)) == -5
+    with pytest.raises(AssertionError, match="scaled"):
+        tsc_offset(scaled.format(1 << 31))
 
 
 def test_arguments_of_a_probe_fit_the_kernel():
