@@ -129,6 +129,8 @@ def collect(steps: Sequence[Step], trees: Iterable[Tree]) -> tuple[SourcePlace, 
     for number, step, frame in _frames(steps):
         inside = ((tree, path) for tree in known if (path := tree.find(frame.path)))
         for tree, path in islice(inside, 1):
+            if frame.quoted and not _is_quoted(files.open(tree.root / path)[0], frame):
+                continue
             met.add(tree.name)
             place = _place(tree, path, frame, files, number, step)
             places.setdefault((place.shown, place.line, place.function), place)
@@ -174,7 +176,7 @@ def _place(tree: Tree, path: str, frame: Frame, files: _Files, number: int, step
     function = _function(frame, step)
     piece = around(pieces, frame.line)
     wrong = _impossible(frame, function, lines)
-    astray = not wrong and (piece is None or not (piece.makes(function) if function else piece.names))
+    astray = not wrong and not frame.quoted and (piece is None or not (piece.makes(function) if function else piece.names))
     if astray and not _may_be_astray(tree, function, step):
         wrong = f"a frame of `{function}` is said to be there, and the line lies in {piece or 'no function'}"
     if wrong:
@@ -201,6 +203,11 @@ def _place(tree: Tree, path: str, frame: Frame, files: _Files, number: int, step
         astray=function or "" if astray else "",
         patched=path in tree.patched,
     )
+
+
+def _is_quoted(lines: Sequence[str], frame: Frame) -> bool:
+    """Whether a line of the source is what an output has behind its number; a compiler's warning looks the same and is not."""
+    return 1 <= frame.line <= len(lines) and lines[frame.line - 1].rstrip() == (frame.source or "").rstrip()
 
 
 def _function(frame: Frame, step: Step) -> str | None:

@@ -141,6 +141,13 @@ def test_what_a_record_left_out_has_no_place(tree: Tree) -> None:
     assert [place.line for place in collect([Step(Where.GDB, "bt", output)], [tree])] == [FLUSH, PUSH, 9]
 
 
+def test_what_grep_quotes_is_a_place_if_it_is_that_line(tree: Tree) -> None:
+    quoted = 'hw/virtio/virtio.c:5:    virtqueue_split_flush(vq);\nhw/virtio/virtio.c:1:#include "virtio.h"\n'
+    warning = "hw/virtio/virtio.c:5:3: warning: unused\nhw/virtio/virtio.c:99:x\n"
+    places = collect([Step(Where.HOST, "grep -n x", Output(quoted + warning))], [tree])
+    assert [(place.line, place.function) for place in places] == [(5, "virtqueue_flush"), (1, "")]
+
+
 @pytest.mark.parametrize(
     ("named", "path"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from kvmdocs.frames import spots
 from kvmdocs.model import SourcePlace
@@ -80,16 +81,27 @@ class Places:
         foot = escape(self._title(place))
         if url:
             foot = f'<a href="{attribute(url)}">{foot}</a>'
-        lines = "&#10;".join(_numbered(place))
-        return f'<details><summary>{head}</summary><pre tabindex="0">{lines}</pre><p>{foot}</p></details>'
+        return f'<details><summary>{head}</summary><pre tabindex="0">{_excerpt(place)}</pre><p>{foot}</p></details>'
 
 
-def _numbered(place: SourcePlace) -> Iterable[str]:
-    """An excerpt's lines behind their numbers, which no selection takes along; the line itself is marked."""
-    width = len(str(place.first + len(place.excerpt)))
+def _excerpt(place: SourcePlace) -> str:
+    """An excerpt beside its lines' numbers, which no selection takes along; the line itself is marked.
+
+    A page may hold hundreds of these, so the numbers are one element, and brackets and operators have no colour.
+    """
+    last = place.first + len(place.excerpt) - 1
+    numbers = "&#10;".join(f"{number:>{len(str(last))}}" for number in range(place.first, last + 1))
+    lines = []
     for number, spans in enumerate(lexers.file(place.path, "\n".join(place.excerpt)), place.first):
-        html = f'<span class="tr-ln" data-ln="{number:>{width}}"></span>{write_spans(spans)}'
-        yield f"<mark>{html}</mark>" if number == place.line else html
+        html = write_spans(_merged(spans))
+        lines.append(f"<mark>{html}</mark>" if number == place.line else html)
+    return f'<span class="tr-ln" data-ln="{numbers}"></span><span>{"&#10;".join(lines)}</span>'
+
+
+def _merged(spans: Spans) -> Spans:
+    """A line without the looks of brackets and operators; what then looks alike is one span."""
+    plainer = ((look if look != "tr-o" else "", text) for look, text in spans)
+    return tuple((look, "".join(text for _, text in group)) for look, group in groupby(plainer, key=lambda span: span[0]))
 
 
 def met(steps: Iterable[tuple[int, Iterable[str]]], places: Iterable[SourcePlace], address: Sources, say: Words) -> Places:
