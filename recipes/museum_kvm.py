@@ -68,7 +68,7 @@ def museum_modules(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_hos
         vm = l1(sh, qemu_optimised, linux_build, kvm_host, files=files, programs=(*parts.programs, "setpriv"))
     with sh.section("start"), vm:
         with sh.section("absent"):
-            told = vm.guest("inner", ok=FAILURES)
+            told = vm.guest("inner", ok=FAILURES, timeout=INNER_LIMIT)
             assert "Could not access KVM kernel module: No such file or directory" in told, told
         with sh.section("vermagic"):
             told = vm.guest(f"insmod /other/{first.name}; dmesg | tail -n 1")
@@ -126,7 +126,7 @@ def _vendor(vm: Machine, host: KvmHost) -> None:
 def _busy(vm: Machine, host: KvmHost) -> None:
     """Let another hypervisor be there first; then send it away."""
     vm.guest("insmod /lib/modules/rival.ko")
-    told = vm.guest(f"insmod /lib/modules/{host.vendor}.ko && inner", ok=FAILURES)
+    told = vm.guest(f"insmod /lib/modules/{host.vendor}.ko && inner", ok=FAILURES, timeout=INNER_LIMIT)
     assert "evice or resource busy" in told, told
     assert "enabling virtualization on CPU0 failed" in vm.guest("dmesg | grep 'enabling virt'")
     vm.guest("rmmod rival")
@@ -140,24 +140,26 @@ def _permission(vm: Machine) -> None:
     nobody = f"/bin/setpriv --reuid={NOBODY} --regid={NOBODY}"
     machine = "qemu-system-x86_64 -accel kvm -L /firmware -nodefaults -display none -S -daemonize"
     vm.guest("ls -l /dev/kvm")
-    told = vm.guest(f"{nobody} --clear-groups {machine}", ok=FAILURES)
+    told = vm.guest(f"{nobody} --clear-groups {machine}", ok=FAILURES, timeout=INNER_LIMIT)
     assert "Could not access KVM kernel module: Permission denied" in told, told
     vm.guest(f"chgrp {GROUP} /dev/kvm && chmod 660 /dev/kvm && ls -l /dev/kvm")
-    told = vm.guest(f"{nobody} --groups={GROUP} {machine} && killall qemu-system-x86_64 && echo started")
+    told = vm.guest(f"{nobody} --groups={GROUP} {machine} && killall qemu-system-x86_64 && echo started", timeout=INNER_LIMIT)
     assert "started" in told, told
 
 
 def _in_use(vm: Machine, host: KvmHost) -> None:
     """Try to unload a module that a machine needs, and unload it when the machine has ended."""
-    vm.guest("while pidof qemu-system-x86_64; do usleep 50000; done")  # the last machine may not have ended yet
+    vm.guest(
+        "while pidof qemu-system-x86_64; do usleep 50000; done", timeout=INNER_LIMIT
+    )  # the last machine may not have ended yet
     machine = vm.guest_start("inner -S")
     name = host.vendor.replace("-", "_")
     # As many as machines and their processors hold it: the third column of lsmod, the fourth when others use it too.
-    vm.guest(f"until grep -q '^{name} [0-9]* [1-9]' /proc/modules; do usleep 50000; done; lsmod")
+    vm.guest(f"until grep -q '^{name} [0-9]* [1-9]' /proc/modules; do usleep 50000; done; lsmod", timeout=INNER_LIMIT)
     told = vm.guest(f"rmmod {name}", ok=FAILURES)
     assert "Resource temporarily unavailable" in told, told
     vm.guest(f"kill {machine}")
-    vm.guest(f"until grep -q '^{name} [0-9]* 0 ' /proc/modules; do usleep 50000; done; lsmod")
+    vm.guest(f"until grep -q '^{name} [0-9]* 0 ' /proc/modules; do usleep 50000; done; lsmod", timeout=INNER_LIMIT)
     vm.guest(f"rmmod {name}")
 
 
