@@ -6,7 +6,8 @@ Pure text: nothing here knows a source tree. The forms, with who prints them:
 - ``in func at path:line``: gdb's ``info breakpoints``; ``func at path:line``: ``addr2line -p``, Linux's ``faddr2line``
 - ``func (path:line)``: Linux's ``decode_stacktrace.sh``, drgn (with a column), gdb's ``info frame``
 - ``at path:line func+0x12/0x34``: the kernel's own warnings
-- ``func+0x12/0x34 path:line``: for recipes that symbolise addresses themselves
+- ``func+0x12/0x34 path:line``, or ``func path:line`` at the beginning of a line: for lists that recipes make themselves
+- ``path:line: func: Assertion``: assert() of the C library
 - ``func at ffffffff81000000 [kvm]`` and below it ``path: line``: ``bt -l`` of crash
 - ``Line 12 of "path" … <func+4>``: gdb's ``info line``
 - ``Breakpoint 1 at 0x…: file path, line 12.``: gdb's ``break``; it does not say which function
@@ -49,6 +50,8 @@ _OTHERS = tuple(
         r"\sat PATH:(?P<line>\d+) NAME\+0x[0-9a-f]+/",
         rf"NAME{_OFFSET} \((?:{PATH}:\d+ )*PATH:(?P<line>\d+)(?::\d+)?(?: \(?discriminator \d+\)?)?\)",
         r"NAME\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])? PATH:(?P<line>\d+)",
+        r"^NAME[ \t]+PATH:(?P<line>\d+)\b",
+        r"PATH:(?P<line>\d+): NAME: Assertion ",
         r"NAME at [0-9a-f]{8,16}(?: \[\w+\])?\s*\n\s*PATH: (?P<line>\d+)",
     )
 )
@@ -86,7 +89,8 @@ def find(text: str) -> list[Frame]:
         # An argument may be a text that reads like a frame.
         found = {start: other for start, other in found.items() if not begin <= start < place}
         found[place] = frame
-    return [found[start] for start in sorted(found)]
+    # Debug information has line 0 for what no line of the source makes.
+    return [found[start] for start in sorted(found) if found[start].line]
 
 
 def _calls(text: str) -> Iterator[tuple[int, int, Frame]]:
