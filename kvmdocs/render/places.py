@@ -11,7 +11,7 @@ from kvmdocs.model import SourcePlace
 from kvmdocs.render import lexers
 from kvmdocs.render.ansi import Spans, plain
 from kvmdocs.render.text import attribute, escape
-from kvmdocs.render.words import Words
+from kvmdocs.render.words import Language, Words, words
 
 Sources = Callable[[SourcePlace], str | None]
 """Gives the address of a place in source code, or None when there is none."""
@@ -51,8 +51,7 @@ class Places:
                 before, rest = _cut(rest, start - done)
                 inside, rest = _cut(rest, end - start)
                 done = end
-                link = f'<a class="tr-at" href="{attribute(url)}" title="{attribute(self._title(place))}">'
-                html += [write_spans(before), link, write_spans(inside), "</a>"]
+                html += [write_spans(before), self._open(place, url), write_spans(inside), "</a>"]
         return "".join([*html, write_spans(rest)])
 
     def _title(self, place: SourcePlace) -> str:
@@ -62,6 +61,25 @@ class Places:
         if place.patched:
             parts.append(self.say.patched)
         return ". ".join(parts)
+
+    def link(self, markdown: str) -> str:
+        """Markdown that a guide makes of a recipe's value, such as a table, with its places as links.
+
+        Only what stands there as plain text counts; what is quoted, or part of an address, stays as it is.
+        """
+        inside = {(place.path, place.line): place for place in self.known.values()}
+        html = []
+        done = 0
+        for start, end, path, line in spots(markdown):
+            place = inside.get((path, line))
+            url = self.address(place) if place else None
+            if place and url and (not start or markdown[start - 1] not in "`\"'=([/"):
+                html += [markdown[done:start], self._open(place, url), markdown[start:end], "</a>"]
+                done = end
+        return "".join([*html, markdown[done:]])
+
+    def _open(self, place: SourcePlace, url: str) -> str:
+        return f'<a class="tr-at" href="{attribute(url)}" title="{attribute(self._title(place))}">'
 
     def peeks(self, number: int) -> str:
         """The lines around the places that a step is the first to name, folded away; "" when it names none."""
@@ -124,6 +142,11 @@ def met(steps: Iterable[tuple[int, Iterable[str]]], places: Iterable[SourcePlace
                     seen.add((place.tree, place.path, at))
                     first[number] = (*first.get(number, ()), place)
     return Places(say, known, address, first)
+
+
+def linked(markdown: str, places: Iterable[SourcePlace], address: Sources, language: Language) -> str:
+    """Markdown made of a recipe's value, with the places it names, relative to their trees, as links."""
+    return met((), places, address, words(language)).link(markdown)
 
 
 def write_spans(spans: Spans) -> str:
