@@ -177,7 +177,8 @@ def _place(tree: Tree, path: str, frame: Frame, files: _Files, number: int, step
     piece = around(pieces, frame.line)
     wrong = _impossible(frame, function, lines)
     astray = not wrong and not frame.quoted and (piece is None or not (piece.makes(function) if function else piece.names))
-    if astray and not _may_be_astray(tree, function, step):
+    inlined = astray and _is_inlined(function, piece, pieces, lines[frame.line - 1])
+    if astray and not inlined and not _may_be_astray(tree, function, step):
         wrong = f"a frame of `{function}` is said to be there, and the line lies in {piece or 'no function'}"
     if wrong:
         raise RecipeFailed(
@@ -232,7 +233,7 @@ def _impossible(frame: Frame, function: str | None, lines: Sequence[str]) -> str
 
 
 def _may_be_astray(tree: Tree, function: str | None, step: Step) -> bool:
-    """Whether a frame may name a function that its line does not lie in.
+    """Whether a frame may name a function that its line does not lie in: the recipe says so, or nobody chose where to stop.
 
     Compilers that optimise give some instructions the line of what was inlined beside them (one in a hundred in Linux and QEMU; two in
     a thousand of the calls). Whoever chose where to stop sees that when writing the recipe and names the function. Where a debugger
@@ -242,6 +243,18 @@ def _may_be_astray(tree: Tree, function: str | None, step: Step) -> bool:
         return True
     words = "target|attach|interrupt" if step.where is Where.GDB else r"gdb|\S*/gdb"
     return re.match(rf"(?:{words})\b", step.command) is not None
+
+
+def _is_inlined(function: str | None, piece: Extent | None, pieces: Sequence[Extent], line: str) -> bool:
+    """Whether the source itself shows that a line of another function may be in a frame of this one, by inlining.
+
+    Either the line calls the function, which was put there; or it lies in an inline function that was put into this one, which is
+    defined in some other file.
+    """
+    if piece is None or not function:
+        return False
+    called = re.search(rf"\b{re.escape(function)}\s*\(", line) is not None
+    return called or (piece.inline and not any(other.makes(function) for other in pieces))
 
 
 def _numbered(lines: Sequence[str], line: int) -> list[str]:
