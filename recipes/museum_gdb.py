@@ -85,11 +85,12 @@ def museum_gdb_kernel(
         here = address(sh.line(f"nm {vmlinux} | grep ' _text$'"))
     with ExitStack() as stack:
         with sh.section("start"):
-            for _ in range(TRIES):
-                vm = stack.enter_context(machine("moved", moved))
-                if address(vm.guest(TEXT)) - here >= FAR:
-                    break
+            vm = stack.enter_context(machine("moved", moved))
+            tries = 1
+            while address(vm.guest(TEXT)) - here < FAR and tries < TRIES:
                 stack.close()
+                vm = stack.enter_context(machine("moved", moved))
+                tries += 1
         with sh.section("architecture"):
             told = says(sh, f"{GDB} -ex 'set architecture i386' -ex 'target remote {vm.gdbstub}'")
             assert "Remote 'g' packet reply is too long" in told, told
