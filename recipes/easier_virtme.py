@@ -50,8 +50,10 @@ def with_virtme(sh: Shell, linux_build: Kernel, kvm_host: KvmHost) -> None:
         sh.write("look.sh", f"uname -r\nmount | head -n 1\nls -d {linux_build.vmlinux}\n{load} && ls -l /dev/kvm\n")
         told = sh.line(
             f"PATH=$PWD/venv/bin:$PATH timeout {LIMIT} vng --run kernel/bzImage {accel}--force-9p --disable-microvm "
-            "--qemu qemu-system-x86_64 --user root --memory 512M --cpus 1 --verbose --exec 'sh look.sh' </dev/null 2>&1 "
-            "| sed -n '/as init process/,$p'"
+            "--qemu $(command -v qemu-system-x86_64) --user root --memory 512M --cpus 1 --verbose --exec 'sh look.sh' </dev/null 2>&1 "
+            "| tee boot.log | sed -n '/as init process/,$p'",
+            # On a host without udev virtme-ng does not learn how the script ended, and ends with 255; the script's words are asserted.
+            _ok_code=[0, 255],
         )
     assert "on / type 9p (ro," in told, told
     assert sh.readable(str(linux_build.vmlinux)) in sh.readable(told), told
