@@ -17,6 +17,7 @@ import platformdirs
 from kvmdocs.catalog import Catalog
 from kvmdocs.errors import CatalogError, StoreError
 from kvmdocs.host import Capabilities, Tried
+from kvmdocs.links import Templates
 from kvmdocs.packages import detect_manager, typed
 from kvmdocs.recipe import Recipe
 from kvmdocs.settings import Settings, find_root
@@ -66,6 +67,7 @@ class Project:
 
     def __init__(self, root: Path | None = None, guides: Iterable[Path] | None = None) -> None:
         self.settings = Settings.load(find_root() if root is None else root.resolve())
+        self.templates = Templates.load(self.settings)
         self._guides = None if guides is None else list(guides)
 
     @property

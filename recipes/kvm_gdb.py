@@ -91,6 +91,7 @@ def debug_kvm(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source
     Returns:
         The call stack from the exit's handler down to the system call.
     """
+    sh.sources(linux=linux_source)
     host = with_svm(kvm_host)
     machine = _letters_machine(sh, qemu_optimised, linux_build, host)
     with ExitStack() as stack:
@@ -127,8 +128,9 @@ def debug_kvm(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source
 
 
 @recipe(tools=("gdb", "gcc", *L1_TOOLS), memory="1500M", disk="128M", timeout="20m", expects="12s")
-def debug_kvm_from_load(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost) -> None:
+def debug_kvm_from_load(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source: Path, kvm_host: KvmHost) -> None:
     """Connect before KVM is loaded, and stop in what it does while it is being loaded."""
+    sh.sources(linux=linux_source)
     host = with_svm(kvm_host)
     machine = _letters_machine(sh, qemu_optimised, linux_build, host)
     with ExitStack() as stack:
