@@ -85,7 +85,7 @@ class Result:
         return self.verdict in {"fail", "stopped"}
 
 
-@recipe(tools=(*BUILD_TOOLS, "rsync"), cpus="all", memory="1G", disk="512M", timeout="40m", expects="1m")
+@recipe(tools=(*BUILD_TOOLS, "rsync", "tar"), cpus="all", memory="1G", disk="512M", timeout="40m", expects="1m")
 def selftests_build(sh: Shell, linux_source: Path) -> tuple[Path, ...]:
     """Compile KVM's selftests out of a copy of what they need.
 
