@@ -174,7 +174,8 @@ class Desk:
 
     def connect(self, child: pexpect.spawn[str], socket: str) -> None:
         """Reach a guest's shell, as soon as there is one."""
-        child.sendline(f"stty -echo; until test -S {socket}; do sleep 0.2; done; socat - UNIX-CONNECT:{socket}")
+        folder, _, name = socket.rpartition("/")
+        child.sendline(f"stty -echo; cd {folder}; until test -S {name}; do sleep 0.2; done; exec socat - UNIX-CONNECT:{name}")
         for _ in range(int(GUEST_READY / 5)):
             child.sendline(f'echo "{DONE[:6]}""{DONE[6:]}:0"')
             if child.expect([rf"{DONE}:0", pexpect.TIMEOUT], timeout=5) == 0:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -257,3 +259,19 @@ def test_a_module_that_appears_beside_the_others_is_looked_at(trial):
     assert made.run("says").records["says"].value == "alone"
     (made.root / made.package / "extra.py").write_text('WORD = "together"\n')
     assert made.run("says").records["says"].value == "together"
+
+
+def test_two_copies_of_a_project_that_share_a_store_are_not_taken_for_each_other(trial, tmp_path, monkeypatch):
+    """Work trees have the same recipes in the same modules; the digests kept of one say nothing about the other."""
+    monkeypatch.setenv("KVMDOCS_STORE_PATH", str(tmp_path / "shared"))
+    made = trial().recipes("""
+        @recipe()
+        def says(sh: Shell) -> str:
+            return "here"
+        """)
+    copy = replace(made, root=tmp_path / "copy")
+    shutil.copytree(made.root, copy.root)
+    (copy.root / made.package / "all.py").write_text((made.root / made.package / "all.py").read_text().replace("here", "there"))
+    assert made.run("says").records["says"].value == "here"
+    assert copy.run("says").records["says"].value == "there"
+    assert made.run("says").records["says"].value == "here"
