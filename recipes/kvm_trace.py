@@ -80,14 +80,17 @@ def trace_kvm(sh: Shell, qemu_optimised: Path, linux_source: Path, linux_build: 
     """
     with sh.section("pack"):
         parts = inner(sh, qemu_optimised, linux_build, init=TICKING, script=TICKING_QEMU)
-        files = {**parts.files, "/bin/shortest.awk": sh.write("shortest.awk", SHORTEST)}
+    with sh.section("awk"):
+        shortest = sh.write("shortest.awk", SHORTEST)
+    with sh.section("python"):
         python = _python(sh, linux_source / "tools/kvm/kvm_stat/kvm_stat")
+    with sh.section("l1"):
         vm = l1(
             sh,
             qemu_optimised,
             linux_build,
             kvm_host,
-            files={**files, **python},
+            files={**parts.files, "/bin/shortest.awk": shortest, **python},
             programs=(*parts.programs, "trace-cmd", PYTHON),
             memory="768M",
             disk="64M",
@@ -236,7 +239,7 @@ def _counters(sh: Shell, vm: Machine) -> None:
     """Counters that KVM keeps without any tracing, and the tool that shows them."""
     with sh.section("debugfs"):
         vm.guest("cd /sys/kernel/debug/kvm && ls -d [0-9]* && grep -E '^[1-9]' $(ls -d [0-9]*)/*exits /dev/null")
-        vm.guest("cat exits; " + wait_for("[ $(cat exits) -gt 100 ]") + "; cat exits")
+        vm.guest(f"before=$(cat exits); {wait_for('[ $(cat exits) -gt $before ]')}; echo $before $(cat exits)")
     with sh.section("kvm_stat"):
         told = vm.guest("python3 -S -E /bin/kvm_stat -1 | grep -v ' 0  *0$'", timeout=300.0)
         assert re.search(r"^\s*kvm_exit\s+\d+", told, re.MULTILINE), told
