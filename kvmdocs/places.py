@@ -26,6 +26,9 @@ AROUND = 5
 """Lines of an excerpt before and after the line itself."""
 
 _BREAK_AT = re.compile(r"(?:t?h?br?\w*)\s+(?:\S+:)?([A-Za-z_]\w*)\Z")
+_JOINS_IN_GDB = re.compile(r"(?:target|attach|interrupt)\b")
+_JOINS = re.compile(r"(?:\S*/)?gdb\b.*?(?:\s-p\b|\s--pid\b|\battach\b|\btarget\b)", re.DOTALL)
+"""A debugger meets a program that runs: as a command of its own, and as a command of a shell."""
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
@@ -241,8 +244,8 @@ def _may_be_astray(tree: Tree, function: str | None, step: Step) -> bool:
     """
     if any(fnmatchcase(function or "", pattern) for pattern in tree.astray):
         return True
-    words = "target|attach|interrupt" if step.where is Where.GDB else r"gdb|\S*/gdb"
-    return re.match(rf"(?:{words})\b", step.command) is not None
+    joins = _JOINS_IN_GDB if step.where is Where.GDB else _JOINS
+    return joins.match(step.command) is not None
 
 
 def _is_inlined(function: str | None, piece: Extent | None, pieces: Sequence[Extent], line: str) -> bool:
