@@ -270,7 +270,9 @@ def journey(events: list[Event], logged: list[Event], offset: float) -> list[Mom
     written = writes[-1]
     kicks = [event.time for event in events if event.name == "kvm_mmio" and "write" in event.text and event.time < written]
     begin = max((event.time for event in events if event.name == "kvm_exit" and event.time <= kicks[-1]), default=kicks[-1])
-    done = [event.time - offset for event in logged if event.name == "virtio_blk_req_complete" and event.time - offset >= written]
+    done = [
+        event.time - offset for event in logged if event.name == "virtio_blk_req_complete" and event.time - offset >= written
+    ]
     ends = [event.time for event in events if event.name == "kvm_eoi" and event.time > done[0]]
     end = ends[0] if ends else done[0]
     merged = [(event.time, Moment("kvm", event.name, event.text)) for event in events] + [
