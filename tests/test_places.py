@@ -107,6 +107,9 @@ def test_a_tree_that_no_step_speaks_of_fails(tree: Tree) -> None:
         ("hbreak virtqueue_flush", 5, True),
         ("tbreak virtqueue_push", 5, False),
         ("break virtio.c:5", 5, True),
+        ("break virtqueue_push if x > 1", 5, False),
+        ("gdb -q -batch -ex 'break virtqueue_push' qemu", 5, False),
+        ("gdb -q -batch -ex 'break virtio.c:virtqueue_flush' qemu", 5, True),
         ("break virtio.c:7", 7, False),
     ],
 )
