@@ -25,7 +25,10 @@ from kvmdocs.model import SourcePlace, Step, Where
 AROUND = 5
 """Lines of an excerpt before and after the line itself."""
 
-_BREAK_AT = re.compile(r"(?:t?h?br?\w*)\s+(?:\S+:)?([A-Za-z_]\w*)\Z")
+_BREAK_AT = re.compile(r"(?<![\w-])(?:t?h?break|t?b)\s+(?:[^\s'\"]+:)?([A-Za-z_]\w*)(?=[\s'\"]|\Z)")
+_JOINS_IN_GDB = re.compile(r"(?:target|attach|interrupt)\b")
+_JOINS = re.compile(r"(?:\S*/)?gdb\b.*?(?:\s-p\b|\s--pid\b|\battach\b|\btarget\b)", re.DOTALL)
+"""A debugger meets a program that runs: as a command of its own, and as a command of a shell."""
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
@@ -214,8 +217,8 @@ def _is_quoted(lines: Sequence[str], frame: Frame) -> bool:
 def _function(frame: Frame, step: Step) -> str | None:
     """The function a frame is of; for a breakpoint the one it was asked for, None if it was asked for by a line."""
     if frame.function is None:
-        asked = _BREAK_AT.search(step.command.strip())
-        return asked[1] if asked else None
+        asked = _BREAK_AT.findall(step.command)
+        return asked[0] if len(asked) == 1 else None
     return plain_name(frame.function)
 
 
@@ -241,8 +244,8 @@ def _may_be_astray(tree: Tree, function: str | None, step: Step) -> bool:
     """
     if any(fnmatchcase(function or "", pattern) for pattern in tree.astray):
         return True
-    words = "target|attach|interrupt" if step.where is Where.GDB else r"gdb|\S*/gdb"
-    return re.match(rf"(?:{words})\b", step.command) is not None
+    joins = _JOINS_IN_GDB if step.where is Where.GDB else _JOINS
+    return joins.match(step.command) is not None
 
 
 def _is_inlined(function: str | None, piece: Extent | None, pieces: Sequence[Extent], line: str) -> bool:

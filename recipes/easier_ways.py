@@ -120,12 +120,13 @@ def with_crash(sh: Shell, kvm_dump: Dump, linux_build: Kernel) -> None:
 
 
 @recipe(tools=("drgn",), memory="1G", disk="32M", timeout="10m", expects="3s")
-def with_drgn(sh: Shell, kvm_dump: Dump, linux_build: Kernel, kvm_host: KvmHost) -> dict[str, int]:
+def with_drgn(sh: Shell, kvm_dump: Dump, linux_build: Kernel, linux_source: Path, kvm_host: KvmHost) -> dict[str, int]:
     """Look into the dump with drgn: VMs, what their vCPUs left the guest for, and the stack of a vCPU's thread.
 
     Returns:
         How often the vCPU left its guest, by reason.
     """
+    sh.sources(linux=linux_source)
     modules = (linux_build.build / f"arch/x86/kvm/{name}.ko" for name in ("kvm", kvm_host.vendor))
     symbols = " ".join(f"-s {file}" for file in (linux_build.vmlinux, *modules))
     with sh.section("look"):

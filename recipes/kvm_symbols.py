@@ -120,6 +120,7 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
     Returns:
         What is known of each function, and one line of each event.
     """
+    sh.sources(linux=linux_source)
     host = with_svm(kvm_host)
     with sh.section("where"):
         sh.write("where.py", WHERE)

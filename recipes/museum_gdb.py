@@ -28,10 +28,11 @@ WATCHED = "do_sys_openat2"
 
 
 @recipe(tools=("gdb", "readelf", "setpriv"), needs=("ptrace",), memory="1G", disk="256M", timeout="10m", expects="10s")
-def museum_gdb(sh: Shell, qemu_optimised: Path, linux_build: Kernel) -> None:
+def museum_gdb(sh: Shell, qemu_optimised: Path, qemu_source: Path, linux_build: Kernel) -> None:
     """Attach without the right to, break in a program without symbols, and miss the kernel's own commands."""
     if os.geteuid() != 0:
         sh.skip("only root can give rights away; this user is not root")
+    sh.sources(qemu=qemu_source)
     with sh.section("denied"):
         target = sh.spawn("sleep", "600", cwd=Path("/"))
         with sh.cd("/"):
@@ -62,9 +63,10 @@ def says(sh: Shell, line: str) -> str:
 
 @recipe(tools=("gdb", "readelf", *FIRMWARE), memory="1500M", disk="64M", timeout="15m", expects="20s")
 def museum_gdb_kernel(
-    sh: Shell, qemu_optimised: Path, linux_guest: Guest, linux_build: Kernel, accelerator: Accelerator
+    sh: Shell, qemu_optimised: Path, linux_guest: Guest, linux_build: Kernel, linux_source: Path, accelerator: Accelerator
 ) -> None:
     """Debug a kernel with the wrong architecture, and one that is not where its symbols say; then find it in two ways."""
+    sh.sources(linux=linux_source)
     moved = Guest(linux_guest.kernel, linux_guest.initramfs)  # without the word that keeps the kernel in its place
     vmlinux = linux_build.vmlinux
 

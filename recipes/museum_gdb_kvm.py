@@ -22,8 +22,11 @@ L2 = (
 
 
 @recipe(tools=("gdb", "gdbserver", *L1_TOOLS), memory="1500M", disk="256M", timeout="20m", expects="30s")
-def museum_gdb_kvm(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost) -> None:
+def museum_gdb_kvm(
+    sh: Shell, qemu_optimised: Path, qemu_source: Path, linux_build: Kernel, linux_source: Path, kvm_host: KvmHost
+) -> None:
     """Debug a QEMU that uses KVM, and stop at its signals; then debug its guest's kernel too early."""
+    sh.sources(qemu=qemu_source, linux=linux_source)
     with sh.section("pack"):
         parts = inner(sh, qemu_optimised, linux_build)
         wires = [word for name in WIRES for word in ("-serial", f"unix:{name},server=on,wait=off")]

@@ -107,6 +107,9 @@ def test_a_tree_that_no_step_speaks_of_fails(tree: Tree) -> None:
         ("hbreak virtqueue_flush", 5, True),
         ("tbreak virtqueue_push", 5, False),
         ("break virtio.c:5", 5, True),
+        ("break virtqueue_push if x > 1", 5, False),
+        ("gdb -q -batch -ex 'break virtqueue_push' qemu", 5, False),
+        ("gdb -q -batch -ex 'break virtio.c:virtqueue_flush' qemu", 5, True),
         ("break virtio.c:7", 7, False),
     ],
 )
@@ -124,8 +127,9 @@ def test_where_nobody_chose_to_stop_a_frame_may_be_astray_and_says_so(tree: Tree
     for step in (gdb(there, "target remote vm.gdb"), Step(Where.ROOT, "gdb -q -nx -p 7", Output(there))):
         (place,) = collect([step], [tree])
         assert (place.function, place.astray) == ("virtqueue_flush", "inlined")
-    with pytest.raises(RecipeFailed):
-        collect([gdb(there, "continue")], [tree])
+    for step in (gdb(there, "continue"), Step(Where.ROOT, "gdb -q -batch -ex 'info line inlined' qemu", Output(there))):
+        with pytest.raises(RecipeFailed):
+            collect([step], [tree])
 
 
 def test_code_that_was_inlined_is_where_the_source_shows_it(tree: Tree) -> None:
