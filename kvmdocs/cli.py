@@ -97,6 +97,33 @@ def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: b
         sys.exit(FAILED)
 
 
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every recipe that guides show.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+@reporting
+def why(project: Path | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
+    """Say what made recipes stale, and what they build on. Nothing is run."""
+    from kvmdocs.executor import Executor, Reporter
+    from kvmdocs.project import Project
+    from kvmdocs.why import explain
+
+    known = Project(project)
+    wanted = known.catalog.asked() if everything else list(names)
+    if not wanted:
+        raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
+    answers = explain(known, Executor(known, Reporter()), wanted)
+    if as_json:
+        told = [answer.as_dict() for answer in answers.values()]
+        click.echo(json.dumps({"schema": 1, "recipes": told}, indent=2, ensure_ascii=False))
+        return
+    for name, answer in answers.items():
+        # What it builds on is told where it is the reason.
+        if name in wanted or answer.state != "current":
+            click.echo("\n".join(answer.lines()))
+
+
 @main.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_obj

@@ -49,6 +49,8 @@ class Freshness(StrEnum):
     """This build ran the recipe."""
     CACHED = "cached"
     """The store had it."""
+    RECORDED = "recorded"
+    """It was made at another time or place, and this build ran nothing to see whether it still holds."""
     NONE = "none"
     """There is none: the recipe was skipped or did not get to run."""
 

@@ -15,13 +15,14 @@ from typing import Any
 import platformdirs
 
 from kvmdocs.catalog import Catalog
-from kvmdocs.errors import CatalogError, StoreError
+from kvmdocs.errors import CatalogError, Evidence, StoreError
 from kvmdocs.host import Capabilities, Tried
 from kvmdocs.packages import detect_manager, typed
 from kvmdocs.recipe import Recipe
 from kvmdocs.settings import Settings, find_root
 from kvmdocs.store import Store, write_whole
 from kvmdocs.tools import Tools
+from kvmdocs.values import content_digest
 
 PASSED_ON = (
     "PATH",
@@ -124,6 +125,26 @@ class Project:
         with contextlib.suppress(StoreError):
             write_whole(path, json.dumps(data, indent=1).encode())
         return digests
+
+    def code_parts(self, name: str) -> dict[str, str]:
+        """Digest of each definition that a recipe's code reaches, by the definition's name: what `kvmdocs why` compares."""
+        entry = self.catalog.get(name)
+        return self.catalog.code.parts(entry.module, name)
+
+    def data_digests(self, recipe: Recipe) -> dict[str, str]:
+        """Content digest of each file or folder that a recipe declares as its data.
+
+        Raises:
+            CatalogError: One is not there.
+        """
+        folder = Path(recipe.function.__code__.co_filename).parent
+        missing = [name for name in recipe.data if not (folder / name).exists()]
+        if missing:
+            place = self.catalog.get(recipe.name).place
+            message = f"recipe {recipe.name} declares data that is not there: {', '.join(missing)}"
+            advice = f"paths are relative to {self.catalog.shown(folder)}"
+            raise CatalogError(message, Evidence(recipe=recipe.name, place=place, advice=advice))
+        return {name: content_digest(folder / name) for name in recipe.data}
 
     def taken_settings(self, recipe: Recipe) -> dict[str, Any]:
         """The value of each setting a recipe takes, by the setting's name."""
