@@ -1,4 +1,4 @@
-"""The command line. Exit codes live here alone: 0 done, 1 a recipe failed, 2 wrong use or configuration, 3 the host lacks something, 130 interrupted."""
+"""The command line. Exit codes live here alone: 0 done, 1 a recipe failed, 2 wrong use or configuration, 3 the host lacks something, 4 drift, 130 interrupted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 
 from kvmdocs.errors import EngineError, Interrupted, KvmdocsError, OperatorError, RecipeFailed
 
-DONE, FAILED, WRONG, LACKS, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, FAILED, WRONG, LACKS, DRIFT, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
 def exit_code(error: KvmdocsError) -> int:
@@ -52,7 +52,27 @@ def main(context: click.Context, project: Path | None) -> None:
     context.obj = project
 
 
+def in_its_mode(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the option ``--mode``."""
+    from kvmdocs.model import Mode
+
+    @click.option(
+        "--mode",
+        type=click.Choice([str(mode) for mode in Mode]),
+        help="Run what is stale (live), everything (fresh) or nothing (recorded); the setting `mode` if not given.",
+    )
+    @wraps(command)
+    def run(*args: Any, mode: str | None, **kwargs: Any) -> None:
+        from kvmdocs.modes import in_mode
+
+        with in_mode(mode):
+            command(*args, **kwargs)
+
+    return run
+
+
 @main.command()
+@in_its_mode
 @click.option(
     "--install", is_flag=True, help="Install host packages that are missing (asks on a terminal; YES=1 does not ask)."
 )
@@ -122,6 +142,62 @@ def why(project: Path | None, names: tuple[str, ...], everything: bool, as_json:
         # What it builds on is told where it is the reason.
         if name in wanted or answer.state != "current":
             click.echo("\n".join(answer.lines()))
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every recipe that guides show and that has a record here.")
+@click.pass_obj
+@reporting
+def approve(project: Path | None, names: tuple[str, ...], everything: bool) -> None:
+    """Make the newest records the approved ones, for git: readers and hosts that cannot run a recipe are shown those.
+
+    A file whose record says the same as before is left as it is. Nothing is run.
+    """
+    from kvmdocs import approving
+    from kvmdocs.project import Project
+
+    known = Project(project)
+    wanted = approving.approvable(known) if everything else list(names)
+    if not wanted:
+        raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
+    for name, path in approving.approve(known, wanted).items():
+        click.echo(f"{name}: {known.catalog.shown(path) if path else 'as approved before'}")
+
+
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--stable", "only_stable", is_flag=True, help="Compare only what recipes call stable.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+@reporting
+def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_json: bool) -> None:
+    """Show how the newest records differ from the approved ones, under stable names; exit code 4 if any does.
+
+    Without names it is every recipe that has both. Nothing is run.
+    """
+    from kvmdocs import approving
+    from kvmdocs.project import Project
+
+    known = Project(project)
+    both = [name for name in known.approved.names() if name in known.catalog.entries and known.store.latest(name)]
+    found = []
+    for name in names or both:
+        stable = known.catalog.get(name).recipe.stable if only_stable else True
+        found.append(approving.drift_of(known, approving.fresh(known, name), stable))
+    drifts = [drift for drift in found if drift]
+    if as_json:
+        told = {"schema": 1, "compared": list(names or both), "drifts": [drift.as_dict() for drift in drifts]}
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    else:
+        for drift in drifts:
+            click.echo("\n".join(drift.lines()))
+        unknown = [name for name in names if known.approved.get(name) is None]
+        click.echo(f"{len(found) - len(unknown)} compared, {len(drifts)} drifted", err=True)
+        for name in unknown:
+            click.echo(f"{name} has no approved record; `kvmdocs approve {name}` makes one", err=True)
+    if drifts:
+        sys.exit(DRIFT)
 
 
 @main.command("list")

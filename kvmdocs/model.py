@@ -42,6 +42,17 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
+class Mode(StrEnum):
+    """What is done about stale recipes; see `kvmdocs.modes`."""
+
+    LIVE = "live"
+    """They are run."""
+    FRESH = "fresh"
+    """Everything is run, stale or not."""
+    RECORDED = "recorded"
+    """Nothing is run; the newest of the store's record and the approved one is taken, stale or not."""
+
+
 class Freshness(StrEnum):
     """Where a record came from."""
 

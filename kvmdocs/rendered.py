@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def cached_transcript(
     if record.status is not Status.PASSED:
         return transcript(record, options, language, freshness=freshness, logs=logs)
     links = [logs(step.output.log) for step in record.steps if step.output.log]
-    parts = [renderer(), record.key, record.started, repr(options), language, freshness, repr(links)]
+    # How old it is stands on the page, in days.
+    today = f"{datetime.now(UTC):%F}" if freshness is Freshness.RECORDED else ""
+    parts = [renderer(), today, record.recipe, record.key, record.started, repr(options), language, freshness, repr(links)]
     name = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     path = store.root / "rendered" / f"{name}.html"
     with contextlib.suppress(OSError, UnicodeDecodeError):

@@ -94,6 +94,7 @@ class Tree:
     """A project whose recipes have one ingredient each, and what may be done to it."""
 
     def __init__(self, trial, monkeypatch, tmp_path):
+        trial.package = "kitchen"  # the same in every test, so that the names of helpers are
         self.trial = trial
         self.monkeypatch = monkeypatch
         self.folder = trial.root / trial.package

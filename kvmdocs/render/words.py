@@ -28,6 +28,7 @@ class Words:
 
     Attributes:
         badges: What the badge over a run of steps says, by who they were typed to.
+        recorded: How old a record is that was not made for this build: of today, of yesterday, older.
     """
 
     badges: dict[Where, str]
@@ -44,11 +45,13 @@ class Words:
     whole_log: str
     ran: str
     cached: str
+    recorded: tuple[str, str, str]
     skipped: str
     failed: str
     skipped_title: str
     failed_title: str
     to_run_it: str
+    instead: str
     next: str
     at: str
     step: str
@@ -95,11 +98,13 @@ _EN = Words(
     whole_log="whole output",
     ran="ran for this build",
     cached="cached",
+    recorded=("recorded today", "recorded yesterday", "recorded {days} days ago"),
     skipped="skipped",
     failed="failed",
     skipped_title="Not run on this host",
     failed_title="This recipe failed",
     to_run_it="To run it",
+    instead="Below is the approved record, from the host its stamp names.",
     next="Next",
     at="Where",
     step="Step",
@@ -146,11 +151,13 @@ _ZH = Words(
     whole_log="完整输出",
     ran="本次构建时运行",
     cached="取自缓存",
+    recorded=("今天的记录", "昨天的记录", "{days} 天前的记录"),
     skipped="已跳过",
     failed="失败",
     skipped_title="没有在这台宿主机上运行",
     failed_title="此配方运行失败",
     to_run_it="如何让它运行",
+    instead="下面是经过核准的记录，来自其标注中所写的宿主机。",
     next="下一步",
     at="位置",
     step="步骤",
@@ -202,6 +209,24 @@ def date(started: str, say: Words) -> str:
         year=moment.year,
         time=f"{moment:%H:%M}",
     )
+
+
+def age(started: str, say: Words, now: datetime) -> str:
+    """How old a record is, in days of UTC.
+
+    Args:
+        started: When it was made, in ISO 8601.
+        say: The words.
+        now: The moment to count from, with its offset.
+    """
+    try:
+        moment = datetime.fromisoformat(started)
+    except ValueError:
+        return say.recorded[-1].format(days="?")
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    # Clocks of two hosts may differ; nothing is younger than today.
+    days = max((now.astimezone(UTC).date() - moment.date()).days, 0)
+    return say.recorded[min(days, 2)].format(days=days)
 
 
 def duration(seconds: float, say: Words) -> str:
