@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kvmdocs.errors import CatalogError, Evidence, Place
-from kvmdocs.model import Host, Output, Record, Status, Step, Where
+from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, Where
 from kvmdocs.names import KEY_LENGTH
 from kvmdocs.settings import Settings, variable
 from kvmdocs.store import write_whole
@@ -146,10 +146,16 @@ def written(record: Record) -> dict[str, Any]:
         "emulated": record.emulated,
         "value": _without_run(record.value),
         "steps": [_written_step(step) for step in record.steps],
+        "places": [_written_place(place) for place in record.places] or None,
     }
     if not record.emulated:
         del data["emulated"]
     return {name: part for name, part in data.items() if part is not None and part != {}}
+
+
+def _written_place(place: SourcePlace) -> dict[str, Any]:
+    usual = SourcePlace("", 0, "", "", "")
+    return {name: part for name, part in vars(place).items() if part != getattr(usual, name)}
 
 
 def _written_step(step: Step) -> dict[str, Any]:
@@ -193,7 +199,12 @@ def read(data: Mapping[str, Any]) -> Record:
         settings=data.get("settings", {}),
         tools={name: _text(lines) for name, lines in data.get("tools", {}).items()},
         emulated=bool(data.get("emulated", False)),
+        places=tuple(_read_place(place) for place in data.get("places", ())),
     )
+
+
+def _read_place(data: Mapping[str, Any]) -> SourcePlace:
+    return SourcePlace(**{**data, "excerpt": tuple(data.get("excerpt", ()))})
 
 
 def _read_step(data: Mapping[str, Any]) -> Step:

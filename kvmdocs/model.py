@@ -128,6 +128,35 @@ class Step:
 
 
 @dataclass(frozen=True)
+class SourcePlace:
+    """A line of a source tree that a step's output names, opened and checked when the recipe ran.
+
+    Attributes:
+        shown: The file as the output names it.
+        line: The line.
+        tree: The source tree's name, such as ``linux``.
+        version: The tree's version.
+        path: The file, relative to the tree.
+        function: The function the line lies in, as its source has it.
+        excerpt: The line with some before and after it.
+        first: The number of the excerpt's first line.
+        astray: The function that the frame names, when the line is known not to lie in it; "" for all others.
+        patched: True when a distribution's patches move lines of this file, so that upstream's may have the line elsewhere.
+    """
+
+    shown: str
+    line: int
+    tree: str
+    version: str
+    path: str
+    function: str = ""
+    excerpt: tuple[str, ...] = ()
+    first: int = 1
+    astray: str = ""
+    patched: bool = False
+
+
+@dataclass(frozen=True)
 class Host:
     """The machine a record was made on, as far as a reader wants to know.
 
@@ -194,6 +223,7 @@ class Record:
         started: When, in UTC, ISO 8601 with seconds.
         seconds: How long it took, waiting not counted.
         emulated: True when something ran under emulation, so that its times are no performance figures.
+        places: The places in source code that its steps' outputs name, each once, if the recipe says which trees they are in.
         schema: Version of this form.
     """
 
@@ -213,6 +243,7 @@ class Record:
     settings: dict[str, Any] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
     emulated: bool = False
+    places: tuple[SourcePlace, ...] = ()
     schema: int = SCHEMA
 
     def section(self, name: str | None) -> tuple[Step, ...]:

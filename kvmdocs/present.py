@@ -84,7 +84,13 @@ class Publisher:
             shown = options.render(values.decode(record.value, self.project.store.work))
             return f"{shown}\n\n{stamp(record, self.language, freshness=fresh)}\n"
         return cached_transcript(
-            self.project.store, record, options, self.language, fresh, lambda name: self.links(record, name)
+            self.project.store,
+            record,
+            options,
+            self.language,
+            fresh,
+            lambda name: self.links(record, name),
+            self.project.templates.url,
         )
 
     def _check_section(self, record: Record, options: ShowOptions) -> None:

@@ -18,6 +18,7 @@ from kvmdocs.approved import Approved, private
 from kvmdocs.catalog import Catalog
 from kvmdocs.errors import CatalogError, Evidence, SettingError, StoreError
 from kvmdocs.host import Capabilities, Tried
+from kvmdocs.links import Templates
 from kvmdocs.model import Mode
 from kvmdocs.packages import detect_manager, typed
 from kvmdocs.recipe import Recipe
@@ -71,6 +72,7 @@ class Project:
     def __init__(self, root: Path | None = None, guides: Iterable[Path] | None = None, mode: str = "") -> None:
         self.settings = Settings.load(find_root() if root is None else root.resolve())
         self._mode = mode if mode and variable("mode") not in os.environ else self.settings["mode"]
+        self.templates = Templates.load(self.settings)
         self._guides = None if guides is None else list(guides)
 
     @property

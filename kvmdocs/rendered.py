@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kvmdocs import render
 from kvmdocs.errors import StoreError
-from kvmdocs.model import Freshness, Record, Status
+from kvmdocs.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.recipe import ShowOptions
 from kvmdocs.render import Language, transcript
 from kvmdocs.store import Store, write_whole
@@ -31,6 +31,7 @@ def cached_transcript(
     language: Language,
     freshness: Freshness,
     logs: Callable[[str], str | None],
+    sources: Callable[[SourcePlace], str | None],
 ) -> str:
     """What `kvmdocs.render.transcript` gives, from the store if it was made before.
 
@@ -38,16 +39,18 @@ def cached_transcript(
         GuideError: A note matches nothing.
     """
     if record.status is not Status.PASSED:
-        return transcript(record, options, language, freshness=freshness, logs=logs)
+        return transcript(record, options, language, freshness=freshness, logs=logs, sources=sources)
     links = [logs(step.output.log) for step in record.steps if step.output.log]
     # How old it is stands on the page, in days.
     today = f"{datetime.now(UTC):%F}" if freshness is Freshness.RECORDED else ""
-    parts = [renderer(), today, record.recipe, record.key, record.started, repr(options), language, freshness, repr(links)]
+    places = [sources(place) for place in record.places]
+    what = [record.recipe, record.key, record.started, repr(options), language, freshness]
+    parts = [renderer(), today, *what, repr(links), repr(places)]
     name = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     path = store.root / "rendered" / f"{name}.html"
     with contextlib.suppress(OSError, UnicodeDecodeError):
         return path.read_text("utf-8")
-    made = transcript(record, options, language, freshness=freshness, logs=logs)
+    made = transcript(record, options, language, freshness=freshness, logs=logs, sources=sources)
     # A store that cannot be written still has records to show.
     with contextlib.suppress(StoreError):
         write_whole(path, made.encode())

@@ -13,7 +13,7 @@ import shlex
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +25,7 @@ from kvmdocs.errors import CatalogError, Evidence, HostLacks, Skipped
 from kvmdocs.model import Output, Step, Where
 from kvmdocs.names import Names
 from kvmdocs.output import Capture
+from kvmdocs.places import Tree, make_trees
 from kvmdocs.pump import Pump
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -151,6 +152,7 @@ class Shell:
         self._commands: dict[str, Any] = {}
         self._programs: dict[str, str] = {}
         self._spawned: list[Spawned] = []
+        self.trees: list[Tree] = []
 
     @property
     def cpus(self) -> int:
@@ -326,6 +328,21 @@ class Shell:
     def mask(self, text: str, shown: str) -> None:
         """From now on show `shown` wherever `text` appears in commands and output."""
         self.names.mask(text, shown)
+
+    def sources(self, *, astray: Sequence[str] = (), **trees: Path) -> None:
+        """Say which source trees the stack frames in the output are of: each frame becomes a link, and is checked.
+
+        When the recipe has run, every frame's file is opened in its tree; a line that is not in the function that the
+        frame names fails the recipe. So does a tree of which no frame was printed.
+
+        Args:
+            astray: Patterns of functions whose lines the compiler gives wrongly: their frames may be elsewhere, and the page says so.
+            **trees: The root of each tree, by the name under which the settings ``links.…`` know where a reader finds it.
+
+        Raises:
+            CatalogError: A root is no folder.
+        """
+        self.trees += make_trees(trees, {name: self.names.readable(str(root)) for name, root in trees.items()}, astray)
 
     def skip(self, reason: str) -> NoReturn:
         """Say that this host cannot run the recipe; it counts as skipped, not as failed."""

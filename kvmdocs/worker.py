@@ -22,7 +22,7 @@ from typing import Any, TextIO
 
 import sh as _sh
 
-from kvmdocs import values
+from kvmdocs import places, values
 from kvmdocs.catalog import Catalog
 from kvmdocs.errors import CommandFailed, Evidence, KvmdocsError, OperatorError, Place, RecipeFailed, Skipped, TimedOut
 from kvmdocs.guides import find_blocks
@@ -156,9 +156,21 @@ def run(task: Task, events: TextIO) -> Record:
         signal.setitimer(signal.ITIMER_REAL, 0)
         shell.close()
         telling.stop()
-    return dataclasses.replace(
+    record = dataclasses.replace(
         record, seconds=round(time.monotonic() - begun, 3), steps=shell.steps(), emulated=shell.emulated, **outcome
     )
+    return _placed(record, shell, Path(task.root))
+
+
+def _placed(record: Record, shell: Shell, root: Path) -> Record:
+    """A record with the places its steps speak of; a failed one when a frame is not where it says."""
+    if record.status is not Status.PASSED or not shell.trees:
+        return record
+    try:
+        return dataclasses.replace(record, places=places.collect(record.steps, shell.trees))
+    except KvmdocsError as error:
+        told = failure(error, shell, root)
+        return dataclasses.replace(record, status=Status.FAILED, failure=told, value=None, result="", contents={})
 
 
 def limit_time(seconds: float) -> None:

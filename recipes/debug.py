@@ -58,6 +58,7 @@ def step_virtqueue_flush(
     Returns:
         The call stack from `vring_used_idx_set` to `coroutine_trampoline`, as plain `bt` shows it.
     """
+    sh.sources(qemu=qemu_source)
     with ExitStack() as stack:
         with sh.section("start"):
             vm = stack.enter_context(machine(sh, qemu_debug, linux_guest, accelerator, disk="64M"))
@@ -96,8 +97,11 @@ def step_virtqueue_flush(
 
 
 @recipe(tools=("gdb", *FIRMWARE), needs=("ptrace",), memory="1500M", disk="128M", timeout="20m", expects="12s")
-def step_virtqueue_flush_optimised(sh: Shell, qemu_optimised: Path, linux_guest: Guest, accelerator: Accelerator) -> None:
+def step_virtqueue_flush_optimised(
+    sh: Shell, qemu_optimised: Path, qemu_source: Path, linux_guest: Guest, accelerator: Accelerator
+) -> None:
     """Stop an optimised QEMU at the same breakpoint, and see what the debugger can still tell."""
+    sh.sources(qemu=qemu_source)
     with ExitStack() as stack:
         with sh.section("start"):
             vm = stack.enter_context(machine(sh, qemu_optimised, linux_guest, accelerator, disk="64M"))

@@ -121,11 +121,11 @@ def kvm_host(sh: Shell, qemu_optimised: Path, linux_build: Kernel, accelerator: 
     guest = Guest(linux_build.image, archive, STILL)
     reason = accelerator.reason
     if accelerator.name == "kvm":
-        with sh.section("nested"):
+        with sh.section("try"):
             found, reason = _try(sh, qemu_optimised, guest, "kvm", accelerator.cpu)
         if found:
             return _host("kvm", accelerator.cpu, modules, found)
-    with sh.section("emulated"):
+    with sh.section("try"):
         found, why = _try(sh, qemu_optimised, guest, "tcg", "max")
     if not found:
         raise Skipped(f"KVM can be loaded neither under this host's KVM ({reason}) nor under emulation ({why})")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kvmdocs import cli
 from kvmdocs.approved import HEAD, TAIL, Approved, anywhere, brief, private, read, written
 from kvmdocs.errors import CatalogError
-from kvmdocs.model import Host, Output, Record, Status, Step, Where
+from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, Where
 from kvmdocs.settings import Settings
 
 HOST = Host("box", "Debian GNU/Linux 12 (bookworm)", "6.1.0", "x86_64", 2, 4 << 30)
@@ -47,7 +47,13 @@ def step(text: str, command: str = "true", **more) -> Step:
 
 @given(st.lists(STEPS, max_size=4))
 def test_a_record_comes_back_as_it_went(steps):
-    one = record(*steps, value={"a": [1, None]}, settings={"x.y": "z"}, tools={"gcc": "gcc 12\nmore"}, emulated=True)
+    places = (
+        SourcePlace("../virtio.c", 12, "qemu", "7.2", "hw/virtio.c", "flush", ("one", "two"), 11),
+        SourcePlace("a", 0, "b", "", ""),
+    )
+    one = record(
+        *steps, value={"a": [1, False]}, settings={"x.y": "z"}, tools={"gcc": "gcc 12\nmore"}, emulated=True, places=places
+    )
     assert read(json.loads(json.dumps(written(one)))) == one
 
 

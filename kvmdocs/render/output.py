@@ -11,6 +11,7 @@ from kvmdocs.render.ansi import Spans, paint, plain
 from kvmdocs.render.fold import fold
 from kvmdocs.render.lexers import answered
 from kvmdocs.render.notes import Notes, Spot
+from kvmdocs.render.places import Places
 from kvmdocs.render.text import attribute, escape
 from kvmdocs.render.words import Words, size
 
@@ -54,6 +55,7 @@ class Printer:
         notes: The transcript's notes.
         say: The words.
         logs: Where whole logs are.
+        places: The places in source code that the outputs name.
     """
 
     fold: int
@@ -61,6 +63,7 @@ class Printer:
     notes: Notes
     say: Words
     logs: Logs
+    places: Places
 
     def output(self, number: int, output: Output, where: Where) -> str:
         """The HTML of what step `number` printed; "" when that is nothing."""
@@ -70,7 +73,7 @@ class Printer:
         if not total:
             return ""
         long = total > self.fold or output.omitted_bytes > 0
-        parts = self._long(head, tail, output) if long else _pre([*head, *tail])
+        parts = self._long(head, tail, output) if long else self._pre([*head, *tail])
         # The search index would drown in logs; what is in sight at once may be found. The index's parser leaves an excluded
         # element at the first end tag of the same name inside, so nothing inside may be a <section>.
         return f'<section class="tr-long" data-search-exclude>{parts}</section>' if long else parts
@@ -104,12 +107,24 @@ class Printer:
             keep.append(bool(line.marks) or (line.marked and in_sight <= MARKED_IN_SIGHT))
         html = []
         for piece in fold(lines, keep, first, last):
-            body = _pre(piece.lines)
+            body = self._pre(piece.lines)
             if piece.folded:
                 count = escape(self.say.lines.format(count=f"{len(piece.lines):,}"))
                 body = f"<details><summary>{count}</summary>{body}</details>"
             html.append(body)
         return "".join(html)
+
+    def _pre(self, lines: Sequence[Line]) -> str:
+        focus = focusable(line.text for line in lines)
+        # The HTML parser drops a newline that comes right after <pre>; an empty first line needs one more.
+        lead = "&#10;" if lines and not lines[0].text else ""
+        return f'<pre class="tr-out"{focus}>{lead}{"&#10;".join(map(self._line, lines))}</pre>'
+
+    def _line(self, line: Line) -> str:
+        html = self.places.write(line.spans)
+        if line.marked:
+            html = f'<mark class="tr-hit">{html}</mark>'
+        return html + write_marks(line.marks)
 
     def _log_link(self, output: Output) -> str:
         """A link to the whole log, and what even that does not hold."""
@@ -132,11 +147,6 @@ def _painted(text: str) -> Iterator[Spans]:
     return paint(line.removesuffix("\r") for line in lines)
 
 
-def write_spans(spans: Spans) -> str:
-    """Spans as HTML."""
-    return "".join(f'<span class="{look}">{escape(text)}</span>' if look else escape(text) for look, text in spans)
-
-
 def write_marks(marks: Sequence[int]) -> str:
     """The marks of the notes that hang on a line."""
     return "".join(f'<sup class="tr-mark" data-search-exclude>{number}</sup>' for number in marks)
@@ -148,17 +158,3 @@ def focusable(lines: Iterable[str]) -> str:
     A tab stop for every box would make the page a chore to walk through.
     """
     return ' tabindex="0"' if any(len(line) > FOCUSABLE for line in lines) else ""
-
-
-def _pre(lines: Sequence[Line]) -> str:
-    focus = focusable(line.text for line in lines)
-    # The HTML parser drops a newline that comes right after <pre>; an empty first line needs one more.
-    lead = "&#10;" if lines and not lines[0].text else ""
-    return f'<pre class="tr-out"{focus}>{lead}{"&#10;".join(map(_line, lines))}</pre>'
-
-
-def _line(line: Line) -> str:
-    html = write_spans(line.spans)
-    if line.marked:
-        html = f'<mark class="tr-hit">{html}</mark>'
-    return html + write_marks(line.marks)

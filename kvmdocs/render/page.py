@@ -15,7 +15,8 @@ from kvmdocs.recipe import ShowOptions
 from kvmdocs.render import lexers
 from kvmdocs.render.ansi import plain
 from kvmdocs.render.notes import Notes, Spot, hang, pattern
-from kvmdocs.render.output import Logs, Printer, focusable, read, write_marks, write_spans
+from kvmdocs.render.output import Logs, Printer, focusable, read, write_marks
+from kvmdocs.render.places import Sources, met, no_sources, write_spans
 from kvmdocs.render.stamp import stamp
 from kvmdocs.render.text import attribute, escape, prose
 from kvmdocs.render.typed import Entry, copied, entries, runs
@@ -40,7 +41,15 @@ WORTH_SAYING = 5.0
 """Seconds from which a reader wants to know how long a step takes before typing it."""
 
 
-def transcript(record: Record, options: ShowOptions, language: Language, *, freshness: Freshness, logs: Logs = no_logs) -> str:
+def transcript(
+    record: Record,
+    options: ShowOptions,
+    language: Language,
+    *,
+    freshness: Freshness,
+    logs: Logs = no_logs,
+    sources: Sources = no_sources,
+) -> str:
     """A record as HTML: its transcript, or why there is none.
 
     Args:
@@ -49,6 +58,7 @@ def transcript(record: Record, options: ShowOptions, language: Language, *, fres
         language: The language of the renderer's own words.
         freshness: Whether the record was made by this build.
         logs: Gives the address of a whole log by its file name, or None.
+        sources: Gives the address of a place in source code, or None.
 
     Returns:
         HTML on one line, with nothing in it that Markdown would take for its own.
@@ -61,7 +71,7 @@ def transcript(record: Record, options: ShowOptions, language: Language, *, fres
     if record.status is Status.FAILED:
         return failed(record, options, language, freshness=freshness, logs=logs)
     shown = _entries(record, options)
-    body = _steps(record, shown, options, _notes(record, shown, options), words(language), logs)
+    body = _steps(record, shown, options, _notes(record, shown, options), words(language), logs, sources)
     return _frame(record, body, options, language, freshness, copied(shown) if len(runs(shown)) > 1 else "")
 
 
@@ -151,9 +161,18 @@ def _displayed(entry: Entry) -> str:
     return (entry.step.stdin or "").removesuffix("\n") if entry.step.where is Where.FILE else entry.typed
 
 
-def _steps(record: Record, shown: Sequence[Entry], options: ShowOptions, notes: Notes, say: Words, logs: Logs) -> str:
+def _steps(
+    record: Record,
+    shown: Sequence[Entry],
+    options: ShowOptions,
+    notes: Notes,
+    say: Words,
+    logs: Logs,
+    sources: Sources = no_sources,
+) -> str:
     marked = pattern(options.highlight, record.recipe) if options.highlight else None
-    printer = Printer(max(options.fold, 0), marked, notes, say, logs)
+    printed = ((entry.number, (plain(spans) for part in read(entry.step.output).values() for spans in part)) for entry in shown)
+    printer = Printer(max(options.fold, 0), marked, notes, say, logs, met(printed, record.places, sources, say))
     return "".join(_run(run, printer) for run in runs(shown))
 
 
@@ -171,7 +190,8 @@ def _step(entry: Entry, printer: Printer) -> str:
     typed = _file(entry, printer) if entry.step.where is Where.FILE else _command(entry, printer.notes)
     facts = _facts(entry.step, printer.say)
     output = printer.output(entry.number, entry.step.output, entry.where)
-    return f'<div class="tr-step">{typed}{facts}{output}{_notes_of(entry, printer.notes)}</div>'
+    peeks = printer.places.peeks(entry.number)
+    return f'<div class="tr-step">{typed}{facts}{output}{peeks}{_notes_of(entry, printer.notes)}</div>'
 
 
 def _command(entry: Entry, notes: Notes) -> str:

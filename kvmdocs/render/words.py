@@ -43,6 +43,9 @@ class Words:
     only_in_log: str
     lost: str
     whole_log: str
+    source_lines: str
+    astray: str
+    patched: str
     ran: str
     cached: str
     recorded: tuple[str, str, str]
@@ -96,6 +99,9 @@ _EN = Words(
     only_in_log="… {count} lines ({size}) are only in the log …",
     lost="The log's limit was reached: {size} were not kept.",
     whole_log="whole output",
+    source_lines="source at these {count} places",
+    astray="The compiler gives this line to {function}",
+    patched="The distribution's patches move lines of this file: upstream's may have this one elsewhere",
     ran="ran for this build",
     cached="cached",
     recorded=("recorded today", "recorded yesterday", "recorded {days} days ago"),
@@ -149,6 +155,9 @@ _ZH = Words(
     only_in_log="… {count} 行（{size}）只在日志中 …",
     lost="已达到日志上限：有 {size} 没有保存。",
     whole_log="完整输出",
+    source_lines="这 {count} 处的源码",
+    astray="编译器把这一行算在 {function} 里",
+    patched="发行版的补丁移动了此文件中的行：上游的这一行可能在别处",
     ran="本次构建时运行",
     cached="取自缓存",
     recorded=("今天的记录", "昨天的记录", "{days} 天前的记录"),

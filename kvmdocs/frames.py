@@ -1,0 +1,127 @@
+"""Finding stack frames in what debuggers and symbolisers print: a function, and the file and line it is said to be at.
+
+Pure text: nothing here knows a source tree. The forms, with who prints them:
+
+- ``#3  0x… in func (args…) at path:line``: gdb, also behind ``hit Breakpoint 1,`` and wrapped over several lines
+- ``in func at path:line``: gdb's ``info breakpoints``; ``func at path:line``: ``addr2line -p``, Linux's ``faddr2line``
+- ``func (path:line)``: Linux's ``decode_stacktrace.sh``, drgn (with a column), gdb's ``info frame``
+- ``func+0x12/0x34 path:line``: for recipes that symbolise addresses themselves
+- ``func at ffffffff81000000 [kvm]`` and below it ``path: line``: ``bt -l`` of crash
+- ``Line 12 of "path" … <func+4>``: gdb's ``info line``
+- ``Breakpoint 1 at 0x…: file path, line 12.``: gdb's ``break``; it does not say which function
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+PATH = r"[^\s\"'`():<>|,;=]*\.[A-Za-z]{1,4}(?:\.inc)?"
+"""A source file as programs name it."""
+
+PLACE = re.compile(
+    rf"(?P<path>{PATH})(?P<colon>: ?)(?P<line>\d+)(?!\w)"
+    rf"|(?P<path2>{PATH}), line (?P<line2>\d+)(?!\w)"
+    rf'|Line (?P<line3>\d+) of "(?P<path3>{PATH})"'
+)
+"""A file and a line in a text, in any of these forms: what a page makes a link of."""
+
+_NAME = r"[A-Za-z_$][\w.$]*"
+_OFFSET = r"(?:\+(?:0x[0-9a-f]+|\d+)(?:/0x[0-9a-f]+)?)?"
+_CALL = re.compile(rf"(?<![\w.$])(?P<function>{_NAME})\s+\(")
+_AT = re.compile(rf"\s+at (?P<path>{PATH}):(?P<line>\d+)(?=[\s),]|$)")
+_OTHERS = tuple(
+    re.compile(form.replace("NAME", rf"(?<![\w.$])(?P<function>{_NAME})").replace("PATH", rf"(?P<path>{PATH})"), re.MULTILINE)
+    for form in (
+        rf"NAME{_OFFSET}\s+at PATH:(?P<line>\d+)",
+        rf"NAME{_OFFSET} \((?:{PATH}:\d+ )*PATH:(?P<line>\d+)(?::\d+)?(?: \(?discriminator \d+\)?)?\)",
+        r"NAME\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[\w+\])? PATH:(?P<line>\d+)",
+        r"NAME at [0-9a-f]{8,16}(?: \[\w+\])?\s*\n\s*PATH: (?P<line>\d+)",
+    )
+)
+_INFO_LINE = re.compile(rf'Line (?P<line>\d+) of "(?P<path>{PATH})"[^"]*?<(?P<function>{_NAME})(?:\+\d+)?>')
+_BREAK = re.compile(rf"reakpoint \d+ at 0x[0-9a-f]+: file (?P<path>{PATH}), line (?P<line>\d+)\.")
+_LOOSE = re.compile(rf"\sat (?P<path>{PATH}):(?P<line>\d+)(?=\s|$)")
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])+\'')
+_SOURCE = re.compile(r"\n(?P<line>\d+)\t(?P<text>.*)")
+LONGEST = 20_000
+"""Characters of the arguments of one frame; a bracket that is not closed by then belongs to no frame."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What a text says of one frame.
+
+    Attributes:
+        function: The function's name as printed; None for a form that names none, "" where the text should name one and this module
+            cannot read it.
+        path: The file as printed.
+        line: The line.
+        source: The text of that line, where the debugger prints it below; None elsewhere.
+    """
+
+    function: str | None
+    path: str
+    line: int
+    source: str | None = None
+
+
+def find(text: str) -> list[Frame]:
+    """All frames in an output, in the order in which they are printed, each as often as it is there."""
+    found = {**_loose(text), **_plain(text), **_calls(text)}
+    return [found[start] for start in sorted(found)]
+
+
+def _calls(text: str) -> dict[int, Frame]:
+    """Frames with arguments, by where their file is named."""
+    found = {}
+    for call in _CALL.finditer(text):
+        place = _AT.match(text, _after(text, call.end()))
+        if place:
+            found[place.start("path")] = _frame(call["function"], place)
+    return found
+
+
+def _after(text: str, start: int) -> int:
+    """Where the bracket that was opened before `start` is closed, strings in it passed over."""
+    depth = 1
+    at = start
+    end = min(len(text), start + LONGEST)
+    while depth and at < end:
+        quoted = _QUOTED.match(text, at)
+        if quoted:
+            at = quoted.end()
+            continue
+        depth += {"(": 1, ")": -1}.get(text[at], 0)
+        at += 1
+    return at
+
+
+def _plain(text: str) -> dict[int, Frame]:
+    """Frames of the forms that are one pattern each."""
+    return {
+        match.start("path"): _frame(match["function"], match)
+        for form in (_INFO_LINE, *reversed(_OTHERS))
+        for match in form.finditer(text)
+    }
+
+
+def _loose(text: str) -> dict[int, Frame]:
+    """Files and lines of frames whose function is not said, or not in a way that is known here."""
+    unread = {match.start("path"): _frame("", match) for match in _LOOSE.finditer(text)}
+    return unread | {match.start("path"): _frame(None, match) for match in _BREAK.finditer(text)}
+
+
+def _frame(function: str | None, place: re.Match[str]) -> Frame:
+    below = _SOURCE.match(place.string, place.end("line"))
+    same = below is not None and below["line"] == place["line"]
+    return Frame(function, place["path"], int(place["line"]), below["text"] if below and same else None)
+
+
+def spots(text: str) -> Iterator[tuple[int, int, str, int]]:
+    """Every file and line in a line of text: where it begins and ends, the file as printed and the line."""
+    for match in PLACE.finditer(text):
+        path = match["path"] or match["path2"] or match["path3"]
+        line = match["line"] or match["line2"] or match["line3"]
+        yield match.start(), match.end(), path, int(line)

@@ -1,0 +1,132 @@
+"""Places in source code on a page: links in the output, and the lines themselves below it, for who has no network at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from kvmdocs.frames import spots
+from kvmdocs.model import SourcePlace
+from kvmdocs.render import lexers
+from kvmdocs.render.ansi import Spans, plain
+from kvmdocs.render.text import attribute, escape
+from kvmdocs.render.words import Words
+
+Sources = Callable[[SourcePlace], str | None]
+"""Gives the address of a place in source code, or None when there is none."""
+
+
+def no_sources(_place: SourcePlace) -> None:
+    """There are no addresses of source code."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """The places of one transcript.
+
+    Attributes:
+        say: The words.
+        known: The record's places, by the file as the output names it and the line.
+        address: Where a reader finds them.
+        first: The places that a step is the first to name, by its number.
+    """
+
+    say: Words
+    known: Mapping[tuple[str, int], SourcePlace] = field(default_factory=dict)
+    address: Sources = no_sources
+    first: Mapping[int, tuple[SourcePlace, ...]] = field(default_factory=dict)
+
+    def write(self, spans: Spans) -> str:
+        """A line as HTML, its places as links; what it reads, and what is copied of it, stays as it is."""
+        if not self.known:
+            return write_spans(spans)
+        html = []
+        rest = spans
+        done = 0
+        for start, end, path, line in spots(plain(spans)):
+            place = self.known.get((path, line))
+            url = self.address(place) if place else None
+            if place and url:
+                before, rest = _cut(rest, start - done)
+                inside, rest = _cut(rest, end - start)
+                done = end
+                link = f'<a class="tr-at" href="{attribute(url)}" title="{attribute(self._title(place))}">'
+                html += [write_spans(before), link, write_spans(inside), "</a>"]
+        return "".join([*html, write_spans(rest)])
+
+    def _title(self, place: SourcePlace) -> str:
+        parts = [f"{place.function}, {place.tree} {place.version}" if place.function else f"{place.tree} {place.version}"]
+        if place.astray:
+            parts.append(self.say.astray.format(function=place.astray))
+        if place.patched:
+            parts.append(self.say.patched)
+        return ". ".join(parts)
+
+    def peeks(self, number: int) -> str:
+        """The lines around the places that a step is the first to name, folded away; "" when it names none."""
+        places = self.first.get(number, ())
+        if not places:
+            return ""
+        body = "".join(self._peek(place) for place in places)
+        if len(places) == 1:
+            return f'<div class="tr-peek" data-search-exclude>{body}</div>'
+        count = escape(self.say.source_lines.format(count=len(places)))
+        return f'<div class="tr-peek" data-search-exclude><details><summary>{count}</summary>{body}</details></div>'
+
+    def _peek(self, place: SourcePlace) -> str:
+        url = self.address(place)
+        name = escape(f"{place.path}:{place.line}")
+        head = f"<code>{name}</code>" + (f" {escape(place.function)}" if place.function else "")
+        foot = escape(self._title(place))
+        if url:
+            foot = f'<a href="{attribute(url)}">{foot}</a>'
+        lines = "&#10;".join(_numbered(place))
+        return f'<details><summary>{head}</summary><pre tabindex="0">{lines}</pre><p>{foot}</p></details>'
+
+
+def _numbered(place: SourcePlace) -> Iterable[str]:
+    """An excerpt's lines behind their numbers, which no selection takes along; the line itself is marked."""
+    width = len(str(place.first + len(place.excerpt)))
+    for number, spans in enumerate(lexers.file(place.path, "\n".join(place.excerpt)), place.first):
+        html = f'<span class="tr-ln" data-ln="{number:>{width}}"></span>{write_spans(spans)}'
+        yield f"<mark>{html}</mark>" if number == place.line else html
+
+
+def met(steps: Iterable[tuple[int, Iterable[str]]], places: Iterable[SourcePlace], address: Sources, say: Words) -> Places:
+    """The places of a transcript.
+
+    Args:
+        steps: Each step's number and the lines of its output.
+        places: The record's places.
+        address: Where a reader finds them.
+        say: The words.
+    """
+    known = {(place.shown, place.line): place for place in places}
+    first: dict[int, tuple[SourcePlace, ...]] = {}
+    seen = set()
+    for number, lines in steps if known else ():
+        for line in lines:
+            for _, _, path, at in spots(line):
+                place = known.get((path, at))
+                if place and (place.tree, place.path, at) not in seen:
+                    seen.add((place.tree, place.path, at))
+                    first[number] = (*first.get(number, ()), place)
+    return Places(say, known, address, first)
+
+
+def write_spans(spans: Spans) -> str:
+    """Spans as HTML."""
+    return "".join(f'<span class="{look}">{escape(text)}</span>' if look else escape(text) for look, text in spans)
+
+
+def _cut(spans: Spans, at: int) -> tuple[Spans, Spans]:
+    """Cut a line after so many characters, a span in two if need be."""
+    left: list[tuple[str, str]] = []
+    for index, (look, text) in enumerate(spans):
+        if at <= 0:
+            return tuple(left), spans[index:]
+        if len(text) > at:
+            return (*left, (look, text[:at])), ((look, text[at:]), *spans[index + 1 :])
+        left.append((look, text))
+        at -= len(text)
+    return tuple(left), ()

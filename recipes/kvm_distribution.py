@@ -1,0 +1,317 @@
+"""KVM for the kernel that a distribution's hosts run: built from its source, and loaded into it in a guest."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from kvmdocs import Shell, recipe, setting
+from kvmdocs.errors import Evidence, RecipeFailed
+from kvmdocs.lab import Guest, Machine, build_initramfs
+from recipes.apt_sources import mirror_names, read_entries
+from recipes.distribution import _CONFIGURATION, _apt_get, _last
+from recipes.guest import STILL
+from recipes.kvm_host import BOOT_LIMIT, L1_TOOLS, KvmHost, assert_device, load_kvm
+from recipes.kvm_module import KVM, built, copy_kvm, make_kvm
+from recipes.linux import BUILD_TOOLS
+
+FLAVOURS = ("cloud-amd64", "amd64")
+"""Debian's kernels for x86-64, the smallest first."""
+
+UNSIGNED, OUT_OF_TREE = 1 << 13, 1 << 12
+"""Bits of ``/proc/sys/kernel/tainted``; see Documentation/admin-guide/tainted-kernels.rst of Linux."""
+
+
+@dataclass(frozen=True)
+class DistributionKernel:
+    """A distribution's kernel with what belongs to it, unpacked in a folder of its own.
+
+    Attributes:
+        release: What ``uname -r`` says when it runs.
+        root: The folder; below it everything lies where the packages put it.
+    """
+
+    release: str
+    root: Path
+
+    @property
+    def image(self) -> Path:
+        """What a boot loader starts."""
+        return self.root / f"boot/vmlinuz-{self.release}"
+
+    @property
+    def config(self) -> Path:
+        """Its configuration."""
+        return self.root / f"boot/config-{self.release}"
+
+    @property
+    def headers(self) -> Path:
+        """The headers of this build, with its Module.symvers."""
+        return self.root / f"usr/src/linux-headers-{self.release}"
+
+
+@dataclass(frozen=True)
+class OurModules:
+    """KVM's modules for a distribution's kernel, without debug information.
+
+    Attributes:
+        unsigned: As the build leaves them: kvm, kvm-amd, kvm-intel.
+        signed: The same, signed with a key that the kernel does not know.
+    """
+
+    unsigned: tuple[Path, ...]
+    signed: tuple[Path, ...]
+
+
+@recipe(tools=("apt-get", "apt-cache", "dpkg-source", "xz"), memory="512M", disk="512M", timeout="15m", expects="20s")
+def distribution_kernel(
+    sh: Shell, linux_distribution: Path, etc: str = setting("apt.etc"), stall: float = setting("network.stall")
+) -> DistributionKernel:
+    """Get the distribution's own kernel of the same version as its source, without installing it.
+
+    Raises:
+        Skipped: The distribution has no such kernel for x86-64.
+        RecipeFailed: The mirrors no longer have its packages.
+    """
+    with sh.section("find"):
+        version = source_version(sh.head("--lines=1", linux_distribution / "debian/changelog"))
+        _configure(sh, etc, stall)
+        image = _image(sh, version)
+    release = image.removeprefix("linux-image-")
+    with sh.section("download"):
+        headers = f"linux-headers-{release}"
+        shown = sh.apt_cache("-c", "apt.conf", "show", f"{headers}={version}")
+        parts = helpers_of(shown)
+        done, told = _apt_get(sh, "download", f"{image}={version}", f"{headers}={version}", *parts)
+        if not done:
+            raise RecipeFailed(f"{image} {version} could not be downloaded", Evidence(tail=sh.readable(told[-1000:])))
+    with sh.section("unpack"):
+        # The dot: dpkg-deb makes the folder, and nothing of the host is changed.
+        sh.line("for package in *.deb; do dpkg-deb --extract $package root; done")
+        sh.line("find root -name '*.ko.xz' -exec xz --decompress {} +")
+    kernel = DistributionKernel(release, sh.workspace / "root")
+    with sh.section("look"):
+        sh.line("ls -lh root/boot")
+        sh.line("find root -name 'kvm*.ko' -o -name 'irqbypass.ko' | xargs ls -lh")
+        wanted = "CONFIG_(KVM|KVM_AMD|MODULE_SIG|MODULE_SIG_FORCE|MODVERSIONS|SECURITY_LOCKDOWN_LSM|DEBUG_INFO_BTF_MODULES)"
+        asked = sh.line(f"grep -E '{wanted}[ =]' root/boot/config-{release}")
+        assert "CONFIG_MODVERSIONS=y" in asked and "CONFIG_MODULE_SIG=y" in asked, asked
+    return kernel
+
+
+def _configure(sh: Shell, etc: str, stall: float) -> None:
+    """Write a configuration of our own, with the host's entries, as for source packages."""
+    entries = read_entries(Path(etc))
+    for text, shown in mirror_names(entries).items():
+        sh.mask(text, shown)
+    sh.write("sources.list.d/host.sources", "\n".join(entry.stanza().replace("deb-src", "deb", 1) for entry in entries))
+    sh.write("apt.conf", _CONFIGURATION.format(stall=max(1, round(stall))))
+    sh.mkdir("-p", "state/lists/partial", "cache/archives/partial")
+    _apt_get(sh, "update")
+
+
+def _image(sh: Shell, version: str) -> str:
+    """The package of the kernel that was built from a version of the source.
+
+    Raises:
+        Skipped: There is none.
+    """
+    for flavour in FLAVOURS:
+        names = sh.apt_cache(
+            "-c", "apt.conf", "search", "--names-only", f"^linux-image-[0-9]+[.][0-9]+[.][0-9].*-{flavour}$"
+        ).split("\n")
+        packages = sorted({name.split()[0] for name in names if name})
+        found = matching(sh.apt_cache("-c", "apt.conf", "madison", *packages), version) if packages else ""
+        if found:
+            return found
+    return sh.skip(f"the mirrors have no kernel package of version {version} for x86-64")
+
+
+def source_version(changelog: str) -> str:
+    """The version in the first line of a Debian changelog.
+
+    Raises:
+        AssertionError: It is no such line.
+    """
+    found = re.match(r"\S+ \((\S+)\) ", changelog)
+    assert found, changelog
+    return found[1]
+
+
+def matching(table: str, version: str) -> str:
+    """The package that has a version in the table of ``apt-cache madison``; "" when none has."""
+    rows = [[column.strip() for column in line.split("|")] for line in table.splitlines()]
+    return next((row[0] for row in rows if len(row) == 3 and row[1] == version and row[2].endswith("Packages")), "")
+
+
+def helpers_of(shown: str) -> list[str]:
+    """The packages that one of kernel headers cannot do without, as ``apt-get download`` takes them.
+
+    Args:
+        shown: What ``apt-cache show`` printed of it.
+    """
+    depends = re.search(r"^Depends: (.*)$", shown, re.MULTILINE)
+    found = re.findall(r"(linux-headers-\S+-common|linux-kbuild-\S+)(?: \((>?=) (\S+)\))?", depends[1] if depends else "")
+    return [f"{name}={version}" if relation == "=" else name for name, relation, version in found]
+
+
+@recipe(
+    tools=(*BUILD_TOOLS, "libssl", "openssl", "pahole", "xz", "readelf"),
+    cpus="all",
+    memory="1500M",
+    disk="1G",
+    timeout="60m",
+    expects="2m",
+)
+def kvm_for_distribution(sh: Shell, linux_distribution: Path, distribution_kernel: DistributionKernel) -> OurModules:
+    """Compile KVM for a distribution's kernel from its source, its configuration and its symbols, and sign it.
+
+    Returns:
+        The modules.
+    """
+    release, headers = distribution_kernel.release, distribution_kernel.headers
+    build = sh.workspace / "build"
+    with sh.section("copy"):
+        copy_kvm(sh, linux_distribution)
+    with sh.section("headers"):
+        common = next(headers.parent.glob("linux-headers-*-common"))
+        # It must fail: 2 is make's status for that.
+        told = sh.line(f"make -C {common} O={headers} M=$PWD/{KVM} modules 2>&1", _ok_code=[2])
+        assert "virt/kvm/Makefile.kvm: No such file" in told, told
+    with sh.section("prepare"):
+        sh.mkdir("build")
+        sh.cp(distribution_kernel.config, "build/.config")
+        sh.cp(headers / "Module.symvers", "build")
+        make = f"make -C {linux_distribution} O=$PWD/build KERNELRELEASE={release}"
+        sh.line(f"{make} olddefconfig")
+        sh.line(f"{make} -j{sh.cpus} modules_prepare")
+        sh.line(f"diff {distribution_kernel.config} build/.config", _ok_code=[0, 1])
+    with sh.section("make"):
+        make_kvm(sh, build, f"KERNELRELEASE={release}")
+        told = _last(sh)[1]
+        assert "Skipping BTF generation" in told, told
+    with sh.section("btf"):
+        _with_types(sh, linux_distribution, distribution_kernel)
+    with sh.section("look"):
+        _look(sh, release)
+    with sh.section("sign"):
+        unsigned, signed = _signed(sh)
+    return OurModules(unsigned, signed)
+
+
+def _with_types(sh: Shell, source: Path, kernel: DistributionKernel) -> None:
+    """Link the modules again, this time with type information, which is a difference to the kernel's own."""
+    sh.line(f"{source}/scripts/extract-vmlinux {kernel.image} > build/vmlinux")
+    sh.line(f"rm {KVM}/*.ko")
+    make_kvm(sh, sh.workspace / "build", f"KERNELRELEASE={kernel.release}")
+    assert "Skipping" not in _last(sh)[1]
+    assert ".BTF" in sh.line(f"readelf --sections --wide {KVM}/kvm.ko | grep -w .BTF")
+
+
+def _look(sh: Shell, release: str) -> None:
+    """What a kernel compares when it loads a module: the version's magic, and a checksum of each symbol."""
+    assert sh.modinfo("--field=vermagic", f"{KVM}/kvm.ko").split()[0] == release
+    needed = sh.line(f"modprobe --dump-modversions {KVM}/kvm.ko | grep -w module_layout")
+    offered = sh.line("grep -w module_layout build/Module.symvers")
+    assert int(needed.split()[0], 16) == int(offered.split()[0], 16), (needed, offered)
+
+
+def _signed(sh: Shell) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """Strip the modules, and sign copies of them with a new key."""
+    names = [file.name for file in built(sh.workspace)]
+    sh.mkdir("unsigned", "signed")
+    sh.cp(*(f"{KVM}/{name}" for name in names), "unsigned")
+    sh.strip("--strip-debug", *(f"unsigned/{name}" for name in names))
+    sh.line(
+        "openssl req -new -x509 -newkey rsa:2048 -nodes -subj /CN=kvm-lab/ "
+        "-keyout key.pem -outform DER -out key.der 2>/dev/null"
+    )
+    for name in names:
+        sh.run("build/scripts/sign-file", "sha256", "key.pem", "key.der", f"unsigned/{name}", f"signed/{name}")
+    assert sh.modinfo("--field=signer", "signed/kvm.ko").strip() == "kvm-lab"
+    unsigned, signed = (tuple(sh.workspace / folder / name for name in names) for folder in ("unsigned", "signed"))
+    return unsigned, signed
+
+
+@recipe(tools=L1_TOOLS, memory="1G", disk="256M", timeout="20m", expects="30s")
+def load_in_distribution(
+    sh: Shell,
+    qemu_optimised: Path,
+    distribution_kernel: DistributionKernel,
+    kvm_for_distribution: OurModules,
+    kvm_host: KvmHost,
+) -> None:
+    """Load KVM into a distribution's kernel in a guest: its own, ours, and ours where only signed modules are let in."""
+    ours = _three(kvm_for_distribution.unsigned, kvm_host)
+    with sh.section("pack"):
+        guest = _guest(sh, distribution_kernel, kvm_for_distribution, kvm_host)
+    with ExitStack() as stack:
+        with sh.section("start"):
+            vm = stack.enter_context(
+                Machine(
+                    sh, qemu_optimised, guest, accel=kvm_host.accel, cpu=kvm_host.cpu, memory="768M", boot_timeout=BOOT_LIMIT
+                )
+            )
+            assert vm.guest("uname -r").strip() == distribution_kernel.release
+        with sh.section("theirs"):
+            load_kvm(vm, kvm_host)
+            assert tainted(vm) == 0
+            vm.guest(f"rmmod {kvm_host.vendor} && rmmod kvm")
+        with sh.section("vermagic"):
+            refused(vm, "/other/kvm.ko", "invalid module format", "should be")
+        with sh.section("ours"):
+            for name in ours:
+                vm.guest(f"insmod /ours/{name}")
+            assert_device(vm)
+            assert "module verification failed" in vm.guest("dmesg | grep -E 'taints|verification'")
+            assert tainted(vm) == UNSIGNED | OUT_OF_TREE
+            vm.guest("grep ^kvm /proc/modules")
+            assert "kvm" in vm.guest("ls /sys/kernel/btf | grep kvm")
+            vm.guest(f"rmmod {kvm_host.vendor} && rmmod kvm")
+        _only_signed(sh, vm, kvm_host)
+
+
+def _only_signed(sh: Shell, vm: Machine, host: KvmHost) -> None:
+    """What Secure Boot makes of it: the kernel is locked down, and then told to insist on signatures."""
+    with sh.section("lockdown"):
+        vm.guest("mount -t securityfs securityfs /sys/kernel/security")
+        vm.guest("echo integrity > /sys/kernel/security/lockdown && cat /sys/kernel/security/lockdown")
+        refused(vm, "/ours/kvm.ko", "operation not permitted", "unsigned module loading is restricted")
+    with sh.section("enforce"):
+        vm.guest("echo 1 > /sys/module/module/parameters/sig_enforce")
+        refused(vm, "/ours/kvm.ko", "key was rejected", "unsigned module is rejected")
+        refused(vm, "/signed/kvm.ko", "key was rejected", "unavailable key is rejected")
+    with sh.section("still"):
+        vm.guest("insmod /lib/modules/kvm.ko")
+        vm.guest(f"insmod /lib/modules/{host.vendor}.ko")
+        assert_device(vm)
+
+
+def refused(vm: Machine, module: str, error: str, reason: str) -> None:
+    """See a module refused: the error that the program has, and the reason that only the kernel's log has."""
+    told = vm.guest(f"insmod {module}", ok=(1,))
+    assert error in told.lower(), told
+    log = vm.guest("dmesg | tail -n 1")
+    assert reason in log, log
+
+
+def tainted(vm: Machine) -> int:
+    """What the kernel says of how far it can be trusted: bits, 0 for none."""
+    return int(vm.guest("cat /proc/sys/kernel/tainted"))
+
+
+def _three(files: tuple[Path, ...], host: KvmHost) -> list[str]:
+    """Names of the modules that work on L1's processor."""
+    return [file.name for file in files if file.stem in ("kvm", host.vendor)]
+
+
+def _guest(sh: Shell, distribution: DistributionKernel, ours: OurModules, host: KvmHost) -> Guest:
+    """The distribution's kernel with a root of busybox, its modules, ours, ours signed, and those of another kernel."""
+    named = {module.name: next(distribution.root.rglob(module.name)) for module in host.modules}
+    files = {f"/lib/modules/{name}": path for name, path in named.items()}
+    files |= {f"/ours/{file.name}": file for file in ours.unsigned if file.stem in ("kvm", host.vendor)}
+    files["/signed/kvm.ko"] = next(file for file in ours.signed if file.stem == "kvm")
+    files["/other/kvm.ko"] = next(file for file in host.modules if file.stem == "kvm")
+    return Guest(distribution.image, build_initramfs(sh, files=files), STILL)

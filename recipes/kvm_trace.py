@@ -1,0 +1,236 @@
+"""Watching KVM with the kernel's own tracing: events, functions, trace-cmd, and kvm_stat."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+
+from kvmdocs import Shell, recipe
+from kvmdocs.lab import Machine
+from recipes.kvm_host import INNER_LIMIT, INNER_QEMU, INNER_SAYS, L1_TOOLS, KvmHost, inner, l1, load_kvm
+from recipes.linux import Kernel
+
+TICKING = f"""\
+#!/bin/sh
+# It writes to its disk and to its serial line, and sleeps, over and over.
+/bin/busybox --install -s /bin
+mount -t devtmpfs dev /dev
+echo "{INNER_SAYS}"
+while :; do
+    dd if=/dev/zero of=/dev/vda bs=4k count=1 oflag=direct 2>/dev/null
+    echo tick
+    sleep 0.2
+done
+"""
+"""L2's ``/init``: a guest that goes on, with something of everything to see."""
+
+TICKING_QEMU = INNER_QEMU.replace("-serial stdio", "-serial file:/tmp/serial")
+
+PORT_IO = {"kvm-amd": "0x7b", "kvm-intel": "30"}
+"""The number of the exit for an access to a port: SVM_EXIT_IOIO (uapi/asm/svm.h), EXIT_REASON_IO_INSTRUCTION (uapi/asm/vmx.h)."""
+
+ENTERS = {"kvm-amd": "svm_vcpu_run", "kvm-intel": "vmx_vcpu_run"}
+"""The function that enters the guest."""
+
+ON_PORT_IO = {"kvm-amd": "io_interception", "kvm-intel": "handle_io"}
+"""The function that handles the exit for an access to a port."""
+
+SHORTEST = r"""# Where in a function graph the shortest call is that is there from its beginning to its end: the lines, as sed takes them.
+/ kvm_arch_vcpu_ioctl_run.*\{/ { begin = NR }
+/\* kvm_arch_vcpu_ioctl_run/ {
+    if (begin && (!lines || NR - begin < lines)) { lines = NR - begin; best = begin }
+    begin = 0
+}
+END { print best "," best + lines "p" }
+"""
+
+GATHER = """\
+# What of Python a script needs: the modules it imports, compiled, and the libraries these need.
+import importlib, re, sys
+
+script, target = sys.argv[1:]
+for name in (*re.findall("^(?:import|from) (\\w+)", open(script).read(), re.M), "encodings.utf_8", "_strptime"):
+    importlib.import_module(name)
+held = sorted(found for module in sys.modules.values() if (found := getattr(module, "__file__", None)))
+
+import py_compile, shutil, subprocess
+from pathlib import Path
+
+for file in held:
+    place = Path(target, file[1:])
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if file.endswith(".py"):
+        mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
+        py_compile.compile(file, place.with_suffix(".pyc"), dfile=file, invalidation_mode=mode)
+        continue
+    shutil.copy(file, place)
+    for library in re.findall("(/\\S+) \\(0x", subprocess.check_output(["ldd", file], text=True)):
+        Path(target, library[1:]).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(library, Path(target, library[1:]))
+"""
+
+
+@recipe(tools=("trace-cmd", "python3", "tar", *L1_TOOLS), memory="1200M", disk="256M", timeout="25m", expects="40s")
+def trace_kvm(sh: Shell, qemu_optimised: Path, linux_source: Path, linux_build: Kernel, kvm_host: KvmHost) -> None:
+    """Trace KVM while a guest runs: by hand in tracefs, with trace-cmd, with kvm_stat.
+
+    One L2 goes on all the time, writing to its disk and its serial line five times a second.
+    """
+    with sh.section("pack"):
+        parts = inner(sh, qemu_optimised, linux_build, init=TICKING, script=TICKING_QEMU)
+        files = {**parts.files, "/bin/shortest.awk": sh.write("shortest.awk", SHORTEST)}
+        python = _python(sh, linux_source / "tools/kvm/kvm_stat/kvm_stat")
+        vm = l1(
+            sh,
+            qemu_optimised,
+            linux_build,
+            kvm_host,
+            files={**files, **python},
+            programs=(*parts.programs, "trace-cmd", PYTHON),
+            memory="768M",
+            disk="64M",
+        )
+    with ExitStack() as stack:
+        with sh.section("start"):
+            stack.enter_context(vm)
+        with sh.section("load"):
+            load_kvm(vm, kvm_host)
+        with sh.section("guest"):
+            vm.guest_start("inner")
+            vm.guest(wait_for(f"grep -q '{INNER_SAYS}' /tmp/serial 2>/dev/null"), timeout=INNER_LIMIT)
+        _events(sh, vm)
+        _fields(sh, vm)
+        _filters(sh, vm, kvm_host)
+        _triggers(sh, vm)
+        _functions(sh, vm, kvm_host)
+        _trace_cmd(sh, vm)
+        _counters(sh, vm)
+
+
+PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else "python3"
+"""The distribution's Python: one that lies elsewhere is found by others, such as pyenv's, only with its whole tree."""
+
+
+def wait_for(condition: str) -> str:
+    """A command that ends when another one says yes."""
+    return f"until {condition}; do sleep 0.1; done"
+
+
+def _python(sh: Shell, kvm_stat: Path) -> dict[str, Path]:
+    """kvm_stat and what it needs of Python, by their paths in a guest."""
+    gather = sh.write("gather.py", GATHER)
+    sh.run(PYTHON, "-I", "-S", gather, kvm_stat, "python")
+    root = sh.workspace / "python"
+    return {"/bin/kvm_stat": kvm_stat, **{f"/{file.relative_to(root)}": file for file in sorted(root.rglob("*")) if file.is_file()}}
+
+
+def _events(sh: Shell, vm: Machine) -> None:
+    """What there is to be traced."""
+    with sh.section("events"):
+        vm.guest("mount -t tracefs tracefs /sys/kernel/tracing; cd /sys/kernel/tracing")
+        held = vm.guest("ls events/kvm").split()
+        assert {"kvm_entry", "kvm_exit", "kvm_pio", "kvm_mmio", "kvm_userspace_exit"} <= set(held), held
+        assert "exit_reason" in vm.guest("grep -E '^(name|ID)|field:' events/kvm/kvm_exit/format")
+
+
+def _fields(sh: Shell, vm: Machine) -> None:
+    """Lines of the trace, and the two files it is read from."""
+    with sh.section("enable"):
+        vm.guest("echo 1 >events/kvm/enable")
+        told = vm.guest("grep -m 1 -A 11 kvm_exit: trace_pipe")
+        assert "kvm_exit: vcpu" in told, told
+    with sh.section("trace"):
+        vm.guest("echo 0 >tracing_on")
+        first, again = (vm.guest("head -n 14 trace") for _ in range(2))
+        assert first == again and "kvm_" in first
+        vm.guest("head -n 3 trace_pipe && head -n 14 trace | tail -n 3")
+        vm.guest("echo >trace; echo 1 >tracing_on")
+    with sh.section("clock"):
+        assert "[local]" in vm.guest("cat trace_clock")
+        vm.guest("echo mono >trace_clock && cat trace_clock")
+        vm.guest("head -n 2 trace_pipe")
+        vm.guest("echo local >trace_clock")
+
+
+def _filters(sh: Shell, vm: Machine, host: KvmHost) -> None:
+    """Only some events of a kind."""
+    with sh.section("filter"):
+        vm.guest("echo 0 >events/kvm/enable; echo >trace")
+        vm.guest(f"echo 'exit_reason == {PORT_IO[host.vendor]}' >events/kvm/kvm_exit/filter")
+        vm.guest("echo 1 >events/kvm/kvm_exit/enable")
+        told = vm.guest("grep -m 6 kvm_exit trace_pipe")
+        reasons = set(re.findall(r"reason (\S+)", told))
+        assert reasons in ({"io"}, {"IO_INSTRUCTION"}), told
+        vm.guest("echo 0 >events/kvm/kvm_exit/filter; echo 0 >events/kvm/enable")
+
+
+def _triggers(sh: Shell, vm: Machine) -> None:
+    """Something done when an event happens: a stack, or the end of the trace."""
+    with sh.section("stacktrace"):
+        vm.guest("echo >trace; echo stacktrace:1 >events/kvm/kvm_pio/trigger; echo 1 >events/kvm/kvm_pio/enable")
+        vm.guest(wait_for("grep -q '^ => ' trace"))
+        told = vm.guest("grep -v '^#' trace | grep -m 1 -A 14 'stack trace'")
+        assert "=> kvm_vcpu_ioctl" in told, told
+        vm.guest("echo '!stacktrace:1' >events/kvm/kvm_pio/trigger; echo 0 >events/kvm/enable")
+    with sh.section("traceoff"):
+        vm.guest("echo >trace; echo 1 >events/kvm/enable")
+        # KVM_EXIT_IO is 2 (include/uapi/linux/kvm.h).
+        vm.guest("echo 'traceoff:1 if reason == 2' >events/kvm/kvm_userspace_exit/trigger")
+        vm.guest(wait_for("grep -q 0 tracing_on"))
+        told = vm.guest("tail -n 6 trace")
+        assert "KVM_EXIT_IO" in told.splitlines()[-1], told
+        vm.guest("echo '!traceoff:1 if reason == 2' >events/kvm/kvm_userspace_exit/trigger")
+        vm.guest("echo 0 >events/kvm/enable; echo >trace; echo 1 >tracing_on")
+    with sh.section("config"):
+        vm.guest("zcat /proc/config.gz | grep -E 'CONFIG_(TRACER_SNAPSHOT|HIST_TRIGGERS)[ =]'")
+
+
+def _functions(sh: Shell, vm: Machine, host: KvmHost) -> None:
+    """The function tracer: who calls one function, and all that one call does."""
+    enters, handles = ENTERS[host.vendor], ON_PORT_IO[host.vendor]
+    with sh.section("stack"):
+        vm.guest(f"echo {handles} >set_ftrace_filter && cat set_ftrace_filter")
+        vm.guest("echo function >current_tracer; echo 1 >options/func_stack_trace")
+        told = vm.guest("head -n 16 trace_pipe")
+        assert "=> kvm_vcpu_ioctl" in told and handles in told, told
+        vm.guest("echo nop >current_tracer; echo 0 >options/func_stack_trace; echo >set_ftrace_filter; echo >trace")
+    with sh.section("graph"):
+        vm.guest("echo ':mod:kvm' >set_ftrace_filter; echo ':mod:kvm_*' >>set_ftrace_filter; wc -l set_ftrace_filter")
+        vm.guest("echo kvm_arch_vcpu_ioctl_run >set_graph_function")
+        vm.guest("echo 1 >options/funcgraph-tail; echo 0 >options/funcgraph-duration; echo 0 >options/funcgraph-irqs")
+        vm.guest("echo function_graph >current_tracer")
+        vm.guest(wait_for("grep -q 'kvm_arch_vcpu_ioctl_run.*/' trace"))
+        vm.guest("echo 0 >tracing_on")
+        vm.guest("head -n 5000 trace >/tmp/graph")
+        told = vm.guest('sed -n "$(awk -f /bin/shortest.awk /tmp/graph)" /tmp/graph')
+        assert enters in told and told.count("kvm_arch_vcpu_ioctl_run") == 2, told
+        vm.guest("echo nop >current_tracer; echo >set_ftrace_filter; echo >set_graph_function; echo >trace; echo 1 >tracing_on")
+
+
+def _trace_cmd(sh: Shell, vm: Machine) -> None:
+    """The same with trace-cmd: recorded in L1, read there and on the host."""
+    with sh.section("record"):
+        # What is recorded is the time until L2 has said three more lines.
+        vm.guest("trace-cmd record -q -e kvm -o /tmp/trace.dat sh -c 'tail -n 0 -f /tmp/serial | head -n 3'", timeout=300.0)
+        vm.guest("ls -lh /tmp/trace.dat")
+    with sh.section("report"):
+        told = vm.guest("trace-cmd report -i /tmp/trace.dat | grep -E -m 8 'kvm_(exit|entry)'", timeout=300.0)
+        assert "kvm_exit" in told, told
+    with sh.section("carry"):
+        vm.guest("tar -c -f /dev/vda -C /tmp trace.dat && sync")
+        sh.line("tar -x -f l1.img trace.dat")
+        sh.line("trace-cmd report -i trace.dat >trace.txt")
+        told = sh.line("grep -m 6 -E 'kvm_(pio|userspace_exit)' trace.txt")
+        assert "reason KVM_EXIT_IO" in told, told
+        sh.line("grep kvm_exit trace.txt | grep -o -E 'reason [^ ]+' | sort | uniq -c | sort -n -r")
+
+
+def _counters(sh: Shell, vm: Machine) -> None:
+    """Counters that KVM keeps without any tracing, and the tool that shows them."""
+    with sh.section("debugfs"):
+        vm.guest("cd /sys/kernel/debug/kvm && ls -d [0-9]* && grep -E '^[1-9]' $(ls -d [0-9]*)/*exits /dev/null")
+        vm.guest("cat exits; " + wait_for('[ $(cat exits) -gt 100 ]') + "; cat exits")
+    with sh.section("kvm_stat"):
+        told = vm.guest("python3 -S -E /bin/kvm_stat -1", timeout=300.0)
+        assert re.search(r"^\s*kvm_exit\s+\d+", told, re.MULTILINE), told

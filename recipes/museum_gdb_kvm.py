@@ -1,0 +1,75 @@
+"""The error museum: what the debugger says of a QEMU, and of a kernel, that run under KVM."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from pathlib import Path
+
+from kvmdocs import Shell, recipe
+from kvmdocs.lab import Gdb, Machine
+from recipes.kvm_host import INNER_LIMIT, L1_TOOLS, KvmHost, inner, l1, load_kvm
+from recipes.linux import Kernel
+
+WIRES = {"l1.signals": "/dev/ttyS2", "l1.breakpoints": "/dev/ttyS3"}
+"""L1's third and fourth serial port, by the socket on the host that is the other end. What one debugger left unread would confuse the next."""
+
+L2 = (
+    "/bin/qemu-system-x86_64 -accel kvm -cpu host -m 64M -L /firmware -nodefaults -display none -no-reboot "
+    "-kernel /inner/bzImage -initrd /inner/initramfs.cpio.gz -serial file:/tmp/l2.console"
+)
+"""A machine under KVM that boots and ends; what it says goes to a file of L1's."""
+
+
+@recipe(tools=("gdb", "gdbserver", *L1_TOOLS), memory="1500M", disk="256M", timeout="20m", expects="30s")
+def museum_gdb_kvm(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost) -> None:
+    """Debug a QEMU that uses KVM, and stop at its signals; then debug its guest's kernel too early."""
+    with sh.section("pack"):
+        parts = inner(sh, qemu_optimised, linux_build)
+        wires = [word for name in WIRES for word in ("-serial", f"unix:{name},server=on,wait=off")]
+        programs: tuple[str | Path, ...] = (*parts.programs, "gdbserver")
+        vm = l1(sh, qemu_optimised, linux_build, kvm_host, files=parts.files, programs=programs, args=wires)
+    with ExitStack() as stack:
+        with sh.section("start"):
+            stack.enter_context(vm)
+            load_kvm(vm, kvm_host)
+        with sh.section("sigusr1"):
+            _signals(sh, vm, qemu_optimised)
+        with sh.section("breakpoints"):
+            _breakpoints(sh, vm, linux_build)
+
+
+def _signals(sh: Shell, vm: Machine, qemu: Path) -> None:
+    """Run a QEMU under the debugger until it gets a signal, then tell the debugger to let them pass."""
+    name, port = "l1.signals", WIRES["l1.signals"]
+    server = vm.guest_start(f"gdbserver {port} {L2} -append 'console=ttyS0 quiet panic=-1'")
+    _wait_for_the_wire(vm, server, port)
+    with Gdb(sh, program=qemu, init=("set sysroot /",), timeout=INNER_LIMIT) as gdb:
+        gdb(f"target remote {name}")
+        told = gdb("continue")
+        assert "received signal SIGUSR1" in told, told
+        gdb("bt 6")
+        gdb("handle SIGUSR1 pass nostop noprint")
+        told = gdb("continue")
+        assert re.search(r"exited normally", told), told
+    assert "hello" in vm.guest("cat /tmp/l2.console")
+
+
+def _breakpoints(sh: Shell, vm: Machine, kernel: Kernel) -> None:
+    """Break in a kernel whose code is not in memory yet, by writing an instruction to where it will be."""
+    name, port = "l1.breakpoints", WIRES["l1.breakpoints"]
+    machine = vm.guest_start(f"{L2} -append 'console=ttyS0 quiet panic=-1 nokaslr' -S -gdb {port}")
+    _wait_for_the_wire(vm, machine, port)
+    with Gdb(sh, program=kernel.vmlinux, init=(f"add-auto-load-safe-path {kernel.build}",), timeout=INNER_LIMIT) as gdb:
+        gdb(f"target remote {name}")
+        gdb("break start_kernel")
+        told = gdb("continue")
+        assert "Cannot access memory at address" in told, told
+        gdb("delete")
+        told = gdb("continue")
+        assert "exited normally" in told, told
+
+
+def _wait_for_the_wire(vm: Machine, process: int, port: str) -> None:
+    """Wait until a process has opened the serial port: until then the port echoes what the debugger says."""
+    vm.guest(f"until ls -l /proc/{process}/fd | grep -q {port}; do usleep 50000; done", timeout=INNER_LIMIT)
