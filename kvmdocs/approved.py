@@ -154,8 +154,7 @@ def written(record: Record) -> dict[str, Any]:
 
 
 def _written_place(place: SourcePlace) -> dict[str, Any]:
-    usual = SourcePlace("", 0, "", "", "")
-    return {name: part for name, part in vars(place).items() if part != getattr(usual, name)}
+    return {item.name: part for item in dataclasses.fields(place) if (part := getattr(place, item.name)) != item.default}
 
 
 def _written_step(step: Step) -> dict[str, Any]:

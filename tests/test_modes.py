@@ -107,7 +107,7 @@ def test_a_clone_without_a_store_or_any_program_builds_its_whole_site_from_appro
 def test_a_recipe_without_any_record_says_so_and_the_site_is_built(project):
     status, told = build(project, KVMDOCS_MODE="recorded")
     assert status == 0, told
-    assert "3 without a record" in told
+    assert "3 skipped" in told
     assert "kvmdocs run hello" in page(project)
     assert count(project) == []
 
