@@ -259,8 +259,11 @@ def private(settings: Settings, folders: Iterable[Path], environ: Mapping[str, s
     given = dict(os.environ if environ is None else environ)
     hidden = {str(settings.root): "<project>", **{str(folder): "<store>" for folder in folders}}
     home = given.get("HOME", "")
-    if home.count("/") > 1:  # not / nor /root, which are the same everywhere
+    if home.count("/") > 1:
         hidden[home] = "~"
+    elif home.strip("/"):
+        # Root's home is of the same name in every guest; what has hidden folders in it is this host's.
+        hidden[f"{home}/."] = "~/."
     for name, value in settings.values.items():
         if given.get(variable(name)) == value and "://" in str(value):
             hidden[str(value)] = f"<{name}>"
