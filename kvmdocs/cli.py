@@ -200,6 +200,31 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
         sys.exit(DRIFT)
 
 
+@main.command()
+@click.argument("name")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write it there; else it is printed.")
+@click.pass_obj
+@reporting
+def export(project: Path | None, name: str, output: Path | None) -> None:
+    """Write a recipe, with all it builds on, as the bash script a reader could run."""
+    from kvmdocs import approving, graph, modes
+    from kvmdocs.export import script
+    from kvmdocs.project import FIXED, Project
+
+    known = Project(project)
+    plan = graph.closure([name], lambda one: [wanted.name for wanted in known.catalog.get(one).recipe.inputs])
+    records = {one: modes.newest(known, one) for one in graph.in_order(plan)}
+    if records[name] is None:
+        approving.fresh(known, name)
+    missing = {one: "there is no record of it" for one, record in records.items() if record is None}
+    text = script([record for record in records.values() if record], FIXED, missing)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, "utf-8")
+        output.chmod(0o755)
+
+
 @main.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_obj
