@@ -225,6 +225,28 @@ def export(project: Path | None, name: str, output: Path | None) -> None:
         output.chmod(0o755)
 
 
+@main.command()
+@click.argument("names", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.pass_obj
+@reporting
+def status(project: Path | None, names: tuple[str, ...], as_json: bool) -> None:
+    """Say how recipes stand: current, stale or failed, when they ran, what is approved, what has drifted.
+
+    Without names it is every recipe that guides show, with what they build on. Nothing is run.
+    """
+    from kvmdocs.project import Project
+    from kvmdocs.status import status as standing
+
+    known = Project(project)
+    rows = standing(known, names or known.catalog.asked())
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "recipes": [row.as_dict() for row in rows]}, indent=2, ensure_ascii=False))
+        return
+    for row in rows:
+        click.echo(row.line())
+
+
 @main.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_obj
