@@ -247,6 +247,32 @@ def status(project: Path | None, names: tuple[str, ...], as_json: bool) -> None:
         click.echo(row.line())
 
 
+@main.command()
+@click.option("--older", default="30d", show_default=True, help="Remove what is older, such as 12h or 30d; `never` for no age.")
+@click.option("--over", default="", help="Remove the oldest until the store takes no more than this, such as 20G.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.pass_obj
+@reporting
+def clean(project: Path | None, older: str, over: str, dry_run: bool) -> None:
+    """Free the store of what is old or too much; what is in use stays."""
+    from kvmdocs import report
+    from kvmdocs.clean import choose, discard, taken, unused
+    from kvmdocs.project import Project
+    from kvmdocs.recipe import parse_size, parse_time
+
+    days = older.removesuffix("d")
+    age = None if older == "never" else float(days) * 86400 if days != older and days.isdigit() else parse_time(older)
+    store = Project(project).store
+    items = unused(store)
+    chosen = choose(items, older=age, total=taken(store) if over else 0, over=parse_size(over) if over else None)
+    freed = 0
+    for item in chosen:
+        if dry_run or discard(store, item):
+            freed += item.size
+            click.echo(f"{item.name:<60} {report.size(item.size):>10}  {item.age / 86400:.0f} days old")
+    click.echo(f"{report.size(freed)} {'would be freed' if dry_run else 'freed'} in {store.path}", err=True)
+
+
 @main.command("list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.pass_obj

@@ -138,7 +138,7 @@ class Store:
         try:
             for folder in (workspace, self.logs(key)):
                 if folder.exists():
-                    _remove(folder)
+                    remove(folder)
                 folder.mkdir(parents=True)
             self.home.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -243,7 +243,7 @@ def _adapter() -> Any:
     return TypeAdapter(Record)
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
     """Remove a tree, read-only folders in it included (source packages and build systems leave some)."""
 
     def again(function: Any, path: str, _: Any) -> None:

@@ -28,7 +28,6 @@ class Words:
 
     Attributes:
         badges: What the badge over a run of steps says, by who they were typed to.
-        recorded: How old a record is that was not made for this build: of today, of yesterday, older.
     """
 
     badges: dict[Where, str]
@@ -48,7 +47,9 @@ class Words:
     patched: str
     ran: str
     cached: str
-    recorded: tuple[str, str, str]
+    recorded_today: str
+    recorded_yesterday: str
+    recorded_before: str
     skipped: str
     failed: str
     skipped_title: str
@@ -104,7 +105,9 @@ _EN = Words(
     patched="The distribution's patches move lines of this file: upstream's may have this one elsewhere",
     ran="ran for this build",
     cached="cached",
-    recorded=("recorded today", "recorded yesterday", "recorded {days} days ago"),
+    recorded_today="recorded today",
+    recorded_yesterday="recorded yesterday",
+    recorded_before="recorded {days} days ago",
     skipped="skipped",
     failed="failed",
     skipped_title="Not run on this host",
@@ -160,7 +163,9 @@ _ZH = Words(
     patched="发行版的补丁移动了此文件中的行：上游的这一行可能在别处",
     ran="本次构建时运行",
     cached="取自缓存",
-    recorded=("今天的记录", "昨天的记录", "{days} 天前的记录"),
+    recorded_today="今天的记录",
+    recorded_yesterday="昨天的记录",
+    recorded_before="{days} 天前的记录",
     skipped="已跳过",
     failed="失败",
     skipped_title="没有在这台宿主机上运行",
@@ -231,11 +236,11 @@ def age(started: str, say: Words, now: datetime) -> str:
     try:
         moment = datetime.fromisoformat(started)
     except ValueError:
-        return say.recorded[-1].format(days="?")
+        return say.recorded_before.format(days="?")
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     # Clocks of two hosts may differ; nothing is younger than today.
     days = max((now.astimezone(UTC).date() - moment.date()).days, 0)
-    return say.recorded[min(days, 2)].format(days=days)
+    return (say.recorded_today, say.recorded_yesterday, say.recorded_before)[min(days, 2)].format(days=days)
 
 
 def duration(seconds: float, say: Words) -> str:
