@@ -40,6 +40,8 @@ _LABEL = re.compile(
     re.VERBOSE | re.MULTILINE,
 )
 _COMPILERS = re.compile(r"\.(?:isra|constprop|part|cold|lto_priv|localalias|llvm)\b.*")
+_ABOUT = re.compile(r"EXPORT_|MODULE_|NOKPROBE_SYMBOL|ALLOW_ERROR_INJECTION|STACK_FRAME_|BTF_ID|\w*(?:init|exit|initcall)\b")
+"""Macros that say something of a function that is there already, mostly on the very next line."""
 _SUFFIXES = (".c", ".h", ".inc", ".cc", ".cpp")
 
 
@@ -61,7 +63,10 @@ class Extent:
 
     def makes(self, function: str) -> bool:
         """Whether it defines a function: by its name, or by a macro that is given a part of the name."""
-        return function in self.names or any(is_part(given, function) for given in self.given)
+        if function in self.names:
+            return True
+        about = bool(self.names) and _ABOUT.match(self.names[0])
+        return any(is_part(given, function) and not (about and given == function) for given in self.given)
 
     def __str__(self) -> str:
         name = f"`{self.names[-1]}`" if self.names else "a declaration"

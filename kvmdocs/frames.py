@@ -69,18 +69,22 @@ class Frame:
 
 def find(text: str) -> list[Frame]:
     """All frames in an output, in the order in which they are printed, each as often as it is there."""
-    found = {**_loose(text), **_plain(text), **_calls(text)}
+    found = {**_loose(text), **_plain(text)}
+    for begin, place, frame in _calls(text):
+        # An argument may be a text that reads like a frame.
+        found = {start: other for start, other in found.items() if not begin <= start < place}
+        found[place] = frame
     return [found[start] for start in sorted(found)]
 
 
-def _calls(text: str) -> dict[int, Frame]:
-    """Frames with arguments, by where their file is named."""
-    found = {}
+def _calls(text: str) -> Iterator[tuple[int, int, Frame]]:
+    """Frames with arguments: where each begins, where its file is named, and the frame."""
+    done = 0
     for call in _CALL.finditer(text):
-        place = _AT.match(text, _after(text, call.end()))
+        place = _AT.match(text, _after(text, call.end())) if call.start() >= done else None
         if place:
-            found[place.start("path")] = _frame(call["function"], place)
-    return found
+            done = place.end()
+            yield call.start(), place.start("path"), _frame(call["function"], place)
 
 
 def _after(text: str, start: int) -> int:

@@ -259,17 +259,18 @@ def load_in_distribution(
             load_kvm(vm, kvm_host)
             assert tainted(vm) == 0
             vm.guest(f"rmmod {kvm_host.vendor} && rmmod kvm")
-        with sh.section("vermagic"):
-            refused(vm, "/other/kvm.ko", "invalid module format", "should be")
         with sh.section("ours"):
             for name in ours:
                 vm.guest(f"insmod /ours/{name}")
             assert_device(vm)
-            assert "module verification failed" in vm.guest("dmesg | grep -E 'taints|verification'")
+            assert "module verification failed" in vm.guest("dmesg | grep -E 'taints|verification failed'")
             assert tainted(vm) == UNSIGNED | OUT_OF_TREE
             vm.guest("grep ^kvm /proc/modules")
             assert "kvm" in vm.guest("ls /sys/kernel/btf | grep kvm")
             vm.guest(f"rmmod {kvm_host.vendor} && rmmod kvm")
+        # After what is said of marks: this attempt leaves one (2, "forced"), though it fails.
+        with sh.section("vermagic"):
+            refused(vm, "/other/kvm.ko", "invalid module format", "should be")
         _only_signed(sh, vm, kvm_host)
 
 
@@ -291,9 +292,10 @@ def _only_signed(sh: Shell, vm: Machine, host: KvmHost) -> None:
 
 def refused(vm: Machine, module: str, error: str, reason: str) -> None:
     """See a module refused: the error that the program has, and the reason that only the kernel's log has."""
-    told = vm.guest(f"insmod {module}", ok=(1,))
+    # busybox ends with 1, or with a number of its own for what it has a guess for.
+    told = vm.guest(f"insmod {module}", ok=range(1, 256))
     assert error in told.lower(), told
-    log = vm.guest("dmesg | tail -n 1")
+    log = vm.guest(f"dmesg | grep '{reason}' | tail -n 1")
     assert reason in log, log
 
 

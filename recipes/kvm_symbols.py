@@ -106,19 +106,30 @@ Where()
 '''
 """A command for gdb that tells inlined code from a function's own, which ``info address`` does not."""
 
-PROBE = """\
-#!/bin/sh
+PROBE = r"""#!/bin/sh
 # Tell of each function in /names: its symbol, whether ftrace can follow it, and whether a probe can be set on it.
 cd /sys/kernel/tracing
-grep '\\[kvm' /proc/kallsyms >/tmp/symbols
-grep '\\[kvm' available_filter_functions >/tmp/traceable
-while read -r name; do
-    symbol=$(sed -n "s/^[0-9a-f]* [tT] \\($name\\(\\.[a-z]*\\.[0-9]*\\)*\\)[[:space:]].*/\\1/p" /tmp/symbols | head -n 1)
-    trace=- probe=-
-    grep -q "^${symbol:-none} " /tmp/traceable && trace=trace
-    { echo "p:map/$name ${symbol:-$name}" >>kprobe_events; } 2>/dev/null && probe=probe
-    echo "$name ${symbol:--} $trace $probe"
-done </names
+grep '\[kvm' /proc/kallsyms >/tmp/symbols
+grep '\[kvm' available_filter_functions >/tmp/traceable
+awk '
+    FILENAME == "/names" { order[++count] = $1; wanted[$1] = 1; next }
+    FILENAME == "/tmp/traceable" { traceable[$1] = 1; next }
+    $2 ~ /[tT]/ && $3 !~ /\.cold/ {
+        name = $3
+        sub(/\..*/, "", name) # the compiler names variants of a function name.isra.0, name.constprop.0
+        if (name in wanted) symbol[name] = $3
+    }
+    END {
+        for (i = 1; i <= count; i++) {
+            found = symbol[order[i]] ? symbol[order[i]] : "-"
+            print order[i], found, (found in traceable) ? "trace" : "-"
+        }
+    }
+' /names /tmp/traceable /tmp/symbols | while read -r name symbol trace; do
+    probe=-
+    { echo "p:map/$name $symbol" >>kprobe_events; } 2>/dev/null && probe=probe
+    echo "$name $symbol $trace $probe"
+done
 """
 """For L1, because only the running kernel knows: its lists of symbols, of traceable functions, and its answer to a probe."""
 

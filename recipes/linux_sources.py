@@ -70,6 +70,35 @@ def linux_git(
 
 
 @recipe(
+    tools=("curl", "git", "gpg"),
+    needs=("setting:linux.provider=auto|git", "reach:linux.kvm_git", "reach:linux.key_url"),
+    disk="3G",
+    timeout="40m",
+    expects="5m",
+)
+def kvm_git(
+    sh: Shell,
+    repository: str = setting("linux.kvm_git"),
+    tag: str = setting("linux.kvm_tag"),
+    signers: Sequence[str] = setting("linux.kvm_signers"),
+    key_url: str = setting("linux.key_url"),
+    connect: float = setting("network.connect"),
+    stall: float = setting("network.stall"),
+) -> Path:
+    """Get the Linux in which KVM is developed, at a tag that KVM's maintainer signed.
+
+    Nothing here is built from it: it is for patches to KVM, and ahead of every release.
+
+    Returns:
+        The source tree.
+
+    Raises:
+        SourceRefused: The tag or a key is not what the pinned fingerprints say.
+    """
+    return tag_tree(sh, Tag(repository, tag, "kvm"), Signers.pinned(signers, key_url), Patience(connect, stall))
+
+
+@recipe(
     tools=("apt-get", "apt-cache", "dpkg-source", "gpgv"),
     needs=("setting:linux.provider=auto|distribution",),
     disk="3G",

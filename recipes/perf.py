@@ -35,5 +35,4 @@ def perf_tool(sh: Shell, linux_source: Path) -> Path:
         told = sh.run("./perf", "version", "--build-options")
         assert "perf version" in told, told
         sh.line("ls -lh perf && ldd perf")
-        assert "record" in sh.line("./perf kvm stat 2>&1 | head -n 12", _ok_code=range(256))
     return sh.workspace / "perf"

@@ -326,3 +326,20 @@ def test_a_thousand_commands_leave_nothing_open(tmp_path):
     for _ in range(30):
         sh.true()
     assert len(os.listdir("/proc/self/fd")) <= before
+
+
+# -- source trees -----------------------------------------------------------------------------------------------
+
+
+def test_source_trees_are_known_by_what_a_reader_sees(sh):
+    tree = sh.workspace / "linux"
+    tree.mkdir()
+    sh.sources(linux=tree, astray=["__traceiter_*"])
+    assert [(known.name, known.root, known.shown, known.astray) for known in sh.trees] == [
+        ("linux", tree, "~/kvm-lab/first/linux", ("__traceiter_*",))
+    ]
+
+
+def test_a_source_tree_that_is_none_is_an_error(sh):
+    with pytest.raises(CatalogError, match="'linux' is no folder: ~/kvm-lab/first/gone"):
+        sh.sources(linux=sh.workspace / "gone")

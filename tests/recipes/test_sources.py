@@ -16,7 +16,7 @@ from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
 from kvmdocs.render import Language, transcript
 from kvmdocs.shell import Shell
-from recipes.linux_sources import linux_git, linux_release, linux_source
+from recipes.linux_sources import kvm_git, linux_git, linux_release, linux_source
 from recipes.qemu_sources import qemu_git, qemu_release, qemu_source
 from tests.servers import SigningKey, Web, run, signing_key, silent_server, tagged_repository, tarball, web_server
 
@@ -206,6 +206,23 @@ def test_git_tag_is_verified(shell: Shell, web: Web, key: SigningKey) -> None:
 def test_linux_git(shell: Shell, web: Web, key: SigningKey) -> None:
     tree = linux_git(shell, repository=f"{web.url}/git/linux", **arguments(web, key))
     assert (tree / "Makefile").is_file()
+
+
+def test_kvm_git(shell: Shell, web: Web, key: SigningKey) -> None:
+    tagged_repository(web.root / "git/kvm", key, "for-linus", {"MAINTAINERS": "KVM\n"})
+    given = {**arguments(web, key, "keyid"), "repository": f"{web.url}/git/kvm", "tag": "for-linus"}
+    del given["version"]
+    assert (kvm_git(shell, **given) / "MAINTAINERS").is_file()
+    assert 'Good signature from "pinned' in text_of(shell)
+
+
+def test_kvm_tag_of_a_stranger_is_refused(shell: Shell, web: Web, key: SigningKey, stranger: SigningKey) -> None:
+    tagged_repository(web.root / "git/kvm", stranger, "for-linus", {"MAINTAINERS": "KVM\n"})
+    given = {**arguments(web, key, "keyid"), "repository": f"{web.url}/git/kvm", "tag": "for-linus"}
+    del given["version"]
+    with pytest.raises(SourceRefused, match="no pinned key signed the tag for-linus"):
+        kvm_git(shell, **given)
+    assert not (shell.workspace / "kvm").exists()
 
 
 def test_tag_of_a_stranger_never_becomes_files(shell: Shell, web: Web, key: SigningKey, stranger: SigningKey) -> None:

@@ -1,0 +1,143 @@
+"""KVM's own tests: built from the kernel's source, run in L1, and each skip and failure with the reason it gives."""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from kvmdocs import Shell, recipe
+from kvmdocs.lab import Machine
+from recipes.kvm_host import L1_TOOLS, KvmHost, l1, load_kvm
+from recipes.linux import BUILD_TOOLS, Kernel
+
+TESTS = "tools/testing/selftests/kvm"
+"""Where they are in the kernel's source."""
+
+PARTS = ("tools/arch", "tools/build", "tools/include", "tools/lib", "tools/scripts", "tools/testing/selftests")
+"""What of the kernel's source they are built with."""
+
+SKIPPED = 4
+"""Exit status of a test that this machine cannot run (KSFT_SKIP in tools/testing/selftests/kselftest.h)."""
+
+STOPPED = 124
+"""Exit status that stands here for a test that was stopped for its time."""
+
+ONE_LIMIT = 60
+"""Seconds one test may take."""
+
+
+LONG = (
+    "access_tracking_perf_test",
+    "demand_paging_test",
+    "dirty_log_perf_test",
+    "dirty_log_test",
+    "hardware_disable_test",
+    "kvm_create_max_vcpus",
+    "kvm_page_table_test",
+    "max_guest_memory_test",
+    "memslot_modification_stress_test",
+    "memslot_perf_test",
+    "rseq_test",
+    "set_memory_region_test",
+)
+"""Tests that measure or that go on for a time: without meaning, and minutes long, on an emulated processor."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one test ended.
+
+    Attributes:
+        name: Its name.
+        status: Its exit status.
+        said: The line in which it says why, for one that did not pass; "" if it says nothing.
+    """
+
+    name: str
+    status: int
+    said: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """``pass``, ``skip``, ``fail`` or ``stopped``."""
+        return {0: "pass", SKIPPED: "skip", STOPPED: "stopped"}.get(self.status, "fail")
+
+
+@recipe(tools=(*BUILD_TOOLS, "rsync"), cpus="all", memory="1G", disk="512M", timeout="40m", expects="1m")
+def selftests_build(sh: Shell, linux_source: Path) -> tuple[Path, ...]:
+    """Compile KVM's selftests out of a copy of what they need.
+
+    Returns:
+        The programs.
+    """
+    with sh.section("headers"):
+        sh.line(f"make -C {linux_source} O=$PWD/headers INSTALL_HDR_PATH=$PWD/usr headers_install")
+    with sh.section("copy"):
+        sh.mkdir("scripts")
+        sh.cp(linux_source / "scripts/subarch.include", "scripts")
+        sh.line(f"(cd {linux_source} && tar --create {' '.join(PARTS)}) | tar --extract")
+    with sh.section("make"):
+        # 2 is make's status when one of them cannot be built; --keep-going builds the others.
+        sh.line(f"make -j{sh.cpus} --keep-going -C {TESTS} 2>&1", _ok_code=[0, 2])
+    with sh.section("look"):
+        listed = sh.line(f"find {TESTS} -type f -perm -100 ! -name '*.sh' ! -name '*.so' | sort")
+        programs = tuple(sh.workspace / line for line in listed.splitlines())
+        assert len(programs) > 40, listed
+    return programs
+
+
+@recipe(tools=L1_TOOLS, cpus=2, memory="2G", disk="256M", timeout="60m", expects="90s")
+def run_selftests(
+    sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost, selftests_build: tuple[Path, ...]
+) -> list[Result]:
+    """Run KVM's selftests in L1.
+
+    Returns:
+        How each test ended.
+    """
+    names = [program.name for program in selftests_build if program.name not in LONG]
+    with sh.section("pack"):
+        sh.mkdir("tests")
+        sh.cp(*(program for program in selftests_build if program.name in names), "tests")
+        sh.line("strip tests/*")
+        files = {f"/tests/{name}": sh.workspace / "tests" / name for name in names}
+        # One of them as a program, for the libraries they all need.
+        machine = l1(
+            sh,
+            qemu_optimised,
+            linux_build,
+            kvm_host,
+            files=files,
+            programs=(sh.workspace / "tests" / names[0],),
+            cpus=2,
+            memory="1536M",
+        )
+    with ExitStack() as stack:
+        with sh.section("start"):
+            vm = stack.enter_context(machine)
+            load_kvm(vm, kvm_host)
+            vm.guest("cd /tests && ulimit -n 4096 && mkdir -p /dev/shm && mount -t tmpfs shm /dev/shm")
+        with sh.section("run"):
+            results = [run(vm, name) for name in names]
+    return results
+
+
+def run(vm: Machine, name: str) -> Result:
+    """Run one test in L1."""
+    told = vm.guest(f"timeout -s KILL {ONE_LIMIT} ./{name} 2>&1; echo status $?", timeout=ONE_LIMIT * 5)
+    found = re.search(r"^status (\d+)\s*\Z", told, re.MULTILINE)
+    assert found, told
+    status = int(found[1])
+    return Result(name, STOPPED if status == 137 else status, reason(told) if status else "")
+
+
+def reason(told: str) -> str:
+    """The line in which a test says why it was skipped or failed."""
+    lines = [line.strip() for line in told.splitlines() if line.strip() and not line.startswith("status ")]
+    for pattern in (r"SKIP", r"ASSERT|not ok|Fail", r""):
+        for line in lines:
+            if re.search(pattern, line):
+                return line
+    return ""
