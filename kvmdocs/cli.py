@@ -140,7 +140,7 @@ def why(project: Path | None, names: tuple[str, ...], everything: bool, as_json:
         return
     for name, answer in answers.items():
         # What it builds on is told where it is the reason.
-        if name in wanted or answer.state != "current":
+        if name in wanted or answer.state == "stale":
             click.echo("\n".join(answer.lines()))
 
 
