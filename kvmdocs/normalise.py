@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 
 _GAP = r"[ \t]"
+_BLANK = "[ ]"
 
 _NUMBERED: dict[str, str] = {
     # The digits that tell two workspaces of one recipe apart.
@@ -21,7 +22,7 @@ _NUMBERED: dict[str, str] = {
     "addr": r"(?<![\w<])(?:0x[0-9a-fA-F]{9,16}|[0-9a-f]{16})(?!\w)",
     "pid": (
         r"(?:(?<=\bprocess )|(?<=\bLWP )|(?<=\bpid )|(?<=\bPID )|(?<=\btid )|(?<=\bpid=)|(?<=\btid=)|(?<=\bPID: )|(?<=\bpid: )"
-        r"|(?<=--pid=)|(?<=--pid )|(?<=/proc/)|(?<=\"thread-id\": )|(?<=\bgdb -p )|(?<=\bkill )|(?<=\bTgid:\t)|(?<=\bPid:\t)"
+        r"|(?<=--pid=)|(?<=--pid )|(?<=/proc/)|(?<=/task/)|(?<=\"thread-id\": )|(?<=\bgdb -p )|(?<=\bkill )|(?<=\bTgid:\t)|(?<=\bPid:\t)"
         r"|(?<=\bPPid:\t)|(?<=\bthread_id=)|(?<=\bthread-id=))[1-9][0-9]*(?!\w)"
     ),
     "path": r"(?:(?<=/tmp/)|(?<=/var/tmp/))(?=[\w.-]*[0-9A-Z_])[\w.-]{6,}|(?<=/run/user/)[0-9]+",
@@ -40,6 +41,11 @@ _PLAIN: dict[str, str] = {
         rf"{_CLOCK}(?:{_GAP}+(?:AM{_GAP}+|PM{_GAP}+)?(?:UTC|GMT|CEST|CET))?(?:{_GAP}+[0-9]{{4}})?(?!\w)"
         rf"|(?<![\w-])[12][0-9]{{3}}-[01][0-9]-[0-3][0-9](?:[T ]{_CLOCK}(?:{_GAP}?[+-][0-9]{{2}}:?[0-9]{{2}}|Z)?)?(?![\w-])"
         rf"|(?<![\w:.]){_CLOCK}(?![\w:])"
+        # As `ls -l` writes it, and the minute in which a process began.
+        rf"|(?<![\w.]){_MONTH}{_GAP}+[0-9]{{1,2}}{_GAP}+(?:[0-2]?[0-9]:[0-5][0-9]|[12][0-9]{{3}})(?![\w:])"
+        rf"|(?<={_BLANK})[0-2][0-9]:[0-5][0-9](?={_BLANK})"
+        # The kernel's log, and its traces.
+        rf"|(?<={_BLANK})[0-9]+\.[0-9]{{6}}(?=:)"
         rf"|(?<=\[){_GAP}*[0-9]+\.[0-9]{{6}}(?=\])"
     ),
     "duration": rf"(?<![\w.])(?:[0-9]+m)?[0-9]+(?:\.[0-9]+)?(?:e-[0-9]+)?{_GAP}?{_UNIT}(?!\w)",
