@@ -16,13 +16,15 @@ _GAP = r"[ \t]"
 _BLANK = "[ ]"
 
 _NUMBERED: dict[str, str] = {
+    # What QEMU calls a part of a disk that was given no name.
+    "node": r"(?<=#block)[0-9]+(?!\w)",
     # The digits that tell two workspaces of one recipe apart.
     "run": r"(?<=\w-)[0-9a-f]{16}(?![\w-])",
     # A 64-bit pointer as C prints it, or as the kernel does. Shorter numbers are as likely constants and sizes, and those matter.
     "addr": r"(?<![\w<])(?:0x[0-9a-fA-F]{9,16}|[0-9a-f]{16})(?!\w)",
     "pid": (
         r"(?:(?<=\bprocess )|(?<=\bLWP )|(?<=\bpid )|(?<=\bPID )|(?<=\btid )|(?<=\bpid=)|(?<=\btid=)|(?<=\bPID: )|(?<=\bpid: )"
-        r"|(?<=--pid=)|(?<=--pid )|(?<=/proc/)|(?<=/task/)|(?<=\"thread-id\": )|(?<=\bgdb -p )|(?<=\bkill )|(?<=\bTgid:\t)|(?<=\bPid:\t)"
+        r"|(?<=--pid=)|(?<=--pid )|(?<=/proc/)|(?<=/task/)|(?<=\"thread-id\": )|(?<= -p )|(?<=\bkill )|(?<=\bTgid:\t)|(?<=\bPid:\t)"
         r"|(?<=\bPPid:\t)|(?<=\bthread_id=)|(?<=\bthread-id=))[1-9][0-9]*(?!\w)"
     ),
     "path": r"(?:(?<=/tmp/)|(?<=/var/tmp/))(?=[\w.-]*[0-9A-Z_])[\w.-]{6,}|(?<=/run/user/)[0-9]+",

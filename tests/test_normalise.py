@@ -30,6 +30,8 @@ from kvmdocs.normalise import Normaliser, normalise
         ("-rw-r--r-- 1 root root 2.9M Nov  4  2025 kvm.ko", "-rw-r--r-- 1 root root 2.9M <time> kvm.ko"),
         ("root 99 66 21:12 ?", "root 99 66 <time> ?"),
         ("  qemu-77  [001] d..1.  142.123456: kvm_exit: vcpu 0", "  qemu-77  [001] d..1.  <time>: kvm_exit: vcpu 0"),
+        ("gdb -q -nx -p 4711; ps -L -p 4711", "gdb -q -nx -p <pid1>; ps -L -p <pid1>"),
+        ("disk (#block193): vm.img (raw)", "disk (#block<node1>): vm.img (raw)"),
         ("/proc/4711/task/4712/comm", "/proc/<pid1>/task/<pid2>/comm"),
         ("65536 bytes copied, 0.000123 s, 533 MB/s", "65536 bytes copied, <duration>, <rate>"),
         ("real\t0m1.234s", "real\t<duration>"),
