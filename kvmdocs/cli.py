@@ -152,17 +152,25 @@ def why(project: Path | None, names: tuple[str, ...], everything: bool, as_json:
 def approve(project: Path | None, names: tuple[str, ...], everything: bool) -> None:
     """Make the newest records the approved ones, for git: readers and hosts that cannot run a recipe are shown those.
 
-    A file whose record says the same as before is left as it is. Nothing is run.
+    A file whose record says the same as before is left as it is. A record that is stale is not approved. Nothing is run.
     """
     from kvmdocs import approving
+    from kvmdocs.executor import Executor, Reporter
     from kvmdocs.project import Project
 
     known = Project(project)
     wanted = approving.approvable(known) if everything else list(names)
     if not wanted:
         raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
-    for name, path in approving.approve(known, wanted).items():
+    for name in wanted:
+        approving.fresh(known, name)
+    stale = [name for name in Executor(known, Reporter()).stale(wanted) if name in wanted]
+    for name, path in approving.approve(known, [name for name in wanted if name not in stale]).items():
         click.echo(f"{name}: {known.catalog.shown(path) if path else 'as approved before'}")
+    for name in stale:
+        click.echo(f"{name}: not approved, its record is stale; first `kvmdocs run {name}`", err=True)
+    if stale:
+        sys.exit(FAILED)
 
 
 @main.command()

@@ -194,6 +194,15 @@ def test_drift_is_4_and_says_what_may_explain_it(kvmdocs, project, monkeypatch):
     assert "  setting trial.word yes → no" in done.stdout
 
 
+def test_a_stale_record_is_not_approved(kvmdocs, project):
+    kvmdocs("run", "hello")
+    project.recipes(RECIPES.replace("good bye", "farewell"))
+    done = kvmdocs("approve", "hello")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "first `kvmdocs run hello`" in done.stderr
+    assert not (project.root / project.package / "approved").exists()
+
+
 def test_only_what_is_called_stable_is_compared_if_that_is_wanted(kvmdocs, project):
     kvmdocs("run", "hello")
     kvmdocs("approve", "hello")
