@@ -76,16 +76,17 @@ def _recipe(record: Record) -> str:
     attach = ""
     number = 0
     for entry in entries(record, None):
-        if entry.step.section != section:
-            section = entry.step.section
-            lines += ["", *([f"# {_comment(section)}"] if section else [])]
+        heading = [f"# {_comment(entry.step.section)}"] if entry.step.section and entry.step.section != section else []
+        begins = entry.step.section != section
+        section = entry.step.section
         if entry.where is Where.GDB and attach:
-            session.append(entry.step.command)
+            session += [*heading, entry.step.command]
             continue
         if session:
             number += 1
             lines += _debug(record.recipe, number, attach, session)
             session, attach = [], ""
+        lines += ["", *heading] if begins else []
         if _starts_gdb(entry):
             attach = entry.step.command
             lines += _changed(entry)

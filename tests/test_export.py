@@ -106,7 +106,7 @@ LAB = Record(
         step(Where.HOST, "sleep 60", background=True, status=-15, machine="vm"),
         step(Where.GUEST, "uname -r\nls", machine="vm", status=0),
         step(Where.HOST, "gdb -q -nx -p 4711", section="attach"),
-        Step(Where.GDB, "info threads", Output("* 1\n")),
+        Step(Where.GDB, "info threads", Output("* 1\n"), section="threads"),
         Step(Where.GDB, "detach"),
         Step(Where.QMP, '{"execute": "quit"}'),
         step(Where.HOST, "sh -c 'kill -9 $$'", status=-9),
@@ -118,7 +118,7 @@ def test_a_debugger_gets_a_file_of_commands_and_the_rest_is_a_comment():
     text = script([LAB], {"TZ": "UTC"}, {"other": "skipped"})
     assert "# other was not run: skipped" in text
     assert "# in the guest vm: uname -r\n#   ls\n" in text
-    assert "cat > any-1.gdb <<'EOF'\ninfo threads\ndetach\nEOF\n" in text
+    assert "cat > any-1.gdb <<'EOF'\n# threads\ninfo threads\ndetach\nEOF\n" in text
     assert 'gdb -q -nx -p "${pids[-1]}" -batch -x any-1.gdb' in text
     assert '# over QMP: {"execute": "quit"}' in text
     assert "check 137 $?" in text
