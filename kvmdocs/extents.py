@@ -54,12 +54,14 @@ class Extent:
         last: Its last line.
         names: What its head calls like a function: the function itself, and macros around or instead of it.
         given: Arguments of these macros that are identifiers.
+        inline: True when its head asks the compiler to put it into its callers.
     """
 
     first: int
     last: int
     names: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
+    inline: bool = False
 
     def makes(self, function: str) -> bool:
         """Whether it defines a function: by its name, or by a macro that is given a part of the name."""
@@ -177,7 +179,8 @@ def _extent(piece: list[_Token]) -> Extent:
     if outermost.get("=", len(head)) < len(head):
         return Extent(piece[0].line, piece[-1].line)
     names = [token.text for token, after in pairwise(head) if token.kind == "name" and after.text == "("]
-    return Extent(piece[0].line, piece[-1].line, tuple(names), tuple(_given(head)))
+    inline = any("inline" in token.text.lower() for token in head if token.kind == "name" and token.text not in names)
+    return Extent(piece[0].line, piece[-1].line, tuple(names), tuple(_given(head)), inline)
 
 
 def _outermost(piece: list[_Token]) -> Iterator[tuple[str, int]]:

@@ -129,6 +129,8 @@ def collect(steps: Sequence[Step], trees: Iterable[Tree]) -> tuple[SourcePlace, 
     for number, step, frame in _frames(steps):
         inside = ((tree, path) for tree in known if (path := tree.find(frame.path)))
         for tree, path in islice(inside, 1):
+            if frame.quoted and not _is_quoted(files.open(tree.root / path)[0], frame):
+                continue
             met.add(tree.name)
             place = _place(tree, path, frame, files, number, step)
             places.setdefault((place.shown, place.line, place.function), place)
@@ -174,8 +176,9 @@ def _place(tree: Tree, path: str, frame: Frame, files: _Files, number: int, step
     function = _function(frame, step)
     piece = around(pieces, frame.line)
     wrong = _impossible(frame, function, lines)
-    astray = not wrong and (piece is None or not (piece.makes(function) if function else piece.names))
-    if astray and not _may_be_astray(tree, function, step):
+    astray = not wrong and not frame.quoted and (piece is None or not (piece.makes(function) if function else piece.names))
+    inlined = astray and _is_inlined(function, piece, pieces, lines[frame.line - 1])
+    if astray and not inlined and not _may_be_astray(tree, function, step):
         wrong = f"a frame of `{function}` is said to be there, and the line lies in {piece or 'no function'}"
     if wrong:
         raise RecipeFailed(
@@ -203,6 +206,11 @@ def _place(tree: Tree, path: str, frame: Frame, files: _Files, number: int, step
     )
 
 
+def _is_quoted(lines: Sequence[str], frame: Frame) -> bool:
+    """Whether a line of the source is what an output has behind its number; a compiler's warning looks the same and is not."""
+    return 1 <= frame.line <= len(lines) and lines[frame.line - 1].rstrip() == (frame.source or "").rstrip()
+
+
 def _function(frame: Frame, step: Step) -> str | None:
     """The function a frame is of; for a breakpoint the one it was asked for, None if it was asked for by a line."""
     if frame.function is None:
@@ -225,7 +233,7 @@ def _impossible(frame: Frame, function: str | None, lines: Sequence[str]) -> str
 
 
 def _may_be_astray(tree: Tree, function: str | None, step: Step) -> bool:
-    """Whether a frame may name a function that its line does not lie in.
+    """Whether a frame may name a function that its line does not lie in: the recipe says so, or nobody chose where to stop.
 
     Compilers that optimise give some instructions the line of what was inlined beside them (one in a hundred in Linux and QEMU; two in
     a thousand of the calls). Whoever chose where to stop sees that when writing the recipe and names the function. Where a debugger
@@ -235,6 +243,18 @@ def _may_be_astray(tree: Tree, function: str | None, step: Step) -> bool:
         return True
     words = "target|attach|interrupt" if step.where is Where.GDB else r"gdb|\S*/gdb"
     return re.match(rf"(?:{words})\b", step.command) is not None
+
+
+def _is_inlined(function: str | None, piece: Extent | None, pieces: Sequence[Extent], line: str) -> bool:
+    """Whether the source itself shows that a line of another function may be in a frame of this one, by inlining.
+
+    Either the line calls the function, which was put there; or it lies in an inline function that was put into this one, which is
+    defined in some other file.
+    """
+    if piece is None or not function:
+        return False
+    called = re.search(rf"\b{re.escape(function)}\s*\(", line) is not None
+    return called or (piece.inline and not any(other.makes(function) for other in pieces))
 
 
 def _numbered(lines: Sequence[str], line: int) -> list[str]:

@@ -15,10 +15,10 @@ from pathlib import Path
 from kvmdocs import modes, report, values
 from kvmdocs.errors import Evidence, GuideError, KvmdocsError, Place, RecipeFailed
 from kvmdocs.executor import Outcome
-from kvmdocs.model import Freshness, Record, Status
+from kvmdocs.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe, ShowOptions
-from kvmdocs.render import Language, skipped, stamp
+from kvmdocs.render import Language, linked, skipped, stamp
 from kvmdocs.rendered import cached_transcript
 
 LANGUAGE = "KVMDOCS_LANGUAGE"
@@ -82,6 +82,7 @@ class Publisher:
         self._check_section(record, options)
         if options.render is not None and record.status is Status.PASSED:
             shown = options.render(values.decode(record.value, self.project.store.work))
+            shown = linked(shown, self._places(record), self.project.templates.url, self.language)
             return f"{shown}\n\n{stamp(record, self.language, freshness=fresh)}\n"
         return cached_transcript(
             self.project.store,
@@ -92,6 +93,11 @@ class Publisher:
             lambda name: self.links(record, name),
             self.project.templates.url,
         )
+
+    def _places(self, record: Record) -> list[SourcePlace]:
+        """The places of a record and of those it was built on: a table may show what an earlier recipe has seen."""
+        below = [made for name in record.inputs if (made := self.outcome.records.get(name))]
+        return [place for made in (record, *below) for place in made.places]
 
     def _check_section(self, record: Record, options: ShowOptions) -> None:
         if options.section is None or record.status is not Status.PASSED:

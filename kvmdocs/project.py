@@ -130,8 +130,9 @@ class Project:
         """The code digest of every recipe, from the store when no file that they depend on has changed since."""
         entries = self.catalog.entries
         modules = {name: entry.module for name, entry in entries.items()}
-        # Each language's guides may define recipes of their own, so a build of one language has a file of its own.
-        which = hashlib.sha256(json.dumps(modules, sort_keys=True).encode()).hexdigest()
+        # Each language's guides may define recipes of their own, so a build of one language has a file of its own; so has each of
+        # the project's checkouts that share a store.
+        which = hashlib.sha256(json.dumps([str(self.root), modules], sort_keys=True).encode()).hexdigest()
         path = self.store.root / "code" / f"{which}.json"
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
             saved = json.loads(path.read_bytes())

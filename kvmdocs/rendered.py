@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from kvmdocs import render
+from kvmdocs import frames, render
 from kvmdocs.errors import StoreError
 from kvmdocs.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.recipe import ShowOptions
@@ -20,8 +20,8 @@ from kvmdocs.store import Store, write_whole
 @lru_cache(maxsize=1)
 def renderer() -> str:
     """Digest of the renderer's own code; another renderer gives another page."""
-    folder = Path(render.__file__).parent
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(folder.glob("*.py")))).hexdigest()
+    files = [*sorted(Path(render.__file__).parent.glob("*.py")), Path(frames.__file__)]
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
 
 
 def cached_transcript(

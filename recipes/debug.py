@@ -196,7 +196,7 @@ def parse_frames(backtrace: str, source: Path) -> list[Frame]:
     for text in re.split(r"^(?=#\d+\s)", backtrace.replace(_MORE, ""), flags=re.MULTILINE):
         if function := _FUNCTION.match(text):
             place = _PLACE.search(text.rstrip())
-            frames.append(Frame(function[1], _relative(place[1], source), int(place[2])) if place else Frame(function[1]))
+            frames.append(Frame(function[1], relative(place[1], source), int(place[2])) if place else Frame(function[1]))
     return frames
 
 
@@ -207,7 +207,7 @@ def down_to(frames: list[Frame], function: str) -> list[Frame]:
     return frames[: names.index(function) + 1]
 
 
-def _relative(file: str, source: Path) -> str:
+def relative(file: str, source: Path) -> str:
     """A source file as the compiler named it (from the build directory, or in full) relative to the source tree."""
     parts = PurePosixPath(file).parts
     for begin in range(len(parts)):

@@ -1,43 +1,12 @@
-"""Reading KVM's events, QEMU's log and QEMU's memory map, and putting them together."""
+"""Putting together KVM's events, QEMU's log and QEMU's memory map."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
 
-
-@dataclass(frozen=True)
-class Event:
-    """A line of a trace.
-
-    Attributes:
-        time: Seconds, of whatever clock the trace has.
-        name: The event, such as ``kvm_exit``.
-        text: What it says.
-    """
-
-    time: float
-    name: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Region:
-    """A range of ports or of memory that belongs to a device.
-
-    Attributes:
-        space: ``io`` or ``memory``.
-        first: The first address.
-        last: The last address.
-        name: QEMU's name for it.
-    """
-
-    space: str
-    first: int
-    last: int
-    name: str
+from recipes.kvm_events import Event, Region, region_of
 
 
 @dataclass(frozen=True)
@@ -83,12 +52,14 @@ class Budget:
     Attributes:
         exits: Their number.
         user: How many of them went on to QEMU.
+        faults: How many were for a page of memory that was used for the first time: a page fault, and no device.
         reasons: By reason, most first.
-        devices: Those that are an access to a device, by device, most first.
+        devices: Those that are an access to a device, by device, most first; an address without a device is a row of its own.
     """
 
     exits: int
     user: int
+    faults: int
     reasons: tuple[ReasonRow, ...]
     devices: tuple[DeviceRow, ...]
 
@@ -99,7 +70,7 @@ class Pairing:
 
     Attributes:
         paired: Exits that both have, in the same order and with the same reason.
-        reasons: How many of each reason, by KVM's name.
+        reasons: How many of each reason, by KVM's name and its number, such as ``KVM_EXIT_IO 2``.
         offset: Seconds to be taken from QEMU's clock to have KVM's.
     """
 
@@ -123,58 +94,34 @@ class Moment:
     text: str
 
 
-_KVM = re.compile(r"^\s*(?:.*\s)?(\d+\.\d+):\s+(?:kvm:)?(kvm_\w+):\s+(.*?)\s*$")
-_QEMU = re.compile(r"^(?:\d+@(\d+\.\d+):|(\d{4}-\d\d-\d\dT[\d:.]+)Z\s+(?:\(\S+\)\s+)?)?(\w+) (.*)$")
+@dataclass(frozen=True)
+class Exits:
+    """What was recorded of a boot.
 
-
-def parse_kvm(text: str) -> list[Event]:
-    """KVM's events from what ``perf script`` or ``trace-cmd report`` printed."""
-    return [Event(float(found[1]), found[2], found[3]) for line in text.splitlines() if (found := _KVM.match(line))]
-
-
-def parse_qemu(text: str) -> list[Event]:
-    """QEMU's events from its log; the time is that of the day, or 0 where the log has none.
-
-    QEMU up to 10.1 writes ``1234@1700000000.123456:name …``; newer ones may write the time as ISO 8601 does.
+    Attributes:
+        budget: The exits by reason and by device.
+        pairing: How KVM and QEMU agree.
+        write: The events of both sides during one disk write.
     """
-    events = []
-    for line in text.splitlines():
-        if found := _QEMU.match(line):
-            time = float(found[1]) if found[1] else datetime.fromisoformat(f"{found[2]}+00:00").timestamp() if found[2] else 0.0
-            events.append(Event(time, found[3], found[4]))
-    return events
 
-
-_VIEW = re.compile(r'^\s*AS "([^"]+)"')
-_RANGE = re.compile(r"^\s+([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, ([\w/]+)\): (.+?)(?: @[0-9a-f]+)?(?: KVM)?$")
-
-
-def parse_regions(text: str) -> list[Region]:
-    """The ranges of ports and of MMIO in what ``info mtree -f`` printed: the flat views of a processor, in which nothing overlaps."""
-    regions = []
-    space = ""
-    for line in text.replace("\r", "").splitlines():
-        if line.startswith("FlatView"):
-            space = ""
-        elif found := _VIEW.match(line):
-            space = {"I/O": "io", "memory": "memory"}.get(found[1], space)
-        elif space and (found := _RANGE.match(line)) and found[3] not in ("ram", "rom", "ramd", "romd"):
-            regions.append(Region(space, int(found[1], 16), int(found[2], 16), found[4]))
-    return regions
-
-
-def region_of(regions: list[Region], space: str, address: int) -> str:
-    """QEMU's name for what lies at an address; "" if nothing does."""
-    return next((it.name for it in regions if it.space == space and it.first <= address <= it.last), "")
+    budget: Budget
+    pairing: Pairing
+    write: list[Moment]
 
 
 @dataclass
 class _Exit:
     reason: str
+    fault: bool = False
     space: str = ""
     address: int = 0
     user: bool = False
 
+
+INTERRUPTED = ("KVM_EXIT_UNKNOWN", "KVM_EXIT_INTR")
+"""What a reader of a trace may show for a `KVM_RUN` that a signal ended: it failed with EINTR and has no reason. Nobody is asked."""
+
+_ASKED = re.compile(rf"(?!{'|'.join(INTERRUPTED)})(KVM_EXIT_\w+) \((\d+)\)")
 
 _ADDRESS = {
     "kvm_pio": ("io", re.compile(r"at (0x[0-9a-f]+)")),
@@ -196,7 +143,9 @@ def _exits(events: list[Event]) -> list[_Exit]:
             found = re.search(r"reason (\S+)", event.text)
             exits.append(_Exit(found[1] if found else "?"))
         elif exits and event.name == "kvm_userspace_exit":
-            exits[-1].user |= "KVM_EXIT_" in event.text
+            exits[-1].user |= bool(_ASKED.search(event.text))
+        elif exits and event.name == "kvm_page_fault":
+            exits[-1].fault = True
         elif exits and event.name in _ADDRESS and not exits[-1].space:
             space, pattern = _ADDRESS[event.name]
             if found := pattern.search(event.text):
@@ -209,10 +158,11 @@ def budget(events: list[Event], regions: list[Region]) -> Budget:
     exits = _exits(events)
     reasons: Counter[str] = Counter(it.reason for it in exits)
     asked: Counter[str] = Counter(it.reason for it in exits if it.user)
-    devices: dict[tuple[str, str], list[_Exit]] = {}
+    devices: dict[tuple[str, str, int], list[_Exit]] = {}
     for it in exits:
         if it.space:
-            devices.setdefault((it.space, region_of(regions, it.space, it.address)), []).append(it)
+            name = region_of(regions, it.space, it.address)
+            devices.setdefault((it.space, name, 0 if name else it.address), []).append(it)
     rows = [
         DeviceRow(
             space,
@@ -222,11 +172,12 @@ def budget(events: list[Event], regions: list[Region]) -> Budget:
             len(those),
             sum(it.user for it in those),
         )
-        for (space, name), those in devices.items()
+        for (space, name, _), those in devices.items()
     ]
     return Budget(
         len(exits),
         sum(it.user for it in exits),
+        sum(it.fault and not it.space for it in exits),
         tuple(ReasonRow(reason, number, asked[reason]) for reason, number in reasons.most_common()),
         tuple(sorted(rows, key=lambda row: (-row.exits, row.space, row.first))),
     )
@@ -235,7 +186,7 @@ def budget(events: list[Event], regions: list[Region]) -> Budget:
 def pair(events: list[Event], logged: list[Event]) -> Pairing:
     """Set each exit to user space that KVM traced beside the one that QEMU logged.
 
-    QEMU does not log a return without a reason, as when a signal came.
+    QEMU does not log a return because of a signal.
 
     Raises:
         AssertionError: The two do not agree.
@@ -243,7 +194,7 @@ def pair(events: list[Event], logged: list[Event]) -> Pairing:
     left = [
         (event.time, found[1], int(found[2]))
         for event in events
-        if event.name == "kvm_userspace_exit" and (found := re.search(r"(KVM_EXIT_\w+) \((\d+)\)", event.text))
+        if event.name == "kvm_userspace_exit" and (found := _ASKED.search(event.text))
     ]
     right = [
         (event.time, int(found[1]))
@@ -256,7 +207,27 @@ def pair(events: list[Event], logged: list[Event]) -> Pairing:
     assert abs(len(left) - len(right)) <= 1, (len(left), len(right))
     # QEMU writes its line after KVM has written its own: the smallest difference is nearest to that of the two clocks.
     offset = min((later - earlier for (earlier, _, _), (later, _) in both), default=0.0)
-    return Pairing(len(both), dict(Counter(name for _, name, _ in left[: len(both)]).most_common()), offset)
+    return Pairing(len(both), dict(Counter(f"{name} {reason}" for (_, name, reason), _ in both).most_common()), offset)
+
+
+def _interrupt_ends(events: list[Event], after: float) -> float:
+    """When the guest says that it is done with the first message-signalled interrupt after a time.
+
+    A processor that does this without an exit leaves no such event; then it is when the guest next runs.
+    """
+    later = [event for event in events if event.time > after]
+    vectors = [
+        found[1] for event in later if event.name == "kvm_msi_set_irq" and (found := re.search(r"\bvec (\d+)", event.text))
+    ]
+    ends = [
+        event.time for event in later if vectors and event.name == "kvm_eoi" and event.text.endswith(f"vector {vectors[0]}")
+    ]
+    return next(iter([*ends, *(event.time for event in later if event.name == "kvm_entry")]), after)
+
+
+def _is_kick(event: Event) -> bool:
+    """A write to a device's memory; on VMX a short way deals with it (handle_ept_misconfig), which has an event of its own."""
+    return event.name == "kvm_fast_mmio" or (event.name == "kvm_mmio" and "write" in event.text)
 
 
 def journey(events: list[Event], logged: list[Event], offset: float) -> list[Moment]:
@@ -268,11 +239,12 @@ def journey(events: list[Event], logged: list[Event], offset: float) -> list[Mom
     writes = [event.time - offset for event in logged if event.name == "virtio_blk_handle_write"]
     assert writes, "QEMU logged no write to the disk"
     written = writes[-1]
-    kicks = [event.time for event in events if event.name == "kvm_mmio" and "write" in event.text and event.time < written]
+    kicks = [event.time for event in events if event.time < written and _is_kick(event)]
     begin = max((event.time for event in events if event.name == "kvm_exit" and event.time <= kicks[-1]), default=kicks[-1])
-    done = [event.time - offset for event in logged if event.name == "virtio_blk_req_complete" and event.time - offset >= written]
-    ends = [event.time for event in events if event.name == "kvm_eoi" and event.time > done[0]]
-    end = ends[0] if ends else done[0]
+    done = [
+        event.time - offset for event in logged if event.name == "virtio_blk_req_complete" and event.time - offset >= written
+    ]
+    end = _interrupt_ends(events, done[0])
     merged = [(event.time, Moment("kvm", event.name, event.text)) for event in events] + [
         (event.time - offset, Moment("qemu", event.name, event.text)) for event in logged
     ]

@@ -14,6 +14,7 @@ from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
 from recipes.kvm_host import INNER_LIMIT, L1_TOOLS, KvmHost, inner, l1, load_kvm
 from recipes.linux import Kernel
+from recipes.linux_in_linux import WAIT_FOR
 
 SECTOR = 168
 """The disk's sector (of 512 bytes) that is written; nothing else in L2 writes."""
@@ -21,12 +22,20 @@ SECTOR = 168
 BYTES = 12288
 """How much is written there; no other request has this size."""
 
-GUEST_FUNCTIONS = ("blk_mq_submit_bio", "virtio_queue_rq", "vp_notify", "vring_interrupt", "virtblk_done", "blk_mq_end_request")
-"""What is watched in L2's kernel."""
+GUEST_FUNCTIONS = (
+    "blk_mq_submit_bio",
+    "virtio_queue_rq*",
+    "vp_notify*",
+    "vring_interrupt",
+    "virtblk_done",
+    "blk_mq_end_request*",
+)
+"""What is watched in L2's kernel; the stars are for kernels that have a second one of that name."""
 
 QEMU_FUNCTIONS = (
     "virtio_queue_notify_vq",
     "virtio_blk_handle_request",
+    "blk_aio_pwritev",
     "raw_co_prw",
     "handle_aiocb_rw",
     "virtio_blk_rw_complete",
@@ -35,7 +44,7 @@ QEMU_FUNCTIONS = (
 )
 """What is watched in L2's QEMU."""
 
-READABLE = {"raw_co_prw": "offset=%si:u64 bytes=%dx:u64"}
+READABLE = {"blk_aio_pwritev": "offset=%si:u64", "raw_co_prw": "bytes=%dx:u64"}
 """Arguments of a function, by the registers of the x86-64 calling convention, that say which request it is."""
 
 DELIVER = {"kvm-amd": "svm_deliver_interrupt", "kvm-intel": "vmx_deliver_interrupt"}
@@ -58,10 +67,11 @@ cd /sys/kernel/tracing
 # Off until the write; the processor's own counter as the clock; the callers of each function.
 echo 0 >tracing_on
 echo x86-tsc >trace_clock
-echo {" ".join(GUEST_FUNCTIONS)} >set_ftrace_filter
+echo '{" ".join(GUEST_FUNCTIONS)}' >set_ftrace_filter
 echo function >current_tracer
 echo 1 >options/func_stack_trace
 echo 1 >options/sym-offset
+echo stacktrace >events/block/block_rq_issue/trigger
 echo 1 >events/block/block_rq_issue/enable
 echo "L2: ready"
 read -r go
@@ -87,15 +97,6 @@ exec qemu-system-x86_64 -name L2,debug-threads=on -accel kvm -cpu host -m 64M -L
     -nodefaults -display none -no-reboot -serial stdio </tmp/say >/tmp/l2.out 2>&1
 """
 
-WAIT_FOR = """\
-#!/bin/sh
-# Wait until L2 has said something, and not longer than it lives.
-until grep -q "$1" /tmp/l2.out; do
-    pidof qemu-system-x86_64 >/dev/null || { cat /tmp/l2.out; exit 1; }
-    sleep 0.1
-done
-"""
-
 
 @dataclass(frozen=True)
 class Recorded:
@@ -105,15 +106,19 @@ class Recorded:
         guest: The trace of L2's kernel.
         host: The trace of L1: its kernel's events and those of QEMU.
         offset: What KVM adds to L1's processor counter to make L2's, in ticks.
-        base: Where L2's QEMU lay in its memory.
+        base: Where L2's QEMU lay in memory.
+        size: How many bytes from there are its own.
         vendor: The vendor's half of KVM.
+        emulated: True if L1's processor is emulated.
     """
 
     guest: Path
     host: Path
     offset: int
     base: int
+    size: int
     vendor: str
+    emulated: bool
 
 
 @recipe(tools=L1_TOOLS, memory="1500M", disk="256M", timeout="30m", expects="1m")
@@ -139,23 +144,26 @@ def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: 
         with sh.section("boot"):
             vm.guest("mkfifo /tmp/say; touch /tmp/l2.out")
             vm.guest("inner &")
-            vm.guest("exec 3>/tmp/say; wait-for 'L2: ready'", timeout=INNER_LIMIT)
+            vm.guest("exec 3>/tmp/say; wait-for /tmp/l2.out 'L2: ready'", timeout=INNER_LIMIT)
         with sh.section("clock"):
-            offset = vm.guest("cat /sys/kernel/debug/kvm/*/vcpu0/tsc-offset")
-            base = vm.guest("grep -m 1 qemu-system /proc/$(pidof qemu-system-x86_64)/maps")
+            offset = tsc_offset(vm.guest("cd /sys/kernel/debug/kvm/*/vcpu0; grep . tsc-*"))
+            maps = vm.guest("grep qemu-system /proc/$(pidof qemu-system-x86_64)/maps")
         with sh.section("watch"):
             vm.guest("probes", timeout=INNER_LIMIT)
             vm.guest("cd /sys/kernel/debug/tracing; cat set_ftrace_filter set_event")
         with sh.section("write"):
-            vm.guest("echo 1 >tracing_on; echo go >&3; wait-for 'L2: written'; echo 0 >tracing_on", timeout=INNER_LIMIT)
+            vm.guest(
+                "echo 1 >tracing_on; echo go >&3; wait-for /tmp/l2.out 'L2: written'; echo 0 >tracing_on", timeout=INNER_LIMIT
+            )
         guest, host = _traces(sh, vm)
-    return Recorded(guest, host, int(offset), int(base.split("-")[0], 16), kvm_host.vendor)
+    lies = [int(address, 16) for address in re.findall(r"\b[0-9a-f]{8,}(?=-)|(?<=-)[0-9a-f]{8,}\b", maps)]
+    return Recorded(guest, host, offset, min(lies), max(lies) - min(lies), kvm_host.vendor, kvm_host.accel == "tcg")
 
 
 def _traces(sh: Shell, vm: Machine) -> tuple[Path, Path]:
     """Fetch both traces from the guests."""
     with sh.section("l2-trace"):
-        vm.guest("echo go >&3; wait-for 'L2: over'", timeout=INNER_LIMIT)
+        vm.guest("echo go >&3; wait-for /tmp/l2.out 'L2: over'", timeout=INNER_LIMIT)
         guest = vm.guest("sed -n '/# tracer/,/L2: over/p' /tmp/l2.out", timeout=INNER_LIMIT)
     with sh.section("l1-trace"):
         host = vm.guest("cat trace", timeout=INNER_LIMIT)
@@ -163,6 +171,19 @@ def _traces(sh: Shell, vm: Machine) -> tuple[Path, Path]:
     for file, text in zip(files, (guest, host), strict=True):
         file.write_text(text.replace("\r", ""), "utf-8")
     return files
+
+
+def tsc_offset(told: str) -> int:
+    """What KVM adds to a guest's counter, in ticks, from the files of its vCPU in debugfs.
+
+    Raises:
+        AssertionError: The counter is scaled as well: then L2's clock is not L1's with an offset.
+    """
+    values = {name: int(value) for name, value in re.findall(r"^(?:\S+/)?(tsc-[\w-]+):(-?\d+)$", told, re.MULTILINE)}
+    if "tsc-scaling-ratio" in values:
+        assert values["tsc-scaling-ratio"] == 1 << values["tsc-scaling-ratio-frac-bits"], f"L2's clock is scaled: {told}"
+    # grep names a file only when it looks into several.
+    return values["tsc-offset"] if values else int(told)
 
 
 def addresses(symbols: str) -> dict[str, int]:
@@ -210,11 +231,10 @@ echo ioeventfd_write irqfd_wakeup {DELIVER[vendor]} >set_ftrace_filter
 echo function >current_tracer
 echo 1 >options/func_stack_trace
 echo "{FAULT[vendor]}" >events/kvm/kvm_exit/filter
-for event in kvm_exit kvm_mmio kvm_fast_mmio kvm_msi_set_irq kvm_apic_accept_irq kvm_inj_virq; do
+for event in kvm_exit kvm_mmio kvm_fast_mmio kvm_msi_set_irq kvm_inj_virq kvm_entry; do
     echo stacktrace >events/kvm/$event/trigger
     echo 1 >events/kvm/$event/enable
 done
-echo 1 >events/kvm/kvm_entry/enable
 
 # QEMU: a probe on the first instruction of each function, which reads the callers from the stack.
 qemu=/bin/qemu-system-x86_64

@@ -62,7 +62,6 @@ def change_one_line(
             load_kvm(vm, kvm_host)
         with sh.section("before"):
             vm.guest(f"mount -t tracefs tracefs {TRACE}")
-            vm.guest(f"echo 1 >{TRACE}/events/kvm/kvm_pio/enable")
             assert not marked(_run(vm))
         with sh.section("patch"):
             sh.write("one-line.patch", PATCH)
@@ -95,6 +94,8 @@ def _objects(printed: str) -> list[str]:
 
 def _run(vm: Machine) -> str:
     """Run a virtual machine of one page in L1; what was traced meanwhile."""
+    # Each time: the events of a module come and go with it.
+    vm.guest(f"echo 1 >{TRACE}/events/kvm/kvm_pio/enable")
     vm.guest(f"echo >{TRACE}/trace")
     assert "al = 42" in vm.guest("tiny")
     return vm.guest(f"grep -v '^#' {TRACE}/trace")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from contextlib import ExitStack
 from pathlib import Path
 
 from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
-from recipes.exit_budget import Budget, Moment, Pairing, budget, journey, pair, parse_kvm, parse_qemu, parse_regions
+from recipes.exit_budget import Exits, budget, journey, pair
+from recipes.kvm_events import parse_kvm, parse_qemu, parse_regions
 from recipes.kvm_host import INNER_LIMIT, INNER_QEMU, INNER_SAYS, L1_TOOLS, KvmHost, inner, l1, load_kvm
 from recipes.linux import Kernel
 
@@ -23,7 +25,10 @@ sleep 100000
 
 ASKED_QEMU = INNER_QEMU.replace("-serial stdio", "-serial file:/tmp/serial -monitor stdio")
 
-EVENTS = ("kvm_userspace_exit", "kvm_page_fault", "kvm_msi_set_irq", "kvm_apic_accept_irq", "kvm_inj_virq", "kvm_eoi")
+EVENTS = (
+    *("kvm_userspace_exit", "kvm_page_fault", "kvm_fast_mmio"),
+    *("kvm_msi_set_irq", "kvm_apic_accept_irq", "kvm_inj_virq", "kvm_eoi"),
+)
 """What is recorded beside kvm_entry, kvm_exit, kvm_pio and kvm_mmio, which ``perf kvm stat`` asks for by itself."""
 
 TRACED = ("kvm_run_exit", "virtio_queue_notify", "virtio_blk_handle_write", "virtio_blk_req_complete", "virtio_notify*")
@@ -31,9 +36,7 @@ TRACED = ("kvm_run_exit", "virtio_queue_notify", "virtio_blk_handle_write", "vir
 
 
 @recipe(tools=("tar", *L1_TOOLS), memory="1500M", disk="512M", timeout="25m", expects="40s")
-def record_exits(
-    sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost, perf_tool: Path
-) -> tuple[Budget, Pairing, list[Moment]]:
+def record_exits(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost, perf_tool: Path) -> Exits:
     """Record every exit of an L2 from its first instruction to its first process, and ask its QEMU what lies where.
 
     Returns:
@@ -59,15 +62,15 @@ def record_exits(
         _record(sh, vm)
     with sh.section("report"):
         sh.line("tar -x -f l1.img")
-        told = sh.run(perf_tool, "kvm", "-i", "perf.data", "stat", "report", "--event=vmexit")
+        told = sh.line(f"{perf_tool} kvm -i perf.data stat report 2>&1")  # it reports where errors go
         assert "VM-EXIT" in told, told
-        sh.run(perf_tool, "kvm", "-i", "perf.data", "stat", "report", "--event=ioport")
+        sh.line(f"{perf_tool} kvm -i perf.data stat report --event=ioport 2>&1")
     with sh.section("script"):
-        sh.line(f"{perf_tool} script -i perf.data --ns -F time,event,trace >events.txt")
+        sh.line(f"{perf_tool} script -i perf.data --ns -F trace:time,event,trace >events.txt")
         sh.line("wc -l events.txt && head -n 8 events.txt")
     with sh.section("mtree"):
         sh.line("grep -m 1 -A 12 'kvm-pic' mtree.txt")
-        sh.line("grep -E 'virtio|kvm-(ioapic|apic)' mtree.txt | sort -u | head -n 8")
+        sh.line("grep -E 'virtio-pci|kvm-(ioapic|apic)' mtree.txt | sort -u")
     with sh.section("log"):
         sh.line("grep -c kvm_run_exit qemu.log && grep -m 4 virtio_ qemu.log")
     return _joined(sh.workspace)
@@ -77,20 +80,18 @@ def _record(sh: Shell, vm: Machine) -> None:
     """Boot L2 under ``perf kvm stat record`` and QEMU's log, ask its monitor, end it, and carry all to the host."""
     more = " ".join(f"-e kvm:{name}" for name in EVENTS)
     logged = " ".join(f"-trace '{name}'" for name in TRACED)
+    lines = textwrap.wrap(f"perf kvm stat record -a -m 4096 -o /tmp/perf.data {more}", 80) + textwrap.wrap(
+        f"inner -D /tmp/qemu.log -msg timestamp=on {logged} >/tmp/mtree.txt", 80
+    )
     with sh.section("record"):
-        # The left side waits for L2's first process, and then speaks to the monitor on QEMU's standard input.
-        vm.guest(
-            f"{{ until grep -q '{INNER_SAYS}' /tmp/serial; do sleep 0.2; done 2>/dev/null; echo info mtree -f; echo quit; }} |\n"
-            f"    perf kvm stat record -a -o /tmp/perf.data {more} \\\n"
-            f"    inner -D /tmp/qemu.log -msg timestamp=on {logged} >/tmp/mtree.txt",
-            timeout=INNER_LIMIT,
-        )
+        vm.guest(f"mon() {{ until grep -q '{INNER_SAYS}' /tmp/serial; do sleep 0.2; done; echo info mtree -f; echo quit; }}")
+        vm.guest("mon 2>/dev/null |\n    " + " \\\n    ".join(lines), timeout=INNER_LIMIT)
         vm.guest("ls -lh /tmp/perf.data /tmp/qemu.log /tmp/mtree.txt")
     with sh.section("carry"):
         vm.guest("tar -c -f /dev/vda -C /tmp perf.data qemu.log mtree.txt && sync", timeout=INNER_LIMIT)
 
 
-def _joined(folder: Path) -> tuple[Budget, Pairing, list[Moment]]:
+def _joined(folder: Path) -> Exits:
     """The three recordings put together, with what must hold between them."""
     events = parse_kvm((folder / "events.txt").read_text("utf-8", "replace"))
     logged = parse_qemu((folder / "qemu.log").read_text("utf-8", "replace"))
@@ -102,4 +103,6 @@ def _joined(folder: Path) -> tuple[Budget, Pairing, list[Moment]]:
     # Every exit to user space that KVM traced is one that QEMU logged, in the same order and for the same reason.
     paired = pair(events, logged)
     assert paired.paired > 100, paired
-    return made, paired, journey(events, logged, paired.offset)
+    write = journey(events, logged, paired.offset)
+    assert {"kvm", "qemu"} == {moment.side for moment in write}, write
+    return Exits(made, paired, write)

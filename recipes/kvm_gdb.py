@@ -71,7 +71,10 @@ GDB_LIMIT = 240.0
 """Seconds for one command of gdb: reading all debug information, or running into a breakpoint on a busy host."""
 
 GO = 42
-"""The value that gdb gives a variable of the kernel so that a script in the guest, which reads it in /proc, goes on."""
+"""The value that gdb gives a variable of the kernel, so that a script in the guest goes on."""
+
+WAIT = f'until [ "$(cat /proc/sys/kernel/panic)" = {GO} ]; do :; done'
+"""How that script waits: the kernel shows its variable ``panic_timeout`` there."""
 
 
 PATH = ("io_interception", "svm_handle_exit", "kvm_arch_vcpu_ioctl_run", "kvm_vcpu_ioctl", "__x64_sys_ioctl", "do_syscall_64")
@@ -100,7 +103,8 @@ def debug_kvm(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source
         with sh.section("load"):
             load_kvm(vm, host)
             assert vm.guest("letters").strip() == ALPHABET
-            vm.guest_start("{ while letters >>/tmp/said; do :; done; }")
+            # Not before gdb says so: a machine that is stopped while L2 runs shows gdb the memory of L2.
+            vm.guest_start(f"{{ {WAIT}; while letters >>/tmp/said; do :; done; }}")
         with sh.section("connect"):
             gdb = stack.enter_context(_connected(sh, linux_build))
             assert "Remote debugging" in gdb(f"target remote {vm.gdbstub}")
@@ -137,8 +141,7 @@ def debug_kvm_from_load(sh: Shell, qemu_optimised: Path, linux_build: Kernel, li
         with sh.section("start"):
             vm = stack.enter_context(machine)
             names = " ".join(module.name for module in host.modules)
-            wait = f'until [ "$(cat /proc/sys/kernel/panic)" = {GO} ]; do :; done'
-            vm.guest_start(f"{{ {wait}; for name in {names}; do insmod /lib/modules/$name; done; letters; }}")
+            vm.guest_start(f"{{ {WAIT}; for name in {names}; do insmod /lib/modules/$name; done; letters; }}")
         with sh.section("connect"):
             gdb = stack.enter_context(_connected(sh, linux_build))
             gdb(f"target remote {vm.gdbstub}")
@@ -208,6 +211,7 @@ def _enter(sh: Shell, gdb: Gdb) -> None:
     with sh.section("hardware"):
         assert "Hardware assisted breakpoint 1" in gdb("hbreak kvm_arch_vcpu_ioctl_run")
         assert "hw breakpoint" in gdb("info breakpoints")
+        gdb(f"set var panic_timeout = {GO}")
         assert re.search(r"Breakpoint 1, kvm_arch_vcpu_ioctl_run", gdb("continue"))
     with sh.section("junk"):
         assert "in entry_SYSCALL_64" in gdb("bt -frame-arguments none")

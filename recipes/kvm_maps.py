@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from recipes.kvm_symbols import GROUPS, NAMES, Found, Function
+from recipes.kvm_symbols import Found
+from recipes.kvm_where import GROUPS, NAMES, Function
 
 INSTEAD = {
     "kvm_create_vm": "kvm_dev_ioctl",
@@ -176,7 +177,7 @@ class Row:
     vmx: tuple[str, ...] = ()
 
 
-def reading_map(found: Found, heads: Sequence[str], rows: Iterable[Row], same: str, into: Callable[[str], str]) -> str:
+def reading_map(found: Found, heads: Sequence[str], rows: Iterable[Row], same: str, none: str) -> str:
     """The reading map as a table.
 
     Args:
@@ -184,7 +185,7 @@ def reading_map(found: Found, heads: Sequence[str], rows: Iterable[Row], same: s
         heads: Heads of the four columns.
         rows: The map.
         same: What stands in the last column where there is one function for both vendors.
-        into: Makes the remark on a function without code of its own, from the name of the one that it is in.
+        none: What stands in the third column where a function has no code of its own.
     """
     by_name = {function.name: function for function in found.functions}
     lines = [f"| {' | '.join(heads)} |", "|---|---|--:|---|"]
@@ -193,7 +194,7 @@ def reading_map(found: Found, heads: Sequence[str], rows: Iterable[Row], same: s
         vmx = next((by_name[name] for name in row.vmx if name in by_name), None)
         if svm is None:
             continue
-        hits = f"{svm.hits:,}" if svm.hits is not None else into(_code(svm.into[0])) if svm.into else "—"
+        hits = f"{svm.hits:,}" if svm.hits is not None else "—" if svm.own else none
         lines.append(f"| {row.see} | {_name(svm)} | {hits} | {_name(vmx) if vmx else '—' if row.vmx else same} |")
     return "\n".join(lines)
 
@@ -222,8 +223,8 @@ def _names(names: Iterable[str], words: Words) -> str:
 
 
 def _code(name: str) -> str:
-    # A long name may be broken after an underscore, and nowhere else.
-    return f"<code>{name.replace('_', '_<wbr>')}</code>"
+    # A long name may be broken after an underscore, and nowhere else. As an entity: two of them would begin bold text.
+    return f"<code>{name.replace('_', '&#95;<wbr>')}</code>"
 
 
 def _instead(function: Function, found: Found) -> str:

@@ -43,7 +43,7 @@ class Modules:
     sizes: dict[str, int]
 
 
-@recipe(tools=BUILD_TOOLS, cpus="all", memory="1G", disk="256M", timeout="40m", expects="1m")
+@recipe(tools=(*BUILD_TOOLS, "readelf"), cpus="all", memory="1G", disk="256M", timeout="40m", expects="1m")
 def kvm_module(sh: Shell, linux_source: Path, linux_build: Kernel) -> Modules:
     """Compile KVM's modules alone, then again after a change to one file.
 
@@ -74,6 +74,23 @@ def kvm_module(sh: Shell, linux_source: Path, linux_build: Kernel) -> Modules:
     with sh.section("again"):
         assert not compiled(make_kvm(sh, linux_build.build)), "only the link is made again"
     return Modules(sh.workspace, built(sh.workspace), sizes)
+
+
+@recipe(tools=("readelf",), disk="64M", expects="2s")
+def kernel_contents(sh: Shell, linux_build: Kernel) -> dict[str, int]:
+    """See what a kernel with debug information is made of, and what is left of its modules without.
+
+    Returns:
+        Bytes of the sections of ``vmlinux`` by kind.
+    """
+    with sh.section("sections"):
+        sizes = by_kind(sh.readelf("--sections", "--wide", linux_build.vmlinux))
+    with sh.section("strip"):
+        sh.mkdir("stripped")
+        sh.cp(*linux_build.modules, "stripped")
+        sh.strip("--strip-debug", *(f"stripped/{module.name}" for module in linux_build.modules))
+        sh.line("ls -lh stripped")
+    return sizes
 
 
 def copy_kvm(sh: Shell, source: Path) -> None:
@@ -127,7 +144,7 @@ def by_kind(sections: str) -> dict[str, int]:
     """
     sizes = dict.fromkeys((name for name, _ in SECTION_KINDS), 0)
     for name, kind, size in re.findall(
-        r"^\s*\[ *\d+\] (\.\S+)\s+(\S+)\s+[0-9a-f]+ [0-9a-f]+ ([0-9a-f]+) ", sections, re.MULTILINE
+        r"^\s*\[ *\d+\] (\S+)\s+(\S+)\s+[0-9a-f]+ [0-9a-f]+ ([0-9a-f]+) ", sections, re.MULTILINE
     ):
         if kind != "NOBITS":
             sizes[next(title for title, pattern in SECTION_KINDS if re.match(pattern, name))] += int(size, 16)

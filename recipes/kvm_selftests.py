@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,13 +19,27 @@ TESTS = "tools/testing/selftests/kvm"
 PARTS = ("tools/arch", "tools/build", "tools/include", "tools/lib", "tools/scripts", "tools/testing/selftests")
 """What of the kernel's source they are built with."""
 
+FAIL = {
+    "6.1": (
+        "debug_regs",
+        "hyperv_clock",
+        "kvm_clock_test",
+        "nested_exceptions_test",
+        "svm_nested_soft_inject_test",
+    )
+}
+"""Tests that fail on the processor that QEMU emulates, by the series of Linux they belong to. The guide says why."""
+
+FEWEST = 20
+"""A KVM that works passes at least so many."""
+
 SKIPPED = 4
 """Exit status of a test that this machine cannot run (KSFT_SKIP in tools/testing/selftests/kselftest.h)."""
 
 STOPPED = 124
 """Exit status that stands here for a test that was stopped for its time."""
 
-ONE_LIMIT = 60
+ONE_LIMIT = 180
 """Seconds one test may take."""
 
 
@@ -64,6 +79,11 @@ class Result:
         """``pass``, ``skip``, ``fail`` or ``stopped``."""
         return {0: "pass", SKIPPED: "skip", STOPPED: "stopped"}.get(self.status, "fail")
 
+    @property
+    def failed(self) -> bool:
+        """True for one that neither passed nor was skipped."""
+        return self.verdict in {"fail", "stopped"}
+
 
 @recipe(tools=(*BUILD_TOOLS, "rsync"), cpus="all", memory="1G", disk="512M", timeout="40m", expects="1m")
 def selftests_build(sh: Shell, linux_source: Path) -> tuple[Path, ...]:
@@ -88,7 +108,7 @@ def selftests_build(sh: Shell, linux_source: Path) -> tuple[Path, ...]:
     return programs
 
 
-@recipe(tools=L1_TOOLS, cpus=2, memory="2G", disk="256M", timeout="60m", expects="90s")
+@recipe(tools=("gcc", *L1_TOOLS), cpus=2, memory="2G", disk="256M", timeout="60m", expects="90s")
 def run_selftests(
     sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost, selftests_build: tuple[Path, ...]
 ) -> list[Result]:
@@ -97,12 +117,16 @@ def run_selftests(
     Returns:
         How each test ended.
     """
+    with sh.section("library"):
+        # A thread that is cancelled loads it; no program names it.
+        unwinder = sh.gcc("-print-file-name=libgcc_s.so.1").strip()
     names = [program.name for program in selftests_build if program.name not in LONG]
     with sh.section("pack"):
         sh.mkdir("tests")
         sh.cp(*(program for program in selftests_build if program.name in names), "tests")
         sh.line("strip tests/*")
         files = {f"/tests/{name}": sh.workspace / "tests" / name for name in names}
+        files["/lib/libgcc_s.so.1"] = Path(unwinder)
         # One of them as a program, for the libraries they all need.
         machine = l1(
             sh,
@@ -120,8 +144,24 @@ def run_selftests(
             load_kvm(vm, kvm_host)
             vm.guest("cd /tests && ulimit -n 4096 && mkdir -p /dev/shm && mount -t tmpfs shm /dev/shm")
         with sh.section("run"):
-            results = [run(vm, name) for name in names]
-    return results
+            results = {name: run(vm, name) for name in names}
+        known = _known(vm, kvm_host)
+        if odd := [name for name, result in results.items() if result.failed and name not in known]:
+            with sh.section("again"):
+                # Some measure time against an emulated clock, on a host that is busy with other things.
+                results |= {name: run(vm, name) for name in odd}
+    passed = [name for name, result in results.items() if result.verdict == "pass"]
+    assert len(passed) >= FEWEST, results
+    unexplained = [result for name, result in results.items() if result.failed and name not in known]
+    # Of a series nobody has looked at yet, and of another processor, the guide shows what each test says of itself.
+    assert not (known and unexplained), unexplained
+    return list(results.values())
+
+
+def _known(vm: Machine, host: KvmHost) -> tuple[str, ...]:
+    """The tests that are known to fail here; none for a kernel or a processor of which nothing is known."""
+    series = ".".join(vm.guest("uname -r").split(".")[:2])
+    return FAIL.get(series, ()) if host.accel == "tcg" else ()
 
 
 def run(vm: Machine, name: str) -> Result:
@@ -133,11 +173,28 @@ def run(vm: Machine, name: str) -> Result:
     return Result(name, STOPPED if status == 137 else status, reason(told) if status else "")
 
 
+_SAYS = (
+    r"# SKIP - (?:Requirement not met: )?(.*)",
+    r"(.*), skipping test",
+    # Under an assertion, its place and the stack: what was meant by it.
+    r"\n\s+pid=.*\n(?:.*(?:stack trace|addr2line).*\n|\s+\d+\t.*\n)*\s*(\S.*)",
+    r"((?:[Aa]ssert|not ok).*)",
+)
+
+
 def reason(told: str) -> str:
-    """The line in which a test says why it was skipped or failed."""
+    """The line in which a test says why it was skipped or failed: the last one, if none looks like it."""
+    for pattern in _SAYS:
+        if found := re.search(pattern, told):
+            return found[1].strip()
     lines = [line.strip() for line in told.splitlines() if line.strip() and not line.startswith("status ")]
-    for pattern in (r"SKIP", r"ASSERT|not ok|Fail", r""):
-        for line in lines:
-            if re.search(pattern, line):
-                return line
-    return ""
+    return lines[-1] if lines else ""
+
+
+def by_reason(results: Sequence[Result]) -> dict[str, list[str]]:
+    """Names of the tests that were skipped, by the reason they gave, the most common first."""
+    reasons: dict[str, list[str]] = {}
+    for result in results:
+        if result.verdict == "skip":
+            reasons.setdefault(result.said, []).append(result.name)
+    return dict(sorted(reasons.items(), key=lambda item: -len(item[1])))

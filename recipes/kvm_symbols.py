@@ -5,106 +5,14 @@ from __future__ import annotations
 import re
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from kvmdocs import Shell, recipe
-from recipes.kvm_gdb import with_svm
+from kvmdocs.lab import build_initramfs
+from recipes.kvm_gdb import ALPHABET, LETTERS, with_svm
 from recipes.kvm_host import INNER_LIMIT, INNER_SAYS, L1_TOOLS, KvmHost, inner, l1, load_kvm
+from recipes.kvm_where import NAMES, WHERE, Function, placed
 from recipes.linux import Kernel
-
-GROUPS: dict[str, tuple[str, ...]] = {
-    "calls": (
-        *("kvm_dev_ioctl", "kvm_create_vm", "kvm_vm_ioctl", "__kvm_set_memory_region", "kvm_set_memory_region"),
-        *("kvm_vm_ioctl_create_vcpu", "kvm_vcpu_ioctl", "kvm_arch_vcpu_ioctl_run", "kvm_destroy_vm"),
-    ),
-    "loop": (
-        *("vcpu_run", "vcpu_enter_guest", "kvm_check_and_inject_events", "vcpu_block", "kvm_vcpu_halt", "kvm_vcpu_block"),
-        *("kvm_vcpu_kick", "kvm_vcpu_wake_up", "kvm_arch_vcpu_load", "kvm_arch_vcpu_put"),
-    ),
-    "enter": ("svm_prepare_switch_to_guest", "svm_vcpu_run", "svm_vcpu_enter_exit", "__svm_vcpu_run"),
-    "exit": (
-        *("svm_handle_exit", "svm_invoke_exit_handler", "io_interception", "npf_interception", "msr_interception"),
-        *("cr_interception", "interrupt_window_interception", "kvm_emulate_cpuid", "kvm_emulate_halt", "kvm_emulate_rdmsr"),
-    ),
-    "memory": (
-        *("kvm_mmu_page_fault", "kvm_tdp_page_fault", "direct_page_fault", "kvm_tdp_mmu_map", "fast_page_fault"),
-        *("handle_mmio_page_fault", "kvm_faultin_pfn", "kvm_mmu_load"),
-    ),
-    "emulate": (
-        *("x86_emulate_instruction", "x86_decode_insn", "x86_emulate_insn", "emulator_write_emulated"),
-        *("emulator_read_write_onepage", "write_mmio", "vcpu_mmio_write", "vcpu_mmio_read"),
-    ),
-    "devices": (
-        *("kvm_fast_pio", "kvm_fast_pio_out", "emulator_pio_in_out", "kvm_io_bus_write", "ioeventfd_write"),
-        *("kvm_assign_ioeventfd", "kvm_ioeventfd", "kvm_irqfd", "irqfd_wakeup", "irqfd_inject"),
-    ),
-    "interrupts": (
-        *("kvm_set_irq", "kvm_set_msi", "kvm_arch_set_irq_inatomic", "kvm_irq_delivery_to_apic_fast", "__apic_accept_irq"),
-        *(
-            "svm_deliver_interrupt",
-            "svm_inject_irq",
-            "svm_complete_interrupts",
-            "apic_set_eoi",
-            "kvm_inject_realmode_interrupt",
-        ),
-    ),
-    "nested": ("nested_svm_vmrun", "nested_svm_vmexit", "nested_svm_exit_handled"),
-    "vmx": (
-        *("vmx_vcpu_run", "vmx_vcpu_enter_exit", "__vmx_vcpu_run", "vmx_handle_exit", "handle_io", "handle_ept_violation"),
-        *("handle_ept_misconfig", "handle_external_interrupt", "handle_interrupt_window", "vmx_inject_irq"),
-        *("vmx_deliver_interrupt", "vmx_complete_interrupts", "nested_vmx_run", "nested_vmx_vmexit"),
-    ),
-}
-"""Functions worth knowing, by what they belong to. Kernels differ: one that a kernel does not have is left out."""
-
-KVM = ("arch/x86/kvm", "virt/kvm")
-"""Where KVM's source is in the kernel's."""
-
-NAMES = tuple(name for names in GROUPS.values() for name in names)
-
-WHERE = '''\
-"""kvm-where NAME...: where the code of functions is, as the debug information tells it."""
-
-import gdb
-
-
-def around(pc):
-    """The functions that the code at an address belongs to, from the inlined one outwards."""
-    block, found = gdb.block_for_pc(pc), []
-    while block is not None and block.superblock is not None:
-        if block.function is not None:
-            found.append(block.function)
-        block = block.superblock
-    return found
-
-
-def tell(name):
-    places = gdb.decode_line(name)[1] or ()
-    chains = {place.pc: around(place.pc) for place in places}
-    own = any(chain and chain[-1].name == name for chain in chains.values())
-    into = sorted({chain[-1].name for chain in chains.values() if chain} - {name})
-    ends_with_it = sorted(chains.values(), key=lambda chain: not chain or chain[-1].name != name)
-    defined = next((one for chain in ends_with_it for one in reversed(chain) if one.name == name), None)
-    file, line = (defined.symtab.filename, defined.line) if defined else (places[0].symtab.filename, places[0].line)
-    has_own = own or not into  # assembly has code, and no blocks
-    print(f"{name} {file}:{line} {'own' if has_own else '-'} {','.join(into) or '-'}")
-
-
-class Where(gdb.Command):
-    def __init__(self):
-        super().__init__("kvm-where", gdb.COMMAND_DATA)
-
-    def invoke(self, names, from_tty):
-        for name in names.split():
-            try:
-                tell(name)
-            except gdb.error:
-                pass  # not in this file
-
-
-Where()
-'''
-"""A command for gdb that tells inlined code from a function's own, which ``info address`` does not."""
 
 PROBE = r"""#!/bin/sh
 # Tell of each function in /names: its symbol, whether ftrace can follow it, and whether a probe can be set on it.
@@ -171,33 +79,25 @@ BUFFERS = "\n".join(
 """For L1. An instance of the tracer has a buffer and switches of its own."""
 
 
-@dataclass(frozen=True)
-class Function:
-    """What can be done with one function of KVM in this build.
+NESTED_INIT = f"""\
+#!/bin/sh
+# L2 uses its disk, then becomes a host itself: its own KVM runs a guest, L3.
+/bin/busybox --install -s /bin
+mount -t devtmpfs dev /dev
+dd if=/dev/zero of=/dev/vda bs=4k count=1 oflag=direct 2>/dev/null
+for name in irqbypass kvm kvm-amd; do insmod /lib/modules/$name.ko; done
+letters
+echo "{INNER_SAYS}"
+poweroff -f
+"""
+"""What L2 does, so that each kind of function gets its call, those for nested guests too."""
 
-    Attributes:
-        name: Its name in the source.
-        group: What it belongs to: a key of `GROUPS`.
-        file: Where it is defined, relative to the kernel's source.
-        line: The line of its definition there.
-        own: Whether it has code of its own, called as a function.
-        into: The functions whose code it was inlined into.
-        symbol: Its symbol in the running kernel, "" if it has none or its module is not loaded.
-        traceable: Whether ftrace can follow it.
-        probeable: Whether a kprobe can be set on it.
-        hits: How often it was called while a guest booted; None without a probe.
-    """
 
-    name: str
-    group: str
-    file: str
-    line: int
-    own: bool
-    into: tuple[str, ...] = ()
-    symbol: str = ""
-    traceable: bool = False
-    probeable: bool = False
-    hits: int | None = None
+CALLED = (
+    *("kvm_arch_vcpu_ioctl_run", "svm_vcpu_run", "svm_handle_exit", "npf_interception", "io_interception", "ioeventfd_write"),
+    *("irqfd_wakeup", "svm_inject_irq", "kvm_destroy_vm", "nested_svm_vmrun", "nested_svm_vmexit"),
+)
+"""Without these no guest boots, uses its disk and runs a guest of its own."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +113,7 @@ class Found:
     events: dict[str, str]
 
 
-@recipe(tools=("gdb", *L1_TOOLS), memory="1G", disk="256M", timeout="20m", expects="30s")
+@recipe(tools=("gdb", "gcc", *L1_TOOLS), memory="1G", disk="256M", timeout="20m", expects="30s")
 def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source: Path, kvm_host: KvmHost) -> Found:
     """Find out which functions of KVM can be stopped at and traced, and count their calls while a guest boots.
 
@@ -232,9 +132,16 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
     with sh.section("pack"):
         sh.write("names", "".join(f"{name}\n" for name in functions))
         probe = sh.write("probe.sh", PROBE, 0o755)
+        sh.write("letters.c", LETTERS.lstrip())
+        sh.gcc("-static", "-O1", "-o", "letters", "letters.c")
+        modules = {f"/lib/modules/{module.name}": module for module in host.modules}
+        nested = build_initramfs(
+            sh, init=NESTED_INIT, files={"/bin/letters": sh.workspace / "letters", **modules}, name="nested"
+        )
         parts = inner(sh, qemu_optimised, linux_build)
         buffers = sh.write("buffers.sh", BUFFERS, 0o755)
         files = {"/names": sh.workspace / "names", "/bin/probe": probe, "/bin/buffers": buffers, **parts.files}
+        files["/inner/initramfs.cpio.gz"] = nested
         machine = l1(sh, qemu_optimised, linux_build, host, files=files, programs=parts.programs, memory="768M")
     with ExitStack() as stack:
         with sh.section("start"):
@@ -245,13 +152,18 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
             functions = answered(vm.guest("probe", timeout=INNER_LIMIT), functions)
         with sh.section("refused"):
             vm.guest("cd /sys/kernel/tracing")
-            for name in ("vcpu_enter_guest", "__svm_vcpu_run"):
+            loaded = [function for function in functions.values() if function.group != "vmx"]
+            without = next(function.name for function in loaded if not function.symbol)
+            closed = next(function.name for function in loaded if function.symbol and not function.probeable)
+            for name in (without, closed):
                 vm.guest(f"echo 'p:map/try {name}' >>kprobe_events", ok=(0, 1))
             vm.guest("tail -n 6 error_log")
         with sh.section("boot"):
             vm.guest("buffers")
             vm.guest("echo 0 >tracing_on; echo 1 >events/map/enable")
-            assert INNER_SAYS in vm.guest("inner", timeout=INNER_LIMIT)
+            told = vm.guest("inner", timeout=INNER_LIMIT)
+            assert ALPHABET in told, told
+            assert INNER_SAYS in told, told
             vm.guest("echo 0 >events/map/enable")
         with sh.section("count"):
             functions = counted(vm.guest("cat kprobe_profile"), functions)
@@ -261,86 +173,10 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
                 for buffer, names in EVENTS.items()
                 for name in names
             }
-    for name in ("kvm_arch_vcpu_ioctl_run", "svm_vcpu_run", "svm_handle_exit", "npf_interception", "io_interception"):
+    for name in CALLED:
         assert functions[name].hits, f"{name} was not called while a guest booted: {functions[name]}"
     assert not functions["vmx_vcpu_run"].symbol, "the other vendor's half is not loaded"
     return Found(list(functions.values()), events)
-
-
-def placed(told: str, source: Path) -> dict[str, Function]:
-    """The functions that ``kvm-where`` found, by name, in the order of `GROUPS`, with the line of their definition.
-
-    The compiler knows the line of a function that has code of its own; it must be the one found in the source.
-
-    Args:
-        told: What it printed.
-        source: The kernel's source tree.
-
-    Raises:
-        AssertionError: A place is not in the tree, or the source does not define the function there.
-    """
-    found = {}
-    groups = {name: group for group, names in GROUPS.items() for name in names}
-    for name, file, line, own, into in re.findall(r"^(\w+) (\S+):(\d+) (own|-) (\S+)$", told, re.MULTILINE):
-        told_file = in_tree(file, source)
-        place, defined = find(name, told_file, source)
-        # Of a function in assembly, and of an inlined one, the debug information has another line.
-        if own == "own" and place == told_file and place.endswith(".c"):
-            assert int(line) == defined, f"{name} is defined at {place}:{defined}, and the compiler says {line}"
-        callers = tuple(into.split(",")) if into != "-" else ()
-        found[name] = Function(name, groups[name], place, defined, own == "own", callers)
-    return {name: found[name] for name in NAMES if name in found}
-
-
-def find(name: str, file: str, source: Path) -> tuple[str, int]:
-    """The file and line that define a function.
-
-    Args:
-        name: The function.
-        file: Where to look first. It is another one if the code was inlined there, or replaces a weak function.
-        source: The kernel's source tree.
-
-    Raises:
-        AssertionError: KVM's source does not define it.
-    """
-    others = sorted(str(path.relative_to(source)) for folder in KVM for path in (source / folder).rglob("*.[chS]"))
-    for place in (file, *others):
-        if defined := definition(name, (source / place).read_text("utf-8", "replace")):
-            return place, defined
-    raise AssertionError(f"nothing below {' and '.join(KVM)} defines {name}")
-
-
-def definition(name: str, text: str) -> int | None:
-    """The line at which a source file defines a function, None if it does not.
-
-    Kernel style begins a definition at the line's first column; in assembly a macro does.
-
-    Args:
-        name: The function.
-        text: The file.
-    """
-    macro = re.search(rf"^SYM_\w*START\w*\({name}\)", text, re.MULTILINE)
-    if macro:
-        return text.count("\n", 0, macro.start()) + 1
-    for found in re.finditer(rf"^(?:[A-Za-z_][\w \t*]*[ \t*]|){name}\(", text, re.MULTILINE):
-        rest = re.compile(r"[^;{]*").match(text, found.end())
-        if rest and text[rest.end() : rest.end() + 1] == "{":
-            return text.count("\n", 0, found.end()) + 1
-    return None
-
-
-def in_tree(file: str, source: Path) -> str:
-    """A source file as the compiler named it, relative to the source tree.
-
-    Raises:
-        AssertionError: It is not in the tree.
-    """
-    parts = PurePosixPath(file).parts
-    for begin in range(len(parts)):
-        rest = PurePosixPath(*parts[begin:])
-        if not rest.is_absolute() and ".." not in rest.parts and (source / rest).is_file():
-            return str(rest)
-    raise AssertionError(f"{file} is not in the source tree")
 
 
 def answered(told: str, functions: dict[str, Function]) -> dict[str, Function]:

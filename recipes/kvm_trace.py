@@ -142,7 +142,7 @@ def _fields(sh: Shell, vm: Machine) -> None:
     """Lines of the trace, and the two files it is read from."""
     with sh.section("enable"):
         vm.guest("echo 1 >events/kvm/enable")
-        told = vm.guest("grep -m 1 -A 11 kvm_exit: trace_pipe")
+        told = vm.guest("sed -n '/kvm_exit:/,$p' trace_pipe | head -n 14")
         assert "kvm_exit: vcpu" in told, told
     with sh.section("trace"):
         vm.guest("echo 0 >tracing_on")
@@ -175,7 +175,8 @@ def _filters(sh: Shell, vm: Machine, host: KvmHost) -> None:
 def _triggers(sh: Shell, vm: Machine) -> None:
     """Something done when an event happens: a stack, or the end of the trace."""
     with sh.section("stacktrace"):
-        vm.guest("echo >trace; echo stacktrace:1 >events/kvm/kvm_pio/trigger; echo 1 >events/kvm/kvm_pio/enable")
+        vm.guest("echo >trace; echo stacktrace:1 >events/kvm/kvm_pio/trigger")
+        vm.guest("echo 1 >events/kvm/kvm_pio/enable")
         vm.guest(wait_for("grep -q '^ => ' trace"))
         told = vm.guest("grep -v '^#' trace | grep -m 1 -A 14 'stack trace'")
         assert "=> kvm_vcpu_ioctl" in told, told

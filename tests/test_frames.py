@@ -50,6 +50,10 @@ def test_a_backtrace_of_gdb() -> None:
         ("vcpu_run+0x12/0x340 arch/x86/kvm/x86.c:12", Frame("vcpu_run", "arch/x86/kvm/x86.c", 12)),
         ("vcpu_run+0x12/0x340 [kvm] arch/x86/kvm/x86.c:12", Frame("vcpu_run", "arch/x86/kvm/x86.c", 12)),
         (" #3 [ff] vcpu_run at ffffffffc0a1bcde [kvm]\n    /l/arch/x86.c: 12\n", Frame("vcpu_run", "/l/arch/x86.c", 12)),
+        ("vcpu_run  arch/x86/kvm/x86.c:12 own -", Frame("vcpu_run", "arch/x86/kvm/x86.c", 12)),
+        ("qemu: ../kvm.c:31: set_msrs: Assertion `x' failed.", Frame("set_msrs", "../kvm.c", 31)),
+        ("CPU: 0 PID: 7 at arch/x86/kvm/x86.c:12 vcpu_run+0x1/0x2 [kvm]", Frame("vcpu_run", "arch/x86/kvm/x86.c", 12)),
+        ("hw/a.c:12:static int f(void)\n", Frame(None, "hw/a.c", 12, "static int f(void)", quoted=True)),
         ("#1  0x55 in {lambda} at ../x.cc:7\n", Frame("", "../x.cc", 7)),
     ],
 )
@@ -64,7 +68,9 @@ def test_other_forms(text: str, frame: Frame) -> None:
         "hw/virtio.c:12:static void f(void)",
         "f (x) at noon",
         "it is at 10:30",
-        "f (unclosed " + "x" * 30000 + ") at a.c:1",
+        "__svm_vcpu_run at arch/x86/kvm/svm/vmenter.S:0",
+        "In file included from steal_time.c:13:",
+        "kernel BUG at arch/x86/kvm/x86.c:12!",
         "",
     ],
 )

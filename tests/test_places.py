@@ -128,6 +128,24 @@ def test_where_nobody_chose_to_stop_a_frame_may_be_astray_and_says_so(tree: Tree
         collect([gdb(there, "continue")], [tree])
 
 
+def test_code_that_was_inlined_is_where_the_source_shows_it(tree: Tree) -> None:
+    (tree.root / "list.h").write_text("static inline void add(x)\n{\n}\nstatic inline void del(x)\n{\n}\nvoid far(x)\n{\n}\n")
+
+    def told(function: str, place: str) -> str:
+        return collect([gdb(f"#0  {function} (x=1) at {SHOWN}/{place}\n")], [tree])[0].astray
+
+    assert told("virtqueue_split_flush", "hw/virtio/virtio.c:5") == "virtqueue_split_flush", "the line calls it"
+    assert told("virtqueue_push", "list.h:2") == "virtqueue_push", "the line was put into it"
+    for function, place in [
+        ("virtqueue_split_flush", "hw/virtio/virtio.c:4"),  # beside the call
+        ("add", "list.h:5"),  # one inline function beside another
+        ("virtqueue_push", "list.h:8"),  # a function of its own
+        ("virtqueue_push", "hw/virtio/virtio.c:4"),
+    ]:
+        with pytest.raises(RecipeFailed, match=f"a frame of `{function}` is said to be there"):
+            told(function, place)
+
+
 def test_an_author_may_name_what_the_compiler_gets_wrong(tree: Tree) -> None:
     named = Tree(tree.name, tree.root, tree.shown, ("inl*",))
     (place,) = collect([gdb(f"#0  inlined () at {SHOWN}/hw/virtio/virtio.c:5\n")], [named])
@@ -139,6 +157,13 @@ def test_an_author_may_name_what_the_compiler_gets_wrong(tree: Tree) -> None:
 def test_what_a_record_left_out_has_no_place(tree: Tree) -> None:
     output = Output(BACKTRACE, f"#9  virtqueue_push () at {SHOWN}/hw/virtio/virtio.c:9\n", 7, 70, "001.log")
     assert [place.line for place in collect([Step(Where.GDB, "bt", output)], [tree])] == [FLUSH, PUSH, 9]
+
+
+def test_what_grep_quotes_is_a_place_if_it_is_that_line(tree: Tree) -> None:
+    quoted = 'hw/virtio/virtio.c:5:    virtqueue_split_flush(vq);\nhw/virtio/virtio.c:1:#include "virtio.h"\n'
+    warning = "hw/virtio/virtio.c:5:3: warning: unused\nhw/virtio/virtio.c:99:x\n"
+    places = collect([Step(Where.HOST, "grep -n x", Output(quoted + warning))], [tree])
+    assert [(place.line, place.function) for place in places] == [(5, "virtqueue_flush"), (1, "")]
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,7 @@ class GuestShell:
         self._connection = connection
         self._alive = alive
         self._lost = False
+        self._new = True
 
     def close(self) -> None:
         """Let go of the serial port."""
@@ -144,7 +145,8 @@ class GuestShell:
                 Evidence(advice="put it into a script and the script into the initramfs (`files=`)"),
             )
         self._connection.settimeout(timeout)
-        answer = _Answer(mark, show)
+        answer = _Answer(mark, show, new=self._new)
+        self._new = False
         try:
             self._connection.sendall(line)
             self._receive(answer, timeout)
@@ -191,7 +193,8 @@ class GuestShell:
 class _Answer:
     """Finds a command's output between its marks in what a serial port delivers piece by piece."""
 
-    def __init__(self, mark: str, show: Callable[[bytes], None]) -> None:
+    def __init__(self, mark: str, show: Callable[[bytes], None], *, new: bool = True) -> None:
+        self._new = new
         self._begin = f"{mark}+\n".encode()
         self._end = f"\n{mark} ".encode()
         self._show = show
@@ -208,11 +211,13 @@ class _Answer:
         self._pending += chunk
         if not self._begun:
             before, self._begun, after = _cut(self._pending, self._begin)
+            # Before the first command's output there is what the shell said of itself when it began.
+            if not self._new:
+                self._check(before)
             self._pending = after if self._begun else before
             if not self._begun:
                 return
-        if SHELL_BEGINS.encode() + b"\n" in self._pending:
-            raise LabFailed("the guest's shell ended and a new one began", Evidence(tail=tail(self.text)))
+        self._check(self._pending)
         output, ended, rest = _cut(self._pending, self._end)
         if not ended:
             # The last bytes may be the beginning of the mark or of a new shell's first line.
@@ -224,6 +229,10 @@ class _Answer:
             self._pending = b""
             status, _, background = rest.partition(b"\n")[0].decode().partition(" ")
             self.reply = Reply(self.text, int(status), background)
+
+    def _check(self, output: bytes) -> None:
+        if SHELL_BEGINS.encode() + b"\n" in output:
+            raise LabFailed("the guest's shell ended and a new one began", Evidence(tail=tail(self.text)))
 
     def _emit(self, output: bytes) -> None:
         if output:

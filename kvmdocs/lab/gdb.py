@@ -77,6 +77,7 @@ class Gdb:
         self._timeout = timeout
         self._machine = machine
         self._pid = pid
+        self._program = program
         self._argv = [
             *(str(program_name), "-q", "-nx"),
             *(word for command in init for word in ("-iex", command)),
@@ -86,6 +87,9 @@ class Gdb:
         self._child: PopenSpawn[str] | None = None
 
     def __enter__(self) -> Self:
+        # gdb itself says so in one line of many, and then goes on without symbols.
+        if self._program and not Path(self._program).is_file():
+            raise LabFailed(f"there is no {self._sh.readable(str(self._program))} for gdb to read symbols from")
         try:
             self._begin()
             if self._remote:

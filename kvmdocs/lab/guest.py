@@ -32,8 +32,8 @@ done
 
 _SHELL = f"""\
 #!/bin/sh
-# One line is one command. No echo and no line editing: what comes back is what a command printed.
-stty -icanon -echo -onlcr
+# One line is one command, taken as it is: no echo, no editing. What comes back is what a command printed.
+stty -echo -iexten -onlcr erase undef kill undef eof undef
 trap : INT
 echo "{SHELL_BEGINS}"
 echo "<1>{READY}" >/dev/kmsg
@@ -41,7 +41,8 @@ while read -r line || [ $? -gt 128 ]; do
     eval "$line"
 done
 """
-# Through /dev/kmsg the mark is a kernel message, which no other message can cut in two; <1> passes `quiet` too.
+# Through /dev/kmsg the mark is a kernel message, which no other message can cut in two; <1> passes `quiet` too. The terminal hands a
+# line over whole: busybox's `read` drops what it has of a line when a process of the background ends meanwhile (SIGCHLD).
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,10 @@ from kvmdocs.shell import Shell, Spawned
 CPUS = {"tcg": ("max",), "kvm": ("host", "host,arch-capabilities=off")}
 """Values of ``-cpu`` worth trying under each accelerator, best first; the last one is for a software KVM (kvm_pvm)."""
 
+KERNEL_LINE = ("console=ttyS0", "panic=-1", "no_timer_check")
+"""Words for the kernel's command line. A kernel counts timer interrupts as it boots and panics if too few come, which on a busy host
+is what an emulated timer does; under KVM it does not count (arch/x86/kernel/apic/io_apic.c, arch/x86/kernel/kvm.c)."""
+
 QMP_TIMEOUT = 30.0
 """Seconds QEMU has to answer a monitor command."""
 
@@ -93,7 +97,7 @@ class Machine:
             *(word for folder in firmware_folders(self._qemu, firmware) for word in ("-L", str(folder))),
             *("-kernel", str(guest.kernel)),
             *("-initrd", str(guest.initramfs)),
-            *("-append", " ".join(["console=ttyS0", "panic=-1", *guest.append.split(), *append.split()])),
+            *("-append", " ".join([*KERNEL_LINE, *guest.append.split(), *append.split()])),
             *self._drive(),
             # Nothing a recipe did not ask for; a guest that resets ends QEMU, so that a panic cannot go round in circles.
             *("-nodefaults", "-display", "none", "-no-reboot"),
@@ -144,7 +148,7 @@ class Machine:
         try:
             self._monitor = Qmp(monitor, left())
         except LabFailed:
-            self._alive()
+            self._raise_death()
             raise
         if self._with_shell:
             serial = until(lambda: connect(folder, f"{self.name}.shell"), self._alive, left(), "the guest's serial port")
@@ -192,6 +196,11 @@ class Machine:
             raise LabFailed(f"the guest stopped: {panic}", Evidence(tail=tail(self.console.text)))
         if status is not None:
             raise self._death(status)
+
+    def _raise_death(self) -> None:
+        """Raise QEMU's end, if that is why a connection broke: it follows within moments, and says more."""
+        self._running.wait(1.0)
+        self._alive()
 
     def _death(self, status: int) -> LabFailed:
         """QEMU's unexpected end as an error, with its last words and the guest's."""
@@ -272,9 +281,7 @@ class Machine:
         except QmpError:
             raise
         except LabFailed:
-            # A broken connection comes with QEMU's end, which says more.
-            self._running.wait(1.0)
-            self._alive()
+            self._raise_death()
             raise
 
     def guest(self, command: str, *, timeout: float = 60.0, ok: Sequence[int] = (0,)) -> str:

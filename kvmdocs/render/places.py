@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from kvmdocs.frames import spots
 from kvmdocs.model import SourcePlace
 from kvmdocs.render import lexers
 from kvmdocs.render.ansi import Spans, plain
 from kvmdocs.render.text import attribute, escape
-from kvmdocs.render.words import Words
+from kvmdocs.render.words import Language, Words, words
 
 Sources = Callable[[SourcePlace], str | None]
 """Gives the address of a place in source code, or None when there is none."""
@@ -50,8 +51,7 @@ class Places:
                 before, rest = _cut(rest, start - done)
                 inside, rest = _cut(rest, end - start)
                 done = end
-                link = f'<a class="tr-at" href="{attribute(url)}" title="{attribute(self._title(place))}">'
-                html += [write_spans(before), link, write_spans(inside), "</a>"]
+                html += [write_spans(before), self._open(place, url), write_spans(inside), "</a>"]
         return "".join([*html, write_spans(rest)])
 
     def _title(self, place: SourcePlace) -> str:
@@ -61,6 +61,25 @@ class Places:
         if place.patched:
             parts.append(self.say.patched)
         return ". ".join(parts)
+
+    def link(self, markdown: str) -> str:
+        """Markdown that a guide makes of a recipe's value, such as a table, with its places as links.
+
+        Only what stands there as plain text counts; what is quoted, or part of an address, stays as it is.
+        """
+        inside = {(place.path, place.line): place for place in self.known.values()}
+        html = []
+        done = 0
+        for start, end, path, line in spots(markdown):
+            place = inside.get((path, line))
+            url = self.address(place) if place else None
+            if place and url and (not start or markdown[start - 1] not in "`\"'=([/"):
+                html += [markdown[done:start], self._open(place, url), markdown[start:end], "</a>"]
+                done = end
+        return "".join([*html, markdown[done:]])
+
+    def _open(self, place: SourcePlace, url: str) -> str:
+        return f'<a class="tr-at" href="{attribute(url)}" title="{attribute(self._title(place))}">'
 
     def peeks(self, number: int) -> str:
         """The lines around the places that a step is the first to name, folded away; "" when it names none."""
@@ -80,16 +99,27 @@ class Places:
         foot = escape(self._title(place))
         if url:
             foot = f'<a href="{attribute(url)}">{foot}</a>'
-        lines = "&#10;".join(_numbered(place))
-        return f'<details><summary>{head}</summary><pre tabindex="0">{lines}</pre><p>{foot}</p></details>'
+        return f'<details><summary>{head}</summary><pre tabindex="0">{_excerpt(place)}</pre><p>{foot}</p></details>'
 
 
-def _numbered(place: SourcePlace) -> Iterable[str]:
-    """An excerpt's lines behind their numbers, which no selection takes along; the line itself is marked."""
-    width = len(str(place.first + len(place.excerpt)))
+def _excerpt(place: SourcePlace) -> str:
+    """An excerpt beside its lines' numbers, which no selection takes along; the line itself is marked.
+
+    A page may hold hundreds of these, so the numbers are one element, and brackets and operators have no colour.
+    """
+    last = place.first + len(place.excerpt) - 1
+    numbers = "&#10;".join(f"{number:>{len(str(last))}}" for number in range(place.first, last + 1))
+    lines = []
     for number, spans in enumerate(lexers.file(place.path, "\n".join(place.excerpt)), place.first):
-        html = f'<span class="tr-ln" data-ln="{number:>{width}}"></span>{write_spans(spans)}'
-        yield f"<mark>{html}</mark>" if number == place.line else html
+        html = write_spans(_merged(spans))
+        lines.append(f"<mark>{html}</mark>" if number == place.line else html)
+    return f'<span class="tr-ln" data-ln="{numbers}"></span><span>{"&#10;".join(lines)}</span>'
+
+
+def _merged(spans: Spans) -> Spans:
+    """A line without the looks of brackets and operators; what then looks alike is one span."""
+    plainer = ((look if look != "tr-o" else "", text) for look, text in spans)
+    return tuple((look, "".join(text for _, text in group)) for look, group in groupby(plainer, key=lambda span: span[0]))
 
 
 def met(steps: Iterable[tuple[int, Iterable[str]]], places: Iterable[SourcePlace], address: Sources, say: Words) -> Places:
@@ -112,6 +142,11 @@ def met(steps: Iterable[tuple[int, Iterable[str]]], places: Iterable[SourcePlace
                     seen.add((place.tree, place.path, at))
                     first[number] = (*first.get(number, ()), place)
     return Places(say, known, address, first)
+
+
+def linked(markdown: str, places: Iterable[SourcePlace], address: Sources, language: Language) -> str:
+    """Markdown made of a recipe's value, with the places it names, relative to their trees, as links."""
+    return met((), places, address, words(language)).link(markdown)
 
 
 def write_spans(spans: Spans) -> str:

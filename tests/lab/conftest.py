@@ -5,10 +5,14 @@ import shutil
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
+from kvmdocs import values
+from kvmdocs.errors import KvmdocsError
 from kvmdocs.lab import Guest, build_initramfs
 from kvmdocs.names import Names
+from kvmdocs.project import Project
 from kvmdocs.shell import Shell
 
 HERE = Path(__file__).parent
@@ -46,19 +50,57 @@ def no_guest(tmp_path):
     return Guest(tmp_path / "bzImage", tmp_path / "initramfs.cpio.gz")
 
 
-@pytest.fixture
+def built(recipe):
+    """What a recipe of this project left on this host, None if it has not run here or its files are gone."""
+    try:
+        store = Project(HERE.parent.parent).store
+        record = store.latest(recipe)
+        return record and values.decode(record.value, store.work)
+    except KvmdocsError:
+        return None
+
+
+@pytest.fixture(scope="session")
 def qemu():
-    found = os.environ.get("KVMDOCS_TEST_QEMU") or shutil.which("qemu-system-x86_64")
-    if not found:
-        pytest.skip("no qemu-system-x86_64 on PATH and KVMDOCS_TEST_QEMU is not set")
+    found = os.environ.get("KVMDOCS_TEST_QEMU") or built("qemu_optimised") or shutil.which("qemu-system-x86_64")
+    if not found or not Path(found).is_file():
+        pytest.skip(
+            "no qemu-system-x86_64: KVMDOCS_TEST_QEMU is not set, the recipe qemu_optimised has not run here, and PATH has none"
+        )
     return Path(found)
 
 
+@pytest.fixture(scope="session")
+def kernel():
+    given, found = os.environ.get("KVMDOCS_TEST_KERNEL"), built("linux_build")
+    if given:
+        return Path(given)
+    if not found or not found.image.is_file():
+        pytest.skip("no kernel: KVMDOCS_TEST_KERNEL names no bzImage, and the recipe linux_build has not run here")
+    return found.image
+
+
 @pytest.fixture
-def guest(sh):
-    kernel = os.environ.get("KVMDOCS_TEST_KERNEL")
-    if not kernel:
-        pytest.skip("KVMDOCS_TEST_KERNEL names no bzImage")
+def guest(sh, kernel):
     if not shutil.which("busybox") or not shutil.which("cpio"):
         pytest.skip("no busybox or no cpio on this host")
-    return Guest(Path(kernel), build_initramfs(sh))
+    return Guest(kernel, build_initramfs(sh))
+
+
+@pytest.fixture
+def kvm():
+    """KVM's modules, without debug information: what the recipe kvm_host found to work here."""
+    found = built("kvm_host")
+    if not found or not all(module.is_file() for module in found.modules):
+        pytest.skip("no modules of KVM: the recipe kvm_host has not run here")
+    return found
+
+
+@pytest.fixture
+def nothing_left():
+    """No process that a test has started may outlive it."""
+    before = set(psutil.Process().children(recursive=True))
+    yield
+    left = {process for process in psutil.Process().children(recursive=True) if process.is_running()} - before
+    psutil.wait_procs(left, timeout=5)
+    assert not [process for process in left if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]

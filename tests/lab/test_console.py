@@ -35,6 +35,15 @@ def test_a_new_shell_in_the_middle_of_a_command(tmp_path):
         answer.feed(b"thing\nguest: a new shell\n")
 
 
+def test_a_new_shell_before_a_command_has_begun():
+    first = _Answer("0123456789abcdef", lambda _: None, new=True)
+    first.feed(b"guest: a new shell\n0123456789abcdef+\n\n0123456789abcdef 0 \n")
+    assert first.reply is not None
+    later = _Answer("0123456789abcdef", lambda _: None, new=False)
+    with pytest.raises(LabFailed, match="a new one began"):
+        later.feed(b"sh: syntax error\nguest: a new shell\n")
+
+
 def test_waiting_for_what_was_printed(tmp_path):
     log = tmp_path / "vm.console"
     console = Console(log, fine)

@@ -61,7 +61,7 @@ def test_the_command_line_is_shown_as_it_ran(sh, fake_qemu, no_guest):
     words = [word.strip("'") for line in shown.splitlines()[1:] for word in line.removesuffix("\\").strip().split(" ", 1)]
     assert [sh.readable(word) for word in ran] == words
     assert "-name vm,debug-threads=on" in shown
-    assert "console=ttyS0 panic=-1 quiet" in shown
+    assert "console=ttyS0 panic=-1 no_timer_check quiet" in shown
     assert "-L /firmware" in shown
 
 
@@ -248,6 +248,30 @@ def test_kernel_messages_do_not_reach_a_commands_output(sh, qemu, guest):
         printed = vm.guest("for i in 1 2 3 4 5; do echo line $i; echo '<1>noise' >/dev/kmsg; done")
         vm.console.wait_for("noise", 10)
     assert printed == "".join(f"line {number}\n" for number in range(1, 6))
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_while_a_command_is_typed(sh, qemu, guest):
+    """Its end is a signal to the shell, which must not lose what it has read of the next command."""
+    with Machine(sh, qemu, guest) as vm:
+        for delay in range(0, 20000, 250):
+            vm.guest_start(f"usleep {delay}")
+            assert vm.guest(f"echo {'x' * 1500}", timeout=20) == f"{'x' * 1500}\n"
+
+
+@pytest.mark.slow
+def test_a_command_is_taken_as_it_is(sh, qemu, guest):
+    with Machine(sh, qemu, guest) as vm:
+        assert vm.guest("printf %s 'a\x04\x08\x15\x16\x17\x7fb' | od -An -tx1").split() == [
+            "61",
+            "04",
+            "08",
+            "15",
+            "16",
+            "17",
+            "7f",
+            "62",
+        ]
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from render_samples import make_record, show
 
 from kvmdocs.model import Freshness, Output, Record, SourcePlace, Step, Where
 from kvmdocs.recipe import ShowOptions
-from kvmdocs.render import Language, transcript
+from kvmdocs.render import Language, linked, transcript
 
 BACKTRACE = """\
 #0  flush (vq=0x7f)
@@ -88,13 +88,7 @@ def test_the_source_is_there_without_a_network_and_without_a_script() -> None:
         "hw/virtio.c:20 push",
     ]
     assert peek.all("pre")[0].text == "\n".join(EXCERPT)
-    assert [number.attributes["data-ln"] for number in peek.all("pre")[0].all("span", "tr-ln")] == [
-        "12",
-        "13",
-        "14",
-        "15",
-        "16",
-    ]
+    assert peek.all("span", "tr-ln")[0].attributes["data-ln"] == "12\n13\n14\n15\n16"
     assert peek.all("pre")[0].one("mark").text == EXCERPT[2]
 
 
@@ -112,3 +106,11 @@ def test_a_tree_without_an_address_has_only_the_source() -> None:
 
 def test_the_default_knows_no_addresses() -> None:
     assert not parse(show(sample(FLUSH))).all("a")
+
+
+def test_a_table_names_places_too() -> None:
+    table = '| `flush` | flush<br>hw/virtio.c:14 | `hw/virtio.c:14` | hw/virtio.c:15 | <b title="hw/virtio.c:14"> |'
+    shown = linked(table, [FLUSH], address, Language.EN)
+    link = '<a class="tr-at" href="https://x.org/v7.2/hw/virtio.c?a&amp;b&#35;L14" title="flush, qemu 7.2">hw/virtio.c:14</a>'
+    assert shown == table.replace("<br>hw/virtio.c:14", f"<br>{link}")
+    assert linked(table, [], address, Language.EN) == table

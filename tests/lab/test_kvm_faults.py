@@ -1,0 +1,195 @@
+"""What goes wrong with guests and with KVM: each ends in an error that says what it was, or in a named skip, and leaves no process."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from kvmdocs.errors import CommandFailed, HostLacks, LabFailed, Skipped, TimedOut
+from kvmdocs.lab import Gdb, Guest, Machine, boots_under, build_initramfs
+from recipes import kvm_host as host_module
+from recipes.guest import Accelerator
+from recipes.kvm_host import KvmHost, _try, kvm_host, load_kvm
+from recipes.linux import Kernel
+
+pytestmark = pytest.mark.usefixtures("nothing_left")
+
+SHORT = "#!/bin/sh\n/bin/busybox echo this far\n"
+
+
+@pytest.fixture
+def boots(sh, qemu, kernel):
+    """Start a guest with an init of its own that must fail within a limit."""
+
+    def boot(init, limit=60.0, **more):
+        if not shutil.which("busybox") or not shutil.which("cpio"):
+            pytest.skip("no busybox or no cpio on this host")
+        return Machine(sh, qemu, Guest(kernel, build_initramfs(sh, init=init)), boot_timeout=limit, **more)
+
+    return boot
+
+
+# -- guests ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_guest_that_panics(boots):
+    with pytest.raises(LabFailed, match="Kernel panic - not syncing: Attempted to kill init") as failed, boots(SHORT):
+        pass
+    assert "this far" in failed.value.evidence.tail
+
+
+@pytest.mark.slow
+def test_a_guest_that_hangs_and_never_says_that_it_is_ready(boots):
+    with pytest.raises(TimedOut, match="was not ready within 20 s") as failed, boots(f"{SHORT}/bin/busybox sleep 600\n", 20.0):
+        pass
+    assert "this far" in failed.value.evidence.tail
+
+
+@pytest.mark.slow
+def test_a_guest_that_reboots(boots):
+    with pytest.raises(LabFailed, match="shut down or was reset") as failed, boots(f"{SHORT}/bin/busybox reboot -f\n"):
+        pass
+    assert "this far" in failed.value.evidence.tail
+
+
+@pytest.mark.slow
+def test_a_guest_that_panics_later(sh, qemu, guest):
+    def recipe():
+        with Machine(sh, qemu, guest) as vm:
+            vm.guest("echo c >/proc/sysrq-trigger")
+
+    with pytest.raises(LabFailed, match=r"Kernel panic - not syncing: sysrq triggered crash|not found|nonexistent"):
+        recipe()
+
+
+def test_no_busybox(sh, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(HostLacks, match="no busybox") as failed:
+        build_initramfs(sh)
+    assert "busybox-static" in failed.value.evidence.advice
+
+
+# -- debuggers and ports --------------------------------------------------------------------------------------------
+
+
+def test_gdb_without_vmlinux(sh, tmp_path, fake_gdb):
+    with (
+        pytest.raises(LabFailed, match=r"no .*vmlinux for gdb to read symbols from"),
+        Gdb(sh, remote="l1.gdb", program=tmp_path / "vmlinux", program_name=fake_gdb),
+    ):
+        pass
+
+
+@pytest.mark.slow
+def test_a_port_in_use(sh, qemu, guest):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(LabFailed, match="exit 1") as failed,
+            Machine(sh, qemu, guest, args=("-gdb", f"tcp:127.0.0.1:{port}"), boot_timeout=60.0),
+        ):
+            pass
+    assert "Address already in use" in failed.value.evidence.tail
+
+
+# -- KVM ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_kernel_without_kvm(sh, qemu, guest, kvm):
+    with (
+        pytest.raises(CommandFailed) as failed,
+        Machine(sh, qemu, guest, boot_timeout=60.0) as vm,
+    ):
+        load_kvm(vm, kvm)
+    assert "can't insert '/lib/modules/irqbypass.ko'" in failed.value.evidence.tail
+
+
+@pytest.mark.slow
+def test_a_module_of_the_wrong_version(sh, qemu, kernel, kvm, tmp_path):
+    content = kvm.modules[0].read_bytes()
+    version = content.partition(b"vermagic=")[2].partition(b" ")[0]
+    wrong = tmp_path / "irqbypass.ko"
+    wrong.write_bytes(content.replace(b"vermagic=" + version, b"vermagic=" + b"9" * len(version)))
+    guest = Guest(kernel, build_initramfs(sh, files={"/lib/modules/irqbypass.ko": wrong}))
+    with Machine(sh, qemu, guest, boot_timeout=60.0) as vm:
+        with pytest.raises(CommandFailed) as failed:
+            load_kvm(vm, kvm)
+        assert "version magic '999" in vm.guest("dmesg | tail -n 2")
+    assert "invalid module format" in failed.value.evidence.tail
+
+
+@pytest.mark.slow
+def test_a_qemu_that_does_not_emulate_svm(sh, qemu, guest):
+    assert _try(sh, qemu, guest, "tcg", "qemu64,-svm") == ("", "this QEMU does not emulate SVM")
+
+
+@pytest.fixture
+def tried(sh, monkeypatch, tmp_path):
+    """The recipe `kvm_host` with nothing real in it: what each accelerator's try gives can be set."""
+
+    def run(accelerator, results):
+        modules = tuple(tmp_path / f"{name}.ko" for name in ("irqbypass", "kvm", "kvm-amd", "kvm-intel"))
+        monkeypatch.setattr(host_module, "_strip", lambda *_: modules)
+        monkeypatch.setattr(host_module, "build_initramfs", lambda *_, **__: tmp_path / "initramfs.cpio.gz")
+        monkeypatch.setattr(host_module, "_try", lambda _sh, _qemu, _guest, accel, _cpu: results[accel])
+        kernel = Kernel(tmp_path / "bzImage", tmp_path / "vmlinux", modules[:3])
+        return kvm_host(sh, Path("qemu"), kernel, accelerator)
+
+    return run
+
+
+def test_no_processor_for_kvm_is_a_skip_with_both_reasons(tried):
+    with pytest.raises(Skipped, match=r"\(a guest hangs\).*\(this QEMU does not emulate SVM\)"):
+        tried(Accelerator("tcg", "max", "a guest hangs"), {"tcg": ("", "this QEMU does not emulate SVM")})
+
+
+def test_a_kvm_that_does_not_nest_is_told_and_emulation_used(tried):
+    found = tried(Accelerator("kvm", "host"), {"kvm": ("", "it is not nested"), "tcg": ("kvm-amd", "")})
+    assert (found.accel, found.cpu, found.vendor, found.reason) == ("tcg", "max", "kvm-amd", "it is not nested")
+
+
+def test_a_kvm_that_nests_is_used(tried):
+    found = tried(Accelerator("kvm", "host,arch-capabilities=off"), {"kvm": ("kvm-intel", "")})
+    assert (found.accel, found.cpu, found.reason) == ("kvm", "host,arch-capabilities=off", "")
+    assert [module.stem for module in found.modules] == ["irqbypass", "kvm", "kvm-intel"]
+    assert found.other.stem == "kvm-amd"
+
+
+def test_a_kvm_under_which_a_guest_hangs(sh, fake_qemu, no_guest, tmp_path):
+    """As on hosts whose /dev/kvm opens and answers, and does not run a Linux."""
+    silent = tmp_path / "silent-qemu"
+    silent.write_text(f'#!/bin/sh\nexec {fake_qemu} -fault silent "$@"\n')
+    silent.chmod(0o755)
+    assert boots_under(sh, silent, no_guest, "kvm", 1.0, cpu="host") == (
+        False,
+        "-cpu host: the guest was not ready within 1 s",
+    )
+    assert not sh.emulated
+
+
+def test_a_nested_kvm_under_which_a_guest_hangs(sh, fake_qemu, no_guest, tmp_path, monkeypatch):
+    monkeypatch.setattr(host_module, "KVM_LIMIT", 1.0)
+    silent = tmp_path / "silent-qemu"
+    silent.write_text(f'#!/bin/sh\nexec {fake_qemu} -fault silent "$@"\n')
+    silent.chmod(0o755)
+    vendor, reason = _try(sh, silent, no_guest, "kvm", "host")
+    assert (vendor, reason.partition(" within")[0]) == ("", "the guest was not ready")
+
+
+def test_modules_are_loaded_and_the_device_is_looked_at(tmp_path):
+    typed = []
+
+    class Vm:
+        def guest(self, command):
+            typed.append(command)
+            return "crw-------    1 0        0          10, 200 Jan  1 00:00 /dev/kvm\n" if command.startswith("ls") else ""
+
+    modules = tuple(tmp_path / f"{name}.ko" for name in ("irqbypass", "kvm", "kvm-amd"))
+    with pytest.raises(AssertionError, match="10, 200"):
+        load_kvm(Vm(), KvmHost("tcg", "max", modules, tmp_path / "kvm-intel.ko"))
+    assert typed == [*(f"insmod /lib/modules/{name}.ko" for name in ("irqbypass", "kvm", "kvm-amd")), "ls -l /dev/kvm"]
