@@ -68,9 +68,12 @@ def recorded(project: Project, names: Iterable[str]) -> Outcome:
         CatalogError: A name is unknown, or an approved record cannot be read.
     """
     outcome = Outcome()
-    for name in names:
-        project.catalog.get(name)
+    wanted = list(names)
+    plan = graph.closure(wanted, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
+    for name in graph.in_order(plan):
         record = newest(project, name)
+        if record is None and name not in wanted:
+            continue  # a page that shows a table may link to what an earlier recipe has seen; without that it shows no link
         if record is None:
             reason = f"there is no record of it yet, and this build runs nothing; `kvmdocs run {name}` makes one"
             record = Record(name, "", Status.SKIPPED, host.describe(project.settings), host.now(), reason=reason)

@@ -72,7 +72,7 @@ def test_what_means_something_on_one_host_only_is_left_out():
         step("text", started=3.0, seconds=0.123), value={"$path": "any-0123456789abcdef/build"}, inputs={"a": "b"}, result="c"
     )
     kept = anywhere(one, {})
-    assert (kept.key, kept.inputs, kept.result) == ("", {}, "")
+    assert (kept.key, kept.inputs, kept.result) == ("", {"a": ""}, "")
     assert (kept.steps[0].started, kept.steps[0].seconds) == (0.0, 0.0)
     assert kept.value == {"$path": "any/build"}
 
