@@ -1,6 +1,6 @@
 """The key: SHA-256 of all that can change a record, and of nothing else.
 
-`key` is the one place that makes it; its docstring is the list of what counts. The larger part is finding the code a recipe reaches. That is
+`Ingredients` is the list of what counts, and `key` the one place that makes a key of it. The larger part is finding the code a recipe reaches. That is
 done on the source, as syntax trees: from the recipe's function along every name it uses, through imports, into every function, class
 and constant of the project's recipes and of the engine's lab. Comments, docstrings, line numbers and the file a function lies in are
 not in a syntax tree, or are taken out of it.
@@ -12,7 +12,7 @@ import ast
 import hashlib
 import importlib.util
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,50 +20,52 @@ from typing import Any
 from kvmdocs import source as source_module
 from kvmdocs.errors import CatalogError
 from kvmdocs.model import SCHEMA
-from kvmdocs.recipe import Recipe
 from kvmdocs.source import Module, canonical, chains, local_imports, parse_module
 
 LAB = "kvmdocs.lab"
 """The engine's package whose code counts like the project's own: it decides what a recipe does."""
 
 
-def key(
-    recipe: Recipe,
-    *,
-    code: str,
-    settings: Mapping[str, Any],
-    inputs: Mapping[str, str],
-    tools: Mapping[str, str],
-    facts: Mapping[str, str],
-    environ: Mapping[str, str | None],
-) -> str:
-    """The key of a recipe's record.
+@dataclass(frozen=True)
+class Ingredients:
+    """All that a key is made of.
 
-    In it, and nothing else:
+    Not in it: prose, comments, docstrings, titles, the order of definitions, which file they lie in, the working directory, the user, time,
+    time zone and locale.
 
-    * `code`: the recipe's function, its decorator's arguments included, and all project code it reaches (`Code.digest`);
-    * `settings`: the values of the settings it takes;
-    * `inputs`: the result digest of every recipe it builds on, or why that one was skipped;
-    * `tools`: the version of every tool it declares;
-    * `facts`: the host facts it declares;
-    * `environ`: the environment variables it declares;
-    * the schema's version.
+    Attributes:
+        recipe: The recipe's name.
+        code: Digest of the recipe's function, its decorator's arguments included, and of all project code it reaches (`Code.digest`).
+        settings: The value of each setting it takes.
+        inputs: The result digest of every recipe it builds on, or why that one was skipped.
+        tools: The version of every tool it declares.
+        facts: The host facts it declares.
+        environ: The environment variables it declares; None for one that is not set.
+        data: The content digest of each data file it declares.
+        schema: The version of the record's form and of the key.
+    """
 
-    Not in it: prose, comments, docstrings, titles, the order of definitions, which file they lie in, the working directory, the user, time and locale.
+    recipe: str
+    code: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    tools: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
+    environ: dict[str, str | None] = field(default_factory=dict)
+    data: dict[str, str] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+
+def key(ingredients: Ingredients) -> str:
+    """The key of a recipe's record: SHA-256 of its ingredients.
 
     Returns:
         64 hexadecimal digits.
     """
-    parts = {
-        "recipe": recipe.name,
-        "code": code,
-        "settings": dict(settings),
-        "inputs": dict(inputs),
-        "tools": dict(tools),
-        "facts": dict(facts),
-        "environ": dict(environ),
-        "schema": SCHEMA,
-    }
+    parts = vars(ingredients)
+    if not ingredients.data:
+        # Most recipes have none; and so records that are older than this ingredient stay good.
+        parts = {name: part for name, part in parts.items() if name != "data"}
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
 
 
@@ -124,6 +126,16 @@ class Code:
             found[place] = (f"{place[1]} {self._text(*place, nodes)}", reached)
             todo.extend(reached)
         return found
+
+    def parts(self, module: str, name: str) -> dict[str, str]:
+        """The first digits of each definition's digest, by its name with its module: for people, who ask what has changed.
+
+        Raises:
+            CatalogError: The source is not there.
+        """
+        found = self.definitions(module, name)
+        # A block of a guide is known by its line, which moves with the prose above it.
+        return {f"{place[0].partition(':')[0]}.{place[1]}": text.rpartition(" ")[2][:16] for place, (text, _) in found.items()}
 
     def files(self) -> set[Path]:
         """The files whose text the digests so far depend on: those read, and the engine's own that reads them."""

@@ -7,12 +7,13 @@ thread over the pipes of its workers; a worker is a process (`kvmdocs.process`),
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from filelock import FileLock
 
 from kvmdocs import graph, host
+from kvmdocs.digest import Ingredients
 from kvmdocs.digest import key as make_key
 from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError
 from kvmdocs.model import Failure, Freshness, Record, Status
@@ -70,12 +71,32 @@ class Outcome:
         ]
 
 
+@dataclass(frozen=True)
+class Standing:
+    """How a recipe stands before a run, as far as can be told.
+
+    Attributes:
+        stale: Whether a run would run it. What builds on a stale recipe counts as stale, although an unchanged result may yet spare it.
+        ingredients: What its key is made of; None where that cannot be told.
+        waits_for: The stale recipes it builds on.
+        cannot: Why it cannot run on this host, or "".
+        lacks: The tools that it wants and that are not there; they can be installed.
+    """
+
+    stale: bool
+    ingredients: Ingredients | None = None
+    waits_for: tuple[str, ...] = ()
+    cannot: str = ""
+    lacks: tuple[str, ...] = ()
+
+
 @dataclass
 class _Running:
     worker: Worker
     lock: FileLock
     cpus: int
     memory: int
+    parts: dict[str, str]
 
 
 class Executor:
@@ -101,7 +122,7 @@ class Executor:
         self._outcome = Outcome()
         self._running: dict[str, _Running] = {}
         self._may_start = False
-        self._keys: dict[str, str] = {}
+        self._known: dict[str, tuple[str, Ingredients]] = {}
 
     def run(self, names: Iterable[str]) -> Outcome:
         """Make sure that the records of these recipes exist.
@@ -139,28 +160,36 @@ class Executor:
     def stale(self, names: Iterable[str]) -> list[str]:
         """The recipes that `run` would run for these names, as far as can be told before it does, each after what it builds on.
 
-        What builds on a stale recipe counts as stale, although an unchanged result may yet spare it. What cannot run on this host
-        for want of a capability does not count; what lacks a package does, since that can be installed.
+        What cannot run on this host for want of a capability does not count; what lacks a package does, since that can be installed.
         """
+        return [name for name, standing in self.standings(names).items() if standing.stale]
+
+    def standings(self, names: Iterable[str]) -> dict[str, Standing]:
+        """How these recipes and all they build on stand, each after what it builds on. Nothing is run."""
         plan = graph.closure(names, lambda name: [item.name for item in self._recipe(name).inputs])
         records: dict[str, Record] = {}
-        found: dict[str, None] = {}  # a list whose search does not grow with it
+        found: dict[str, Standing] = {}
         try:
             for name in graph.in_order(plan):
                 recipe = self._recipe(name)
                 self._outcome.records = records
-                if any(other in found for other in plan[name]):
-                    found[name] = None
-                elif self._blocked(recipe) or self._project.capabilities.missing(recipe.needs):
+                waits_for = tuple(other for other in plan[name] if found[other].stale)
+                if waits_for:
+                    found[name] = Standing(stale=True, waits_for=waits_for)
+                elif cannot := self._blocked(recipe) or self._project.capabilities.missing(recipe.needs):
                     records[name] = replace(self._empty(name, Status.SKIPPED), reason="cannot run here")
-                elif self._project.missing_tools(recipe.tools) or (record := self._project.store.get(self._key(name))) is None:
-                    found[name] = None
+                    found[name] = Standing(stale=False, cannot=cannot)
+                elif lacks := self._project.missing_tools(recipe.tools):
+                    found[name] = Standing(stale=True, lacks=tuple(lacks))
                 else:
-                    records[name] = record
+                    record = None if name in self._fresh else self._project.store.get(self._key(name))
+                    found[name] = Standing(stale=record is None, ingredients=self._ingredients(name))
+                    if record is not None:
+                        records[name] = record
         finally:
             self._outcome = Outcome()
-            self._keys.clear()
-        return list(found)
+            self._known.clear()
+        return found
 
     # -- starting -----------------------------------------------------------------------------------------------
 
@@ -241,12 +270,13 @@ class Executor:
                 lock.release()
                 return True
             self._enough_disk(recipe)
+            parts = self._project.code_parts(recipe.name)
             worker = Worker.start(self._project, recipe, self._key(recipe.name), self._outcome.records, self._host, cpus)
         except BaseException:
             lock.release()
             raise
         self._reporter.started(recipe.name, self._usual(recipe.name))
-        self._running[recipe.name] = _Running(worker, lock, cpus, min(recipe.memory, self._memory))
+        self._running[recipe.name] = _Running(worker, lock, cpus, min(recipe.memory, self._memory), parts)
         return True
 
     def _room(self, recipe: Recipe, cpus: int) -> bool:
@@ -292,6 +322,8 @@ class Executor:
         running = self._running.pop(name)
         try:
             record = running.worker.record()
+            if record.status is Status.PASSED:
+                self._project.store.put_ingredients(record.key, {**vars(self._ingredients(name)), "parts": running.parts})
             self._project.store.put(record)
             self._done(name, record, Freshness.RAN)
         except StoreError:
@@ -348,18 +380,34 @@ class Executor:
 
     def _key(self, name: str) -> str:
         """A recipe's key; its inputs are done."""
-        if name not in self._keys:
-            recipe = self._recipe(name)
-            records = self._outcome.records
-            self._keys[name] = make_key(
-                recipe,
-                code=self._project.code_digest(name),
-                settings=self._project.taken_settings(recipe),
-                inputs={
-                    wanted.name: records[wanted.name].result or str(records[wanted.name].status) for wanted in recipe.inputs
-                },
-                tools=self._project.tool_versions(recipe.tools),
-                facts=host.facts(recipe.facts),
-                environ=self._project.declared_environ(recipe),
-            )
-        return self._keys[name]
+        return self._made(name)[0]
+
+    def _ingredients(self, name: str) -> Ingredients:
+        """What a recipe's key is made of; its inputs are done."""
+        return self._made(name)[1]
+
+    def _made(self, name: str) -> tuple[str, Ingredients]:
+        if name not in self._known:
+            ingredients = self.ingredients(name, self._outcome.records)
+            self._known[name] = make_key(ingredients), ingredients
+        return self._known[name]
+
+    def ingredients(self, name: str, records: Mapping[str, Record]) -> Ingredients:
+        """What a recipe's key is made of.
+
+        Args:
+            name: The recipe.
+            records: Records of what it builds on; an input without one does not count.
+        """
+        recipe = self._recipe(name)
+        known = {wanted.name: records[wanted.name] for wanted in recipe.inputs if wanted.name in records}
+        return Ingredients(
+            recipe=name,
+            code=self._project.code_digest(name),
+            settings=self._project.taken_settings(recipe),
+            inputs={other: record.result or str(record.status) for other, record in known.items()},
+            tools=self._project.tool_versions(recipe.tools),
+            facts=host.facts(recipe.facts),
+            environ=self._project.declared_environ(recipe),
+            data=self._project.data_digests(recipe),
+        )

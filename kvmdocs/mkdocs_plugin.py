@@ -20,10 +20,10 @@ from mkdocs.plugins import BasePlugin, get_plugin_logger
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
-from kvmdocs import report
+from kvmdocs import modes, report
 from kvmdocs.errors import KvmdocsError
 from kvmdocs.executor import Executor, Outcome, Reporter
-from kvmdocs.model import Record
+from kvmdocs.model import Mode, Record
 from kvmdocs.present import Publisher, earlier
 from kvmdocs.project import Project
 from kvmdocs.recipe import presenting
@@ -48,6 +48,8 @@ class KvmdocsConfig(Config):  # type: ignore[no-untyped-call]  # MkDocs leaves t
 
     enabled = config_options.Type(bool, default=True)
     """Whether the plugin does anything; without it, blocks still run one by one."""
+    mode = config_options.Choice(("", *Mode), default="")
+    """What is done about stale recipes (`kvmdocs.modes`); what the settings say if empty. ``KVMDOCS_MODE`` wins."""
 
 
 class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]  # the same
@@ -87,7 +89,9 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             _forget_modules(root)
         try:
             project = Project(
-                root, guides=[Path(page.abs_src_path) for page in files.documentation_pages() if page.abs_src_path]
+                root,
+                guides=[Path(page.abs_src_path) for page in files.documentation_pages() if page.abs_src_path],
+                mode=self.config.mode,
             )
             outcome = self._run(project)
         except KvmdocsError as error:
@@ -105,7 +109,12 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             raise PluginError("\n\n".join(problem.report() for problem in catalog.problems))
         before = earlier.get()
         # The command around this build has told what runs and what does not; once is enough.
-        outcome = Executor(project, report.Lines() if before is None else Reporter()).run(catalog.asked())
+        if before is None:
+            outcome = modes.run(project, report.Lines(), catalog.asked())
+        elif project.mode is Mode.RECORDED:
+            outcome = modes.recorded(project, catalog.asked())
+        else:
+            outcome = Executor(project, Reporter()).run(catalog.asked())
         if before is not None:
             outcome.freshness.update({name: before.freshness[name] for name in outcome.records if name in before.freshness})
         told = report.describe_failures(outcome, catalog, project.store)
@@ -123,6 +132,8 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             for step in record.steps:
                 if step.output.log:
                     path = project.store.logs(record.key) / step.output.log
+                    if not path.is_file():
+                        continue  # the record may be older than what the store still holds
                     file = File.generated(config, f"{LOGS}/{name}/{step.output.log}", abs_src_path=str(path))
                     files.append(file)
                     self._logs[name, step.output.log] = file

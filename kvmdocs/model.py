@@ -42,6 +42,17 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
+class Mode(StrEnum):
+    """What is done about stale recipes; see `kvmdocs.modes`."""
+
+    LIVE = "live"
+    """They are run."""
+    FRESH = "fresh"
+    """Everything is run, stale or not."""
+    RECORDED = "recorded"
+    """Nothing is run; the newest of the store's record and the approved one is taken, stale or not."""
+
+
 class Freshness(StrEnum):
     """Where a record came from."""
 
@@ -49,6 +60,8 @@ class Freshness(StrEnum):
     """This build ran the recipe."""
     CACHED = "cached"
     """The store had it."""
+    RECORDED = "recorded"
+    """It was made at another time or place, and this build ran nothing to see whether it still holds."""
     NONE = "none"
     """There is none: the recipe was skipped or did not get to run."""
 

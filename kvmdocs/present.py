@@ -12,13 +12,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kvmdocs import report, values
+from kvmdocs import modes, report, values
 from kvmdocs.errors import Evidence, GuideError, KvmdocsError, Place, RecipeFailed
-from kvmdocs.executor import Executor, Outcome
+from kvmdocs.executor import Outcome
 from kvmdocs.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe, ShowOptions
-from kvmdocs.render import Language, linked, stamp
+from kvmdocs.render import Language, linked, skipped, stamp
 from kvmdocs.rendered import cached_transcript
 
 LANGUAGE = "KVMDOCS_LANGUAGE"
@@ -71,9 +71,15 @@ class Publisher:
             raise
 
     def render(self, record: Record, options: ShowOptions) -> str:
-        """The HTML of a record that passed or was skipped."""
-        self._check_section(record, options)
+        """The HTML of a record that passed or was skipped; for a skipped one the approved record is shown as well, if there is one."""
         fresh = self.outcome.freshness.get(record.recipe, Freshness.CACHED)
+        if record.status is Status.SKIPPED and (approved := self.project.approved.get(record.recipe)):
+            told = skipped(record, ShowOptions(), self.language, freshness=fresh, instead=True)
+            return told + self._passed(approved, options, Freshness.RECORDED)
+        return self._passed(record, options, fresh)
+
+    def _passed(self, record: Record, options: ShowOptions, fresh: Freshness) -> str:
+        self._check_section(record, options)
         if options.render is not None and record.status is Status.PASSED:
             shown = options.render(values.decode(record.value, self.project.store.work))
             shown = linked(shown, self._places(record), self.project.templates.url, self.language)
@@ -105,7 +111,7 @@ class Publisher:
 
     def _ensure(self, name: str) -> Record:
         if name not in self.outcome.records:
-            made = Executor(self.project, report.Lines()).run([name])
+            made = modes.run(self.project, report.Lines(), [name])
             self.outcome.records.update(made.records)
             self.outcome.freshness.update(made.freshness)
         return self.outcome.records[name]

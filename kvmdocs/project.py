@@ -14,15 +14,18 @@ from typing import Any
 
 import platformdirs
 
+from kvmdocs.approved import Approved, private
 from kvmdocs.catalog import Catalog
-from kvmdocs.errors import CatalogError, StoreError
+from kvmdocs.errors import CatalogError, Evidence, SettingError, StoreError
 from kvmdocs.host import Capabilities, Tried
 from kvmdocs.links import Templates
+from kvmdocs.model import Mode
 from kvmdocs.packages import detect_manager, typed
 from kvmdocs.recipe import Recipe
-from kvmdocs.settings import Settings, find_root
+from kvmdocs.settings import Settings, find_root, variable
 from kvmdocs.store import Store, write_whole
 from kvmdocs.tools import Tools
+from kvmdocs.values import content_digest
 
 PASSED_ON = (
     "PATH",
@@ -63,10 +66,12 @@ class Project:
     Args:
         root: The project's folder; found from the working directory if not given.
         guides: The guides to read; all if not given.
+        mode: What to do about stale recipes, unless the environment says so; what the settings say if "".
     """
 
-    def __init__(self, root: Path | None = None, guides: Iterable[Path] | None = None) -> None:
+    def __init__(self, root: Path | None = None, guides: Iterable[Path] | None = None, mode: str = "") -> None:
         self.settings = Settings.load(find_root() if root is None else root.resolve())
+        self._mode = mode if mode and variable("mode") not in os.environ else self.settings["mode"]
         self.templates = Templates.load(self.settings)
         self._guides = None if guides is None else list(guides)
 
@@ -85,6 +90,28 @@ class Project:
         """The store: where the setting ``store.path`` says, else in the user's cache folder."""
         path = self.settings["store.path"] or platformdirs.user_cache_dir("kvmdocs")
         return Store((self.root / Path(path).expanduser()).resolve())
+
+    @property
+    def mode(self) -> Mode:
+        """What is done about stale recipes.
+
+        Raises:
+            SettingError: The setting names no mode.
+        """
+        try:
+            return Mode(self._mode)
+        except ValueError:
+            advice = f"set KVMDOCS_MODE or `mode` to one of {', '.join(Mode)}"
+            raise SettingError(f"there is no mode {self._mode!r}", Evidence(advice=advice)) from None
+
+    @cached_property
+    def approved(self) -> Approved:
+        """The approved records."""
+        return Approved(self.settings)
+
+    def hidden(self) -> dict[str, str]:
+        """What of this host must not be in an approved record, and what stands there instead."""
+        return private(self.settings, [self.store.path])
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -127,6 +154,26 @@ class Project:
         with contextlib.suppress(StoreError):
             write_whole(path, json.dumps(data, indent=1).encode())
         return digests
+
+    def code_parts(self, name: str) -> dict[str, str]:
+        """Digest of each definition that a recipe's code reaches, by the definition's name: what `kvmdocs why` compares."""
+        entry = self.catalog.get(name)
+        return self.catalog.code.parts(entry.module, name)
+
+    def data_digests(self, recipe: Recipe) -> dict[str, str]:
+        """Content digest of each file or folder that a recipe declares as its data.
+
+        Raises:
+            CatalogError: One is not there.
+        """
+        folder = Path(recipe.function.__code__.co_filename).parent
+        missing = [name for name in recipe.data if not (folder / name).exists()]
+        if missing:
+            place = self.catalog.get(recipe.name).place
+            message = f"recipe {recipe.name} declares data that is not there: {', '.join(missing)}"
+            advice = f"paths are relative to {self.catalog.shown(folder)}"
+            raise CatalogError(message, Evidence(recipe=recipe.name, place=place, advice=advice))
+        return {name: content_digest(folder / name) for name in recipe.data}
 
     def taken_settings(self, recipe: Recipe) -> dict[str, Any]:
         """The value of each setting a recipe takes, by the setting's name."""

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from kvmdocs.model import Mode
 from kvmdocs.settings import FILE
 
 if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
 
     from kvmdocs.catalog import Entry
+    from kvmdocs.drift import Drift
     from kvmdocs.errors import KvmdocsError
     from kvmdocs.executor import Outcome
     from kvmdocs.guides import Block
@@ -56,15 +59,15 @@ class Unit:
 
     def run(self) -> None:
         """Run all that the selected items need. What keeps all of it from running is told by each of them."""
-        from kvmdocs import report
+        from kvmdocs import modes, report
         from kvmdocs.cli import wants_all
         from kvmdocs.errors import Interrupted, KvmdocsError
-        from kvmdocs.executor import Executor, Outcome
+        from kvmdocs.executor import Outcome
 
         names = [name for name in dict.fromkeys(self.wanted) if name in self.project.catalog.entries]
         sound = [name for name in names if self._is_sound(name)]
         try:
-            self._outcome = Executor(self.project, report.Lines(sys.__stderr__), require=wants_all()).run(sound)
+            self._outcome = modes.run(self.project, report.Lines(sys.__stderr__), sound, require=wants_all())
         except Interrupted as error:
             raise KeyboardInterrupt from error
         except KvmdocsError as error:
@@ -113,6 +116,14 @@ class RecipeDidFail(Exception):
         self.record = record
 
 
+class RecordDrifted(Exception):
+    """A record differs from the approved one in what its recipe calls stable."""
+
+    def __init__(self, drift: Drift) -> None:
+        super().__init__(drift.recipe)
+        self.drift = drift
+
+
 _units = pytest.StashKey[dict[Path, Unit]]()
 
 
@@ -128,7 +139,7 @@ def unit_of(config: pytest.Config, path: Path) -> Unit | None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers that items carry."""
+    """Register the markers that items carry, and see to the mode that was asked for."""
     for name, meaning in {
         "kvm": "needs a usable /dev/kvm",
         "slow": "a recipe that takes over a minute the first time",
@@ -136,6 +147,23 @@ def pytest_configure(config: pytest.Config) -> None:
         "root": "needs root's rights",
     }.items():
         config.addinivalue_line("markers", f"{name}: {meaning}")
+    mode = config.getoption("kvmdocs_mode")
+    if mode:
+        from kvmdocs.modes import in_mode
+
+        around = ExitStack()
+        around.enter_context(in_mode(mode))
+        config.add_cleanup(around.close)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the plugin's option."""
+    parser.getgroup("kvmdocs").addoption(
+        "--kvmdocs-mode",
+        choices=[str(mode) for mode in Mode],
+        default="",
+        help="What is done about stale recipes: run them (live), run everything (fresh), run nothing (recorded).",
+    )
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
@@ -232,13 +260,16 @@ class _Item(pytest.Item):
         if isinstance(error, RecipeDidFail):
             project = self.unit.project
             return report.describe_failure(error.record, project.catalog.askers(error.record.recipe), project.store)
+        if isinstance(error, RecordDrifted):
+            accept = f"kvmdocs approve {error.drift.recipe}"
+            return "\n".join([*error.drift.lines(), f"  next     mend the recipe, or accept what it gives now: {accept}"])
         if isinstance(error, KvmdocsError):
             return error.report()
         return super().repr_failure(excinfo, style)
 
 
 class RecipeItem(_Item):
-    """A recipe passes if it has a record that passed."""
+    """A recipe passes if it has a record that passed, and that has not drifted in what the recipe calls stable."""
 
     def __init__(self, *, entry: Entry, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -252,7 +283,12 @@ class RecipeItem(_Item):
 
     def runtest(self) -> None:
         """Look at its record."""
-        self.unit.record(self._entry.recipe.name)
+        from kvmdocs.approving import drift_of
+
+        record = self.unit.record(self._entry.recipe.name)
+        stable = self._entry.recipe.stable
+        if stable and (drift := drift_of(self.unit.project, record, stable)):
+            raise RecordDrifted(drift)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """File, line counted from 0, and name."""

@@ -81,6 +81,8 @@ class Recipe:
         timeout: Seconds after which it is ended.
         resources: Named things only one recipe at a time may use.
         expects: How long it takes on a small machine, in seconds, for the announcement before the first run.
+        data: Files and folders it reads, relative to the file it is written in; their content is in its key.
+        stable: What of its record must not drift from the approved one: names of sections, True for all of it, False for nothing.
     """
 
     function: Callable[..., Any]
@@ -97,6 +99,8 @@ class Recipe:
     timeout: float = 300.0
     resources: tuple[str, ...] = ()
     expects: float = 2.0
+    data: tuple[str, ...] = ()
+    stable: bool | tuple[str, ...] = False
 
     @property
     def title(self) -> str:
@@ -187,6 +191,8 @@ def recipe(
     timeout: float | str = "5m",
     resources: tuple[str, ...] = (),
     expects: float | str = "2s",
+    data: tuple[str, ...] = (),
+    stable: bool | tuple[str, ...] = False,
 ) -> Callable[[Callable[..., Any]], Recipe]:
     """Make a function a recipe.
 
@@ -201,11 +207,13 @@ def recipe(
         timeout: Its time limit, such as ``"30m"``.
         resources: Named things that only one recipe at a time may use.
         expects: How long it usually takes, for the announcement before the first run.
+        data: Files and folders it reads (``Path(__file__).with_name("boot.S")``), relative to the file it is written in.
+        stable: Names of its sections in which a test fails when they drift from the approved record; True for all of it.
 
     Raises:
         CatalogError: The signature or an argument is not of the form above.
     """
-    declared: list[Any] = [tools, needs, facts, environ, resources]
+    declared: list[Any] = [tools, needs, facts, environ, resources, data, stable]
     for argument in declared:
         if isinstance(argument, str):
             raise CatalogError(f"{argument!r} is one text where several are meant; write ({argument!r},)")
@@ -229,6 +237,8 @@ def recipe(
             timeout=parse_time(timeout),
             resources=tuple(resources),
             expects=parse_time(expects),
+            data=tuple(data),
+            stable=stable if isinstance(stable, bool) else tuple(stable),
         )
 
     return make

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,8 +41,11 @@ def cached_transcript(
     if record.status is not Status.PASSED:
         return transcript(record, options, language, freshness=freshness, logs=logs, sources=sources)
     links = [logs(step.output.log) for step in record.steps if step.output.log]
+    # How old it is stands on the page, in days.
+    today = f"{datetime.now(UTC):%F}" if freshness is Freshness.RECORDED else ""
     places = [sources(place) for place in record.places]
-    parts = [renderer(), record.key, record.started, repr(options), language, freshness, repr(links), repr(places)]
+    what = [record.recipe, record.key, record.started, repr(options), language, freshness]
+    parts = [renderer(), today, *what, repr(links), repr(places)]
     name = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     path = store.root / "rendered" / f"{name}.html"
     with contextlib.suppress(OSError, UnicodeDecodeError):

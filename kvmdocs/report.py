@@ -160,6 +160,9 @@ def summary(outcome: Outcome) -> list[str]:
     skipped = outcome.names(status=Status.SKIPPED)
     failed = outcome.names(status=Status.FAILED)
     counts = [f"{len(ran)} ran", f"{len(cached)} unchanged", f"{len(skipped)} skipped", f"{len(failed)} failed"]
+    if recorded := outcome.names(freshness=Freshness.RECORDED):
+        # Nothing was run, so there is nothing else to count.
+        counts = [f"{len(recorded)} from records, nothing was run", f"{len(skipped)} without a record"]
     lines = [f"recipes: {', '.join(counts)}"]
     lines += [f"  skipped {name}: {outcome.records[name].reason}" for name in skipped]
     return lines

@@ -19,6 +19,7 @@ from kvmdocs.errors import Evidence, Place, SettingError
 FILE = "kvmdocs.toml"
 
 DEFAULTS: dict[str, Any] = {
+    "mode": "live",
     "project.recipes": "recipes",
     "project.docs": ["docs"],
     "project.configs": ["mkdocs.yml"],
@@ -36,7 +37,7 @@ DEFAULTS: dict[str, Any] = {
 }
 """The engine's own settings.
 
-``project.*`` say where recipes (a package's name), guides (folders), site configurations, the table of host packages and the page
+``mode`` says what a build does about stale recipes (`kvmdocs.modes`); ``project.*`` say where recipes (a package's name), guides (folders), site configurations, the table of host packages and the page
 above all languages lie; ``store.path`` where the store is
 (empty: the user's cache folder); ``limits.cpus`` and ``limits.memory`` (bytes) bound what runs at once (0: all
 there is); ``limits.overcommit`` is how many times over the processors may be promised to recipes that use all of them,

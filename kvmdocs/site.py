@@ -12,10 +12,10 @@ from typing import NoReturn
 
 import click
 
-from kvmdocs import report
+from kvmdocs import modes, report
 from kvmdocs.errors import Evidence, GuideError, HostLacks, RecipeFailed
-from kvmdocs.executor import Executor, Outcome
-from kvmdocs.model import Status
+from kvmdocs.executor import Outcome
+from kvmdocs.model import Mode, Status
 from kvmdocs.packages import confirm, detect_manager, install, obstacle, typed
 from kvmdocs.present import earlier
 from kvmdocs.project import Project
@@ -47,15 +47,7 @@ class Site:
         """
         began = time.monotonic()
         self._check_guides()
-        executor = Executor(self._project, report.Lines(), require=self._require)
-        wanted = self._project.catalog.asked()
-        stale = executor.stale(wanted)
-        if stale:
-            self._announce(stale)
-            tools = {tool for name in stale for tool in self._project.catalog.get(name).recipe.tools}
-            if self._install:
-                install_missing(self._project, tuple(sorted(tools)), require=self._require)
-        outcome = executor.run(wanted)
+        outcome = self._records()
         self._check_outcome(outcome)
         pages = self._build_pages(outcome)
         for line in report.summary(outcome):
@@ -63,6 +55,20 @@ class Site:
         click.echo(f"took {report.duration(time.monotonic() - began)}")
         for page in pages:
             click.echo(f"open {page}")
+
+    def _records(self) -> Outcome:
+        """The records of all that the guides ask for, made or found as the project's mode wants."""
+        wanted = self._project.catalog.asked()
+        if self._project.mode is Mode.RECORDED:
+            return modes.recorded(self._project, wanted)
+        executor = modes.executor(self._project, report.Lines(), wanted, require=self._require)
+        stale = executor.stale(wanted)
+        if stale:
+            self._announce(stale)
+            tools = {tool for name in stale for tool in self._project.catalog.get(name).recipe.tools}
+            if self._install:
+                install_missing(self._project, tuple(sorted(tools)), require=self._require)
+        return executor.run(wanted)
 
     def _check_guides(self) -> None:
         problems = self._project.catalog.problems

@@ -68,11 +68,23 @@ def canonical(node: Any) -> Any:
         return repr(node)
     fields = []
     for name, value in ast.iter_fields(node):
-        kept = _without_docstring(value) if name == "body" and isinstance(value, list) else value
+        kept = value
+        if name == "body" and isinstance(value, list):
+            kept = _without_docstring(value)
+        elif name == "decorator_list":
+            kept = [_without_judgement(decorator) for decorator in value]
         if kept is None or kept == [] or name in {"type_comment", "kind", "ctx"}:
             continue
         fields.append([name, canonical(kept)])
     return [type(node).__name__, *fields]
+
+
+def _without_judgement(decorator: ast.expr) -> ast.expr:
+    """`@recipe(…)` without ``stable``: how a record is judged afterwards cannot change it."""
+    if not isinstance(decorator, ast.Call) or getattr(decorator.func, "id", getattr(decorator.func, "attr", "")) != "recipe":
+        return decorator
+    keywords = [keyword for keyword in decorator.keywords if keyword.arg != "stable"]
+    return ast.Call(func=decorator.func, args=decorator.args, keywords=keywords)
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:

@@ -8,6 +8,7 @@
         work/<recipe>-<key>/    a recipe's workspace, and so its artefacts; of use only when its record is there
         failures/<recipe>.json  the last failed record of a recipe
         latest/<recipe>         the key of the last record that passed
+        keys/<key>.json         what the key of a passed record was made of
         locks/<key>.lock        held while a recipe runs, so that two builds never run the same one twice
         runs/<id>/              a run under way: who owns it, what its worker was told and said
         home/                   the HOME that recipes see
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import sys
@@ -73,6 +75,13 @@ class Store:
         """The last failed record of a recipe."""
         return self._read(self.root / "failures" / f"{recipe}.json")
 
+    def ingredients(self, key: str) -> Any:
+        """What was kept beside the record of a key by `put_ingredients`; None when nothing was, or it is damaged."""
+        try:
+            return json.loads((self.root / "keys" / f"{key}.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+
     def _read(self, path: Path) -> Record | None:
         """A record from a file; None when the file is missing or not what was written."""
         try:
@@ -106,6 +115,14 @@ class Store:
         elif record.status is Status.FAILED:
             self._write(self.root / "failures" / f"{record.recipe}.json", sealed(record))
 
+    def put_ingredients(self, key: str, data: Any) -> None:
+        """Keep what a key was made of, in JSON form.
+
+        Raises:
+            StoreError: It cannot be written.
+        """
+        self._write(self.root / "keys" / f"{key}.json", json.dumps(data, indent=1, sort_keys=True).encode())
+
     def _write(self, path: Path, data: bytes) -> None:
         write_whole(path, data)
 
@@ -121,7 +138,7 @@ class Store:
         try:
             for folder in (workspace, self.logs(key)):
                 if folder.exists():
-                    _remove(folder)
+                    remove(folder)
                 folder.mkdir(parents=True)
             self.home.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -226,7 +243,7 @@ def _adapter() -> Any:
     return TypeAdapter(Record)
 
 
-def _remove(folder: Path) -> None:
+def remove(folder: Path) -> None:
     """Remove a tree, read-only folders in it included (source packages and build systems leave some)."""
 
     def again(function: Any, path: str, _: Any) -> None:

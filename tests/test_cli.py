@@ -276,3 +276,33 @@ def test_imports_stay_light(code, heavy):
         check=True,
     )
     assert heavy & set(done.stdout.partition("MODULES")[2].split()) == set()
+
+
+def test_why_says_what_made_a_recipe_stale(kvmdocs, project, monkeypatch):
+    assert "never ran here" in kvmdocs("why", "failing").stdout
+    kvmdocs("run", "fine")
+    assert kvmdocs("why", "fine").stdout.startswith("fine: current")
+    project.recipes(RECIPES.replace("echo fine words", "echo finer words"))
+    told = kvmdocs("why", "fine").stdout
+    assert "fine: stale" in told
+    assert "  its own code changed" in told
+    data = json.loads(kvmdocs("why", "fine", "--json").stdout)
+    assert data["schema"] == 1
+    assert data["recipes"][0]["reasons"] == ["its own code changed"]
+    assert kvmdocs("why").exit_code == 2
+    assert "lacks no-such-tool" in kvmdocs("why", "wanting").stdout
+
+
+def test_the_status_of_all_that_guides_show(kvmdocs, project):
+    project.block("page.md", f"from {project.module} import failing, wanting\nfailing.show()\nwanting.show()")
+    kvmdocs("run", "failing", "fine")
+    kvmdocs("approve", "fine")
+    lines = {line.split()[0]: " ".join(line.split()[1:]) for line in kvmdocs("status").stdout.splitlines()}
+    assert set(lines) == {"fine", "failing", "wanting"}
+    assert lines["fine"].startswith("current 20")
+    assert "approved 20" in lines["fine"]
+    assert lines["failing"].startswith("failed")
+    assert lines["wanting"].startswith("stale - this host lacks no-such-tool")
+    data = json.loads(kvmdocs("status", "fine", "--json").stdout)
+    assert data["schema"] == 1
+    assert (data["recipes"][0]["state"], data["recipes"][0]["drift"]) == ("current", "")

@@ -7,10 +7,9 @@ import textwrap
 
 import pytest
 
-from kvmdocs import digest
-from kvmdocs.digest import Code, key
+from kvmdocs.digest import Code, Ingredients, key
 from kvmdocs.errors import CatalogError
-from kvmdocs.recipe import Recipe, recipe
+from kvmdocs.model import SCHEMA
 
 # A recipe that reaches code in every way there is; each test edits one place of it.
 TREE = {
@@ -193,6 +192,7 @@ def test_code_that_a_recipe_reaches_counts(tree, edit):
         pytest.param(("all.py", "return 1\n", "return 5\n"), id="a function named like a parameter"),
         pytest.param(("all.py", "return 2\n", "return 3\n"), id="a function it does not reach"),
         pytest.param(("all.py", "unused = 1", "unused = 2"), id="a constant it does not reach"),
+        pytest.param(("all.py", 'timeout="1m"', 'timeout="1m", stable=True'), id="what of it is judged"),
     ],
 )
 def test_what_cannot_change_a_record_does_not_count(tree, edit):
@@ -271,13 +271,8 @@ PARTS = {
 }
 
 
-@recipe()
-def sample(sh, first):
-    pass
-
-
-def made(which: Recipe = sample, **changed) -> str:
-    return key(which, **{**PARTS, **changed})
+def made(name: str = "sample", **changed) -> str:
+    return key(Ingredients(name, **{**PARTS, **changed}))
 
 
 def test_the_key_is_what_it_was():
@@ -298,6 +293,8 @@ def test_the_key_is_what_it_was():
         {"facts": {"machine": "aarch64"}},
         {"environ": {"CFLAGS": "-O3", "UNSET": None}},
         {"environ": {"CFLAGS": "-O2", "UNSET": ""}},
+        {"data": {"boot.S": "d1"}},
+        {"schema": SCHEMA + 1},
     ],
 )
 def test_each_part_alone_changes_the_key(changed):
@@ -309,19 +306,9 @@ def test_the_order_of_what_is_given_does_not_count():
     assert made(**turned) == made()
 
 
-def test_the_schema_counts(monkeypatch):
-    before = made()
-    monkeypatch.setattr(digest, "SCHEMA", digest.SCHEMA + 1)
-    assert made() != before
-
-
 def test_the_name_counts_and_the_working_directory_does_not(tmp_path, monkeypatch):
-    @recipe()
-    def other(sh, first):
-        pass
-
     before = made()
-    assert made(other) != before
+    assert made("other") != before
     monkeypatch.chdir(tmp_path)
     assert made() == before
 

@@ -75,7 +75,9 @@ def transcript(
     return _frame(record, body, options, language, freshness, copied(shown) if len(runs(shown)) > 1 else "")
 
 
-def skipped(record: Record, options: ShowOptions, language: Language, *, freshness: Freshness, advice: str = "") -> str:
+def skipped(
+    record: Record, options: ShowOptions, language: Language, *, freshness: Freshness, advice: str = "", instead: bool = False
+) -> str:
     """A recipe that this host cannot run: its name, the reason, and what would make it run.
 
     Args:
@@ -84,6 +86,7 @@ def skipped(record: Record, options: ShowOptions, language: Language, *, freshne
         language: The language of the renderer's own words.
         freshness: Whether the record was made by this build.
         advice: What would make it run; the record's own advice if not given.
+        instead: Whether the approved record follows.
     """
     say = words(language)
     advice = advice or (record.failure.advice if record.failure else "")
@@ -91,6 +94,8 @@ def skipped(record: Record, options: ShowOptions, language: Language, *, freshne
     rows.append(f'<p class="tr-reason" lang="en">{prose(record.reason)}</p>')
     if advice:
         rows.append(f'<p><b>{escape(say.to_run_it)}:</b> <span lang="en">{prose(advice)}</span></p>')
+    if instead:
+        rows.append(f"<p>{escape(say.instead)}</p>")
     return _frame(record, f'<div class="tr-box tr-skipped">{"".join(rows)}</div>', options, language, freshness)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from kvmdocs.model import Freshness, Record, Status
 from kvmdocs.render.text import attribute, escape
-from kvmdocs.render.words import Language, Words, date, duration, size, words
+from kvmdocs.render.words import Language, Words, age, date, duration, size, words
 
 SHOWN_KEY = 12
 """Digits of the key that a reader sees; enough to tell records apart."""
@@ -41,6 +43,8 @@ def _state(record: Record, freshness: Freshness, say: Words) -> str:
         kind, text = "failed", say.failed
     elif record.status is Status.SKIPPED or freshness is Freshness.NONE:
         kind, text = "skipped", say.skipped
+    elif freshness is Freshness.RECORDED:
+        kind, text = "recorded", age(record.started, say, datetime.now(UTC))
     else:
         kind, text = ("ran", say.ran) if freshness is Freshness.RAN else ("cached", say.cached)
     return f'<b class="tr-state tr-{kind}">{escape(text)}</b>'
@@ -64,7 +68,8 @@ def _facts(record: Record, say: Words) -> list[tuple[str, str]]:
         facts.append((say.tools, _pairs({name: _brief(version) for name, version in record.tools.items()}, " ")))
     if record.settings:
         facts.append((say.settings, _pairs({name: str(value) for name, value in record.settings.items()}, " = ")))
-    facts.append((say.key, f"<code>{escape(record.key[:SHOWN_KEY])}</code>"))
+    if record.key:  # an approved record has none
+        facts.append((say.key, f"<code>{escape(record.key[:SHOWN_KEY])}</code>"))
     facts.append((say.repeat, f"<code>kvmdocs run {escape(record.recipe)}</code>"))
     return facts
 

@@ -119,6 +119,8 @@ def _typed(step: Step, where: Where) -> str:
 def _file(name: str, text: str) -> str:
     """The commands that write a file, its folder included."""
     folder = name.rpartition("/")[0]
+    if folder and re.search(r"[\"']", name):  # a quoted name cannot be cut
+        folder = f'"$(dirname {name})"'
     make = f"mkdir -p {folder} && " if folder and not folder.endswith("~") else ""
     if text and not text.endswith("\n"):  # a here-document always ends in a newline
         return f"{make}printf %s {shlex.quote(text)} > {name}"

@@ -47,11 +47,15 @@ class Words:
     patched: str
     ran: str
     cached: str
+    recorded_today: str
+    recorded_yesterday: str
+    recorded_before: str
     skipped: str
     failed: str
     skipped_title: str
     failed_title: str
     to_run_it: str
+    instead: str
     next: str
     at: str
     step: str
@@ -101,11 +105,15 @@ _EN = Words(
     patched="The distribution's patches move lines of this file: upstream's may have this one elsewhere",
     ran="ran for this build",
     cached="cached",
+    recorded_today="recorded today",
+    recorded_yesterday="recorded yesterday",
+    recorded_before="recorded {days} days ago",
     skipped="skipped",
     failed="failed",
     skipped_title="Not run on this host",
     failed_title="This recipe failed",
     to_run_it="To run it",
+    instead="Below is the approved record, from the host its stamp names.",
     next="Next",
     at="Where",
     step="Step",
@@ -155,11 +163,15 @@ _ZH = Words(
     patched="发行版的补丁移动了此文件中的行：上游的这一行可能在别处",
     ran="本次构建时运行",
     cached="取自缓存",
+    recorded_today="今天的记录",
+    recorded_yesterday="昨天的记录",
+    recorded_before="{days} 天前的记录",
     skipped="已跳过",
     failed="失败",
     skipped_title="没有在这台宿主机上运行",
     failed_title="此配方运行失败",
     to_run_it="如何让它运行",
+    instead="下面是经过核准的记录，来自其标注中所写的宿主机。",
     next="下一步",
     at="位置",
     step="步骤",
@@ -211,6 +223,24 @@ def date(started: str, say: Words) -> str:
         year=moment.year,
         time=f"{moment:%H:%M}",
     )
+
+
+def age(started: str, say: Words, now: datetime) -> str:
+    """How old a record is, in days of UTC.
+
+    Args:
+        started: When it was made, in ISO 8601.
+        say: The words.
+        now: The moment to count from, with its offset.
+    """
+    try:
+        moment = datetime.fromisoformat(started)
+    except ValueError:
+        return say.recorded_before.format(days="?")
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    # Clocks of two hosts may differ; nothing is younger than today.
+    days = max((now.astimezone(UTC).date() - moment.date()).days, 0)
+    return (say.recorded_today, say.recorded_yesterday, say.recorded_before)[min(days, 2)].format(days=days)
 
 
 def duration(seconds: float, say: Words) -> str:

@@ -98,3 +98,8 @@ def test_what_is_copied_feeds_the_command(tmp_path: Path, command: str, text: st
 def test_a_file_that_is_a_program_is_made_one():
     (line,) = typed(Step(Where.FILE, "init", stdin="#!/bin/sh\n", mode="755"))
     assert line.endswith("EOF\nchmod 755 init")
+
+
+def test_a_file_with_a_quoted_name_in_a_folder_is_written_with_that_folder() -> None:
+    (text,) = typed(Step(Where.FILE, '"it\'s here/a file"', stdin="text\n"))
+    assert text.startswith('mkdir -p "$(dirname "it\'s here/a file")" && cat > "it\'s here/a file" <<')

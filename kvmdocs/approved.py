@@ -1,0 +1,281 @@
+"""Approved records: what a recipe gave once and somebody has looked at, kept in git for readers and machines that cannot run it.
+
+One file a recipe, in the folder ``approved`` of the package of recipes. It is JSON in which every line of output is a line of the file, so that a change
+reads well in a diff, and it holds nothing that means something on one host only: no key, no log, no digits of a
+workspace, no time of a single step, no address or path of whoever built it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from kvmdocs.errors import CatalogError, Evidence, Place
+from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, Where
+from kvmdocs.names import KEY_LENGTH
+from kvmdocs.settings import Settings, variable
+from kvmdocs.store import write_whole
+
+FOLDER = "approved"
+FORM = 1
+"""Version of the files' form."""
+HEAD, TAIL = 160, 80
+"""Lines kept of a step's output, from its beginning and from its end, when it has more than both."""
+WORTH_SAYING = 5.0
+"""Seconds from which a step's time is kept: shorter ones are not shown, and would change with every approval."""
+
+_RUN = re.compile(rf"\b(\w+)-[0-9a-f]{{{KEY_LENGTH}}}(?![0-9a-f])")
+_SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|AUTH", re.IGNORECASE)
+
+
+class Approved:
+    """The approved records of a project.
+
+    Args:
+        settings: The project's settings.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._root = settings.root
+        self.folder: Path = settings.root / settings["project.recipes"].replace(".", "/") / FOLDER
+
+    def path(self, recipe: str) -> Path:
+        """The file of a recipe."""
+        return self.folder / f"{recipe}.json"
+
+    def names(self) -> list[str]:
+        """The recipes that have one, sorted."""
+        return sorted(path.stem for path in self.folder.glob("*.json"))
+
+    def get(self, recipe: str) -> Record | None:
+        """The approved record of a recipe; None when it has none.
+
+        Raises:
+            CatalogError: The file is not one.
+        """
+        path = self.path(recipe)
+        try:
+            return read(json.loads(path.read_text("utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            place = Place(str(path.relative_to(self._root)))
+            raise CatalogError(
+                f"the approved record {place} cannot be read: {type(error).__name__}: {error}",
+                Evidence(recipe=recipe, place=place, advice=f"restore it with git, or `kvmdocs approve {recipe}`"),
+            ) from error
+
+    def put(self, record: Record) -> Path:
+        """Write a record as its recipe's approved one.
+
+        Args:
+            record: A record that passed, without what is this host's alone (`anywhere`); `brief` makes it small.
+
+        Returns:
+            The file.
+        """
+        data = json.dumps(written(record), indent=1, ensure_ascii=False)
+        write_whole(self.path(record.recipe), data.encode("utf-8", "backslashreplace") + b"\n")
+        # What is made by way of a temporary file is its owner's alone; this one is for git.
+        self.path(record.recipe).chmod(0o644)
+        return self.path(record.recipe)
+
+
+def anywhere(record: Record, hidden: Mapping[str, str]) -> Record:
+    """The record as it may be kept in git: with nothing in it that means something on one host only.
+
+    Args:
+        record: A record that passed.
+        hidden: What must not be in it, and what stands there instead (`private`).
+    """
+
+    def clean(data: Any) -> Any:
+        if isinstance(data, dict):
+            return {name: clean(item) for name, item in data.items()}
+        if isinstance(data, list):
+            return [clean(item) for item in data]
+        if isinstance(data, str):
+            for text in sorted(hidden, key=len, reverse=True):
+                data = data.replace(text, hidden[text])
+        return data
+
+    return read(clean(written(record)))
+
+
+def brief(record: Record) -> Record:
+    """The record with only the beginning and the end of long outputs."""
+    return replace(record, steps=tuple(replace(step, output=_brief(step.output)) for step in record.steps))
+
+
+def _brief(output: Output) -> Output:
+    head = output.head.splitlines(keepends=True)
+    tail = output.tail.splitlines(keepends=True)
+    if len(head) + len(tail) <= HEAD + TAIL:
+        return output
+    if output.omitted_bytes:
+        kept, dropped, end, early = head[:HEAD], head[HEAD:], tail[-TAIL:], tail[:-TAIL]
+        dropped = [*dropped, *early]
+    else:
+        kept, dropped, end = head[:HEAD], head[HEAD:-TAIL], head[-TAIL:]
+    return replace(
+        output,
+        head="".join(kept),
+        tail="".join(end),
+        omitted_lines=output.omitted_lines + len(dropped),
+        omitted_bytes=output.omitted_bytes + len("".join(dropped).encode("utf-8", "surrogatepass")),
+    )
+
+
+def written(record: Record) -> dict[str, Any]:
+    """A record as the data of its file."""
+    data: dict[str, Any] = {
+        "form": FORM,
+        "recipe": record.recipe,
+        "started": record.started,
+        "seconds": round(record.seconds),
+        "host": dataclasses.asdict(record.host),
+        "settings": record.settings,
+        "tools": {name: _lines(version) for name, version in record.tools.items()},
+        "inputs": sorted(record.inputs) or None,
+        "emulated": record.emulated,
+        "value": _without_run(record.value),
+        "steps": [_written_step(step) for step in record.steps],
+        "places": [_written_place(place) for place in record.places] or None,
+    }
+    if not record.emulated:
+        del data["emulated"]
+    return {name: part for name, part in data.items() if part is not None and part != {}}
+
+
+def _written_place(place: SourcePlace) -> dict[str, Any]:
+    return {item.name: part for item in dataclasses.fields(place) if (part := getattr(place, item.name)) != item.default}
+
+
+def _written_step(step: Step) -> dict[str, Any]:
+    output = step.output
+    data: dict[str, Any] = {
+        "section": step.section,
+        "machine": step.machine or None,
+        "where": str(step.where),
+        "cwd": step.cwd,
+        "command": _lines(step.command),
+        "stdin": None if step.stdin is None else _lines(step.stdin),
+        "mode": step.mode or None,
+        "background": step.background or None,
+        "status": step.status,
+        "seconds": round(step.seconds) if step.seconds >= WORTH_SAYING else None,
+        "output": _lines(output.head) if output.head else None,
+        "omitted_lines": output.omitted_lines or None,
+        "omitted_bytes": output.omitted_bytes or None,
+        "tail": _lines(output.tail) if output.tail else None,
+    }
+    return {name: part for name, part in data.items() if part is not None}
+
+
+def read(data: Mapping[str, Any]) -> Record:
+    """The record from the data of its file.
+
+    Raises:
+        ValueError: The data is of another form.
+    """
+    if data["form"] != FORM:
+        raise ValueError(f"its form is {data['form']}, and this kvmdocs reads {FORM}")
+    return Record(
+        recipe=str(data["recipe"]),
+        key="",
+        status=Status.PASSED,
+        host=Host(**data["host"]),
+        started=str(data["started"]),
+        seconds=float(data["seconds"]),
+        steps=tuple(_read_step(step) for step in data["steps"]),
+        value=data.get("value"),
+        inputs=dict.fromkeys(data.get("inputs", ()), ""),
+        settings=data.get("settings", {}),
+        tools={name: _text(lines) for name, lines in data.get("tools", {}).items()},
+        emulated=bool(data.get("emulated", False)),
+        places=tuple(_read_place(place) for place in data.get("places", ())),
+    )
+
+
+def _read_place(data: Mapping[str, Any]) -> SourcePlace:
+    return SourcePlace(**{**data, "excerpt": tuple(data.get("excerpt", ()))})
+
+
+def _read_step(data: Mapping[str, Any]) -> Step:
+    return Step(
+        where=Where(data["where"]),
+        command=_text(data["command"]),
+        output=Output(
+            head=_text(data.get("output", "")),
+            tail=_text(data.get("tail", "")),
+            omitted_lines=int(data.get("omitted_lines", 0)),
+            omitted_bytes=int(data.get("omitted_bytes", 0)),
+        ),
+        cwd=data.get("cwd"),
+        section=data.get("section"),
+        machine=data.get("machine", ""),
+        stdin=_text(data["stdin"]) if "stdin" in data else None,
+        mode=data.get("mode", ""),
+        background=bool(data.get("background", False)),
+        status=data.get("status"),
+        seconds=float(data.get("seconds", 0.0)),
+    )
+
+
+def _lines(text: str) -> str | list[str]:
+    """Text as a list of its lines; text of one line without a line end as it is."""
+    return text.split("\n") if "\n" in text else text
+
+
+def _text(lines: str | list[str]) -> str:
+    return lines if isinstance(lines, str) else "\n".join(lines)
+
+
+def _without_run(value: Any) -> Any:
+    """A value whose paths do not hold the digits of a key: they lead nowhere elsewhere, and would change with every approval."""
+    if isinstance(value, list):
+        return [_without_run(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _without_run(item) for name, item in value.items()}
+    return _RUN.sub(r"\1", value) if isinstance(value, str) else value
+
+
+def private(settings: Settings, folders: Iterable[Path], environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What of this host must not leave it, and what is to stand there instead.
+
+    These are: the project's folder and others of its own, the user's home, addresses that come from the environment (a mirror, a proxy, an index of
+    packages), and what variables hold that are named like secrets.
+
+    Args:
+        settings: The project's settings; a value from the environment is its host's, one from the file is everybody's.
+        folders: Further folders, such as the store.
+        environ: The environment; the process's own if not given.
+    """
+    given = dict(os.environ if environ is None else environ)
+    hidden = {str(settings.root): "<project>", **{str(folder): "<store>" for folder in folders}}
+    home = given.get("HOME", "")
+    if home.count("/") > 1:
+        hidden[home] = "~"
+    elif home.strip("/"):
+        # Root's home is of the same name in every guest; what has hidden folders in it is this host's.
+        hidden[f"{home}/."] = "~/."
+    for name, value in settings.values.items():
+        if given.get(variable(name)) == value and "://" in str(value):
+            hidden[str(value)] = f"<{name}>"
+    for name, value in given.items():
+        if _SECRET.search(name) and len(value) >= 8:
+            hidden[value] = "<secret>"
+        for address in re.findall(r"[a-z]+://[^\s'\"]+", value):
+            parts = urlsplit(address)
+            if parts.hostname and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
+                hidden.setdefault(parts.netloc.rpartition("@")[2], "<mirror>")
+                if parts.password:
+                    hidden[parts.password] = "<secret>"
+    return hidden

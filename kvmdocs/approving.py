@@ -1,0 +1,80 @@
+"""Comparing fresh records with approved ones, and approving them: what `kvmdocs diff` and `kvmdocs approve` do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from kvmdocs.approved import anywhere, brief
+from kvmdocs.drift import Drift, compare
+from kvmdocs.errors import Evidence, GuideError, RecipeFailed
+from kvmdocs.model import Freshness, Record, Status
+from kvmdocs.project import Project
+from kvmdocs.render import Language, transcript
+
+
+def drift_of(project: Project, record: Record, stable: bool | tuple[str, ...] = True) -> Drift | None:
+    """How a record that passed differs from its recipe's approved one; None where it does not, or where there is none.
+
+    Args:
+        project: The project.
+        record: The record.
+        stable: The sections to compare; True for everything.
+
+    Raises:
+        CatalogError: The approved record cannot be read.
+    """
+    approved = project.approved.get(record.recipe)
+    return None if approved is None else compare(approved, anywhere(record, project.hidden()), stable)
+
+
+def approve(project: Project, names: Iterable[str]) -> dict[str, Path | None]:
+    """Make the newest records in the store the approved ones.
+
+    Returns:
+        The file of each that was written; None for one whose approved record says the same under stable names.
+
+    Raises:
+        CatalogError: A name is unknown.
+        RecipeFailed: A recipe has no record in the store.
+    """
+    done: dict[str, Path | None] = {}
+    for name in names:
+        record = fresh(project, name)
+        known = project.approved.get(name)
+        kept = anywhere(record, project.hidden())
+        same = known is not None and known.host == kept.host and known.tools == kept.tools and compare(known, kept) is None
+        done[name] = None if same else project.approved.put(_small(project, kept))
+    return done
+
+
+def fresh(project: Project, name: str) -> Record:
+    """The newest record of a recipe that passed on this host.
+
+    Raises:
+        CatalogError: There is no recipe of that name.
+        RecipeFailed: There is no such record.
+    """
+    project.catalog.get(name)
+    record = project.store.latest(name)
+    if record is None:
+        raise RecipeFailed(f"recipe {name} has no record here", Evidence(recipe=name, advice=f"kvmdocs run {name}"))
+    return record
+
+
+def _small(project: Project, record: Record) -> Record:
+    """The record with long outputs shortened, unless a guide hangs a note on a line that would be lost."""
+    small = brief(record)
+    try:
+        for request in project.catalog.requests:
+            if request.name == record.recipe and request.options.render is None:
+                transcript(small, request.options, Language.EN, freshness=Freshness.RECORDED)
+    except GuideError:
+        return record
+    return small
+
+
+def approvable(project: Project) -> list[str]:
+    """The recipes that guides show and that have a record here, in the order of the guides."""
+    names = project.catalog.asked()
+    return [name for name in names if (record := project.store.latest(name)) and record.status is Status.PASSED]

@@ -1,0 +1,96 @@
+"""What a build does about stale recipes: its mode.
+
+========== ======================================================================================
+live       runs what is stale
+fresh      runs everything
+recorded   runs nothing: the newest of the store's record and the approved one is shown, and the
+           page says how old it is and where it was made; nothing but Python is needed
+========== ======================================================================================
+
+The mode is the setting ``mode``, so ``KVMDOCS_MODE`` in the environment too; the MkDocs plugin has an option of that name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from kvmdocs import graph, host
+from kvmdocs.executor import Executor, Outcome, Reporter
+from kvmdocs.model import Freshness, Mode, Record, Status
+from kvmdocs.project import Project
+from kvmdocs.settings import variable
+
+
+@contextmanager
+def in_mode(mode: str | None) -> Iterator[None]:
+    """Have this process and those it starts in a mode, whatever the settings say; None leaves it to them."""
+    name = variable("mode")
+    before = os.environ.get(name)
+    if mode:
+        os.environ[name] = mode
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
+
+
+def executor(project: Project, reporter: Reporter, names: Iterable[str], *, require: bool = False) -> Executor:
+    """The executor for a project's mode, unless that runs nothing."""
+    fresh: frozenset[str] = frozenset()
+    if project.mode is Mode.FRESH:
+        inputs = {name: [wanted.name for wanted in entry.recipe.inputs] for name, entry in project.catalog.entries.items()}
+        fresh = frozenset(graph.closure([name for name in names if name in inputs], lambda name: inputs.get(name, [])))
+    return Executor(project, reporter, require=require, fresh=fresh)
+
+
+def run(project: Project, reporter: Reporter, names: Iterable[str], *, require: bool = False) -> Outcome:
+    """The records of recipes, as the project's mode has them made or found.
+
+    Raises:
+        KvmdocsError: As `kvmdocs.executor.Executor.run`.
+    """
+    wanted = list(names)
+    if project.mode is Mode.RECORDED:
+        return recorded(project, wanted)
+    return executor(project, reporter, wanted, require=require).run(wanted)
+
+
+def recorded(project: Project, names: Iterable[str]) -> Outcome:
+    """The newest records that are there. Nothing is run, tried or asked of the host.
+
+    Raises:
+        CatalogError: A name is unknown, or an approved record cannot be read.
+    """
+    outcome = Outcome()
+    wanted = list(names)
+    plan = graph.closure(wanted, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
+    for name in graph.in_order(plan):
+        record = newest(project, name)
+        if record is None and name not in wanted:
+            continue  # a page that shows a table may link to what an earlier recipe has seen; without that it shows no link
+        if record is None:
+            reason = f"there is no record of it yet, and this build runs nothing; `kvmdocs run {name}` makes one"
+            record = Record(name, "", Status.SKIPPED, host.describe(project.settings), host.now(), reason=reason)
+        outcome.records[name] = record
+        outcome.freshness[name] = Freshness.RECORDED if record.status is Status.PASSED else Freshness.NONE
+    return outcome
+
+
+def newest(project: Project, name: str) -> Record | None:
+    """The newest of a recipe's record in the store and its approved one; None when there is neither."""
+    known = [record for record in (project.store.latest(name), project.approved.get(name)) if record]
+    return max(known, key=lambda record: _moment(record.started), default=None)
+
+
+def _moment(started: str) -> float:
+    """A record's time as a number; one that cannot be read is the oldest."""
+    try:
+        return datetime.fromisoformat(started).timestamp()
+    except ValueError:
+        return 0.0

@@ -1,0 +1,83 @@
+"""How a project's recipes stand: each one's state, its newest record, its approved one, and whether they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kvmdocs import report
+from kvmdocs.approving import drift_of
+from kvmdocs.executor import Executor, Reporter
+from kvmdocs.project import Project
+from kvmdocs.why import explain
+
+
+@dataclass(frozen=True)
+class Row:
+    """How one recipe stands.
+
+    Attributes:
+        recipe: Its name.
+        state: ``current``, ``stale`` or ``cannot run``.
+        reasons: Why it is not current.
+        made: When its newest record was made here (UTC, ISO 8601), or "".
+        seconds: How long that took.
+        approved: When its approved record was made, or "".
+        approved_host: The host of that.
+        drift: How the newest record differs from the approved one: a kind of `kvmdocs.drift.Kind`, or "" where they say the same or one is missing.
+        failed: When it failed last, if that is its last word here, or "".
+        guides: The places that show it.
+    """
+
+    recipe: str
+    state: str
+    reasons: tuple[str, ...] = ()
+    made: str = ""
+    seconds: float = 0.0
+    approved: str = ""
+    approved_host: str = ""
+    drift: str = ""
+    failed: str = ""
+    guides: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+    def line(self) -> str:
+        """As a line for a terminal."""
+        made = f"{self.made[:16].replace('T', ' ')}  {report.duration(self.seconds)}" if self.made else "-"
+        approved = f"approved {self.approved[:10]} on {self.approved_host}" if self.approved else ""
+        notes = [note for note in (approved, f"drift: {self.drift}" if self.drift else "", *self.reasons[:1]) if note]
+        state = "failed" if self.failed else self.state
+        return f"{self.recipe:<30} {state:<11} {made:<28} {'; '.join(notes)}".rstrip()
+
+
+def status(project: Project, names: Iterable[str]) -> list[Row]:
+    """How recipes and all they build on stand, each after what it builds on. Nothing is run.
+
+    Raises:
+        CatalogError: A name is unknown, or an approved record cannot be read.
+    """
+    answers = explain(project, Executor(project, Reporter()), names)
+    return [_row(project, name, answer.state, answer.reasons) for name, answer in answers.items()]
+
+
+def _row(project: Project, name: str, state: str, reasons: tuple[str, ...]) -> Row:
+    latest, approved, failure = project.store.latest(name), project.approved.get(name), project.store.failure(name)
+    drift = drift_of(project, latest) if latest else None
+    # A failure stays in the store until the next one; what passed after it is newer.
+    failed = failure.started if failure and state == "stale" and (latest is None or failure.started > latest.started) else ""
+    return Row(
+        recipe=name,
+        state=state,
+        reasons=reasons,
+        made=latest.started if latest else "",
+        seconds=latest.seconds if latest else 0.0,
+        approved=approved.started if approved else "",
+        approved_host=approved.host.name if approved else "",
+        drift=str(drift.kind) if drift else "",
+        failed=failed,
+        guides=tuple(str(place) for place in project.catalog.askers(name)),
+    )

@@ -1,0 +1,238 @@
+"""Approved records: what is in their files, what must not be, and how they are made and compared."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kvmdocs import cli
+from kvmdocs.approved import HEAD, TAIL, Approved, anywhere, brief, private, read, written
+from kvmdocs.errors import CatalogError
+from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, Where
+from kvmdocs.settings import Settings
+
+HOST = Host("box", "Debian GNU/Linux 12 (bookworm)", "6.1.0", "x86_64", 2, 4 << 30)
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+STEPS = st.builds(
+    Step,
+    where=st.sampled_from(Where),
+    command=TEXTS,
+    output=st.builds(Output, head=TEXTS, tail=TEXTS, omitted_lines=st.integers(0, 9), omitted_bytes=st.integers(0, 9)),
+    cwd=st.none() | st.just("~/kvm-lab/x"),
+    section=st.none() | st.just("part"),
+    machine=st.sampled_from(["", "guest 1"]),
+    stdin=st.none() | TEXTS,
+    mode=st.sampled_from(["", "755"]),
+    background=st.booleans(),
+    status=st.none() | st.integers(-9, 255),
+    seconds=st.sampled_from([0.0, 7.0]),
+)
+
+
+def record(*steps: Step, **more) -> Record:
+    return Record(
+        recipe="any", key="", status=Status.PASSED, host=HOST, started="2026-11-24T21:00:00+00:00", steps=steps, **more
+    )
+
+
+def step(text: str, command: str = "true", **more) -> Step:
+    return Step(Where.HOST, command, Output(text), **more)
+
+
+@given(st.lists(STEPS, max_size=4))
+def test_a_record_comes_back_as_it_went(steps):
+    places = (
+        SourcePlace("../virtio.c", 12, "qemu", "7.2", "hw/virtio.c", "flush", ("one", "two"), 11),
+        SourcePlace("a", 0, "b", "", ""),
+    )
+    one = record(
+        *steps, value={"a": [1, False]}, settings={"x.y": "z"}, tools={"gcc": "gcc 12\nmore"}, emulated=True, places=places
+    )
+    assert read(json.loads(json.dumps(written(one)))) == one
+
+
+def test_a_line_of_output_is_a_line_of_the_file(tmp_path):
+    approved = Approved(Settings.load(tmp_path))
+    text = approved.put(record(step("one\ntwo\n", "echo one; echo two"))).read_text()
+    assert '"one",\n' in text
+    assert '"two",\n' in text
+    assert approved.names() == ["any"]
+    assert approved.get("any").steps[0].output.text == "one\ntwo\n"
+    assert approved.get("other") is None
+
+
+def test_what_means_something_on_one_host_only_is_left_out():
+    one = record(
+        step("text", started=3.0, seconds=0.123), value={"$path": "any-0123456789abcdef/build"}, inputs={"a": "b"}, result="c"
+    )
+    kept = anywhere(one, {})
+    assert (kept.key, kept.inputs, kept.result) == ("", {"a": ""}, "")
+    assert (kept.steps[0].started, kept.steps[0].seconds) == (0.0, 0.0)
+    assert kept.value == {"$path": "any/build"}
+
+
+def test_paths_mirrors_and_secrets_of_a_host_are_hidden(tmp_path):
+    settings = Settings.load(tmp_path, {})
+    (tmp_path / "kvmdocs.toml").write_text('[qemu]\nmirror = "https://download.qemu.org"\n')
+    environ = {
+        "KVMDOCS_QEMU_MIRROR": "https://user:pass-word@mirror.corp.example:8443/qemu",
+        "https_proxy": "http://proxy.corp.example:3128",
+        "SOME_TOKEN": "t0ps3cr3t-value",
+        "HOME": "/home/somebody",
+        "LANG": "C.UTF-8",
+    }
+    settings = Settings.load(tmp_path, environ)
+    hidden = private(settings, [tmp_path / "store"], environ)
+    text = (
+        f"{tmp_path}/recipes {tmp_path}/store/v1 /home/somebody/x t0ps3cr3t-value C.UTF-8\n"
+        "https://user:pass-word@mirror.corp.example:8443/qemu/a http://proxy.corp.example:3128 pass-word\n"
+    )
+    kept = anywhere(record(step(text), settings={"qemu.mirror": environ["KVMDOCS_QEMU_MIRROR"]}), hidden)
+    shown = json.dumps(written(kept))
+    for secret in ("corp.example", "pass-word", "t0ps3cr3t", str(tmp_path), "/home/somebody"):
+        assert secret not in shown
+    assert kept.settings == {"qemu.mirror": "<qemu.mirror>"}
+    assert "C.UTF-8" in shown
+    # What the file says is everybody's.
+    assert "https://download.qemu.org" not in private(Settings.load(tmp_path, {}), [], {})
+
+
+def test_long_outputs_keep_their_beginning_and_end():
+    text = "".join(f"line {number}\n" for number in range(1000))
+    kept = brief(record(step(text))).steps[0].output
+    assert (kept.head.count("\n"), kept.tail.count("\n")) == (HEAD, TAIL)
+    assert kept.omitted_lines == 1000 - HEAD - TAIL
+    assert len(kept.head + kept.tail) + kept.omitted_bytes == len(text)
+    assert kept.tail.endswith("line 999\n")
+    again = brief(record(Step(Where.HOST, "x", Output(text, text, 5, 50)))).steps[0].output
+    assert (again.head.count("\n"), again.tail.count("\n")) == (HEAD, TAIL)
+    assert again.omitted_lines == 5 + 2000 - HEAD - TAIL
+    short = record(step("one\n"))
+    assert brief(short) == short
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"form": 99}', '{"form": 1, "recipe": "any"}'])
+def test_a_file_that_is_no_record_is_named(tmp_path, text):
+    approved = Approved(Settings.load(tmp_path))
+    approved.folder.mkdir(parents=True)
+    approved.path("any").write_text(text)
+    with pytest.raises(CatalogError, match=r"approved/any\.json"):
+        approved.get("any")
+
+
+RECIPES = """
+@recipe(stable=("end",))
+def hello(sh: Shell, word: str = setting("trial.word")) -> str:
+    "Say hello."
+    sh.line("echo $$ > pid; echo process $(cat pid); date; seq 600")
+    with sh.section("end"):
+        sh.line("echo good bye; echo process $(cat pid)")
+    return word
+"""
+
+
+@pytest.fixture
+def project(trial, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    made = trial().recipes(RECIPES)
+    path = made.root / "kvmdocs.toml"
+    path.write_text(path.read_text() + '[trial]\nword = "yes"\n')
+    made.block("page.md", f"from {made.module} import hello\nhello.show()")
+    return made
+
+
+@pytest.fixture
+def kvmdocs(project):
+    def call(*arguments: str):
+        for name in [name for name in sys.modules if name.partition(".")[0] == project.package]:
+            del sys.modules[name]
+        return CliRunner().invoke(cli.main, ["-C", str(project.root), *arguments])
+
+    return call
+
+
+def test_a_record_is_approved_once_and_another_run_of_the_same_does_not_drift(kvmdocs, project):
+    assert kvmdocs("approve", "hello").exit_code == 1
+    assert kvmdocs("approve").exit_code == 2
+    kvmdocs("run", "hello")
+    done = kvmdocs("diff", "hello")
+    assert (done.exit_code, "no approved record" in done.stderr) == (0, True)
+    done = kvmdocs("approve", "--all")
+    assert (done.exit_code, done.stdout) == (0, f"hello: {project.package}/approved/hello.json\n")
+    path = project.root / project.package / "approved" / "hello.json"
+    assert len(path.read_text()) < 8000
+    kvmdocs("run", "--fresh", "hello")
+    assert kvmdocs("diff").exit_code == 0
+    assert kvmdocs("diff", "--json").stdout.count("hello") == 1
+    assert kvmdocs("approve", "hello").stdout == "hello: as approved before\n"
+
+
+def test_drift_is_4_and_says_what_may_explain_it(kvmdocs, project, monkeypatch):
+    kvmdocs("run", "hello")
+    kvmdocs("approve", "hello")
+    project.recipes(RECIPES.replace("good bye", "farewell"))
+    kvmdocs("run", "hello")
+    done = kvmdocs("diff")
+    assert done.exit_code == 4
+    assert "hello: drift (behaviour)" in done.stdout
+    assert "-good bye" in done.stdout
+    assert "+farewell" in done.stdout
+    assert "1 compared, 1 drifted" in done.stderr
+    assert "-process" not in done.stdout
+    data = json.loads(kvmdocs("diff", "--json").stdout)
+    assert (data["schema"], data["drifts"][0]["kind"], data["drifts"][0]["sections"]) == (1, "behaviour", ["end"])
+    monkeypatch.setenv("KVMDOCS_TRIAL_WORD", "no")
+    kvmdocs("run", "hello")
+    done = kvmdocs("diff")
+    assert "hello: drift (tool version)" in done.stdout
+    assert "  setting trial.word yes → no" in done.stdout
+
+
+def test_a_stale_record_is_not_approved(kvmdocs, project):
+    kvmdocs("run", "hello")
+    project.recipes(RECIPES.replace("good bye", "farewell"))
+    done = kvmdocs("approve", "hello")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "first `kvmdocs run hello`" in done.stderr
+    assert not (project.root / project.package / "approved").exists()
+
+
+def test_only_what_is_called_stable_is_compared_if_that_is_wanted(kvmdocs, project):
+    kvmdocs("run", "hello")
+    kvmdocs("approve", "hello")
+    project.recipes(RECIPES.replace("seq 600", "seq 601 700"))
+    kvmdocs("run", "hello")
+    assert kvmdocs("diff").exit_code == 4
+    assert kvmdocs("diff", "--stable").exit_code == 0
+
+
+def test_a_note_on_a_line_in_the_middle_keeps_the_whole_output(kvmdocs, project):
+    project.block("page.md", f"from {project.module} import hello\nhello.show(notes={{'^300$': 'the middle'}})")
+    kvmdocs("run", "hello")
+    kvmdocs("approve", "hello")
+    data = json.loads((project.root / project.package / "approved" / "hello.json").read_text())
+    assert "300" in data["steps"][0]["output"]
+
+
+def test_a_test_fails_on_drift_in_what_is_called_stable(project):
+    def tested():
+        done = project.command("pytest", "-p", "no:cacheprovider", "--rootdir=.", project.package)
+        return done.returncode, done.stdout
+
+    assert tested()[0] == 0
+    project.command("kvmdocs.cli", "approve", "hello")
+    project.recipes(RECIPES.replace("seq 600", "seq 700"))
+    assert tested()[0] == 0
+    project.recipes(RECIPES.replace("good bye", "farewell"))
+    status, told = tested()
+    assert status == 1
+    assert "hello: drift (behaviour)" in told
+    assert "+farewell" in told
+    assert "kvmdocs approve hello" in told
+    assert "Traceback" not in told

@@ -1,0 +1,130 @@
+"""Freeing the store: by age and size, and never what is in use."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from kvmdocs import cli
+from kvmdocs.clean import Item, choose, discard, taken, unused
+from kvmdocs.model import Freshness
+
+RECIPES = """
+@recipe()
+def base(sh: Shell) -> Path:
+    sh.line("echo one > file; head -c 200000 /dev/zero > big")
+    return sh.workspace / "file"
+
+@recipe()
+def top(sh: Shell, base: Path) -> Path:
+    sh.line("echo top")
+    return base
+"""
+
+
+@pytest.fixture
+def project(trial, monkeypatch):
+    """A project whose recipes have run in two versions."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    made = trial().recipes(RECIPES)
+    made.run("top")
+    made.recipes(RECIPES.replace("echo one", "echo two"))
+    made.run("top")
+    return made
+
+
+def workspaces(made):
+    return sorted(path.name for path in (made.root / "store/v1/work").iterdir())
+
+
+def test_what_is_not_the_newest_goes_and_the_newest_stays(project):
+    store = project.project().store
+    assert len(workspaces(project)) == 4
+    items = unused(store, time.time() + 100)
+    assert sorted(item.name.rpartition("-")[0] for item in items) == ["base", "top"]
+    assert all(100 <= item.age < 200 for item in items)
+    assert max(item.size for item in items) > 200000
+    before = taken(store)
+    assert all(discard(store, item) for item in items)
+    assert taken(store) < before - 200000
+    assert unused(store) == []
+    outcome = project.run("top")
+    assert set(outcome.freshness.values()) == {Freshness.CACHED}
+    # The older version is not believed to be there any more.
+    outcome = project.recipes(RECIPES).run("top")
+    assert set(outcome.freshness.values()) == {Freshness.RAN}
+
+
+def test_what_the_newest_record_names_stays_even_if_another_recipe_made_it(project):
+    # `base` runs again and gives another result, and `top` has not been run since: its record names the older file.
+    project.recipes(RECIPES.replace("echo one", "echo three"))
+    project.run("base")
+    store = project.project().store
+    named = store.latest("top").value["$path"].partition("/")[0]
+    assert named in workspaces(project)
+    assert named not in {item.name for item in unused(store)}
+
+
+def test_what_a_run_under_way_was_given_or_holds_stays(project):
+    store = project.project().store
+    first, second = unused(store)
+    folder = store.runs / "now"
+    folder.mkdir(parents=True)
+    task = {"workspace": "/x/other-0123456789abcdef", "inputs": {"base": {"$path": f"{first.name}/file"}}}
+    (folder / "task.json").write_text(json.dumps(task))
+    assert [item.name for item in unused(store)] == [second.name]
+    assert not discard(store, first)
+    lock = store.try_lock(second.key)
+    assert not discard(store, second)
+    lock.release()
+    assert discard(store, second)
+    assert first.name in workspaces(project)
+
+
+def test_what_a_failed_or_killed_run_left_goes_too(project):
+    left = project.root / "store/v1/work/gone-0123456789abcdef"
+    left.mkdir()
+    (left / "file").write_text("x")
+    os.utime(left, (1, 1))
+    store = project.project().store
+    assert unused(store)[0].name == left.name
+    assert discard(store, unused(store)[0])
+    assert not left.exists()
+
+
+@pytest.mark.parametrize(
+    ("older", "over", "gone"),
+    [
+        (None, None, ""),
+        (25, None, "a"),
+        (5, None, "abc"),
+        (None, 100, ""),
+        (None, 75, "a"),
+        (None, 55, "ab"),
+        (None, 0, "abc"),
+        (25, 55, "ab"),
+    ],
+)
+def test_age_and_size_choose(tmp_path, older, over, gone):
+    items = [Item(name, name, tmp_path, size, age) for name, size, age in (("a", 30, 30), ("b", 20, 20), ("c", 10, 10))]
+    assert "".join(item.name for item in choose(items, older=older, total=100, over=over)) == gone
+
+
+def test_the_command(project):
+    def clean(*arguments):
+        return CliRunner().invoke(cli.main, ["-C", str(project.root), "clean", *arguments])
+
+    assert "0 B freed" in clean().stderr
+    done = clean("--older", "0s", "--dry-run")
+    assert (done.exit_code, len(done.stdout.splitlines())) == (0, 2)
+    assert "would be freed" in done.stderr
+    assert len(workspaces(project)) == 4
+    done = clean("--older", "never", "--over", "1K")
+    assert (done.exit_code, len(done.stdout.splitlines())) == (0, 2)
+    assert len(workspaces(project)) == 2
+    assert clean("--older", "soon").exit_code == 2
