@@ -14,7 +14,7 @@ from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
 from recipes.kvm_host import INNER_LIMIT, L1_TOOLS, KvmHost, inner, l1, load_kvm
 from recipes.linux import Kernel
-from recipes.linux_in_linux import PERIODIC, WAIT_FOR
+from recipes.linux_in_linux import WAIT_FOR
 
 SECTOR = 168
 """The disk's sector (of 512 bytes) that is written; nothing else in L2 writes."""
@@ -136,9 +136,7 @@ def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: 
     with sh.section("l1"):
         waiter = sh.write("wait-for.sh", WAIT_FOR, 0o755)
         files = {**parts.files, "/bin/probes": probes, "/bin/wait-for": waiter}
-        outer = l1(
-            sh, qemu_optimised, linux_build, kvm_host, files=files, programs=parts.programs, memory="768M", append=PERIODIC
-        )
+        outer = l1(sh, qemu_optimised, linux_build, kvm_host, files=files, programs=parts.programs, memory="768M")
     with ExitStack() as stack:
         with sh.section("start"):
             vm = stack.enter_context(outer)

@@ -59,13 +59,6 @@ until grep -q "$2" "$1"; do
 done
 """
 
-PERIODIC = "highres=off"
-"""For L1's kernel: a timer that repeats by itself.
-
-In some runs under load an L1 stood still: its processor idle, its one-shot APIC timer run out, the interrupt neither pending nor in service
-(seen with gdb on QEMU 7.2.22, TCG emulating SVM). A lost interrupt of a timer that repeats is made good by the next.
-"""
-
 COUNTERS = ("exits", "io_exits", "mmio_exits", "halt_exits", "irq_injections")
 """Files of KVM in debugfs, each a sum over all machines that run (arch/x86/kvm/x86.c, kvm_vcpu_stats_desc)."""
 
@@ -83,9 +76,7 @@ def linux_in_linux(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_hos
         parts = inner(sh, qemu_optimised, linux_build, init=L2_INIT, script=L2_QEMU)
     with sh.section("l1"):
         files = {**parts.files, "/bin/about": about, "/bin/wait-for": sh.write("wait-for.sh", WAIT_FOR, 0o755)}
-        outer = l1(
-            sh, qemu_optimised, linux_build, kvm_host, files=files, programs=parts.programs, memory="768M", append=PERIODIC
-        )
+        outer = l1(sh, qemu_optimised, linux_build, kvm_host, files=files, programs=parts.programs, memory="768M")
     with ExitStack() as stack:
         with sh.section("start"):
             vm = stack.enter_context(outer)

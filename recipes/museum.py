@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from kvmdocs import Shell
 
-PATIENT = "no_timer_check"
-"""For a kernel's command line: emulated on a host that is very busy, the timer may seem dead when it is tried, which is a panic."""
-
 FAILURES = range(1, 256)
 """Exit statuses of a command that said no."""
 

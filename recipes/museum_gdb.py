@@ -11,7 +11,7 @@ from kvmdocs import Shell, recipe
 from kvmdocs.lab import Gdb, Guest, Machine
 from recipes.guest import FIRMWARE, Accelerator
 from recipes.linux import Kernel
-from recipes.museum import PATIENT, printed
+from recipes.museum import printed
 from recipes.run import BOOT_LIMIT
 
 GDB = "gdb -q -nx -batch"
@@ -82,7 +82,6 @@ def museum_gdb_kernel(
             name=name,
             gdbstub=True,
             args=args,
-            append=PATIENT,
             shell=not args,
             boot_timeout=BOOT_LIMIT,
         )

@@ -10,7 +10,6 @@ from kvmdocs import Shell, recipe
 from kvmdocs.lab import Gdb, Machine
 from recipes.kvm_host import INNER_LIMIT, L1_TOOLS, KvmHost, inner, l1, load_kvm
 from recipes.linux import Kernel
-from recipes.museum import PATIENT
 
 WIRES = {"l1.signals": "/dev/ttyS2", "l1.breakpoints": "/dev/ttyS3"}
 """L1's third and fourth serial port, by the socket on the host that is the other end. What one debugger left unread would confuse the next."""
@@ -32,7 +31,7 @@ def museum_gdb_kvm(
         parts = inner(sh, qemu_optimised, linux_build)
         wires = [word for name in WIRES for word in ("-serial", f"unix:{name},server=on,wait=off")]
         programs: tuple[str | Path, ...] = (*parts.programs, "gdbserver")
-        vm = l1(sh, qemu_optimised, linux_build, kvm_host, files=parts.files, programs=programs, append=PATIENT, args=wires)
+        vm = l1(sh, qemu_optimised, linux_build, kvm_host, files=parts.files, programs=programs, args=wires)
     with ExitStack() as stack:
         with sh.section("start"):
             stack.enter_context(vm)

@@ -10,7 +10,7 @@ from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
 from recipes.kvm_host import INNER_LIMIT, INNER_SAYS, L1_TOOLS, VENDORS, KvmHost, inner, l1, load_kvm
 from recipes.linux import Kernel
-from recipes.museum import FAILURES, PATIENT
+from recipes.museum import FAILURES
 
 RIVAL = """\
 // Takes the processor's virtualisation for itself, as another hypervisor's module does, and makes nothing of it.
@@ -65,7 +65,7 @@ def museum_modules(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_hos
         with sh.section("build-rival"):
             rival = _build_rival(sh, linux_build)
         files = {**parts.files, f"/other/{first.name}": sh.workspace / "other" / first.name, "/lib/modules/rival.ko": rival}
-        vm = l1(sh, qemu_optimised, linux_build, kvm_host, files=files, programs=(*parts.programs, "setpriv"), append=PATIENT)
+        vm = l1(sh, qemu_optimised, linux_build, kvm_host, files=files, programs=(*parts.programs, "setpriv"))
     with sh.section("start"), vm:
         with sh.section("absent"):
             told = vm.guest("inner", ok=FAILURES, timeout=INNER_LIMIT)
@@ -168,9 +168,7 @@ def museum_no_feature(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_
     """Load KVM where the processor has no virtualisation, as in most virtual machines, then where it has."""
     flag = next(name for name, vendor in VENDORS.items() if vendor == kvm_host.vendor)
     with sh.section("pack"):
-        bare = l1(
-            sh, qemu_optimised, linux_build, replace(kvm_host, cpu=f"{kvm_host.cpu},-{flag}"), name="bare", append=PATIENT
-        )
+        bare = l1(sh, qemu_optimised, linux_build, replace(kvm_host, cpu=f"{kvm_host.cpu},-{flag}"), name="bare")
     with sh.section("without"), bare:
         assert not bare.guest(f"grep -o -m 1 -w {flag} /proc/cpuinfo", ok=(1,))
         for module in kvm_host.modules[:-1]:
@@ -179,7 +177,7 @@ def museum_no_feature(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_
         assert "can't insert" in told, told
         assert "kvm" in bare.guest("dmesg | tail -n 1")
     with sh.section("with"):
-        whole = l1(sh, qemu_optimised, linux_build, kvm_host, append=PATIENT)
+        whole = l1(sh, qemu_optimised, linux_build, kvm_host)
         with whole:
             assert flag in whole.guest(f"grep -o -m 1 -w {flag} /proc/cpuinfo")
             load_kvm(whole, kvm_host)
