@@ -42,16 +42,6 @@ class Drift:
     sections: tuple[str, ...]
     diff: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
-        """As plain data."""
-        return {
-            "recipe": self.recipe,
-            "kind": str(self.kind),
-            "causes": list(self.causes),
-            "sections": list(self.sections),
-            "diff": list(self.diff),
-        }
-
     def lines(self) -> list[str]:
         """As lines for a terminal."""
         return [f"{self.recipe}: drift ({self.kind})", *(f"  {cause}" for cause in self.causes), *self.diff]

@@ -49,6 +49,9 @@ class Reporter:
     def tick(self) -> None:
         """Time has passed."""
 
+    def ended(self) -> None:
+        """The run is over, however it ended."""
+
 
 @dataclass
 class Outcome:
@@ -119,6 +122,7 @@ class Executor:
         self._host = host.describe(project.settings)
         self._cpus = host.cpus(project.settings)
         self._memory = host.memory(project.settings)
+        self._jobs = int(project.settings["limits.jobs"])
         self._outcome = Outcome()
         self._running: dict[str, _Running] = {}
         self._may_start = False
@@ -155,6 +159,7 @@ class Executor:
             ) from None
         finally:
             self._end_all()
+            self._reporter.ended()
         return self._outcome
 
     def stale(self, names: Iterable[str]) -> list[str]:
@@ -283,6 +288,8 @@ class Executor:
         """Whether processors, memory and named things are free. What runs alone always has room."""
         if not self._running:
             return True
+        if self._jobs and len(self._running) >= self._jobs:
+            return False
         taken = {thing for name in self._running for thing in self._recipe(name).resources}
         if taken & set(recipe.resources):
             return False

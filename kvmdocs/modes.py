@@ -12,7 +12,6 @@ The mode is the setting ``mode``, so ``KVMDOCS_MODE`` in the environment too; th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -21,23 +20,14 @@ from kvmdocs import graph, host
 from kvmdocs.executor import Executor, Outcome, Reporter
 from kvmdocs.model import Freshness, Mode, Record, Status
 from kvmdocs.project import Project
-from kvmdocs.settings import variable
+from kvmdocs.settings import overriding
 
 
 @contextmanager
 def in_mode(mode: str | None) -> Iterator[None]:
     """Have this process and those it starts in a mode, whatever the settings say; None leaves it to them."""
-    name = variable("mode")
-    before = os.environ.get(name)
-    if mode:
-        os.environ[name] = mode
-    try:
+    with overriding("mode", mode or None):
         yield
-    finally:
-        if before is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = before
 
 
 def executor(project: Project, reporter: Reporter, names: Iterable[str], *, require: bool = False) -> Executor:

@@ -6,11 +6,12 @@ takes long, so that a log of a build says where the time went.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, TextIO
+from typing import TextIO
 
 from rich.console import Console
 from rich.text import Text
@@ -38,6 +39,10 @@ PROMPTS = {
 """What stands before a command in plain text, by who it was typed to."""
 
 
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
+"""Sequences that control a terminal, and characters that do; a tab stays."""
+
+
 @dataclass
 class _Shown:
     began: float
@@ -51,10 +56,13 @@ class Lines(Reporter):
     Args:
         stream: Where to; standard error if not given, so that standard output stays free for results.
         clock: Seconds that only grow.
+        console: What to print on, if there is one already.
     """
 
-    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        self._console = Console(file=stream or sys.stderr, highlight=False, soft_wrap=True)
+    def __init__(
+        self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic, *, console: Console | None = None
+    ) -> None:
+        self._console = console or Console(file=stream or sys.stderr, highlight=False)
         self._clock = clock
         self._running: dict[str, _Shown] = {}
         self._waiting: set[str] = set()
@@ -64,21 +72,19 @@ class Lines(Reporter):
 
     def started(self, name: str, usual: float) -> None:
         """A recipe begins."""
-        now = self._clock()
-        self._running[name] = _Shown(now, now)
+        self._began(name)
         self._print("▶", "cyan", name, f"usually {duration(usual)}")
 
     def step(self, name: str, number: int, command: str) -> None:
         """One of its steps begins."""
-        first, *more = command.splitlines() or [""]
-        shown = first[:COMMAND_WIDTH].rstrip(" \\") + (" …" if more or len(first) > COMMAND_WIDTH else "")
+        shown = one_line(command)
         self._spoke(name, shown)
         self._print(" ", "dim", name, f"{number:>3}  {shown}")
 
     def line(self, name: str, line: str) -> None:
         """The last line its step printed; kept for the heartbeat."""
         if name in self._running:
-            self._running[name].last = line
+            self._running[name].last = plain(line)
 
     def waiting(self, name: str) -> None:
         """Another build runs it."""
@@ -104,13 +110,30 @@ class Lines(Reporter):
                 shown.spoke = now
                 self._print(" ", "dim", name, f"{duration(now - shown.began)} · {shown.last[:COMMAND_WIDTH]}")
 
+    def _began(self, name: str) -> None:
+        now = self._clock()
+        self._running[name] = _Shown(now, now)
+
     def _spoke(self, name: str, last: str) -> None:
         if name in self._running:
             self._running[name].spoke = self._clock()
             self._running[name].last = last
 
     def _print(self, mark: str, style: str, name: str, text: str) -> None:
-        self._console.print(Text.assemble((f"{mark} ", style), (f"{name:<28} ", "bold" if mark == "▶" else ""), text))
+        self._console.print(
+            Text.assemble((f"{mark} ", style), (f"{name:<28} ", "bold" if mark == "▶" else ""), text), soft_wrap=True
+        )
+
+
+def one_line(command: str) -> str:
+    """A command cut to a line."""
+    first, *more = command.splitlines() or [""]
+    return first[:COMMAND_WIDTH].rstrip(" \\") + (" …" if more or len(first) > COMMAND_WIDTH else "")
+
+
+def plain(line: str) -> str:
+    """A line without what would move a terminal's cursor or colour what follows."""
+    return _CONTROL.sub("", line)
 
 
 def evidence(record: Record, guides: Iterable[Place], store: Store) -> Evidence:
@@ -180,18 +203,41 @@ def print_record(record: Record, stream: TextIO | None = None) -> None:
     out.flush()
 
 
-def listing(catalog: Catalog) -> list[dict[str, Any]]:
-    """Every recipe as plain data, sorted by name."""
+@dataclass(frozen=True)
+class Listed:
+    """A recipe of a project.
+
+    Attributes:
+        name: Its name.
+        title: What it does, in a line.
+        place: File and line.
+        builds_on: The recipes it takes the results of.
+        needs: The capabilities of the host it needs.
+        tools: The tools it declares.
+        guides: The places that show it.
+    """
+
+    name: str
+    title: str
+    place: str
+    builds_on: tuple[str, ...]
+    needs: tuple[str, ...]
+    tools: tuple[str, ...]
+    guides: tuple[str, ...]
+
+
+def listing(catalog: Catalog) -> list[Listed]:
+    """Every recipe, sorted by name."""
     return [
-        {
-            "name": name,
-            "title": entry.recipe.title,
-            "place": str(entry.place),
-            "builds_on": [wanted.name for wanted in entry.recipe.inputs],
-            "needs": list(entry.recipe.needs),
-            "tools": list(entry.recipe.tools),
-            "guides": [str(place) for place in catalog.askers(name)],
-        }
+        Listed(
+            name=name,
+            title=entry.recipe.title,
+            place=str(entry.place),
+            builds_on=tuple(wanted.name for wanted in entry.recipe.inputs),
+            needs=tuple(entry.recipe.needs),
+            tools=tuple(entry.recipe.tools),
+            guides=tuple(str(place) for place in catalog.askers(name)),
+        )
         for name, entry in sorted(catalog.entries.items())
     ]
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "lab.folder": "~/kvm-lab",
     "host.name": "",
     "limits.cpus": 0,
+    "limits.jobs": 0,
     "limits.memory": 0,
     "limits.overcommit": 2.0,
     "limits.log": 16 * 1024 * 1024,
@@ -40,7 +43,7 @@ DEFAULTS: dict[str, Any] = {
 ``mode`` says what a build does about stale recipes (`kvmdocs.modes`); ``project.*`` say where recipes (a package's name), guides (folders), site configurations, the table of host packages and the page
 above all languages lie; ``store.path`` where the store is
 (empty: the user's cache folder); ``limits.cpus`` and ``limits.memory`` (bytes) bound what runs at once (0: all
-there is); ``limits.overcommit`` is how many times over the processors may be promised to recipes that use all of them,
+there is); ``limits.jobs`` how many recipes run at once (0: as many as these have room for); ``limits.overcommit`` is how many times over the processors may be promised to recipes that use all of them,
 since a build's own serial parts leave processors idle; ``limits.log`` is the largest log kept of one step, in
 bytes; ``limits.tries_age`` how long, in seconds, a tried capability is believed; ``network.connect`` how long, in
 seconds, a connection to a source may take.
@@ -118,6 +121,22 @@ class Settings:
 def variable(name: str) -> str:
     """The environment variable of a setting: ``KVMDOCS_QEMU_VERSION`` for ``qemu.version``."""
     return "KVMDOCS_" + name.upper().replace(".", "_").replace("-", "_")
+
+
+@contextmanager
+def overriding(name: str, value: object) -> Iterator[None]:
+    """Have this process and those it starts see a value of a setting, whatever the project's file says; None leaves it to that."""
+    known = variable(name)
+    before = os.environ.get(known)
+    if value is not None:
+        os.environ[known] = str(value)
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(known, None)
+        else:
+            os.environ[known] = before
 
 
 def find_root(start: Path | None = None) -> Path:

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from kvmdocs import modes, report
+from kvmdocs import modes, progress, report
 from kvmdocs.errors import Evidence, GuideError, HostLacks, RecipeFailed
 from kvmdocs.executor import Outcome
 from kvmdocs.model import Mode, Status
@@ -61,7 +61,7 @@ class Site:
         wanted = self._project.catalog.asked()
         if self._project.mode is Mode.RECORDED:
             return modes.recorded(self._project, wanted)
-        executor = modes.executor(self._project, report.Lines(), wanted, require=self._require)
+        executor = modes.executor(self._project, progress.reporter(), wanted, require=self._require)
         stale = executor.stale(wanted)
         if stale:
             self._announce(stale)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from kvmdocs import report
 from kvmdocs.approving import drift_of
@@ -40,10 +39,6 @@ class Row:
     drift: str = ""
     failed: str = ""
     guides: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
 
     def line(self) -> str:
         """As a line for a terminal."""

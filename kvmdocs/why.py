@@ -7,7 +7,7 @@ that changed, the tool with both its versions, the setting with both its values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from kvmdocs.digest import Ingredients
@@ -31,10 +31,6 @@ class Answer:
     state: str
     reasons: tuple[str, ...] = ()
     made: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
 
     def lines(self) -> list[str]:
         """As lines for a terminal."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -306,3 +307,52 @@ def test_the_status_of_all_that_guides_show(kvmdocs, project):
     data = json.loads(kvmdocs("status", "fine", "--json").stdout)
     assert data["schema"] == 1
     assert (data["recipes"][0]["state"], data["recipes"][0]["drift"]) == ("current", "")
+
+
+def complete(kvmdocs, project, *words: str) -> list[str]:
+    """What bash is offered for the last of these words."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == project.package]:
+        del sys.modules[name]
+    typed = ["kvmdocs", "-C", str(project.root), *words]
+    environ = {"_KVMDOCS_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(typed), "COMP_CWORD": str(len(typed) - 1)}
+    done = CliRunner(env=environ).invoke(cli.main, [], prog_name="kvmdocs")
+    return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
+
+
+def test_a_shell_completes_commands_options_and_recipes(kvmdocs, project):
+    assert complete(kvmdocs, project, "st") == ["status"]
+    assert complete(kvmdocs, project, "run", "--sh") == ["--shell"]
+    assert complete(kvmdocs, project, "run", "f") == ["failing", "fine"]
+    assert complete(kvmdocs, project, "export", "w") == ["wanting"]
+    assert complete(kvmdocs, project, "schema", "d") == ["diff", "doctor"]
+    # A project that cannot be read completes nothing, and says nothing into the line that is being typed.
+    (project.root / "kvmdocs.toml").write_text("[")
+    assert complete(kvmdocs, project, "run", "f") == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_help_says_how_completion_is_switched_on(monkeypatch, shell):
+    assert f"_KVMDOCS_COMPLETE={shell}_source kvmdocs" in CliRunner().invoke(cli.main, ["--help"]).output
+    monkeypatch.setattr("click.shell_completion.BashComplete._check_version", lambda *_: None)
+    done = CliRunner(env={"_KVMDOCS_COMPLETE": f"{shell}_source"}).invoke(cli.main, [], prog_name="kvmdocs")
+    assert "_KVMDOCS_COMPLETE" in done.output
+
+
+def test_so_many_recipes_run_at_once_as_jobs_says(kvmdocs, project):
+    line = "echo begin >> ../../../../log; sleep 0.5; echo end >> ../../../../log"
+    names = ("one", "two", "three")
+    project.recipes("".join(f"@recipe()\ndef {name}(sh):\n    sh.line({line!r})\n" for name in names))
+    assert kvmdocs("run", "--jobs", "1", *names).exit_code == 0
+    assert (project.root / "log").read_text() == "begin\nend\n" * 3
+    (project.root / "log").unlink()
+    assert kvmdocs("run", "--fresh", "--jobs", "2", *names).exit_code == 0
+    assert (project.root / "log").read_text().startswith("begin\nbegin\nend\n")
+    assert kvmdocs("run", "--jobs", "0", *names).exit_code == 2
+    assert "KVMDOCS_LIMITS_JOBS" not in os.environ
+
+
+def test_a_build_takes_jobs_too(kvmdocs, project, monkeypatch):
+    monkeypatch.setenv("MKDOCS_CONFIG_DIR", str(project.root))
+    project.block("page.md", f"from {project.module} import fine\nfine.show()")
+    done = kvmdocs("build", "-j", "1")
+    assert done.exit_code == 0, done.output

@@ -1,0 +1,1 @@
+"""The commands of `kvmdocs.cli`, by what they are about."""

@@ -1,0 +1,127 @@
+"""What the commands share: exit codes, options, JSON. They import what they need late, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from kvmdocs.errors import EngineError, Interrupted, KvmdocsError, OperatorError, RecipeFailed
+
+if TYPE_CHECKING:
+    from kvmdocs.documents import Document
+
+DONE, FAILED, WRONG, LACKS, DRIFT, INTERRUPTED = 0, 1, 2, 3, 4, 130
+"""The exit codes: done, a recipe failed, wrong use or configuration, the host lacks something, drift, interrupted."""
+
+
+def exit_code(error: KvmdocsError) -> int:
+    """The exit code of an error, by who must act."""
+    if isinstance(error, Interrupted):
+        return INTERRUPTED
+    if isinstance(error, OperatorError):
+        return LACKS
+    return FAILED if isinstance(error, RecipeFailed | EngineError) else WRONG
+
+
+def reporting(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn what a command raises into a message and an exit code."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except KvmdocsError as error:
+            click.echo(f"kvmdocs: {error.report()}", err=True)
+            sys.exit(exit_code(error))
+        except KeyboardInterrupt:
+            click.echo("kvmdocs: interrupted", err=True)
+            sys.exit(INTERRUPTED)
+
+    return run
+
+
+def wants_all() -> bool:
+    """Whether a skip for want of a package is an error (``REQUIRE=all``)."""
+    return os.environ.get("REQUIRE", "") == "all"
+
+
+class RecipeName(click.ParamType):  # type: ignore[type-arg]  # click made it generic after 8.2
+    """A recipe's name, which a shell can complete."""
+
+    name = "recipe"
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """The project's recipes whose names begin so; none where there is no sound project."""
+        del param
+        from kvmdocs.project import Project
+
+        try:
+            entries = Project(ctx.find_root().params.get("project")).catalog.entries
+        except KvmdocsError:
+            return []
+        return [
+            CompletionItem(name, help=entry.recipe.title)
+            for name, entry in sorted(entries.items())
+            if name.startswith(incomplete)
+        ]
+
+
+def names_of_recipes(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the argument ``[NAMES]...``."""
+    return click.argument("names", nargs=-1, type=RecipeName())(command)
+
+
+def can_be_json(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the option ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="As JSON; `kvmdocs schema` has its JSON Schema.")(command)
+
+
+def print_json(document: Document) -> None:
+    """Print a document as JSON."""
+    from kvmdocs.documents import dump
+
+    click.echo(dump(document))
+
+
+def in_its_mode(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the option ``--mode``."""
+    from kvmdocs.model import Mode
+
+    @click.option(
+        "--mode",
+        type=click.Choice([str(mode) for mode in Mode]),
+        help="Run what is stale (live), everything (fresh) or nothing (recorded); the setting `mode` if not given.",
+    )
+    @wraps(command)
+    def run(*args: Any, mode: str | None, **kwargs: Any) -> None:
+        from kvmdocs.modes import in_mode
+
+        with in_mode(mode):
+            command(*args, **kwargs)
+
+    return run
+
+
+def in_its_jobs(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the option ``--jobs``."""
+
+    @click.option(
+        "--jobs",
+        "-j",
+        type=click.IntRange(min=1),
+        help="Run at most so many recipes at once; the setting `limits.jobs` if not given, else as many as the host has room for.",
+    )
+    @wraps(command)
+    def run(*args: Any, jobs: int | None, **kwargs: Any) -> None:
+        from kvmdocs.settings import overriding
+
+        with overriding("limits.jobs", jobs):
+            command(*args, **kwargs)
+
+    return run

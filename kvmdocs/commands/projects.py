@@ -1,0 +1,105 @@
+"""Commands about the project, the host and the store: list, doctor, clean, schema."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from kvmdocs.commands.common import LACKS, WRONG, can_be_json, print_json, reporting, wants_all
+from kvmdocs.schemas import NAMES
+
+
+@click.command("list")
+@can_be_json
+@click.pass_obj
+@reporting
+def list_recipes(project: Path | None, as_json: bool) -> None:
+    """Name every recipe, what it builds on, and where it is shown."""
+    from kvmdocs import documents, report
+    from kvmdocs.project import Project
+
+    known = Project(project)
+    listed = report.listing(known.catalog)
+    if as_json:
+        print_json(documents.Listing(recipes=tuple(listed)))
+    else:
+        for entry in listed:
+            builds = f"  ← {', '.join(entry.builds_on)}" if entry.builds_on else ""
+            click.echo(f"{entry.name:<28} {entry.title}{builds}")
+    for problem in known.catalog.problems:
+        click.echo(f"\n{problem.report()}", err=True)
+    if known.catalog.problems:
+        sys.exit(WRONG)
+
+
+@click.command()
+@click.option("--install", is_flag=True, help="Install what is missing.")
+@can_be_json
+@click.pass_obj
+@reporting
+def doctor(project: Path | None, install: bool, as_json: bool) -> None:
+    """Say what this host can do for the project, and what to do about what it cannot.
+
+    With REQUIRE=all a missing package is an error.
+    """
+    from kvmdocs import documents
+    from kvmdocs.doctor import examine
+    from kvmdocs.project import Project
+
+    known = Project(project)
+    if install:
+        from kvmdocs.site import install_missing
+
+        install_missing(known, known.all_tools(), require=wants_all())
+    checks = examine(known)
+    if as_json:
+        print_json(documents.Examination(checks=tuple(checks)))
+    else:
+        for check in checks:
+            click.echo(check.line())
+    if wants_all() and any(check.blocks for check in checks):
+        sys.exit(LACKS)
+
+
+@click.command()
+@click.option("--older", default="30d", show_default=True, help="Remove what is older, such as 12h or 30d; `never` for no age.")
+@click.option("--over", default="", help="Remove the oldest until the store takes no more than this, such as 20G.")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.pass_obj
+@reporting
+def clean(project: Path | None, older: str, over: str, dry_run: bool) -> None:
+    """Free the store of what is old or too much; what is in use stays."""
+    from kvmdocs import report
+    from kvmdocs.clean import choose, discard, taken, unused
+    from kvmdocs.project import Project
+    from kvmdocs.recipe import parse_size, parse_time
+
+    days = older.removesuffix("d")
+    age = None if older == "never" else float(days) * 86400 if days != older and days.isdigit() else parse_time(older)
+    store = Project(project).store
+    items = unused(store)
+    chosen = choose(items, older=age, total=taken(store) if over else 0, over=parse_size(over) if over else None)
+    freed = 0
+    for item in chosen:
+        if dry_run or discard(store, item):
+            freed += item.size
+            click.echo(f"{item.name:<60} {report.size(item.size):>10}  {item.age / 86400:.0f} days old")
+    click.echo(f"{report.size(freed)} {'would be freed' if dry_run else 'freed'} in {store.path}", err=True)
+
+
+@click.command()
+@click.argument("name", type=click.Choice(NAMES))
+@reporting
+def schema(name: str) -> None:
+    """Print the JSON Schema of what a command prints with --json.
+
+    The number in `schema` is raised when something goes or means another thing; what is added does not raise it.
+    """
+    from kvmdocs.schemas import read
+
+    click.echo(read(name), nl=False)
+
+
+COMMANDS = (list_recipes, doctor, clean, schema)

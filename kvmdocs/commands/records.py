@@ -1,0 +1,151 @@
+"""Commands about records: why, approve, diff, export, status."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from kvmdocs.commands.common import DRIFT, FAILED, RecipeName, can_be_json, names_of_recipes, print_json, reporting
+
+
+@click.command()
+@names_of_recipes
+@click.option("--all", "everything", is_flag=True, help="Every recipe that guides show.")
+@can_be_json
+@click.pass_obj
+@reporting
+def why(project: Path | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
+    """Say what made recipes stale, and what they build on. Nothing is run."""
+    from kvmdocs import documents
+    from kvmdocs.executor import Executor, Reporter
+    from kvmdocs.project import Project
+    from kvmdocs.why import explain
+
+    known = Project(project)
+    wanted = known.catalog.asked() if everything else list(names)
+    if not wanted:
+        raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
+    answers = explain(known, Executor(known, Reporter()), wanted)
+    if as_json:
+        print_json(documents.Reasons(recipes=tuple(answers.values())))
+        return
+    for name, answer in answers.items():
+        # What it builds on is told where it is the reason.
+        if name in wanted or answer.state == "stale":
+            click.echo("\n".join(answer.lines()))
+
+
+@click.command()
+@names_of_recipes
+@click.option("--all", "everything", is_flag=True, help="Every recipe that guides show and that has a record here.")
+@click.pass_obj
+@reporting
+def approve(project: Path | None, names: tuple[str, ...], everything: bool) -> None:
+    """Make the newest records the approved ones, for git: readers and hosts that cannot run a recipe are shown those.
+
+    A file whose record says the same as before is left as it is. A record that is stale is not approved. Nothing is run.
+    """
+    from kvmdocs import approving
+    from kvmdocs.executor import Executor, Reporter
+    from kvmdocs.project import Project
+
+    known = Project(project)
+    wanted = approving.approvable(known) if everything else list(names)
+    if not wanted:
+        raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
+    for name in wanted:
+        approving.fresh(known, name)
+    stale = [name for name in Executor(known, Reporter()).stale(wanted) if name in wanted]
+    for name, path in approving.approve(known, [name for name in wanted if name not in stale]).items():
+        click.echo(f"{name}: {known.catalog.shown(path) if path else 'as approved before'}")
+    for name in stale:
+        click.echo(f"{name}: not approved, its record is stale; first `kvmdocs run {name}`", err=True)
+    if stale:
+        sys.exit(FAILED)
+
+
+@click.command()
+@names_of_recipes
+@click.option("--stable", "only_stable", is_flag=True, help="Compare only what recipes call stable.")
+@can_be_json
+@click.pass_obj
+@reporting
+def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_json: bool) -> None:
+    """Show how the newest records differ from the approved ones, under stable names; exit code 4 if any does.
+
+    Without names it is every recipe that has both. Nothing is run.
+    """
+    from kvmdocs import approving, documents
+    from kvmdocs.project import Project
+
+    known = Project(project)
+    both = [name for name in known.approved.names() if name in known.catalog.entries and known.store.latest(name)]
+    found = []
+    for name in names or both:
+        stable = known.catalog.get(name).recipe.stable if only_stable else True
+        found.append(approving.drift_of(known, approving.fresh(known, name), stable))
+    drifts = [drift for drift in found if drift]
+    unapproved = [name for name in names if known.approved.get(name) is None]
+    if as_json:
+        print_json(documents.Comparison(compared=tuple(names or both), drifts=tuple(drifts), unapproved=tuple(unapproved)))
+    else:
+        for drift in drifts:
+            click.echo("\n".join(drift.lines()))
+        click.echo(f"{len(found) - len(unapproved)} compared, {len(drifts)} drifted", err=True)
+        for name in unapproved:
+            click.echo(f"{name} has no approved record; `kvmdocs approve {name}` makes one", err=True)
+    if drifts:
+        sys.exit(DRIFT)
+
+
+@click.command()
+@click.argument("name", type=RecipeName())
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write it there; else it is printed.")
+@click.pass_obj
+@reporting
+def export(project: Path | None, name: str, output: Path | None) -> None:
+    """Write a recipe, with all it builds on, as the bash script a reader could run."""
+    from kvmdocs import approving, graph, modes
+    from kvmdocs.export import script
+    from kvmdocs.project import FIXED, Project
+
+    known = Project(project)
+    plan = graph.closure([name], lambda one: [wanted.name for wanted in known.catalog.get(one).recipe.inputs])
+    records = {one: modes.newest(known, one) for one in graph.in_order(plan)}
+    if records[name] is None:
+        approving.fresh(known, name)
+    missing = {one: "there is no record of it" for one, record in records.items() if record is None}
+    text = script([record for record in records.values() if record], FIXED, missing)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        output.write_text(text, "utf-8")
+        output.chmod(0o755)
+
+
+@click.command()
+@names_of_recipes
+@can_be_json
+@click.pass_obj
+@reporting
+def status(project: Path | None, names: tuple[str, ...], as_json: bool) -> None:
+    """Say how recipes stand: current, stale or failed, when they ran, what is approved, what has drifted.
+
+    Without names it is every recipe that guides show, with what they build on. Nothing is run.
+    """
+    from kvmdocs import documents
+    from kvmdocs.project import Project
+    from kvmdocs.status import status as standing
+
+    known = Project(project)
+    rows = standing(known, names or known.catalog.asked())
+    if as_json:
+        print_json(documents.Standings(recipes=tuple(rows)))
+        return
+    for row in rows:
+        click.echo(row.line())
+
+
+COMMANDS = (status, why, diff, approve, export)

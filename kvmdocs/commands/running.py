@@ -1,0 +1,83 @@
+"""Commands that run recipes: build, run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from kvmdocs.commands.common import (
+    FAILED,
+    can_be_json,
+    in_its_jobs,
+    in_its_mode,
+    names_of_recipes,
+    print_json,
+    reporting,
+    wants_all,
+)
+
+
+@click.command()
+@in_its_mode
+@in_its_jobs
+@click.option(
+    "--install", is_flag=True, help="Install host packages that are missing (asks on a terminal; YES=1 does not ask)."
+)
+@click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Where the site goes; `site` if not given.")
+@click.pass_obj
+@reporting
+def build(project: Path | None, install: bool, output: Path | None) -> None:
+    """Run what is stale and build the site in every language."""
+    from kvmdocs.site import Site
+
+    Site(project, install=install, require=wants_all(), output=output).build()
+
+
+@click.command()
+@names_of_recipes
+@in_its_jobs
+@click.option("--fresh", is_flag=True, help="Run the named recipes even though the store has their records.")
+@click.option("--all", "everything", is_flag=True, help="Every recipe of the project.")
+@click.option("--shell", is_flag=True, help="Then open a shell in the workspace, where it failed if it did.")
+@can_be_json
+@click.pass_obj
+@reporting
+def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: bool, shell: bool, as_json: bool) -> None:
+    """Run recipes and what they build on, and print what they did."""
+    from kvmdocs import documents, progress, report
+    from kvmdocs.executor import Executor
+    from kvmdocs.model import Status
+    from kvmdocs.project import Project
+
+    if shell and (everything or as_json or len(names) != 1):
+        raise click.UsageError("--shell takes the name of one recipe, and neither --all nor --json")
+    known = Project(project)
+    wanted = sorted(known.catalog.entries) if everything else list(names)
+    if not wanted:
+        raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
+    executor = Executor(known, progress.reporter(), require=wants_all(), fresh=frozenset(wanted if fresh else ()))
+    outcome = executor.run(wanted)
+    if as_json:
+        print_json(documents.Run.of(outcome, wanted))
+    else:
+        for name in wanted:
+            report.print_record(outcome.records[name])
+    for line in report.summary(outcome):
+        click.echo(line, err=True)
+    failed = outcome.names(status=Status.FAILED)
+    for name in failed:
+        record = outcome.records[name]
+        click.echo(f"\n{report.describe_failure(record, known.catalog.askers(name), known.store)}", err=True)
+    if shell:
+        from kvmdocs.visit import visit
+
+        # What keeps it from running may be a recipe it builds on: that one's workspace is the point of failure.
+        at = failed[0] if failed else wanted[0]
+        visit(known, at, outcome.records, lambda line: click.echo(line, err=True))
+    if failed:
+        sys.exit(FAILED)
+
+
+COMMANDS = (build, run)

@@ -1,0 +1,151 @@
+"""What commands print with ``--json``: one class a command, from which its JSON Schema is made.
+
+``schema`` is the version of a document's form. Raise it when something goes or means another thing; adding does not raise it.
+After a change ``python -m kvmdocs.documents`` writes the files of `kvmdocs.schemas` anew.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from kvmdocs import schemas
+from kvmdocs.doctor import Check
+from kvmdocs.drift import Drift
+from kvmdocs.executor import Outcome
+from kvmdocs.model import Freshness, Record
+from kvmdocs.report import Listed
+from kvmdocs.status import Row
+from kvmdocs.why import Answer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """Every recipe, sorted by name (`kvmdocs list`)."""
+
+    schema: Literal[1] = 1
+    recipes: tuple[Listed, ...]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of one recipe.
+
+    Attributes:
+        recipe: Its name.
+        asked: Whether it was named; else it is something that a named one builds on.
+        freshness: Where its record came from.
+        record: The record.
+    """
+
+    recipe: str
+    asked: bool
+    freshness: Freshness
+    record: Record
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What came of a run, in the order things were done (`kvmdocs run`)."""
+
+    schema: Literal[1] = 1
+    recipes: tuple[Ran, ...]
+
+    @classmethod
+    def of(cls, outcome: Outcome, asked: list[str]) -> Run:
+        """The document of an outcome."""
+        records = outcome.records.items()
+        return cls(recipes=tuple(Ran(name, name in asked, outcome.freshness[name], record) for name, record in records))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reasons:
+    """How recipes and all they build on stand, and why (`kvmdocs why`)."""
+
+    schema: Literal[1] = 1
+    recipes: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standings:
+    """How recipes stand: records, approved records, drift (`kvmdocs status`)."""
+
+    schema: Literal[1] = 1
+    recipes: tuple[Row, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """How the newest records differ from the approved ones (`kvmdocs diff`).
+
+    Attributes:
+        schema: Version of this form.
+        compared: The recipes that were looked at.
+        drifts: Those that differ.
+        unapproved: Those of `compared` that have no approved record.
+    """
+
+    schema: Literal[1] = 1
+    compared: tuple[str, ...]
+    drifts: tuple[Drift, ...]
+    unapproved: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examination:
+    """What this host can do for the project (`kvmdocs doctor`)."""
+
+    schema: Literal[1] = 1
+    checks: tuple[Check, ...]
+
+
+Document = Listing | Run | Reasons | Standings | Comparison | Examination
+
+DOCUMENTS: dict[str, type[Any]] = {
+    "diff": Comparison,
+    "doctor": Examination,
+    "list": Listing,
+    "run": Run,
+    "status": Standings,
+    "why": Reasons,
+}
+"""The document of each command."""
+
+
+def dump(document: Document) -> str:
+    """A document as JSON."""
+    return json.dumps(TypeAdapter(type(document)).dump_python(document, mode="json"), indent=2, ensure_ascii=False)
+
+
+def schema(name: str) -> str:
+    """The JSON Schema of a command's document, as the file in `kvmdocs.schemas` holds it."""
+    made = TypeAdapter(DOCUMENTS[name]).json_schema(mode="serialization")
+    about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:kvmdocs:{name}:1"}
+    _plain(made)
+    return json.dumps({**about, **made, "title": f"kvmdocs {name} --json"}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _plain(node: Any) -> None:
+    """Keep the first line of each description: what follows in a docstring is written for those who read the code."""
+    if isinstance(node, dict):
+        if isinstance(node.get("description"), str):
+            node["description"] = node["description"].partition("\n")[0]
+        # Serialising gives every field, those with defaults too.
+        if isinstance(node.get("properties"), dict):
+            node["required"] = sorted(node["properties"])
+    for deeper in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _plain(deeper)
+
+
+def write(folder: Path) -> None:
+    """Write every schema into a folder."""
+    for name in schemas.NAMES:
+        (folder / f"{name}.json").write_text(schema(name), "utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(schemas.__file__).parent)

@@ -1,0 +1,16 @@
+"""JSON Schemas of what commands print with ``--json``, a file each; `kvmdocs.documents` says what is in them.
+
+They are files so that whoever reads the output finds them without running anything; a test compares them with what the engine prints.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+
+NAMES = ("diff", "doctor", "list", "run", "status", "why")
+"""The commands that have one."""
+
+
+def read(name: str) -> str:
+    """The schema of a command's output, as JSON."""
+    return resources.files(__name__).joinpath(f"{name}.json").read_text("utf-8")

@@ -1,0 +1,99 @@
+"""What commands print with --json, and the JSON Schemas of it."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from click.testing import CliRunner
+from jsonschema import Draft202012Validator
+
+from kvmdocs import cli, documents, schemas
+
+RECIPES = """
+@recipe()
+def fine(sh: Shell) -> str:
+    "Say something fine."
+    with sh.section("said"):
+        return sh.line("echo fine words")
+
+@recipe()
+def failing(sh: Shell, fine: str) -> None:
+    sh.line("echo the last words; exit 7")
+
+@recipe(tools=("no-such-tool",))
+def wanting(sh: Shell) -> None: ...
+"""
+
+
+@pytest.fixture
+def kvmdocs(trial, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delenv("REQUIRE", raising=False)
+    made = trial().recipes(RECIPES)
+    made.block("page.md", f"from {made.module} import *\nfine.show()\nfailing.show()\nwanting.show()")
+
+    def call(*arguments: str):
+        for name in [name for name in sys.modules if name.partition(".")[0] == made.package]:
+            del sys.modules[name]
+        return CliRunner().invoke(cli.main, ["-C", str(made.root), *arguments])
+
+    call.made = made
+    return call
+
+
+def strict(node):
+    """A schema that lets nothing through which it does not name."""
+    if isinstance(node, dict):
+        deeper = {key: strict(value) for key, value in node.items()}
+        return {**deeper, "additionalProperties": False} if "properties" in node else deeper
+    return [strict(item) for item in node] if isinstance(node, list) else node
+
+
+def test_the_files_say_what_the_engine_prints():
+    assert set(schemas.NAMES) == set(documents.DOCUMENTS)
+    for name in schemas.NAMES:
+        assert json.loads(schemas.read(name)) == json.loads(documents.schema(name)), "run python -m kvmdocs.documents"
+        Draft202012Validator.check_schema(json.loads(schemas.read(name)))
+
+
+def test_what_is_printed_is_what_the_schema_says(kvmdocs):
+    printed = {"run": kvmdocs("run", "--all", "--json")}
+    kvmdocs("approve", "fine")
+    kvmdocs.made.recipes(RECIPES.replace("fine words", "finer words"))
+    kvmdocs("run", "fine")
+    printed |= {name: kvmdocs(name, "--json") for name in ("list", "doctor", "status", "diff")}
+    printed["why"] = kvmdocs("why", "--all", "--json")
+    assert set(printed) == set(schemas.NAMES)
+    assert {name: done.exit_code for name, done in printed.items()} == {
+        name: {"run": 1, "diff": 4}.get(name, 0) for name in printed
+    }
+    for name, done in printed.items():
+        schema = strict(json.loads(kvmdocs("schema", name).stdout))
+        data = json.loads(done.stdout)
+        assert data["schema"] == 1
+        assert not [error.message for error in Draft202012Validator(schema).iter_errors(data)]
+        # A document of another version is told apart.
+        assert not Draft202012Validator(schema).is_valid({**data, "schema": 2})
+
+
+def test_a_run_as_json_holds_the_records(kvmdocs):
+    data = json.loads(kvmdocs("run", "failing", "--json").stdout)
+    told = {one["recipe"]: (one["asked"], one["freshness"], one["record"]["status"]) for one in data["recipes"]}
+    assert told == {"fine": (False, "ran", "passed"), "failing": (True, "ran", "failed")}
+    steps = {one["recipe"]: one["record"]["steps"] for one in data["recipes"]}
+    assert steps["fine"][0]["output"]["head"] == "fine words\n"
+    assert steps["failing"][0]["status"] == 7
+
+
+def test_what_has_no_approved_record_is_named(kvmdocs):
+    kvmdocs("run", "fine")
+    data = json.loads(kvmdocs("diff", "fine", "--json").stdout)
+    assert data == {"schema": 1, "compared": ["fine"], "drifts": [], "unapproved": ["fine"]}
+
+
+def test_a_schema_of_nothing_is_wrong_use(kvmdocs):
+    done = kvmdocs("schema", "clean")
+    assert done.exit_code == 2
+    assert "'doctor'" in done.stderr

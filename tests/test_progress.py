@@ -1,0 +1,121 @@
+"""Progress: a tree on a terminal, lines elsewhere."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import pytest
+from rich.console import Console
+
+from kvmdocs import progress, report
+from kvmdocs.model import Freshness, Host, Record, Status
+
+HOST = Host("host", "Debian", "6.1", "x86_64", 2, 1 << 30)
+
+
+def record(name: str, status: Status = Status.PASSED, **more) -> Record:
+    return Record(recipe=name, key="k" * 64, status=status, host=HOST, started="2026-01-02T03:04:05+00:00", **more)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch):
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
+def drawn(tree) -> list[str]:
+    stream = io.StringIO()
+    Console(file=stream, width=60).print(tree.picture())
+    return [line.rstrip() for line in stream.getvalue().splitlines()]
+
+
+def test_a_tree_on_a_terminal_and_lines_elsewhere(monkeypatch):
+    assert isinstance(progress.reporter(Terminal()), progress.Tree)
+    assert type(progress.reporter(io.StringIO())) is report.Lines
+    monkeypatch.setenv("TERM", "dumb")
+    assert type(progress.reporter(Terminal())) is report.Lines
+
+
+def test_the_tree_shows_what_runs(monkeypatch):
+    clock = Clock()
+    tree = progress.Tree(Console(file=Terminal(), width=60), clock)
+    tree.planned(["first", "second", "third"])
+    tree.finished("third", record("third"), Freshness.CACHED)
+    tree.started("first", 75)
+    tree.started("second", 3)
+    tree.step("first", 4, "make \\\n    -j2")
+    tree.line("first", "\x1b[31m[12/90]\x1b[0m compiling \r\x07" + "x" * 100)
+    clock.now += 12
+    tree.tick()
+    assert drawn(tree) == [
+        "1 of 3 done",
+        "├── first  12 s, usually 1 min 15 s",
+        "│   ├── 4  make …",
+        f"│   └── [12/90] compiling {'x' * 33}…",
+        "└── second  12 s, usually 3.0 s",
+    ]
+    # The next step has not said anything yet.
+    tree.step("first", 5, "make install")
+    assert drawn(tree)[2] == "│   └── 5  make install"
+    tree.finished("first", record("first", seconds=12.5), Freshness.RAN)
+    assert drawn(tree) == ["2 of 3 done", "└── second  12 s, usually 3.0 s"]
+    tree.ended()
+
+
+def test_what_is_done_stays_above_the_tree_and_the_tree_goes():
+    stream = Terminal()
+    tree = progress.Tree(Console(file=stream, width=60), Clock())
+    tree.planned(["first", "second"])
+    tree.started("first", 1)
+    tree.finished("first", record("first", seconds=1), Freshness.RAN)
+    tree.finished("second", record("second", Status.SKIPPED, reason="no moon"), Freshness.NONE)
+    tree.ended()
+    tree.ended()
+    told = stream.getvalue()
+    assert "✓" in told
+    assert "skipped: no moon" in told
+    assert told.count("\x1b[?25l") == told.count("\x1b[?25h") == 1  # the cursor is back
+
+
+def test_a_recipe_that_says_much_is_not_drawn_each_time():
+    stream, clock = Terminal(), Clock()
+    tree = progress.Tree(Console(file=stream, width=60), clock)
+    tree.planned(["first"])
+    tree.started("first", 1)
+    before = len(stream.getvalue())
+    for number in range(1000):
+        tree.line("first", f"line {number}")
+    assert len(stream.getvalue()) == before
+    clock.now += 1
+    tree.tick()
+    assert "line 999" in stream.getvalue()
+    tree.ended()
+
+
+@pytest.mark.parametrize(("value", "coloured"), [(None, True), ("1", False)])
+def test_no_color_takes_the_colours_away(monkeypatch, value, coloured):
+    if value:
+        monkeypatch.setenv("NO_COLOR", value)
+    stream = Terminal()
+    tree = progress.reporter(stream)
+    tree.planned(["first"])
+    tree.started("first", 1)
+    tree.finished("first", record("first"), Freshness.RAN)
+    tree.ended()
+    lines = report.Lines(stream)
+    lines.finished("first", record("first"), Freshness.RAN)
+    assert bool(re.search(r"\x1b\[[\d;]*3\d", stream.getvalue())) is coloured

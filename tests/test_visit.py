@@ -1,0 +1,146 @@
+"""``kvmdocs run NAME --shell``: a shell where a recipe ran."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from kvmdocs.store import Store
+
+RECIPES = """
+@recipe()
+def base(sh: Shell) -> Path:
+    sh.line("echo below > file")
+    return sh.workspace / "file"
+
+@recipe(environ=("TRIAL_WORD",))
+def failing(sh: Shell, base: Path) -> None:
+    sh.line("mkdir -p deep; echo half > deep/half-done")
+    with sh.cd(sh.workspace / "deep"):
+        sh.line(f"cat {base} half-done; exit 7")
+
+@recipe()
+def above(sh: Shell, failing: None) -> None: ...
+
+@recipe(tools=("no-such-tool",))
+def wanting(sh: Shell) -> None: ...
+"""
+
+IN_A_TERMINAL = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@pytest.fixture
+def made(trial):
+    return trial().recipes(RECIPES)
+
+
+def in_shell(made, typed: str, *names: str, **environ: str):
+    done = subprocess.run(
+        [sys.executable, "-m", "kvmdocs.cli", "run", "--shell", *names],
+        cwd=made.root,
+        env=made.environment(**environ),
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_shell_is_at_the_point_of_failure(made):
+    typed = 'cat half-done; pwd; echo "word=$TRIAL_WORD secret=$TRIAL_SECRET home=$HOME zone=$TZ"; exit 3'
+    status, out, said = in_shell(made, typed, "failing", TRIAL_WORD="given", TRIAL_SECRET="hidden")
+    assert status == 1  # the recipe's, not the shell's
+    (work,) = (made.root / "store/v1/work").glob("failing-*")
+    (base,) = (made.root / "store/v1/work").glob("base-*")
+    assert f"half\n{work}/deep\nword=given secret= home={made.root}/store/v1/home zone=UTC\n" in out
+    # What failed can be typed again: it names what is there.
+    assert f"    cat {base}/file half-done; exit 7" in said
+    assert "its step 2, typed to the" in said
+    assert f"a shell in {work}/deep" in said
+
+
+def test_the_failed_command_can_be_typed_again(made):
+    _, _, said = in_shell(made, "", "failing")
+    command = next(line for line in said.splitlines() if line.startswith("    cat "))
+    _, out, _ = in_shell(made, f"({command.strip()}); echo status $?", "failing")
+    assert out.endswith("below\nhalf\nstatus 7\n")
+
+
+def test_what_passed_can_be_looked_at_too(made):
+    status, out, _ = in_shell(made, "cat file", "base")
+    assert (status, out.endswith("below\n")) == (0, True)
+
+
+def test_the_failure_may_be_below(made):
+    status, out, said = in_shell(made, "cat half-done", "above")
+    assert status == 1
+    assert out.endswith("half\n")
+    assert "failing failed: " in said
+
+
+def test_what_did_not_run_has_no_workspace(made):
+    status, _, said = in_shell(made, "", "wanting")
+    assert status == 1
+    assert "wanting has no workspace: this host lacks no-such-tool" in said
+
+
+@pytest.mark.parametrize("arguments", [("base", "failing"), ("--all",), ("--json", "base"), ()])
+def test_it_is_one_shell(made, arguments):
+    status, _, said = in_shell(made, "", *arguments)
+    assert status == 2
+    assert "Traceback" not in said
+
+
+def test_the_workspace_is_locked_while_somebody_looks_and_ctrl_c_is_the_shells(made):
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_A_TERMINAL, sys.executable, "-m", "kvmdocs.cli", "run", "--shell", "base"],
+        cwd=made.root,
+        env=made.environment(TERM="xterm"),
+        stdin=follower,
+        stdout=follower,
+        stderr=follower,
+    )
+    os.close(follower)
+    killer = threading.Timer(60, process.kill)
+    killer.start()
+    try:
+        told = until(leader, "[base]")
+        assert "usually" in told  # the tree was drawn
+        store = Store(made.root / "store")
+        record = store.latest("base")
+        assert record is not None
+        assert store.try_lock(record.key) is None
+        os.write(leader, b"sleep 100\n")
+        until(leader, "sleep 100")
+        os.write(leader, b"\x03")
+        until(leader, "[base]")
+        os.write(leader, b"echo still $((1 + 1)) here\n")
+        until(leader, "still 2 here")
+        os.write(leader, b"exit\n")
+        assert process.wait(30) == 0
+    finally:
+        killer.cancel()
+        process.kill()
+        process.wait()
+        os.close(leader)
+
+
+def until(leader: int, wanted: str) -> str:
+    """What a terminal shows until a text is on it."""
+    told = ""
+    while wanted not in told:
+        told += os.read(leader, 4096).decode("utf-8", "replace")
+    return told
