@@ -2,7 +2,7 @@
 
 Given a guide (``docs/en/debug.md``) or a module of recipes (``recipes/qemu.py``), pytest collects an item for each block or recipe in it. All that
 the selected items need is run once, in parallel, by the same executor and into the same store as a build; then each item
-says what became of its part.
+says what became of its part. Under pytest-xdist that is still one run (`kvmdocs.pytest_workers`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kvmdocs.catalog import Entry
     from kvmdocs.drift import Drift
     from kvmdocs.errors import KvmdocsError
-    from kvmdocs.executor import Outcome
+    from kvmdocs.executor import Outcome, Reporter
     from kvmdocs.guides import Block
     from kvmdocs.model import Record
     from kvmdocs.project import Project
@@ -57,22 +57,40 @@ class Unit:
         assert self._outcome is not None  # set by run()
         return self._outcome
 
-    def run(self) -> None:
-        """Run all that the selected items need. What keeps all of it from running is told by each of them."""
-        from kvmdocs import modes, report
-        from kvmdocs.cli import wants_all
+    def run(self, shared: Path | None = None) -> None:
+        """Run all that the selected items need. What keeps all of it from running is told by each of them.
+
+        Args:
+            shared: The folder of the workers of a test run; the first of them runs everything for all.
+        """
+        if shared is None:
+            from kvmdocs import progress
+
+            self._outcome = self._ran(progress.reporter(sys.__stderr__))
+        else:
+            from kvmdocs import report
+            from kvmdocs.pytest_workers import once
+
+            def told() -> tuple[Outcome, dict[str, KvmdocsError]]:
+                return self._ran(report.Lines(sys.__stderr__)), self._wrong
+
+            self._outcome, self._wrong = once(shared, str(self.project.root), told)
+
+    def _ran(self, reporter: Reporter) -> Outcome:
+        from kvmdocs import modes
+        from kvmdocs.commands.common import wants_all
         from kvmdocs.errors import Interrupted, KvmdocsError
         from kvmdocs.executor import Outcome
 
         names = [name for name in dict.fromkeys(self.wanted) if name in self.project.catalog.entries]
         sound = [name for name in names if self._is_sound(name)]
         try:
-            self._outcome = modes.run(self.project, report.Lines(sys.__stderr__), sound, require=wants_all())
+            return modes.run(self.project, reporter, sound, require=wants_all())
         except Interrupted as error:
             raise KeyboardInterrupt from error
         except KvmdocsError as error:
-            self._outcome = Outcome()
             self._wrong.update(dict.fromkeys(sound, error))
+            return Outcome()
 
     def _is_sound(self, name: str) -> bool:
         """Whether all that a recipe builds on is there, without a circle."""
@@ -97,10 +115,18 @@ class Unit:
             raise self._wrong[name]
         record = outcome.records[name]
         if record.status is Status.SKIPPED:
-            skip(record.reason)
+            skip(f"{self._lacking(name)}{record.reason}")
         if record.status is Status.FAILED:
             raise RecipeDidFail(record)
         return record
+
+    def _lacking(self, name: str) -> str:
+        """The capabilities that a skipped recipe needs and that the host has not, named as the recipe names them."""
+        if self.project.mode is Mode.RECORDED:
+            return ""  # nothing is tried there
+        needs = self.project.catalog.get(name).recipe.needs
+        lacking = [need for need in needs if not self.project.capabilities.have(need).able]
+        return f"needs {', '.join(lacking)}: " if lacking else ""
 
 
 def skip(reason: str) -> NoReturn:
@@ -141,7 +167,7 @@ def unit_of(config: pytest.Config, path: Path) -> Unit | None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers that items carry, and see to the mode that was asked for."""
     for name, meaning in {
-        "kvm": "needs a usable /dev/kvm",
+        "kvm": "needs a KVM that a guest has booted under",
         "slow": "a recipe that takes over a minute the first time",
         "network": "needs the network beyond this host",
         "root": "needs root's rights",
@@ -343,6 +369,14 @@ class BlockItem(_Item):
         return self.path, self._block.line - 1, f"{self.unit.project.catalog.shown(self.path)}:{self._block.line}"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist which folder it shares with the others."""
+    from kvmdocs.pytest_workers import KEY, folder_for_workers
+
+    node.workerinput[KEY] = str(folder_for_workers(node.config))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
     """Run all that the selected items need before the first of them, so that it runs in parallel."""
@@ -354,6 +388,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if session.config.option.collectonly or not units:
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
+    from kvmdocs.pytest_workers import shared_folder
+
+    shared = shared_folder(session.config)
     with capture.global_and_fixture_disabled():
         for unit in units.values():
-            unit.run()
+            unit.run(shared)

@@ -98,7 +98,7 @@ def test_an_item_says_what_became_of_its_recipe(project):
     assert (project.root / "count").read_text() == "ran\n"
     # Why something was skipped, by name.
     assert re.search(r"SKIPPED.*no-such-tool", told)
-    assert re.search(r"SKIPPED.*127\.0\.0\.1 cannot be reached", told)
+    assert re.search(r"SKIPPED.*needs reach:trial\.mirror.*: .*127\.0\.0\.1 cannot be reached", told)
     # A failure with its evidence, and without a traceback of the engine.
     lines = [re.sub(" +", " ", line.strip()) for line in told.splitlines()]
     for line in (
@@ -236,3 +236,56 @@ def test_want_of_a_package_can_be_an_error(project):
     assert done.returncode == 1
     assert "no-such-tool" in told
     assert "INTERNALERROR" not in told
+
+
+SHARING = """
+@recipe(resources=("machine",))
+def one(sh: Shell) -> None:
+    sh.line("echo begin >> ../../../../log; sleep 1; echo end >> ../../../../log")
+
+@recipe(resources=("machine",))
+def two(sh: Shell) -> None:
+    sh.line("echo begin >> ../../../../log; sleep 1; echo end >> ../../../../log")
+
+@recipe()
+def failing(sh: Shell) -> None:
+    sh.line("echo failing >> ../../../../failed; exit 7")
+
+@recipe(tools=("no-such-tool",))
+def wanting(sh: Shell) -> None: ...
+"""
+
+
+def test_workers_of_xdist_run_nothing_twice_and_keep_what_shares_a_machine_apart(trial):
+    made = trial().recipes(SHARING)
+    made.block("one.md", f"from {made.module} import one\none.show()")
+    made.block("two.md", f"from {made.module} import two, failing\ntwo.show()\nfailing.show()")
+    status, told = pytest_in(made, "-n", "2", "-v", "--junit-xml=report.xml", "docs", made.package)
+    assert status == 1, told
+    items = dict(reversed(item.split(" ", 1)) for item in re.findall(r"(?:PASSED|FAILED|SKIPPED) \S+::(?:line \d+|\w+)", told))
+    module = f"{made.package}/all.py"
+    assert items == {
+        "docs/one.md::line 3": "PASSED",
+        "docs/two.md::line 3": "FAILED",
+        f"{module}::one": "PASSED",
+        f"{module}::two": "PASSED",
+        f"{module}::failing": "FAILED",
+        f"{module}::wanting": "SKIPPED",
+    }
+    assert (made.root / "log").read_text() == "begin\nend\n" * 2
+    # A failed recipe leaves no record in the store by which a second run would be spared.
+    assert (made.root / "failed").read_text() == "failing\n"
+    cases = {case.get("name"): case for case in ET.parse(made.root / "report.xml").iter("testcase")}
+    properties = {entry.get("name"): entry.get("value") for entry in cases["failing"].iter("property")}
+    assert properties == {"file": module, "line": "13"}
+    assert "exit 7" in cases["failing"].find("failure").text
+
+
+def test_what_keeps_everything_from_running_is_told_by_every_worker(trial):
+    made = trial().recipes(SHARING)
+    done = made.command("pytest", "-p", "no:cacheprovider", "-n", "2", made.package, REQUIRE="all")
+    told = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "no-such-tool" in told
+    assert "INTERNALERROR" not in told
+    assert not re.search(r"node down|Traceback", told)
