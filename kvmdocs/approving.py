@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from kvmdocs.approved import anywhere, brief
@@ -26,6 +27,15 @@ def drift_of(project: Project, record: Record, stable: bool | tuple[str, ...] = 
     """
     approved = project.approved.get(record.recipe)
     return None if approved is None else compare(approved, anywhere(record, project.hidden()), stable)
+
+
+def drift_until_failure(project: Project, record: Record) -> Drift | None:
+    """How a record that failed differs, as far as it got, from its recipe's approved one: what is new may be what it fails by."""
+    approved = project.approved.get(record.recipe)
+    if approved is None or not record.steps:
+        return None
+    until = replace(approved, steps=approved.steps[: len(record.steps)])
+    return compare(until, anywhere(record, project.hidden()))
 
 
 def approve(project: Project, names: Iterable[str]) -> dict[str, Path | None]:

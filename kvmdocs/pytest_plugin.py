@@ -34,6 +34,10 @@ SLOW = 60.0
 """Seconds a recipe is expected to take from which on it is marked ``slow``."""
 
 
+DRIFT_LINES = 40
+"""Lines of the drift that are shown with a failure."""
+
+
 class Unit:
     """What the items of one project share: the project, and what came of running what they need.
 
@@ -279,19 +283,34 @@ class _Item(pytest.Item):
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         """A recipe's failure with its evidence; the engine's own errors without a traceback."""
-        from kvmdocs import report
         from kvmdocs.errors import KvmdocsError
 
         error = excinfo.value
         if isinstance(error, RecipeDidFail):
-            project = self.unit.project
-            return report.describe_failure(error.record, project.catalog.askers(error.record.recipe), project.store)
+            return "\n".join([*self._told(error.record), *self._drifted(error.record)])
         if isinstance(error, RecordDrifted):
             accept = f"kvmdocs approve {error.drift.recipe}"
             return "\n".join([*error.drift.lines(), f"  next     mend the recipe, or accept what it gives now: {accept}"])
         if isinstance(error, KvmdocsError):
             return error.report()
         return super().repr_failure(excinfo, style)
+
+    def _told(self, record: Record) -> list[str]:
+        from kvmdocs import report
+
+        project = self.unit.project
+        return [report.describe_failure(record, project.catalog.askers(record.recipe), project.store)]
+
+    def _drifted(self, record: Record) -> list[str]:
+        """How a failed record differs from the approved one up to where it failed."""
+        from kvmdocs.approving import drift_until_failure
+
+        drift = drift_until_failure(self.unit.project, record)
+        if drift is None:
+            return []
+        lines = drift.lines()
+        more = [f"… {len(lines) - DRIFT_LINES} more lines"] if len(lines) > DRIFT_LINES else []
+        return ["", "Up to there it differs from the approved record:", *lines[:DRIFT_LINES], *more]
 
 
 class RecipeItem(_Item):

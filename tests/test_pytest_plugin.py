@@ -289,3 +289,26 @@ def test_what_keeps_everything_from_running_is_told_by_every_worker(trial):
     assert "no-such-tool" in told
     assert "INTERNALERROR" not in told
     assert not re.search(r"node down|Traceback", told)
+
+
+def test_a_failure_shows_how_it_differs_from_the_approved_record(trial):
+    text = """
+        @recipe()
+        def counting(sh: Shell) -> None:
+            sh.line("echo one")
+            assert "two" in sh.line("echo two")
+            sh.line("echo three")
+        """
+    made = trial().recipes(text)
+    made.block("page.md", f"from {made.module} import counting\ncounting.show()")
+    assert made.command("kvmdocs.cli", "run", "counting").returncode == 0
+    assert made.command("kvmdocs.cli", "approve", "counting").returncode == 0
+    made.recipes(text.replace("echo two", "echo 2"))
+    status, told = pytest_in(made, f"{made.package}/all.py")
+    assert status == 1
+    assert "assertion failed" in told
+    assert "Up to there it differs from the approved record:" in told
+    lines = told.splitlines()
+    assert "-two" in lines
+    assert "+2" in lines
+    assert "three" not in told
