@@ -7,152 +7,30 @@ says what became of its part. Under pytest-xdist that is still one run (`kvmdocs
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from kvmdocs.model import Mode
+from kvmdocs.pytest_unit import RecipeDidFail, RecordDrifted, Unit, skip
 from kvmdocs.settings import FILE
 
 if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
 
     from kvmdocs.catalog import Entry
-    from kvmdocs.drift import Drift
-    from kvmdocs.errors import KvmdocsError
-    from kvmdocs.executor import Outcome, Reporter
     from kvmdocs.guides import Block
     from kvmdocs.model import Record
-    from kvmdocs.project import Project
     from kvmdocs.recipe import ShowOptions
 
 SLOW = 60.0
 """Seconds a recipe is expected to take from which on it is marked ``slow``."""
 
-
 DRIFT_LINES = 40
 """Lines of the drift that are shown with a failure."""
-
-
-class Unit:
-    """What the items of one project share: the project, and what came of running what they need.
-
-    Args:
-        root: The project's folder.
-    """
-
-    def __init__(self, root: Path) -> None:
-        from kvmdocs.project import Project
-
-        self.project: Project = Project(root)
-        self.wanted: list[str] = []
-        self._outcome: Outcome | None = None
-        self._wrong: dict[str, KvmdocsError] = {}
-
-    @property
-    def outcome(self) -> Outcome:
-        """What came of the run."""
-        if self._outcome is None:
-            self.run()
-        assert self._outcome is not None  # set by run()
-        return self._outcome
-
-    def run(self, shared: Path | None = None) -> None:
-        """Run all that the selected items need. What keeps all of it from running is told by each of them.
-
-        Args:
-            shared: The folder of the workers of a test run; the first of them runs everything for all.
-        """
-        if shared is None:
-            from kvmdocs import progress
-
-            self._outcome = self._ran(progress.reporter(sys.__stderr__))
-        else:
-            from kvmdocs import report
-            from kvmdocs.pytest_workers import once
-
-            def told() -> tuple[Outcome, dict[str, KvmdocsError]]:
-                return self._ran(report.Lines(sys.__stderr__)), self._wrong
-
-            self._outcome, self._wrong = once(shared, str(self.project.root), told)
-
-    def _ran(self, reporter: Reporter) -> Outcome:
-        from kvmdocs import modes
-        from kvmdocs.commands.common import wants_all
-        from kvmdocs.errors import Interrupted, KvmdocsError
-        from kvmdocs.executor import Outcome
-
-        names = [name for name in dict.fromkeys(self.wanted) if name in self.project.catalog.entries]
-        sound = [name for name in names if self._is_sound(name)]
-        try:
-            return modes.run(self.project, reporter, sound, require=wants_all())
-        except Interrupted as error:
-            raise KeyboardInterrupt from error
-        except KvmdocsError as error:
-            self._wrong.update(dict.fromkeys(sound, error))
-            return Outcome()
-
-    def _is_sound(self, name: str) -> bool:
-        """Whether all that a recipe builds on is there, without a circle."""
-        from kvmdocs import graph
-        from kvmdocs.errors import CatalogError
-
-        catalog = self.project.catalog
-        try:
-            graph.in_order(graph.closure([name], lambda one: [wanted.name for wanted in catalog.get(one).recipe.inputs]))
-        except CatalogError as error:
-            told = [problem for problem in catalog.problems if problem.evidence.recipe == name]
-            self._wrong[name] = (told or [error])[0].seen(place=catalog.get(name).place)
-            return False
-        return True
-
-    def record(self, name: str) -> Record:
-        """A recipe's record; the test is skipped or fails as the recipe did."""
-        from kvmdocs.model import Status
-
-        outcome = self.outcome
-        if name in self._wrong:
-            raise self._wrong[name]
-        record = outcome.records[name]
-        if record.status is Status.SKIPPED:
-            skip(f"{self._lacking(name)}{record.reason}")
-        if record.status is Status.FAILED:
-            raise RecipeDidFail(record)
-        return record
-
-    def _lacking(self, name: str) -> str:
-        """The capabilities that a skipped recipe needs and that the host has not, named as the recipe names them."""
-        if self.project.mode is Mode.RECORDED:
-            return ""  # nothing is tried there
-        needs = self.project.catalog.get(name).recipe.needs
-        lacking = [need for need in needs if not self.project.capabilities.have(need).able]
-        return f"needs {', '.join(lacking)}: " if lacking else ""
-
-
-def skip(reason: str) -> NoReturn:
-    """Skip the item that runs; pytest shows its place, not this one."""
-    raise pytest.skip.Exception(reason, _use_item_location=True)
-
-
-class RecipeDidFail(Exception):
-    """A recipe failed; its record says why."""
-
-    def __init__(self, record: Record) -> None:
-        super().__init__(record.recipe)
-        self.record = record
-
-
-class RecordDrifted(Exception):
-    """A record differs from the approved one in what its recipe calls stable."""
-
-    def __init__(self, drift: Drift) -> None:
-        super().__init__(drift.recipe)
-        self.drift = drift
-
 
 _units = pytest.StashKey[dict[Path, Unit]]()
 
