@@ -202,7 +202,8 @@ def _functions(sh: Shell, vm: Machine, host: KvmHost) -> None:
     enters, handles = ENTERS[host.vendor], ON_PORT_IO[host.vendor]
     with sh.section("stack"):
         vm.guest(f"echo {handles} >set_ftrace_filter && cat set_ftrace_filter")
-        vm.guest("echo function >current_tracer; echo 1 >options/func_stack_trace")
+        # The option first: else the calls until it is set have no stack.
+        vm.guest("echo 1 >options/func_stack_trace; echo function >current_tracer")
         told = vm.guest("head -n 16 trace_pipe")
         assert "=> kvm_vcpu_ioctl" in told and handles in told, told
         vm.guest("echo nop >current_tracer; echo 0 >options/func_stack_trace; echo >set_ftrace_filter; echo >trace")
