@@ -3,7 +3,7 @@
 Before the first page is rendered it runs all that the guides ask for, in parallel and with progress, and gives one list of what
 failed. It tells `show()` which page it prints into and offers whole logs as downloads. A site without the plugin still builds.
 
-In ``mkdocs serve`` it waits for nothing and stops for nothing: pages show what there is, and `kvmdocs.serving` runs what is cheap in the background.
+In ``mkdocs serve`` it waits for nothing and stops for nothing: pages show what there is, and `kvmdocs.background` runs what is cheap meanwhile.
 """
 
 from __future__ import annotations
@@ -22,15 +22,16 @@ from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
 from kvmdocs import modes, report
+from kvmdocs.background import Background
 from kvmdocs.catalog import Catalog
-from kvmdocs.errors import KvmdocsError
+from kvmdocs.errors import KvmdocsError, StoreError
 from kvmdocs.executor import Executor, Outcome, Reporter
 from kvmdocs.model import Mode, Record
 from kvmdocs.present import Publisher, earlier
 from kvmdocs.project import Project
 from kvmdocs.recipe import presenting
 from kvmdocs.render import Language
-from kvmdocs.serving import Background, View
+from kvmdocs.serving import View
 from kvmdocs.settings import FILE, find_root
 
 if TYPE_CHECKING:
@@ -141,8 +142,11 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         wanted = [name for name in project.catalog.asked() if name in project.catalog.entries]
         if project.mode is Mode.RECORDED:
             return View(modes.recorded(project, wanted))
-        if self._background is None:
-            self._background = Background(project)
+        try:
+            self._background = self._background or Background(project)
+        except StoreError as error:
+            log.warning(f"{error.report()}\nnothing runs in the background")  # noqa: G004  # a sentence, not a template
+            return View(modes.recorded(project, wanted))
         view = self._background.look(project, wanted)
         shown = view.outcome
         # A recipe without any record says so; while it runs for the first time its page says that.

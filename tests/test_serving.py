@@ -14,8 +14,9 @@ from dataclasses import replace
 import psutil
 import pytest
 
+from kvmdocs.background import Background
 from kvmdocs.model import Freshness, Status
-from kvmdocs.serving import Attempt, Background, look
+from kvmdocs.serving import Attempt, look
 
 RECIPES = """
 @recipe()
@@ -140,7 +141,7 @@ def test_a_server_is_up_at_once_and_shows_what_is_stale_and_dear_as_stale(site, 
     # Plain MkDocs takes a second or two here; a recipe of a minute cannot have been waited for.
     assert time.monotonic() - server.began < 45
     time.sleep(1)
-    assert not [process for process in server.started() if "kvmdocs.serving" in process.cmdline()]
+    assert not [process for process in server.started() if "kvmdocs.background" in process.cmdline()]
     assert count(site) == ["slow"]
 
 
@@ -190,6 +191,14 @@ def test_a_first_run_and_a_failure_and_what_a_guide_has_wrong_are_shown_and_the_
     guide.write_text(guide.read_text().replace("show(notes={'^nowhere$': 'x'})", "show()"))
     page = server.until("it works again", without="data-state")
     assert "SyntaxError" not in page
+
+
+def test_without_a_store_that_can_be_written_pages_show_what_there_is(site, serve):
+    settings = site.root / "kvmdocs.toml"
+    settings.write_text(settings.read_text().replace('"store"', '"docs/index.md/store"'))
+    server = serve(site)
+    server.until("there is no record of it yet")
+    assert count(site) == []
 
 
 def test_what_runs_is_ended_when_its_recipe_is_saved_again(site, serve):
