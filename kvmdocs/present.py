@@ -87,9 +87,11 @@ class Publisher:
     def _stale(self, record: Record, options: ShowOptions, fresh: Freshness) -> str:
         """A record from before a change, and what is done about it."""
         first = record.status is not Status.PASSED
+        if first and fresh is Freshness.STALE:
+            return self._passed(record, options, Freshness.NONE)  # it says that there is no record, and how to make one
         told = notice(record.recipe, fresh, self.reasons.get(record.recipe, ()), self.language, first=first)
         if first:
-            return told if fresh is Freshness.RUNNING else told + self._passed(record, options, Freshness.NONE)
+            return told
         try:
             return told + self._passed(record, options, fresh)
         except Exception as error:  # noqa: BLE001  # what the block wants of a new record need not fit the old one

@@ -240,3 +240,7 @@ def test_a_first_run_says_so_and_nothing_of_a_record(project, recipes):
     shown = Page(Publisher(project, outcome, tolerant=True)).show(recipes.made)
     assert "Running now" in shown
     assert "there is no record" not in shown
+    outcome.freshness["made"] = Freshness.STALE
+    shown = Page(Publisher(project, outcome, tolerant=True)).show(recipes.made)
+    assert "there is no record of it yet" in shown
+    assert "from before a change" not in shown
