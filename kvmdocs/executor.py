@@ -84,6 +84,7 @@ class Standing:
         waits_for: The stale recipes it builds on.
         cannot: Why it cannot run on this host, or "".
         lacks: The tools that it wants and that are not there; they can be installed.
+        record: The record that a run would take from the store.
     """
 
     stale: bool
@@ -91,6 +92,7 @@ class Standing:
     waits_for: tuple[str, ...] = ()
     cannot: str = ""
     lacks: tuple[str, ...] = ()
+    record: Record | None = None
 
 
 @dataclass
@@ -188,7 +190,7 @@ class Executor:
                     found[name] = Standing(stale=True, lacks=tuple(lacks))
                 else:
                     record = None if name in self._fresh else self._project.store.get(self._key(name))
-                    found[name] = Standing(stale=record is None, ingredients=self._ingredients(name))
+                    found[name] = Standing(stale=record is None, ingredients=self._ingredients(name), record=record)
                     if record is not None:
                         records[name] = record
         finally:

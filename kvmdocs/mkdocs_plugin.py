@@ -1,8 +1,9 @@
 """The MkDocs plugin: thin, and adding only what needs to know the whole site.
 
 Before the first page is rendered it runs all that the guides ask for, in parallel and with progress, and gives one list of what
-failed. It tells `show()` which page it prints into, offers whole logs as downloads, and watches the recipes in ``mkdocs serve``. A
-site without the plugin still builds.
+failed. It tells `show()` which page it prints into and offers whole logs as downloads. A site without the plugin still builds.
+
+In ``mkdocs serve`` it waits for nothing and stops for nothing: pages show what there is, and `kvmdocs.background` runs what is cheap meanwhile.
 """
 
 from __future__ import annotations
@@ -21,14 +22,17 @@ from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
 from kvmdocs import modes, report
-from kvmdocs.errors import KvmdocsError
+from kvmdocs.background import Background
+from kvmdocs.catalog import Catalog
+from kvmdocs.errors import KvmdocsError, StoreError
 from kvmdocs.executor import Executor, Outcome, Reporter
 from kvmdocs.model import Mode, Record
 from kvmdocs.present import Publisher, earlier
 from kvmdocs.project import Project
 from kvmdocs.recipe import presenting
 from kvmdocs.render import Language
-from kvmdocs.settings import find_root
+from kvmdocs.serving import View
+from kvmdocs.settings import FILE, find_root
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -61,6 +65,9 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._presenting: presenting | None = None
         self._page: Page | None = None
         self._logs: dict[tuple[str, str], File] = {}
+        self._background: Background | None = None
+        self._view: View | None = None
+        self._guides: list[Path] = []
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Remember whether somebody edits while this runs. Its mere presence keeps the plugin alive between builds."""
@@ -87,18 +94,22 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         root = find_root(Path(config.config_file_path).parent if config.config_file_path else None)
         if self._serving:
             _forget_modules(root)
+        self._guides = [Path(page.abs_src_path) for page in files.documentation_pages() if page.abs_src_path]
+        view: View | None = None
         try:
-            project = Project(
-                root,
-                guides=[Path(page.abs_src_path) for page in files.documentation_pages() if page.abs_src_path],
-                mode=self.config.mode,
-            )
-            outcome = self._run(project)
+            project = Project(root, guides=self._guides, mode=self.config.mode)
+            view = self._look(project) if self._serving else View(self._run(project))
         except KvmdocsError as error:
-            raise PluginError(error.report()) from error
-        self._offer_logs(files, config, project, outcome)
+            if not self._serving:
+                raise PluginError(error.report()) from error
+            # Pages show what their blocks come to without the recipes; the next save builds them again.
+            log.error(error.report())  # noqa: TRY400  # its author needs no traceback of the engine
+            project = _bare(root)
+        self._view = view
+        shown = view or View()
+        self._offer_logs(files, config, project, shown.outcome)
         language = Language.of(str(config.theme.get("language", "en")))
-        self._publisher = Publisher(project, outcome, language, self._link, tolerant=self._serving)
+        self._publisher = Publisher(project, shown.outcome, language, self._link, tolerant=self._serving, reasons=shown.reasons)
         self._presenting = presenting(self._publisher)
         self._presenting.__enter__()
         return files
@@ -124,13 +135,34 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             log.error(told)
         return outcome
 
+    def _look(self, project: Project) -> View:
+        """What there is to show, for somebody who writes."""
+        for problem in project.catalog.problems:
+            log.error(problem.report())
+        wanted = [name for name in project.catalog.asked() if name in project.catalog.entries]
+        if project.mode is Mode.RECORDED:
+            return View(modes.recorded(project, wanted))
+        try:
+            self._background = self._background or Background(project)
+        except StoreError as error:
+            log.warning(f"{error.report()}\nnothing runs in the background")  # noqa: G004  # a sentence, not a template
+            return View(modes.recorded(project, wanted))
+        view = self._background.look(project, wanted)
+        shown = view.outcome
+        # A recipe without any record says so; while it runs for the first time its page says that.
+        none = [name for name in wanted if name not in shown.records]
+        shown.records.update((name, record) for name, record in modes.recorded(project, none).records.items() if name in none)
+        if told := report.describe_failures(shown, project.catalog, project.store):
+            log.error(told)
+        return view
+
     def _offer_logs(self, files: Files, config: MkDocsConfig, project: Project, outcome: Outcome) -> None:
         """Add the whole log of every step that has one to the site."""
         self._logs = {}
         for name in project.catalog.asked():
-            record = outcome.records[name]
-            for step in record.steps:
-                if step.output.log:
+            record = outcome.records.get(name)
+            for step in record.steps if record else ():
+                if record and step.output.log:
                     path = project.store.logs(record.key) / step.output.log
                     if not path.is_file():
                         continue  # the record may be older than what the store still holds
@@ -157,15 +189,26 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         """
         del env
         if self._publisher and self._publisher.problems:
+            if self._serving:
+                log.error("\n\n".join(problem.report() for problem in self._publisher.problems))
+                return
             raise PluginError("\n\n".join(problem.report() for problem in self._publisher.problems))
 
     def on_post_build(self, **_: Any) -> None:
-        """The site is built."""
+        """The site is built; what is worth running may have the processors now."""
         self._leave()
+        if self._background and self._publisher and self._view:
+            self._background.want(self._publisher.project, self._guides, self._view.wanted)
 
     def on_build_error(self, **_: Any) -> None:
         """The site could not be built."""
         self._leave()
+
+    def on_shutdown(self) -> None:
+        """The server ends, and so does all that it started."""
+        if self._background is not None:
+            self._background.stop()
+            self._background = None
 
     def _leave(self) -> None:
         if self._presenting is not None:
@@ -176,9 +219,11 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         """Build again when a recipe or a setting changes."""
         if self._publisher is not None:
             project = self._publisher.project
-            for name in (project.settings["project.recipes"], "kvmdocs.toml"):
-                if (project.root / name).exists():
-                    server.watch(str(project.root / name))
+            for path in (project.root / project.settings["project.recipes"].replace(".", "/"), project.root / FILE):
+                if path.exists():
+                    server.watch(str(path))
+        if self._background is not None:
+            server.watch(str(self._background.folder))
         return server
 
 
@@ -191,6 +236,20 @@ def as_html(source: str, language: str, css_class: str, options: dict[str, Any],
     only_shows = ".show(" in source and "print(" not in source and "render=" not in source
     given = {**options, "html": True} if only_shows and not options.get("source") else options
     return formatter(source, language, css_class, given, md, **kwargs)
+
+
+def _bare(root: Path) -> Project:
+    """A project without its recipes, for pages of one whose recipes cannot be read.
+
+    Raises:
+        PluginError: Not even its settings can be read.
+    """
+    try:
+        project = Project(root, guides=[])
+    except KvmdocsError as error:
+        raise PluginError(error.report()) from error
+    project.catalog = Catalog(project.settings)
+    return project
 
 
 def _forget_modules(root: Path) -> None:

@@ -62,6 +62,10 @@ class Freshness(StrEnum):
     """The store had it."""
     RECORDED = "recorded"
     """It was made at another time or place, and this build ran nothing to see whether it still holds."""
+    STALE = "stale"
+    """It is of before a change, and nothing has run since: ``mkdocs serve`` waits for nothing."""
+    RUNNING = "running"
+    """The same, and the recipe is being run again at this moment."""
     NONE = "none"
     """There is none: the recipe was skipped or did not get to run."""
 

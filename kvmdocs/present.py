@@ -7,9 +7,9 @@ site generator, or a block executed by hand) the same call runs what is missing,
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kvmdocs import modes, report, values
@@ -18,7 +18,7 @@ from kvmdocs.executor import Outcome
 from kvmdocs.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe, ShowOptions
-from kvmdocs.render import Language, linked, skipped, stamp
+from kvmdocs.render import Language, linked, notice, problem, skipped, stamp
 from kvmdocs.rendered import cached_transcript
 
 LANGUAGE = "KVMDOCS_LANGUAGE"
@@ -41,7 +41,8 @@ class Publisher:
         language: The pages' language.
         links: Where whole logs can be had.
         guide: The guide that is being rendered, for messages.
-        tolerant: Show a failure on the page instead of raising it: somebody is at work on it.
+        tolerant: Show what is wrong on the page instead of raising it, and run nothing: somebody is at work on it.
+        reasons: Why each stale recipe is stale, for a page that shows it nevertheless.
         problems: What could not be shown; markdown-exec only warns of it.
     """
 
@@ -51,6 +52,7 @@ class Publisher:
     links: Links = lambda _record, _name: None
     guide: Path | None = None
     tolerant: bool = False
+    reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: list[KvmdocsError] = field(default_factory=list)
 
     def show(self, recipe: Recipe, options: ShowOptions, emit: Callable[[str], None]) -> None:
@@ -68,15 +70,34 @@ class Publisher:
         except KvmdocsError as error:
             self.problems.append(error)
             error.seen(recipe=recipe.name, guides=self._asking(recipe.name, options))
-            raise
+            if not self.tolerant:
+                raise
+            emit(problem(recipe.name, error.message, error.evidence.advice, self.language))
 
     def render(self, record: Record, options: ShowOptions) -> str:
         """The HTML of a record that passed or was skipped; for a skipped one the approved record is shown as well, if there is one."""
         fresh = self.outcome.freshness.get(record.recipe, Freshness.CACHED)
+        if fresh in {Freshness.STALE, Freshness.RUNNING}:
+            return self._stale(record, options, fresh)
         if record.status is Status.SKIPPED and (approved := self.project.approved.get(record.recipe)):
             told = skipped(record, ShowOptions(), self.language, freshness=fresh, instead=True)
             return told + self._passed(approved, options, Freshness.RECORDED)
         return self._passed(record, options, fresh)
+
+    def _stale(self, record: Record, options: ShowOptions, fresh: Freshness) -> str:
+        """A record from before a change, and what is done about it."""
+        first = record.status is not Status.PASSED
+        if first and fresh is Freshness.STALE:
+            return self._passed(record, options, Freshness.NONE)  # it says that there is no record, and how to make one
+        told = notice(record.recipe, fresh, self.reasons.get(record.recipe, ()), self.language, first=first)
+        if first:
+            return told
+        try:
+            return told + self._passed(record, options, fresh)
+        except Exception as error:  # noqa: BLE001  # what the block wants of a new record need not fit the old one
+            message = error.message if isinstance(error, KvmdocsError) else f"{type(error).__name__}: {error}"
+            plainly = replace(options, section=None, notes={}, highlight="", render=None)
+            return told + problem(record.recipe, message, "", self.language) + self._passed(record, plainly, fresh)
 
     def _passed(self, record: Record, options: ShowOptions, fresh: Freshness) -> str:
         self._check_section(record, options)
@@ -111,7 +132,7 @@ class Publisher:
 
     def _ensure(self, name: str) -> Record:
         if name not in self.outcome.records:
-            made = modes.run(self.project, report.Lines(), [name])
+            made = modes.recorded(self.project, [name]) if self.tolerant else modes.run(self.project, report.Lines(), [name])
             self.outcome.records.update(made.records)
             self.outcome.freshness.update(made.freshness)
         return self.outcome.records[name]

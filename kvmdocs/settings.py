@@ -36,6 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "limits.overcommit": 2.0,
     "limits.log": 16 * 1024 * 1024,
     "limits.tries_age": 3600,
+    "limits.serve": 60.0,
     "network.connect": 4.0,
 }
 """The engine's own settings.
@@ -45,7 +46,8 @@ above all languages lie; ``store.path`` where the store is
 (empty: the user's cache folder); ``limits.cpus`` and ``limits.memory`` (bytes) bound what runs at once (0: all
 there is); ``limits.jobs`` how many recipes run at once (0: as many as these have room for); ``limits.overcommit`` is how many times over the processors may be promised to recipes that use all of them,
 since a build's own serial parts leave processors idle; ``limits.log`` is the largest log kept of one step, in
-bytes; ``limits.tries_age`` how long, in seconds, a tried capability is believed; ``network.connect`` how long, in
+bytes; ``limits.tries_age`` how long, in seconds, a tried capability is believed; ``limits.serve`` how long, in
+seconds, the last run of a recipe may have taken for ``mkdocs serve`` to run it again by itself; ``network.connect`` how long, in
 seconds, a connection to a source may take.
 """
 

@@ -44,10 +44,11 @@ def explain(project: Project, executor: Executor, names: Iterable[str]) -> dict[
     Raises:
         CatalogError: A name is unknown, or recipes build on each other in a circle.
     """
-    return {name: _answer(project, executor, name, standing) for name, standing in executor.standings(names).items()}
+    return {name: answer(project, executor, name, standing) for name, standing in executor.standings(names).items()}
 
 
-def _answer(project: Project, executor: Executor, name: str, standing: Standing) -> Answer:
+def answer(project: Project, executor: Executor, name: str, standing: Standing) -> Answer:
+    """Why one recipe stands as it does."""
     latest = project.store.latest(name)
     made = latest.started if latest else ""
     if standing.cannot:

@@ -51,6 +51,20 @@ def test_headings_and_blocks_are_in_step(page):
     ]
 
 
+def notes_in(page):
+    for block in find_blocks(page):
+        for node in ast.walk(ast.parse(block.code)):
+            if isinstance(node, ast.keyword) and node.arg == "notes" and isinstance(node.value, ast.Dict):
+                yield from (ast.literal_eval(value) for value in node.value.values)
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: str(page.relative_to(ROOT / "docs")))
+def test_notes_use_no_markup_but_code(page):
+    """The renderer of notes knows backticks alone: a link would be shown with its brackets."""
+    marked = re.compile(r"\]\(|\*\w[^*]*\*")
+    assert [note for note in notes_in(page) if marked.search(re.sub(r"`[^`]*`", "", note))] == []
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium on this host")
 def test_every_diagram_can_be_drawn(tmp_path):
     diagrams = {

@@ -11,6 +11,7 @@ from kvmdocs import present
 from kvmdocs.errors import GuideError, Place, RecipeFailed
 from kvmdocs.executor import Executor, Reporter
 from kvmdocs.model import Freshness
+from kvmdocs.modes import recorded
 from kvmdocs.present import Publisher, default_publisher
 from kvmdocs.recipe import presenting
 from kvmdocs.render import Language
@@ -188,3 +189,58 @@ def test_without_a_build_the_project_of_the_working_directory_is_shown(project, 
     publisher = default_publisher()
     assert publisher.project.root == project.root
     assert publisher.language is language
+
+
+def test_a_stale_record_is_shown_whatever_the_block_asks_of_a_new_one(project, recipes):
+    outcome = Executor(project, Reporter()).run(["made"])
+    for freshness, said in ((Freshness.STALE, "kvmdocs run made"), (Freshness.RUNNING, "the page reloads")):
+        outcome.freshness["made"] = freshness
+        page = Page(Publisher(project, outcome, tolerant=True, reasons={"made": ("its own code changed",)}))
+        shown = page.show(recipes.made)
+        assert "\n" not in shown.strip()
+        assert f'data-state="{freshness}"' in shown
+        assert f"tr-state tr-{freshness}" in shown
+        assert said in shown
+        assert "its own code changed" in shown
+        assert "first words" in shown
+        for options, wrong in (
+            ({"section": "three"}, "no section"),
+            ({"notes": {"^nowhere$": "x"}}, "hangs nowhere"),
+            ({"render": lambda value: value.nothing}, "AttributeError"),
+        ):
+            shown = page.show(recipes.made, **options)
+            assert wrong in shown
+            assert "This cannot be shown" in shown
+            assert "first words" in shown
+
+
+def test_what_is_stale_is_said_in_the_pages_language(project, recipes):
+    outcome = Executor(project, Reporter()).run(["made"])
+    outcome.freshness["made"] = Freshness.STALE
+    shown = Page(Publisher(project, outcome, Language.ZH, tolerant=True)).show(recipes.made)
+    assert "已过期" in shown
+    assert "stale:" not in shown.lower()
+
+
+def test_with_somebody_at_work_nothing_runs_and_what_is_wrong_is_shown(project, recipes):
+    publisher = Publisher(project, tolerant=True)
+    assert "there is no record of it yet" in Page(publisher).show(recipes.made)
+    assert ran(project) == 0
+    outcome = Executor(project, Reporter()).run(["made"])
+    publisher = Publisher(project, outcome, tolerant=True)
+    shown = Page(publisher).show(recipes.made, "three")
+    assert "no section" in shown
+    assert "its sections are: one, two" in shown
+    assert len(publisher.problems) == 1
+
+
+def test_a_first_run_says_so_and_nothing_of_a_record(project, recipes):
+    outcome = recorded(project, ["made"])
+    outcome.freshness["made"] = Freshness.RUNNING
+    shown = Page(Publisher(project, outcome, tolerant=True)).show(recipes.made)
+    assert "Running now" in shown
+    assert "there is no record" not in shown
+    outcome.freshness["made"] = Freshness.STALE
+    shown = Page(Publisher(project, outcome, tolerant=True)).show(recipes.made)
+    assert "there is no record of it yet" in shown
+    assert "from before a change" not in shown

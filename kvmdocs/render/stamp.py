@@ -39,7 +39,11 @@ def stamp(record: Record, language: Language, *, freshness: Freshness) -> str:
 
 
 def _state(record: Record, freshness: Freshness, say: Words) -> str:
-    if record.status is Status.FAILED:
+    if freshness is Freshness.RUNNING:
+        kind, text = "running", say.running
+    elif freshness is Freshness.STALE and record.status is Status.PASSED:
+        kind, text = "stale", say.stale
+    elif record.status is Status.FAILED:
         kind, text = "failed", say.failed
     elif record.status is Status.SKIPPED or freshness is Freshness.NONE:
         kind, text = "skipped", say.skipped

@@ -50,6 +50,12 @@ class Words:
     recorded_today: str
     recorded_yesterday: str
     recorded_before: str
+    stale: str
+    running: str
+    stale_title: str
+    running_title: str
+    first_title: str
+    problem_title: str
     skipped: str
     failed: str
     skipped_title: str
@@ -108,6 +114,12 @@ _EN = Words(
     recorded_today="recorded today",
     recorded_yesterday="recorded yesterday",
     recorded_before="recorded {days} days ago",
+    stale="stale",
+    running="running again",
+    stale_title="Stale: this record is from before a change",
+    running_title="Stale, and running again now: the page reloads when it is done",
+    first_title="Running now: the page reloads when it is done",
+    problem_title="This cannot be shown",
     skipped="skipped",
     failed="failed",
     skipped_title="Not run on this host",
@@ -166,6 +178,12 @@ _ZH = Words(
     recorded_today="今天的记录",
     recorded_yesterday="昨天的记录",
     recorded_before="{days} 天前的记录",
+    stale="已过期",
+    running="正在重新运行",
+    stale_title="已过期：这份记录早于最近的改动",
+    running_title="已过期，正在重新运行：完成后本页会自动刷新",
+    first_title="正在运行：完成后本页会自动刷新",
+    problem_title="这里无法显示",
     skipped="已跳过",
     failed="失败",
     skipped_title="没有在这台宿主机上运行",

@@ -1,0 +1,117 @@
+"""What ``mkdocs serve`` shows: the last records, at once, and which of them are stale. What runs behind that is in `kvmdocs.background`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from kvmdocs import digest, host
+from kvmdocs.errors import KvmdocsError
+from kvmdocs.executor import Executor, Outcome, Reporter, Standing
+from kvmdocs.host import Believed
+from kvmdocs.model import Failure, Freshness, Record, Status
+from kvmdocs.project import Project
+from kvmdocs.why import answer
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What came of running a recipe in the background.
+
+    Attributes:
+        key: The key it was run for.
+        record: Its record, if it failed or was skipped; a passed one is in the store.
+    """
+
+    key: str
+    record: Record | None = None
+
+
+@dataclass
+class View:
+    """What pages show at this moment.
+
+    Attributes:
+        outcome: A record for each recipe that has one to show; a freshness for all.
+        reasons: Why each stale recipe is stale.
+        wanted: The key of each recipe that is worth running now.
+    """
+
+    outcome: Outcome = field(default_factory=Outcome)
+    reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    wanted: dict[str, str] = field(default_factory=dict)
+
+
+def look(project: Project, names: Iterable[str], attempts: Mapping[str, Attempt]) -> View:
+    """The last records of recipes and of all they build on, and which of them are stale. Nothing is run or tried.
+
+    Args:
+        project: The project.
+        names: What the guides show.
+        attempts: What was run in the background so far; no key is run twice.
+    """
+    project.capabilities = Believed(project.settings, project.store)
+    view = View()
+    for name, (executor, standing) in _standings(project, names).items():
+        try:
+            if isinstance(standing, KvmdocsError):
+                raise standing
+            _see(project, executor, name, standing, attempts.get(name), view)
+        except KvmdocsError as error:
+            view.outcome.records[name] = failed(project, name, error.message, error.evidence.advice)
+            view.outcome.freshness[name] = Freshness.NONE
+    return view
+
+
+def _standings(project: Project, names: Iterable[str]) -> dict[str, tuple[Executor, Standing | KvmdocsError]]:
+    """How each recipe stands; one that cannot be told does not keep the others from being told."""
+    wanted = list(names)
+    executor = Executor(project, Reporter())
+    try:
+        return {name: (executor, standing) for name, standing in executor.standings(wanted).items()}
+    except KvmdocsError as error:
+        if len(wanted) == 1:
+            return {wanted[0]: (executor, error)}
+    found: dict[str, tuple[Executor, Standing | KvmdocsError]] = {}
+    for name in wanted:
+        found |= _standings(project, [name])
+    return found
+
+
+def _see(project: Project, executor: Executor, name: str, standing: Standing, attempt: Attempt | None, view: View) -> None:
+    """Put one recipe into the view."""
+    records, freshness = view.outcome.records, view.outcome.freshness
+    key = digest.key(standing.ingredients) if standing.ingredients else ""
+    if standing.record is not None:
+        records[name], freshness[name] = standing.record, Freshness.CACHED
+        return
+    if not standing.stale or standing.lacks:
+        advice = project.install_advice(standing.lacks) if standing.lacks else ""
+        lacks = f"this host lacks {', '.join(standing.lacks)}; {advice}" if standing.lacks else ""
+        records[name], freshness[name] = _empty(project, name, Status.SKIPPED, standing.cannot or lacks), Freshness.NONE
+        return
+    tried = attempt is not None and attempt.key == key
+    if tried and attempt and attempt.record:
+        records[name], freshness[name] = attempt.record, Freshness.NONE
+        return
+    last = project.store.latest(name)
+    usual = last.seconds if last else project.catalog.get(name).recipe.expects
+    if key and not tried and usual <= project.settings["limits.serve"]:
+        view.wanted[name] = key
+    elif key and (failure := project.store.failure(name)) and failure.key == key:
+        records[name], freshness[name] = failure, Freshness.NONE
+        return
+    freshness[name] = Freshness.RUNNING if name in view.wanted else Freshness.STALE
+    view.reasons[name] = answer(project, executor, name, standing).reasons
+    if shown := last or project.approved.get(name):
+        records[name] = shown
+
+
+def _empty(project: Project, name: str, status: Status, reason: str = "") -> Record:
+    return Record(name, "", status, host.describe(project.settings), host.now(), reason=reason)
+
+
+def failed(project: Project, name: str, message: str, advice: str = "") -> Record:
+    """The record of a recipe that did not get as far as one of its own."""
+    failure = Failure(error="RecipeFailed", message=message, advice=advice)
+    return replace(_empty(project, name, Status.FAILED), failure=failure)
