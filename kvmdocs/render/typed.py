@@ -37,7 +37,8 @@ class Entry:
     @property
     def copied(self) -> str:
         """Everything that is typed for the step."""
-        return f"{self.change}\n{self.typed}" if self.change else self.typed
+        typed = _one_line(self.typed) if self.where is Where.GUEST else self.typed
+        return f"{self.change}\n{typed}" if self.change else typed
 
     @property
     def place(self) -> tuple[Where, str]:
@@ -92,6 +93,11 @@ def _places(steps: Sequence[Step]) -> list[Where]:
         shell = step.where if step.where in _SHELLS else shell
         places.append(shell if step.where is Where.FILE else step.where)
     return places
+
+
+def _one_line(command: str) -> str:
+    """A command for a guest's shell, which takes each line for a whole command, without the breaks it is shown with."""
+    return re.sub(r"(\||&&|\{|\bdo|\bthen)\n\s*", r"\1 ", re.sub(r"\s*\\\n\s*", " ", command))
 
 
 def _own(folder: str, recipe: str) -> bool:

@@ -103,3 +103,10 @@ def test_a_file_that_is_a_program_is_made_one():
 def test_a_file_with_a_quoted_name_in_a_folder_is_written_with_that_folder() -> None:
     (text,) = typed(Step(Where.FILE, '"it\'s here/a file"', stdin="text\n"))
     assert text.startswith('mkdir -p "$(dirname "it\'s here/a file")" && cat > "it\'s here/a file" <<')
+
+
+def test_a_guests_command_is_copied_as_the_one_line_that_its_shell_takes() -> None:
+    command = "until ready; do\n    sleep 1; done 2>&1 |\n    perf record -a \\\n    -e kvm:kvm_exit \\\n    inner"
+    (entry,) = entries(make_record(Step(where=Where.GUEST, command=command)), None)
+    assert entry.typed == command
+    assert entry.copied == "until ready; do sleep 1; done 2>&1 | perf record -a -e kvm:kvm_exit inner"
