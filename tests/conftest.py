@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from kvmdocs import cli
 from kvmdocs.executor import Executor, Outcome, Reporter
 from kvmdocs.project import Project
 
@@ -80,9 +82,18 @@ class Trial:
 
     def project(self) -> Project:
         """The project, read anew."""
+        self.forget()
+        return Project(self.root)
+
+    def forget(self) -> None:
+        """Forget the modules of recipes, so that their files are read anew."""
         for name in [name for name in sys.modules if name.partition(".")[0] == self.package]:
             del sys.modules[name]
-        return Project(self.root)
+
+    def kvmdocs(self, *arguments: str) -> Result:
+        """Run ``kvmdocs ARGUMENTS`` on the project in this process, as a new process would."""
+        self.forget()
+        return CliRunner().invoke(cli.main, ["-C", str(self.root), *arguments])
 
     def run(self, *names: str) -> Outcome:
         """Run recipes in this process's executor."""

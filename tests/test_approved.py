@@ -6,11 +6,9 @@ import json
 import sys
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs import cli
 from kvmdocs.approved import HEAD, TAIL, Approved, anywhere, brief, private, read, written
 from kvmdocs.errors import CatalogError
 from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, Where
@@ -149,12 +147,7 @@ def project(trial, monkeypatch):
 
 @pytest.fixture
 def kvmdocs(project):
-    def call(*arguments: str):
-        for name in [name for name in sys.modules if name.partition(".")[0] == project.package]:
-            del sys.modules[name]
-        return CliRunner().invoke(cli.main, ["-C", str(project.root), *arguments])
-
-    return call
+    return project.kvmdocs
 
 
 def test_a_record_is_approved_once_and_another_run_of_the_same_does_not_drift(kvmdocs, project):

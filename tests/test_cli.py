@@ -54,12 +54,7 @@ def project(trial, monkeypatch):
 
 @pytest.fixture
 def kvmdocs(project):
-    def call(*arguments: str):
-        for name in [name for name in sys.modules if name.partition(".")[0] == project.package]:
-            del sys.modules[name]
-        return CliRunner().invoke(cli.main, ["-C", str(project.root), *arguments])
-
-    return call
+    return project.kvmdocs
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,9 @@ import json
 import sys
 
 import pytest
-from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from kvmdocs import cli, documents, schemas
+from kvmdocs import documents, schemas
 
 RECIPES = """
 @recipe()
@@ -28,19 +27,17 @@ def wanting(sh: Shell) -> None: ...
 
 
 @pytest.fixture
-def kvmdocs(trial, monkeypatch):
+def project(trial, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.delenv("REQUIRE", raising=False)
     made = trial().recipes(RECIPES)
     made.block("page.md", f"from {made.module} import *\nfine.show()\nfailing.show()\nwanting.show()")
+    return made
 
-    def call(*arguments: str):
-        for name in [name for name in sys.modules if name.partition(".")[0] == made.package]:
-            del sys.modules[name]
-        return CliRunner().invoke(cli.main, ["-C", str(made.root), *arguments])
 
-    call.made = made
-    return call
+@pytest.fixture
+def kvmdocs(project):
+    return project.kvmdocs
 
 
 def strict(node):
@@ -58,10 +55,10 @@ def test_the_files_say_what_the_engine_prints():
         Draft202012Validator.check_schema(json.loads(schemas.read(name)))
 
 
-def test_what_is_printed_is_what_the_schema_says(kvmdocs):
+def test_what_is_printed_is_what_the_schema_says(kvmdocs, project):
     printed = {"run": kvmdocs("run", "--all", "--json")}
     kvmdocs("approve", "fine")
-    kvmdocs.made.recipes(RECIPES.replace("fine words", "finer words"))
+    project.recipes(RECIPES.replace("fine words", "finer words"))
     kvmdocs("run", "fine")
     printed |= {name: kvmdocs(name, "--json") for name in ("list", "doctor", "status", "diff")}
     printed["why"] = kvmdocs("why", "--all", "--json")
