@@ -12,7 +12,7 @@ import pytest
 from markdown_exec import markdown_config
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
-from render_browser import Browser, missing
+from browser import Browser, missing
 from render_samples import HOSTILE, host, make_record, show
 
 from kvmdocs.model import Output, Step, Where
