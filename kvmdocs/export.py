@@ -69,13 +69,30 @@ def script(records: Iterable[Record], environ: Mapping[str, str], missing: Mappi
     return "".join(parts)
 
 
+def section_script(record: Record, section: str | None) -> str:
+    """What a recipe's script has for one of its sections, to be read beside the transcript.
+
+    Args:
+        record: A record that passed.
+        section: The section; None for the whole recipe.
+
+    Returns:
+        Lines of bash; "" when the recipe has no such section.
+    """
+    return "\n".join(_lines(record, section)).strip("\n")
+
+
 def _recipe(record: Record) -> str:
-    lines = ["", f"# -- {record.recipe} --"]
-    section = None
+    return "\n".join(["", f"# -- {record.recipe} --", *_lines(record, None)]) + "\n"
+
+
+def _lines(record: Record, wanted: str | None) -> list[str]:
+    lines: list[str] = []
+    section = wanted
     session: list[str] = []  # what the gdb that was started last is told
     attach = ""
     number = 0
-    for entry in entries(record, None):
+    for entry in entries(record, wanted):
         heading = [f"# {_comment(entry.step.section)}"] if entry.step.section and entry.step.section != section else []
         begins = entry.step.section != section
         section = entry.step.section
@@ -94,7 +111,7 @@ def _recipe(record: Record) -> str:
             lines += _step(record.recipe, entry)
     if session:
         lines += _debug(record.recipe, number + 1, attach, session)
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _step(recipe: str, entry: Entry) -> list[str]:

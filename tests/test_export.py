@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from kvmdocs import cli
-from kvmdocs.export import script
+from kvmdocs.export import script, section_script
 from kvmdocs.model import Host, Output, Record, Status, Step, Where
 
 RECIPES = """
@@ -122,6 +122,12 @@ def test_a_debugger_gets_a_file_of_commands_and_the_rest_is_a_comment():
     assert 'gdb -q -nx -p "${pids[-1]}" -batch -x any-1.gdb' in text
     assert '# over QMP: {"execute": "quit"}' in text
     assert "check 137 $?" in text
+
+
+def test_a_section_has_the_lines_it_has_in_the_script():
+    assert "info threads" in section_script(LAB, "threads")
+    assert "kill -9" not in section_script(LAB, "threads")
+    assert section_script(LAB, "absent") == ""
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not there")
