@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
@@ -35,7 +35,7 @@ class Templates:
         """
         told = {name: value for name, value in settings.values.items() if name.startswith(PREFIX)}
         for name, value in told.items():
-            _check(name, value)
+            check(name, value, FIELDS)
         return cls({name.removeprefix(PREFIX): value for name, value in told.items()})
 
     def url(self, place: SourcePlace) -> str | None:
@@ -48,22 +48,26 @@ class Templates:
         return template.format_map({name: quote(value, safe="/") for name, value in told.items()})
 
 
-def _check(name: str, value: object) -> None:
-    """Refuse a template that cannot be filled in.
+def check(name: str, value: object, fields: Sequence[str], *, schemes: tuple[str, ...] = ("https://", "http://")) -> None:
+    """Refuse a template of an address that cannot be filled in.
+
+    Args:
+        name: The setting.
+        value: Its value.
+        fields: What it may have in braces.
+        schemes: How it may begin.
 
     Raises:
         SettingError: It cannot.
     """
-    known = ", ".join(f"{{{field}}}" for field in FIELDS)
+    known = ", ".join(f"{{{field}}}" for field in fields)
     advice = Evidence(place=Place(FILE), advice=f"give it an address (https://…) with any of {known}")
-    if not isinstance(value, str) or not value.startswith(("https://", "http://")):
+    if not isinstance(value, str) or not value.startswith(schemes):
         raise SettingError(f"the setting {name!r} is no address: {value!r}", advice)
     try:
-        fields = [(wanted, spec, conversion) for _, wanted, spec, conversion in string.Formatter().parse(value)]
+        parts = [(wanted, spec, conversion) for _, wanted, spec, conversion in string.Formatter().parse(value)]
     except ValueError as error:
         raise SettingError(f"the setting {name!r} is no template: {error}", advice) from None
-    for wanted, spec, conversion in fields:
-        if wanted is not None and (wanted not in FIELDS or spec or conversion):
-            raise SettingError(
-                f"the setting {name!r} asks for {{{wanted}}}, which a place in source code does not have", advice
-            )
+    for wanted, spec, conversion in parts:
+        if wanted is not None and (wanted not in fields or spec or conversion):
+            raise SettingError(f"the setting {name!r} asks for {{{wanted}}}, which is not there to fill in", advice)

@@ -26,6 +26,7 @@ from kvmdocs.background import Background
 from kvmdocs.catalog import Catalog
 from kvmdocs.errors import KvmdocsError, StoreError
 from kvmdocs.executor import Executor, Outcome, Reporter
+from kvmdocs.feedback import Feedback
 from kvmdocs.model import Mode, Record
 from kvmdocs.present import Publisher, earlier
 from kvmdocs.project import Project
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.livereload import LiveReloadServer
     from mkdocs.structure.pages import Page
+    from mkdocs.utils.templates import TemplateContext
 
 log = get_plugin_logger("kvmdocs")
 
@@ -68,6 +70,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._background: Background | None = None
         self._view: View | None = None
         self._guides: list[Path] = []
+        self._feedback = Feedback()
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Remember whether somebody edits while this runs. Its mere presence keeps the plugin alive between builds."""
@@ -98,6 +101,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         view: View | None = None
         try:
             project = Project(root, guides=self._guides, mode=self.config.mode)
+            self._feedback = Feedback.load(project.settings)
             view = self._look(project) if self._serving else View(self._run(project))
         except KvmdocsError as error:
             if not self._serving:
@@ -113,6 +117,18 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._presenting = presenting(self._publisher)
         self._presenting.__enter__()
         return files
+
+    def on_page_context(self, context: TemplateContext, *, page: Page, config: MkDocsConfig, **_: Any) -> None:
+        """Say where the page's guide is edited and a problem with it reported; the theme's templates make links of it."""
+        del context
+        guide = Path(page.file.abs_src_path) if page.file.abs_src_path else None
+        if not self._publisher or not guide:
+            return
+        path = self._publisher.project.catalog.shown(guide)
+        records = self._publisher.shown.get(guide, {}).values()
+        language = Language.of(str(config.theme.get("language", "en")))
+        page.edit_url = self._feedback.edit_url(path) or page.edit_url
+        page.meta["report_url"] = self._feedback.report_url(path, str(page.title), records, language)
 
     def _run(self, project: Project) -> Outcome:
         catalog = project.catalog

@@ -44,6 +44,7 @@ class Publisher:
         tolerant: Show what is wrong on the page instead of raising it, and run nothing: somebody is at work on it.
         reasons: Why each stale recipe is stale, for a page that shows it nevertheless.
         problems: What could not be shown; markdown-exec only warns of it.
+        shown: The records each guide shows, by recipe.
     """
 
     project: Project
@@ -54,6 +55,7 @@ class Publisher:
     tolerant: bool = False
     reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: list[KvmdocsError] = field(default_factory=list)
+    shown: dict[Path | None, dict[str, Record]] = field(default_factory=dict)
 
     def show(self, recipe: Recipe, options: ShowOptions, emit: Callable[[str], None]) -> None:
         """Print a recipe's record.
@@ -64,6 +66,7 @@ class Publisher:
         """
         try:
             record = self._ensure(recipe.name)
+            self.shown.setdefault(self.guide, {})[record.recipe] = record
             if record.status is Status.FAILED and not self.tolerant:
                 raise self._failed(record)
             emit(self.render(record, options))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import shutil
 import time
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from kvmdocs import modes, progress, report
+from kvmdocs import modes, progress, report, rootpages
 from kvmdocs.errors import Evidence, GuideError, HostLacks, RecipeFailed
 from kvmdocs.executor import Outcome
 from kvmdocs.model import Mode, Status
@@ -98,19 +97,18 @@ class Site:
         """Build every language; returns the pages to open."""
         token = earlier.set(outcome)
         try:
-            for name in self._project.settings["project.configs"]:
-                build_pages(self._project.root / name, self._output)
+            sites = [build_pages(self._project.root / name, self._output) for name in self._project.settings["project.configs"]]
         finally:
             earlier.reset(token)
-        root_page = self._project.settings["project.root_page"]
-        if root_page:
-            shutil.copyfile(self._project.root / root_page, self._output / "index.html")
+        folder = self._project.settings["project.root_pages"]
+        if folder:
+            rootpages.write(self._project.root / folder, self._output, sites)
             return [self._output / "index.html"]
         return sorted(self._output.rglob("index.html"))[:1]
 
 
-def build_pages(config: Path, output: Path) -> None:
-    """Build one language with MkDocs, strictly, into the folder of `output` that its configuration names.
+def build_pages(config: Path, output: Path) -> rootpages.Language:
+    """Build one language with MkDocs, strictly, into the folder of `output` that its configuration names; returns what it is called.
 
     Raises:
         GuideError: The configuration or a page is wrong.
@@ -138,6 +136,14 @@ def build_pages(config: Path, output: Path) -> None:
         loaded.plugins.on_startup(command="build", dirty=False)
         build(loaded)
         loaded.plugins.on_shutdown()
+        return rootpages.Language(
+            lang=str(loaded.theme.get("language", "en")),
+            folder=Path(loaded.site_dir).name,
+            name=loaded.site_name,
+            description=loaded.site_description or "",
+            url=loaded.site_url or "",
+            words=loaded.extra.get("words", {}),
+        )
     except (Abort, MkDocsException) as error:
         raise GuideError(f"{config.name}: {error}", Evidence(advice="mend what is named above")) from error
     finally:

@@ -9,6 +9,8 @@ import pytest
 from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
 
+from kvmdocs.rootpages import Language, write
+
 ROOT = Path(__file__).parents[2]
 CSS = ROOT / "overrides" / "assets" / "css"
 
@@ -49,10 +51,15 @@ def test_assets_are_there_for_both_languages(config: MkDocsConfig, path: str) ->
     assert any((Path(folder) / "assets" / path).is_file() for folder in config.theme.dirs)
 
 
-def test_the_way_in_leads_to_both_languages() -> None:
-    html = (ROOT / "overrides" / "root.html").read_text("utf-8")
-    assert 'href="en/index.html"' in html
-    assert 'href="zh/index.html"' in html
+def test_what_stands_above_the_languages_leads_to_both(tmp_path: Path) -> None:
+    given = {"description": "", "words": {"lost": "Not here", "lost_text": ""}}
+    sites = [Language(code, code, code, url=f"https://a.org/book/{code}/", **given) for code in ("en", "zh")]
+    written = {path.name: path.read_text("utf-8") for path in write(ROOT / "overrides" / "root", tmp_path, sites)}
+    for code in ("en", "zh"):
+        assert f'href="{code}/index.html" lang="{code}"' in written["index.html"]
+        assert f'href="/book/{code}/index.html"' in written["404.html"]
+        assert f"<loc>https://a.org/book/{code}/sitemap.xml</loc>" in written["sitemap.xml"]
+    assert "Sitemap: https://a.org/book/sitemap.xml" in written["robots.txt"]
 
 
 # -- contrast ---------------------------------------------------------------------------------------------------
