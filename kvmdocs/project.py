@@ -197,8 +197,9 @@ class Project:
         return Tools.load(self.root / table) if table else Tools.load(None)
 
     def all_tools(self) -> tuple[str, ...]:
-        """Every tool that any recipe declares, sorted."""
-        return tuple(sorted({tool for entry in self.catalog.entries.values() for tool in entry.recipe.tools}))
+        """Every tool that any recipe declares, and those of the setting ``project.tools``, sorted."""
+        declared = {tool for entry in self.catalog.entries.values() for tool in entry.recipe.tools}
+        return tuple(sorted(declared | set(self.settings["project.tools"])))
 
     def missing_tools(self, names: tuple[str, ...]) -> list[str]:
         """Those of these tools that the host lacks."""

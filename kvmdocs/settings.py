@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "project.docs": ["docs"],
     "project.configs": ["mkdocs.yml"],
     "project.packages": "",
+    "project.tools": [],
     "project.root_pages": "",
     "site.edit": "",
     "site.report": "",
@@ -45,7 +46,7 @@ DEFAULTS: dict[str, Any] = {
 """The engine's own settings.
 
 ``mode`` says what a build does about stale recipes (`kvmdocs.modes`); ``project.*`` say where recipes (a package's name), guides (folders), site configurations, the table of host packages and the folder of pages
-above all languages (`kvmdocs.rootpages`) lie; ``site.edit`` and ``site.report`` are templates of the addresses where a guide is edited and a problem reported (`kvmdocs.feedback`), ``site.commit`` names the
+above all languages (`kvmdocs.rootpages`) lie, and which tools of that table the project's tests need beside what recipes declare (``project.tools``); ``site.edit`` and ``site.report`` are templates of the addresses where a guide is edited and a problem reported (`kvmdocs.feedback`), ``site.commit`` names the
 commit the site is built from (empty: git is asked); ``store.path`` where the store is
 (empty: the user's cache folder); ``limits.cpus`` and ``limits.memory`` (bytes) bound what runs at once (0: all
 there is); ``limits.jobs`` how many recipes run at once (0: as many as these have room for); ``limits.overcommit`` is how many times over the processors may be promised to recipes that use all of them,

@@ -9,10 +9,10 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from browser import Browser, missing
 from markdown_exec import markdown_config
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
-from browser import Browser, missing
 from render_samples import HOSTILE, host, make_record, show
 
 from kvmdocs.model import Output, Step, Where
