@@ -14,13 +14,14 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from kvmdocs.digest import Code
 from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place
+from kvmdocs.guide_checks import check_front_matter, check_languages, check_references, line_in_block
 from kvmdocs.guides import Block, find_blocks
 from kvmdocs.recipe import Recipe, ShowOptions, presenting
 from kvmdocs.settings import Settings
@@ -98,6 +99,7 @@ class Catalog:
         catalog.load_modules()
         for guide in catalog.guides() if guides is None else guides:
             catalog.read_guide(guide)
+        catalog.problems += check_languages(settings.root, settings["project.docs"])
         catalog.check_inputs()
         return catalog
 
@@ -163,10 +165,13 @@ class Catalog:
         """Note what a guide's blocks ask for and the recipes they define; problems are collected, not raised."""
         try:
             blocks = find_blocks(guide)
+            text = guide.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             place = Place(self.shown(guide))
             self.problems.append(GuideError(f"{place} cannot be read: {error}", Evidence(place=place)))
             return
+        self.problems += [front] if (front := check_front_matter(text, self.shown(guide))) else []
+        self.problems += check_references(text, self.shown(guide))
         sessions: dict[str, dict[str, Any]] = {}
         told: dict[str, str] = {}
         # What a session's later blocks show may be imported or made by an earlier one.
@@ -292,13 +297,24 @@ class Catalog:
         """Names of the recipes that guides ask for, each once, in order."""
         return list(dict.fromkeys(request.name for request in self.requests))
 
-    def askers(self, name: str, options: ShowOptions | None = None) -> tuple[Place, ...]:
-        """The places in guides that show a recipe; only those that show it in this way, if `options` are given."""
+    def askers(self, name: str, options: ShowOptions | None = None, quoted: str = "") -> tuple[Place, ...]:
+        """The places in guides that show a recipe.
+
+        Args:
+            name: The recipe's name.
+            options: Only those that show it in this way.
+            quoted: A text in their blocks, whose line is meant; the block's own if it is empty or not there.
+        """
         return tuple(
-            Place(self.shown(request.block.guide), request.block.line)
+            Place(self.shown(request.block.guide), line_in_block(request.block, quoted) if quoted else request.block.line)
             for request in self.requests
-            if request.name == name and options in (None, request.options)
+            if request.name == name and (options is None or _alike(options, request.options))
         )
+
+
+def _alike(one: ShowOptions, other: ShowOptions) -> bool:
+    """Whether two blocks show in the same way; a block that is executed again makes its functions anew."""
+    return replace(one, render=None) == replace(other, render=None)
 
 
 def concerns(block: Block) -> bool:

@@ -50,9 +50,9 @@ class Feedback:
         """
         edit, report = settings["site.edit"], settings["site.report"]
         if edit:
-            check("site.edit", edit, EDIT_FIELDS)
+            check("site.edit", edit, EDIT_FIELDS, root=settings.root)
         if report:
-            check("site.report", report, REPORT_FIELDS, schemes=("https://", "http://", "mailto:"))
+            check("site.report", report, REPORT_FIELDS, root=settings.root, schemes=("https://", "http://", "mailto:"))
         # Nobody needs git where nothing is linked.
         return cls(edit, report, settings["site.commit"] or (commit(settings.root) if edit or report else ""))
 

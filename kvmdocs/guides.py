@@ -62,6 +62,19 @@ def _blocks(guide: Path, lines: list[str]) -> Iterator[Block]:
         number = end + 1
 
 
+def outside_blocks(text: str) -> Iterator[tuple[int, str]]:
+    """Number, counted from 1, and text of each line of a guide that lies in no fence, executable or not."""
+    lines = text.split("\n")
+    number = 0
+    while number < len(lines):
+        opening = _FENCE.match(lines[number])
+        if opening:
+            number = _closing(lines, number, opening["fence"]) + 1
+        else:
+            yield number + 1, lines[number]
+            number += 1
+
+
 def _closing(lines: list[str], opening: int, fence: str) -> int:
     """The line of the closing fence; past the last line when there is none."""
     closing = re.compile(rf"^[ \t>]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$")

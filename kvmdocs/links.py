@@ -5,11 +5,12 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import quote
 
-from kvmdocs.errors import Evidence, Place, SettingError
+from kvmdocs.errors import Evidence, SettingError
 from kvmdocs.model import SourcePlace
-from kvmdocs.settings import FILE, Settings
+from kvmdocs.settings import Settings, place_of
 
 PREFIX = "links."
 FIELDS = ("tree", "version", "path", "line")
@@ -35,7 +36,7 @@ class Templates:
         """
         told = {name: value for name, value in settings.values.items() if name.startswith(PREFIX)}
         for name, value in told.items():
-            check(name, value, FIELDS)
+            check(name, value, FIELDS, root=settings.root)
         return cls({name.removeprefix(PREFIX): value for name, value in told.items()})
 
     def url(self, place: SourcePlace) -> str | None:
@@ -48,20 +49,23 @@ class Templates:
         return template.format_map({name: quote(value, safe="/") for name, value in told.items()})
 
 
-def check(name: str, value: object, fields: Sequence[str], *, schemes: tuple[str, ...] = ("https://", "http://")) -> None:
+def check(
+    name: str, value: object, fields: Sequence[str], *, root: Path, schemes: tuple[str, ...] = ("https://", "http://")
+) -> None:
     """Refuse a template of an address that cannot be filled in.
 
     Args:
         name: The setting.
         value: Its value.
         fields: What it may have in braces.
+        root: The project's folder, for the line where the setting stands.
         schemes: How it may begin.
 
     Raises:
         SettingError: It cannot.
     """
     known = ", ".join(f"{{{field}}}" for field in fields)
-    advice = Evidence(place=Place(FILE), advice=f"give it an address (https://…) with any of {known}")
+    advice = Evidence(place=place_of(name, root), advice=f"give it an address (https://…) with any of {known}")
     if not isinstance(value, str) or not value.startswith(schemes):
         raise SettingError(f"the setting {name!r} is no address: {value!r}", advice)
     try:

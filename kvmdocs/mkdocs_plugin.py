@@ -28,6 +28,7 @@ from kvmdocs.errors import KvmdocsError, StoreError
 from kvmdocs.executor import Executor, Outcome, Reporter
 from kvmdocs.feedback import Feedback
 from kvmdocs.model import Mode, Record
+from kvmdocs.page_warnings import Places, Targets
 from kvmdocs.present import Publisher, earlier
 from kvmdocs.project import Project
 from kvmdocs.recipe import presenting
@@ -71,6 +72,8 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._view: View | None = None
         self._guides: list[Path] = []
         self._feedback = Feedback()
+        self._places: Places | None = None
+        self._targets = Targets()
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Remember whether somebody edits while this runs. Its mere presence keeps the plugin alive between builds."""
@@ -79,12 +82,21 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
 
     @plugins.event_priority(-50)  # after markdown-exec has put its fences there
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
-        """Let what only shows recipes into the page as the HTML it is; see `as_html`."""
+        """Let what only shows recipes into the page as the HTML it is; see `as_html`. From here on warnings name their lines."""
         if self.config.enabled:
+            self._name_places(config)
             for fence in config.mdx_configs.get("pymdownx.superfences", {}).get("custom_fences", []):
                 if fence["name"] in {"python", "py"} and fence["format"] is formatter:
                     fence["format"] = as_html
         return config
+
+    def _name_places(self, config: MkDocsConfig) -> None:
+        if self._places is not None:
+            self._places.detach()  # of a build that ended early
+        path = Path(config.config_file_path or "mkdocs.yml").absolute()
+        self._places = Places(find_root(path.parent), Path(config.docs_dir), path)
+        self._places.attach()
+        self._targets = Targets()
 
     def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
         """Run all that this site's guides ask for.
@@ -114,6 +126,8 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._offer_logs(files, config, project, shown.outcome)
         language = Language.of(str(config.theme.get("language", "en")))
         self._publisher = Publisher(project, shown.outcome, language, self._link, tolerant=self._serving, reasons=shown.reasons)
+        if self._places is not None:
+            self._places.told = self._publisher.problems
         self._presenting = presenting(self._publisher)
         self._presenting.__enter__()
         return files
@@ -194,21 +208,30 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         """Note which page is rendered next."""
         del markdown
         self._page = page
-        if self._publisher and page.file.abs_src_path:
-            self._publisher.guide = Path(page.file.abs_src_path)
+        if self._publisher and self._places and page.file.abs_src_path:
+            self._publisher.guide = self._places.page = Path(page.file.abs_src_path)
 
-    def on_env(self, env: Environment, **_: Any) -> None:
+    def on_page_content(self, html: str, *, page: Page, **_: Any) -> None:
+        """Note what the page leads to."""
+        if self._publisher and page.file.abs_src_path:
+            self._targets.read(html, Path(page.file.abs_src_path), page.url)
+
+    def on_env(self, env: Environment, *, files: Files, **_: Any) -> None:
         """All pages are rendered and none is written yet.
 
         Raises:
-            PluginError: A block could not show what it wants to, of which markdown-exec only warns; the message lists all of them.
+            PluginError: A block could not show what it wants to, of which markdown-exec only warns, or a page leads to what is
+                not there; the message lists all of them.
         """
         del env
-        if self._publisher and self._publisher.problems:
-            if self._serving:
-                log.error("\n\n".join(problem.report() for problem in self._publisher.problems))
-                return
-            raise PluginError("\n\n".join(problem.report() for problem in self._publisher.problems))
+        if self._publisher is None or self._places is None:
+            return
+        problems = [*self._publisher.problems, *self._targets.missing({file.dest_uri for file in files}, self._places)]
+        if problems:
+            told = "\n\n".join(problem.report() for problem in problems)
+            if not self._serving:
+                raise PluginError(told)
+            log.error(told)
 
     def on_post_build(self, **_: Any) -> None:
         """The site is built; what is worth running may have the processors now."""
@@ -227,6 +250,9 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             self._background = None
 
     def _leave(self) -> None:
+        if self._places is not None:
+            self._places.detach()
+            self._places = None
         if self._presenting is not None:
             self._presenting.__exit__(None, None, None)
             self._presenting = None

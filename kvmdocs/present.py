@@ -72,7 +72,7 @@ class Publisher:
             emit(self.render(record, options))
         except KvmdocsError as error:
             self.problems.append(error)
-            error.seen(recipe=recipe.name, guides=self._asking(recipe.name, options))
+            error.seen(recipe=recipe.name, guides=self._asking(recipe.name, options, error.message))
             if not self.tolerant:
                 raise
             emit(problem(recipe.name, error.message, error.evidence.advice, self.language))
@@ -145,10 +145,18 @@ class Publisher:
         message = record.failure.message if record.failure else "failed"
         return RecipeFailed(f"recipe {record.recipe}: {message}", evidence)
 
-    def _asking(self, name: str, options: ShowOptions | None = None) -> tuple[Place, ...]:
-        """The places that show a recipe: on the page being rendered, if that is known, and in this way, if it is given."""
+    def _asking(self, name: str, options: ShowOptions | None = None, message: str = "") -> tuple[Place, ...]:
+        """The places that show a recipe: on the page being rendered, if that is known, and in this way, if it is given.
+
+        What a message quotes of the options is looked for in the block: that line says more than the block's first.
+        """
         catalog = self.project.catalog
-        places = catalog.askers(name) if options is None else catalog.askers(name, options) or catalog.askers(name)
+        quoted = (
+            next((text for text in (options.section, *options.notes, options.highlight) if text and repr(text) in message), "")
+            if options
+            else ""
+        )
+        places = catalog.askers(name) if options is None else catalog.askers(name, options, quoted) or catalog.askers(name)
         if self.guide is None:
             return places
         shown = catalog.shown(self.guide)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,7 +46,8 @@ DEFAULTS: dict[str, Any] = {
 }
 """The engine's own settings.
 
-``mode`` says what a build does about stale recipes (`kvmdocs.modes`); ``project.*`` say where recipes (a package's name), guides (folders), site configurations, the table of host packages and the folder of pages
+``mode`` says what a build does about stale recipes (`kvmdocs.modes`); ``project.*`` say where recipes (a package's name), guides (a folder, or one for each
+language, each with the same pages), site configurations, the table of host packages and the folder of pages
 above all languages (`kvmdocs.rootpages`) lie, and which tools of that table the project's tests need beside what recipes declare (``project.tools``); ``site.edit`` and ``site.report`` are templates of the addresses where a guide is edited and a problem reported (`kvmdocs.feedback`), ``site.commit`` names the
 commit the site is built from (empty: git is asked); ``store.path`` where the store is
 (empty: the user's cache folder); ``limits.cpus`` and ``limits.memory`` (bytes) bound what runs at once (0: all
@@ -102,10 +104,12 @@ class Settings:
             try:
                 told = _flatten(tomllib.loads(path.read_text("utf-8")))
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                line = re.search(r"\(at line (\d+),", str(error))
                 raise SettingError(
-                    f"{FILE} cannot be read: {error}", Evidence(place=Place(FILE), advice="mend the file")
+                    f"{FILE} cannot be read: {error}",
+                    Evidence(place=Place(FILE, int(line[1]) if line else 0), advice="mend the file"),
                 ) from error
-            _check(told)
+            _check(told, path)
             values.update(told)
         given = os.environ if environ is None else environ
         said = {name: given[variable(name)] for name in values if variable(name) in given}
@@ -123,6 +127,29 @@ class Settings:
             near = difflib.get_close_matches(name, self.values, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"add it to {FILE}"
             raise SettingError(f"there is no setting {name!r}", Evidence(place=Place(FILE), advice=hint)) from None
+
+
+def place_of(name: str, root: Path) -> Place:
+    """Where a setting gets its value: its environment variable if that is set, else its line in the project's file.
+
+    Returns:
+        The file as a whole if the setting has no line of its own there.
+    """
+    if variable(name) in os.environ:
+        return Place(f"the variable {variable(name)}")
+    table = ""
+    lines = (root / FILE).read_text("utf-8").split("\n") if (root / FILE).is_file() else []
+    for number, line in enumerate(lines, 1):
+        if header := re.match(r"\s*\[+([^\[\]]+)\]+\s*(?:#.*)?$", line):
+            table = f"{_bare(header[1])}."
+        elif (key := re.match(r"\s*([\w.\"' -]+?)\s*=", line)) and table + _bare(key[1]) == name:
+            return Place(FILE, number)
+    return Place(FILE)
+
+
+def _bare(key: str) -> str:
+    """A key of TOML without quotation marks and without spaces around its dots."""
+    return ".".join(part.strip().strip("\"'") for part in key.split("."))
 
 
 def variable(name: str) -> str:
@@ -171,7 +198,7 @@ def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _check(told: dict[str, Any]) -> None:
+def _check(told: dict[str, Any], path: Path) -> None:
     """Refuse values of the file that are not of their default's type, and those that have no form in JSON (dates)."""
     tables = {name.partition(".")[0] for name in DEFAULTS}
     for name, value in told.items():
@@ -182,7 +209,7 @@ def _check(told: dict[str, Any]) -> None:
         if not fits:
             raise SettingError(
                 f"the setting {name!r} cannot be {value!r}",
-                Evidence(place=Place(FILE), advice=f"give it a value of the right type: {wanted}"),
+                Evidence(place=place_of(name, path.parent), advice=f"give it a value of the right type: {wanted}"),
             )
 
 

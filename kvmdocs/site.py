@@ -16,8 +16,10 @@ from kvmdocs.errors import Evidence, GuideError, HostLacks, RecipeFailed
 from kvmdocs.executor import Outcome
 from kvmdocs.model import Mode, Status
 from kvmdocs.packages import confirm, detect_manager, install, obstacle, typed
+from kvmdocs.page_warnings import CONFIG_LOGGER, Places
 from kvmdocs.present import earlier
 from kvmdocs.project import Project
+from kvmdocs.settings import find_root
 
 
 class Site:
@@ -120,15 +122,20 @@ def build_pages(config: Path, output: Path) -> rootpages.Language:
         import jieba
 
         jieba.setLogLevel(logging.WARNING)
+    from jinja2 import TemplateError
     from mkdocs.commands.build import build
     from mkdocs.config import load_config
     from mkdocs.exceptions import Abort, MkDocsException
+    from pymdownx.snippets import SnippetMissingError
 
     # The command line of MkDocs is what shows its warnings otherwise; an error without them says only that there were some.
     shown = logging.StreamHandler()
     shown.setLevel(logging.WARNING)
     shown.setFormatter(logging.Formatter(f"{config.name}: %(levelname)s: %(message)s"))
     logging.getLogger("mkdocs").addHandler(shown)
+    # The plugin sees to the lines of all other warnings; it is not there before the configuration is read.
+    places = Places(find_root(config.parent), config.parent, config)
+    places.attach(CONFIG_LOGGER)
     try:
         loaded = load_config(str(config), strict=True)
         if output != config.parent / "site":
@@ -144,9 +151,10 @@ def build_pages(config: Path, output: Path) -> rootpages.Language:
             url=loaded.site_url or "",
             words=loaded.extra.get("words", {}),
         )
-    except (Abort, MkDocsException) as error:
+    except (Abort, MkDocsException, TemplateError, SnippetMissingError) as error:
         raise GuideError(f"{config.name}: {error}", Evidence(advice="mend what is named above")) from error
     finally:
+        places.detach(CONFIG_LOGGER)
         logging.getLogger("mkdocs").removeHandler(shown)
 
 

@@ -271,7 +271,7 @@ def test_what_a_block_asks_of_a_record_and_is_not_there_ends_the_build(site, cap
     show(site, "right.md", "hello.show()")
     told = refused(site, caplog)
     assert said in told
-    assert "docs/page.md:3" in told
+    assert "docs/page.md:5" in told
     assert "BuildError" in told  # strict or not: it is more than a warning
     assert not (site.root / "site/page/index.html").exists()
 
@@ -435,5 +435,5 @@ def test_the_whole_build_names_the_block_whose_note_hangs_nowhere(trial):
     done = made.command("kvmdocs.cli", "build")
     assert done.returncode == 2
     assert "'nowhere' hangs nowhere" in done.stderr
-    assert "docs/index.md:8" in done.stderr
+    assert "docs/index.md:10" in done.stderr
     assert "docs/index.md:3" not in done.stderr
