@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from kvmdocs.commands import projects, records, running
+from kvmdocs.commands import authoring, projects, records, running
 from kvmdocs.commands.common import exit_code, wants_all
 
 __all__ = ["exit_code", "main", "wants_all"]
@@ -40,7 +40,7 @@ def main(context: click.Context, project: Path | None) -> None:
     context.obj = project
 
 
-for command in (*running.COMMANDS, *records.COMMANDS, *projects.COMMANDS):
+for command in (*running.COMMANDS, *records.COMMANDS, *projects.COMMANDS, *authoring.COMMANDS):
     main.add_command(command)
 
 
