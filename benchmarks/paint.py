@@ -1,0 +1,105 @@
+"""When the largest thing on a page is painted, against a page of the bare theme, in the same browser.
+
+The bare page is Material without any of this project's configuration, styles or scripts: a title and a paragraph. Pages are loaded in turns, nothing cached, wide
+and as on a telephone; each figure is a median. All of it is served from this machine, so a ratio shows what the browser has to do and not what a line has to carry.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from benchmarks.measure import Ratio
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+from browser import Browser, missing  # noqa: E402  # the tests' browser, found by the line above
+
+PAGES = ("en/index.html", "en/debug/qemu-gdb.html", "en/kvm/gdb.html", "zh/kvm/errors.html")
+"""The home page, and the longest ones."""
+
+WIDTHS = {"wide": (1400, 900), "narrow": (360, 740)}
+ROUNDS = 7
+AIM = 1.2
+
+BARE = "site_name: Bare\ntheme: {name: material, font: false}\n"
+TEXT = "# Bare\n\n" + "A paragraph of some length, as every page has one near its top. " * 12 + "\n"
+
+PAINTED = """
+new PerformanceObserver((list) => {
+  const entries = list.getEntries();
+  if (entries.length) setTimeout(() => done(entries[entries.length - 1].startTime), 0);
+}).observe({type: 'largest-contentful-paint', buffered: true});
+"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *args: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on loopback; gives its address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def bare_site(folder: Path) -> None:
+    """Build the bare page."""
+    (folder / "docs").mkdir()
+    (folder / "mkdocs.yml").write_text(BARE, "utf-8")
+    (folder / "docs/index.md").write_text(TEXT, "utf-8")
+    subprocess.run([sys.executable, "-m", "mkdocs", "build", "-q", "-d", "site"], cwd=folder, check=True)
+
+
+def painted(browser: Browser, address: str) -> float:
+    """Seconds from the request to the largest paint, once the page has come to rest."""
+    browser.go(address)
+    browser.until("return document.readyState === 'complete'")
+    browser.wait_for("setTimeout(done, 300)")
+    return float(browser.wait_for(PAINTED)) / 1000
+
+
+def compare(browser: Browser, ours: str, bare: str, name: str) -> None:
+    """Load two pages in turns and print their ratio."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for number in range(ROUNDS):
+        for which in (0, 1) if number % 2 else (1, 0):
+            times[which].append(painted(browser, (ours, bare)[which]))
+    print(Ratio(name, statistics.median(times[0]), statistics.median(times[1]), AIM).line(), flush=True)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--site", type=Path, default=ROOT / "site", help="the built site (`make site`)")
+    given = parser.parse_args()
+    if why := missing():
+        sys.exit(why)
+    with tempfile.TemporaryDirectory() as name:
+        bare_site(Path(name))
+        with served(given.site) as ours, served(Path(name) / "site") as bare, Browser() as browser:
+            browser.command("Network.setCacheDisabled", cacheDisabled=True)
+            for label, (width, height) in WIDTHS.items():
+                browser.size(width, height)
+                for page in PAGES:
+                    compare(browser, f"{ours}/{page}", f"{bare}/index.html", f"largest paint, {label}: {page}")
+
+
+if __name__ == "__main__":
+    main()
