@@ -11,6 +11,7 @@
     │   │   ├── CommandFailed   one of its commands ended with a status it must not end with
     │   │   ├── SourceRefused   a download is not what its signature or checksum says it must be
     │   │   ├── TimedOut        it, or one of its steps, took longer than its time limit
+    │   │   ├── OutOfMemory     it, with all it started, used more memory than its limit
     │   │   └── LabFailed       a guest, a debugger or a monitor did not do what the recipe waits for
     │   └── ValueNotStorable    a recipe returned something that cannot be kept for later recipes
     ├── OperatorError           the host lacks something; whoever runs the build mends it
@@ -175,6 +176,10 @@ class SourceRefused(RecipeFailed):
 
 class TimedOut(RecipeFailed):
     """A recipe or a step took longer than its time limit."""
+
+
+class OutOfMemory(RecipeFailed):
+    """A recipe, with all it started, used more memory than its limit."""
 
 
 class LabFailed(RecipeFailed):

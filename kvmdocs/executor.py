@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 
 from filelock import FileLock
 
-from kvmdocs import graph, host
+from kvmdocs import errors, graph, host
 from kvmdocs.digest import Ingredients
 from kvmdocs.digest import key as make_key
-from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError
+from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError, OperatorError, RecipeFailed, StoreError
 from kvmdocs.model import Failure, Freshness, Record, Status
 from kvmdocs.process import Worker, sweep, wait_any
 from kvmdocs.project import Project
@@ -72,6 +72,12 @@ class Outcome:
             for name, record in self.records.items()
             if status in (None, record.status) and freshness in (None, self.freshness[name])
         ]
+
+    def failure(self, message: str) -> KvmdocsError:
+        """An error that says that recipes failed: the operator's if want of something on the host is all that was wrong, else the author's."""
+        told = [self.records[name].failure for name in self.names(status=Status.FAILED)]
+        kinds = [getattr(errors, failure.error, KvmdocsError) for failure in told if failure]
+        return HostLacks(message) if all(issubclass(kind, OperatorError) for kind in kinds) else RecipeFailed(message)
 
 
 @dataclass(frozen=True)

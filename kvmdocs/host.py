@@ -7,7 +7,7 @@ does not wait for the network.
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import platform
 import re
@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 from kvmdocs.errors import CatalogError, Evidence
 from kvmdocs.model import Host
 from kvmdocs.settings import Settings
-from kvmdocs.store import Store, write_whole
+from kvmdocs.store import Store, remember, remembered
 
 
 def describe(settings: Settings) -> Host:
@@ -207,7 +207,7 @@ class Capabilities:
             return
         entries = self._load()
         entries[self._identity(need)] = {"able": tried.able, "reason": tried.reason, "at": time.time()}
-        write_whole(self._path, json.dumps(entries, indent=1).encode())
+        remember(self._path, entries)
         self._entries = entries
 
     @cached_property
@@ -215,15 +215,13 @@ class Capabilities:
         return self._load()
 
     def _load(self) -> dict[str, dict[str, Any]]:
-        try:
-            data = json.loads(self._path.read_bytes())
-        except (OSError, ValueError):
-            return {}
+        data = remembered(self._path)
         return data if isinstance(data, dict) else {}
 
     def forget(self) -> None:
         """Try everything anew."""
-        self._path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # where it cannot be written, nothing can be remembered either
+            self._path.unlink()
         self._entries = {}
         self._tried.clear()
 

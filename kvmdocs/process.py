@@ -23,12 +23,13 @@ from typing import Any
 import psutil
 
 from kvmdocs import keeper
+from kvmdocs.bounds import kernel_kills, memory_limit, out_of_memory
 from kvmdocs.errors import Evidence, StoreError, TimedOut, WorkerLost, describe_status
 from kvmdocs.model import Host, Record
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
 from kvmdocs.store import Store, load, write_whole
-from kvmdocs.worker import RECORD, Task
+from kvmdocs.worker import RECORD, UNWRITTEN, Task
 
 MARK = "KVMDOCS_RUN"
 """Environment variable that marks every process of a run with the run's folder."""
@@ -49,8 +50,10 @@ class Worker:
         self._lifeline = lifeline
         self._events = events
         self._unread = b""
+        self._unwritten = ""
         self._talks = True
         self._closed = False
+        self._kernel_kills = kernel_kills()
         self.pidfd = os.pidfd_open(process.pid)
 
     @classmethod
@@ -65,8 +68,9 @@ class Worker:
         events, told = os.pipe()
         command = [sys.executable, "-m", "kvmdocs.worker", str(path), str(told)]
         with (folder / "worker.log").open("wb") as log:
+            limits = [str(lifeline), str(task.timeout + PATIENCE), str(task.memory_limit), str(folder)]
             process = subprocess.Popen(
-                [sys.executable, "-I", keeper.__file__, str(lifeline), str(task.timeout + PATIENCE), *command],
+                [sys.executable, "-I", keeper.__file__, *limits, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -93,7 +97,9 @@ class Worker:
         except BlockingIOError:
             pass
         *lines, self._unread = self._unread.split(b"\n")
-        return [json.loads(line) for line in lines]
+        said = [json.loads(line) for line in lines]
+        self._unwritten = next((event["why"] for event in said if event["kind"] == UNWRITTEN), self._unwritten)
+        return [event for event in said if event["kind"] != UNWRITTEN]
 
     def talks(self) -> bool:
         """Whether somebody may still say something on the pipe."""
@@ -108,6 +114,8 @@ class Worker:
 
         Raises:
             TimedOut: It had to be killed when its time was over.
+            OutOfMemory: It had to be killed for the memory it used.
+            StoreError: It could not write one.
             WorkerLost: It ended without leaving one.
         """
         status = self._process.wait()
@@ -116,8 +124,19 @@ class Worker:
             return load(path.read_bytes())
         except (FileNotFoundError, ValueError):
             pass
+        if too_much := out_of_memory(self._folder):
+            raise too_much.seen(recipe=self._task.recipe)
+        self.events()
+        if self._unwritten:
+            raise StoreError(
+                f"the record of {self._task.recipe} cannot be kept: {self._unwritten}",
+                Evidence(recipe=self._task.recipe, advice="free space on that disk or set KVMDOCS_STORE_PATH to another"),
+            )
         words = self._last_words()
-        evidence = Evidence(recipe=self._task.recipe, tail=words)
+        advice = ""
+        if kernel_kills() > self._kernel_kills:
+            advice = "the kernel killed a process for want of memory meanwhile (dmesg says which): free memory, or fewer --jobs"
+        evidence = Evidence(recipe=self._task.recipe, tail=words, advice=advice)
         if status == keeper.TIMED_OUT:
             raise TimedOut(f"recipe {self._task.recipe} was killed: it ignored its time limit", evidence)
         code = 128 - status if status > 128 else status
@@ -191,6 +210,7 @@ def make_task(
         masks={},
         cpus=cpus,
         memory=recipe.memory,
+        memory_limit=memory_limit(recipe, project.settings["limits.memory_times"], cpus),
         log_limit=project.settings["limits.log"],
         timeout=recipe.timeout,
     )
@@ -220,8 +240,10 @@ def new_run(store: Store) -> Path:
         folder = Path(tempfile.mkdtemp(dir=store.runs))
     except OSError as error:
         raise StoreError(f"the store {store.path} cannot be written: {error.strerror}") from error
-    mine = psutil.Process()
-    write_whole(folder / OWNER, json.dumps({"pid": mine.pid, "born": mine.create_time()}).encode())
+    mine = os.getpid()
+    # An engine of before `started` goes by `born`, and may share the store.
+    owner = {"pid": mine, "started": _started(mine), "born": psutil.Process(mine).create_time()}
+    write_whole(folder / OWNER, json.dumps(owner).encode())
     return folder
 
 
@@ -230,9 +252,6 @@ def sweep(store: Store) -> int:
 
     Returns:
         How many processes were killed.
-
-    Raises:
-        StoreError: The store cannot be written.
     """
     if not store.runs.is_dir():
         return 0
@@ -247,20 +266,38 @@ def sweep(store: Store) -> int:
                     killed += 1
             except (psutil.Error, OSError):
                 continue
-        try:
-            shutil.rmtree(folder)
-        except OSError as error:
-            raise StoreError(f"the left-over run {folder} cannot be removed: {error.strerror}") from error
+        # Another build may sweep too; and where nothing can be written nothing is run either.
+        shutil.rmtree(folder, ignore_errors=True)
     return killed
 
 
 def _owned(folder: Path) -> bool:
-    """Whether the build that a run's folder belongs to is alive. A folder without an owner is just being made."""
+    """Whether the build that a run's folder belongs to is alive. A folder without an owner is just being made, or removed."""
     try:
         owner = json.loads((folder / OWNER).read_text("utf-8"))
-    except (OSError, ValueError):
-        return time.time() - folder.stat().st_mtime < 60 if folder.exists() else True
-    try:
+        if "started" in owner:
+            return bool(_started(owner["pid"]) == owner["started"])
         return bool(abs(psutil.Process(owner["pid"]).create_time() - owner["born"]) < 1)
     except psutil.Error:
         return False
+    except (OSError, ValueError, KeyError, TypeError):
+        try:
+            return time.time() - folder.stat().st_mtime < 60
+        except FileNotFoundError:
+            return True
+
+
+def _started(pid: int) -> str:
+    """When a process started, in clock ticks since this boot of the host, "" if none of that number runs.
+
+    That tells it from another one that got its number later, whatever is done to the host's clock meanwhile: set by a second, a clock of
+    seconds since 1970 would have every run under way belong to nobody, and its processes killed.
+    """
+    try:
+        status = Path(f"/proc/{pid}/stat").read_bytes()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+    # The second field is the program's name in parentheses and may hold anything; the state follows, and the start time is the 22nd (proc_pid_stat(5)).
+    fields = status.rpartition(b")")[2].split()
+    return f"{boot} {fields[19].decode()}" if fields[0] != b"Z" else ""

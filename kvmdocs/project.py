@@ -16,14 +16,14 @@ import platformdirs
 
 from kvmdocs.approved import Approved, private
 from kvmdocs.catalog import Catalog
-from kvmdocs.errors import CatalogError, Evidence, SettingError, StoreError
+from kvmdocs.errors import CatalogError, Evidence, SettingError
 from kvmdocs.host import Capabilities, Tried
 from kvmdocs.links import Templates
 from kvmdocs.model import Mode
 from kvmdocs.packages import detect_manager, typed
 from kvmdocs.recipe import Recipe
 from kvmdocs.settings import Settings, find_root, variable
-from kvmdocs.store import Store, write_whole
+from kvmdocs.store import Store, remember, remembered
 from kvmdocs.tools import Tools
 from kvmdocs.values import content_digest
 
@@ -134,8 +134,8 @@ class Project:
         # the project's checkouts that share a store.
         which = hashlib.sha256(json.dumps([str(self.root), modules], sort_keys=True).encode()).hexdigest()
         path = self.store.root / "code" / f"{which}.json"
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-            saved = json.loads(path.read_bytes())
+        with contextlib.suppress(OSError, KeyError, TypeError, AttributeError):
+            saved = remembered(path)
             if (
                 all(state_of(file) == state for file, state in saved["files"].items())
                 and saved["digests"].keys() == modules.keys()
@@ -147,12 +147,7 @@ class Project:
         files = code.files() | {entry.block.guide for entry in entries.values() if entry.block}
         # A file that appears beside these may be what an import means from then on; its folder's time tells.
         watched = {str(file) for file in files} | {str(file.parent) for file in files}
-        data = {
-            "files": {file: state_of(file) for file in sorted(watched)},
-            "digests": digests,
-        }
-        with contextlib.suppress(StoreError):
-            write_whole(path, json.dumps(data, indent=1).encode())
+        remember(path, {"files": {file: state_of(file) for file in sorted(watched)}, "digests": digests})
         return digests
 
     def code_parts(self, name: str) -> dict[str, str]:
@@ -225,10 +220,7 @@ class Project:
 
     @cached_property
     def _versions(self) -> dict[str, list[str]]:
-        try:
-            data = json.loads((self.store.root / "tools.json").read_bytes())
-        except (OSError, ValueError):
-            return {}
+        data = remembered(self.store.root / "tools.json")
         return data if isinstance(data, dict) else {}
 
     def _version(self, name: str) -> str:
@@ -240,7 +232,7 @@ class Project:
         if version is None:
             raise CatalogError(f"the version of {name} cannot be told")
         self._versions[name] = [identity, version]
-        write_whole(self.store.root / "tools.json", json.dumps(self._versions, indent=1).encode())
+        remember(self.store.root / "tools.json", self._versions)
         return version
 
 

@@ -76,7 +76,7 @@ class Recipe:
         facts: Facts of the host it depends on (`kvmdocs.host.facts`); they are in its key.
         environ: Environment variables it may see besides the fixed ones; their values are in its key.
         cpus: Processors it uses; `CPUS_ALL` for all there are.
-        memory: Memory it needs, in bytes.
+        memory: Memory it needs, in bytes; it is ended when it comes to use far more (`kvmdocs.bounds.memory_limit`).
         disk: Free disk it needs before it starts, in bytes.
         timeout: Seconds after which it is ended.
         resources: Named things only one recipe at a time may use.
@@ -202,7 +202,7 @@ def recipe(
         facts: Facts of the host it depends on, such as ``cpu-flags``.
         environ: Environment variables it may see.
         cpus: Processors it uses, or ``"all"``.
-        memory: Memory it needs, such as ``"2G"``.
+        memory: Memory it needs, such as ``"2G"``; with twice as much (setting ``limits.memory_times``), and 1 GiB at the least, it is ended.
         disk: Free disk it needs, such as ``"3G"``.
         timeout: Its time limit, such as ``"30m"``.
         resources: Named things that only one recipe at a time may use.

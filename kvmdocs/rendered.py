@@ -14,7 +14,7 @@ from kvmdocs.errors import StoreError
 from kvmdocs.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.recipe import ShowOptions
 from kvmdocs.render import Language, transcript
-from kvmdocs.store import Store, write_whole
+from kvmdocs.store import Store, seal, unseal, write_whole
 
 
 @lru_cache(maxsize=1)
@@ -49,9 +49,10 @@ def cached_transcript(
     name = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     path = store.root / "rendered" / f"{name}.html"
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        return path.read_text("utf-8")
+        if (kept := unseal(path.read_bytes())) is not None:
+            return kept.decode("utf-8")
     made = transcript(record, options, language, freshness=freshness, logs=logs, sources=sources)
     # A store that cannot be written still has records to show.
     with contextlib.suppress(StoreError):
-        write_whole(path, made.encode())
+        write_whole(path, seal(made.encode()))
     return made

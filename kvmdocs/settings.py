@@ -38,6 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "limits.cpus": 0,
     "limits.jobs": 0,
     "limits.memory": 0,
+    "limits.memory_times": 2.0,
     "limits.overcommit": 2.0,
     "limits.log": 16 * 1024 * 1024,
     "limits.tries_age": 3600,
@@ -51,7 +52,7 @@ language, each with the same pages), site configurations, the table of host pack
 above all languages (`kvmdocs.rootpages`) lie, and which tools of that table the project's tests need beside what recipes declare (``project.tools``); ``site.edit`` and ``site.report`` are templates of the addresses where a guide is edited and a problem reported (`kvmdocs.feedback`), ``site.commit`` names the
 commit the site is built from (empty: git is asked); ``store.path`` where the store is
 (empty: the user's cache folder); ``limits.cpus`` and ``limits.memory`` (bytes) bound what runs at once (0: all
-there is); ``limits.jobs`` how many recipes run at once (0: as many as these have room for); ``limits.overcommit`` is how many times over the processors may be promised to recipes that use all of them,
+there is); ``limits.memory_times`` how many times what a recipe says it needs it may come to use before it is ended (1 GiB at the least; 0: any amount); ``limits.jobs`` how many recipes run at once (0: as many as these have room for); ``limits.overcommit`` is how many times over the processors may be promised to recipes that use all of them,
 since a build's own serial parts leave processors idle; ``limits.log`` is the largest log kept of one step, in
 bytes; ``limits.tries_age`` how long, in seconds, a tried capability is believed; ``limits.serve`` how long, in
 seconds, the last run of a recipe may have taken for ``mkdocs serve`` to run it again by itself; ``network.connect`` how long, in

@@ -241,7 +241,9 @@ class Shell:
 
     def _special(self, pump: Pump, cwd: Path) -> dict[str, Any]:
         """The special arguments for the `sh` package that make a command recorded."""
-        return {"_out": pump.out, "_err": pump.err, "_tty_out": False, "_cwd": str(cwd), "_preexec_fn": die_with_parent}
+        piped = {"_out": pump.out, "_err": pump.err, "_tty_out": False}
+        # A group of its own: what a script ends with `kill 0` is the script and all it started, not the worker.
+        return {**piped, "_cwd": str(cwd), "_new_group": True, "_preexec_fn": die_with_parent}
 
     def spawn(self, program: str | Path, *args: Any, cwd: Path | None = None, label: str = "", **kwargs: Any) -> Spawned:
         """Start a program that goes on in the background; it is ended at the latest with the recipe.

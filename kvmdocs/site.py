@@ -12,7 +12,7 @@ from typing import NoReturn
 import click
 
 from kvmdocs import modes, progress, report, rootpages
-from kvmdocs.errors import Evidence, GuideError, HostLacks, RecipeFailed
+from kvmdocs.errors import Evidence, GuideError, HostLacks
 from kvmdocs.executor import Outcome
 from kvmdocs.model import Mode, Status
 from kvmdocs.packages import confirm, detect_manager, install, obstacle, typed
@@ -44,7 +44,7 @@ class Site:
         Raises:
             GuideError: A guide is wrong, or MkDocs found something wrong with the site.
             RecipeFailed: A recipe failed.
-            HostLacks: A package is missing and `require` is set.
+            HostLacks: A package is missing and `require` is set, or nothing but disk or another thing of the host was lacking.
         """
         began = time.monotonic()
         self._check_guides()
@@ -93,7 +93,7 @@ class Site:
         if not failed:
             return
         told = report.describe_failures(outcome, self._project.catalog, self._project.store)
-        raise RecipeFailed(f"{len(failed)} recipes failed; the site is as it was\n\n{told}")
+        raise outcome.failure(f"{len(failed)} recipes failed; the site is as it was\n\n{told}")
 
     def _build_pages(self, outcome: Outcome) -> list[Path]:
         """Build every language; returns the pages to open."""

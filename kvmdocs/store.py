@@ -14,7 +14,8 @@
         home/                   the HOME that recipes see
 
 A workspace never moves: binaries hold the path they were built in, and a debugger looks there for sources. What makes an artefact
-valid is its record, and a record appears by a rename after all it speaks of is on the disk.
+valid is its record, and a record appears by a rename after all it speaks of is written. Records, and what spares finding things out again, lie
+under a checksum; damaged, or of another schema, they are as good as none.
 """
 
 from __future__ import annotations
@@ -93,13 +94,13 @@ class Store:
                 f"the store {self.path} cannot be read: {error.strerror}",
                 Evidence(log=path, advice="see to that file, or set KVMDOCS_STORE_PATH to another folder"),
             ) from error
-        checksum, _, body = data.partition(b"\n")
-        if checksum.decode("ascii", "replace") != hashlib.sha256(body).hexdigest():
-            return None
+        body = unseal(data)
         try:
-            return load(body)
+            record = load(body) if body is not None else None
         except ValueError:
             return None
+        # One of another schema may be read as if it were of this one, and mean something else.
+        return record if record is not None and record.schema == SCHEMA else None
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -214,9 +215,34 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def sealed(record: Record) -> bytes:
-    """A record as it lies on the disk: the checksum of what follows, a line end, JSON."""
-    body = dump(record)
+    """A record as it lies on the disk: sealed JSON."""
+    return seal(dump(record))
+
+
+def seal(body: bytes) -> bytes:
+    """Data with its checksum before it: SHA-256 of what follows, a line end, the data."""
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def unseal(data: bytes) -> bytes | None:
+    """What `seal` was given; None when the data is not what was written."""
+    checksum, _, body = data.partition(b"\n")
+    return body if checksum.decode("ascii", "replace") == hashlib.sha256(body).hexdigest() else None
+
+
+def remembered(path: Path) -> Any:
+    """JSON that `remember` kept; None when there is none, it cannot be read, or it is damaged."""
+    try:
+        body = unseal(path.read_bytes())
+        return None if body is None else json.loads(body)
+    except (OSError, ValueError):
+        return None
+
+
+def remember(path: Path, data: Any) -> None:
+    """Keep JSON that only spares finding something out again; a store that cannot be written forgets it."""
+    with contextlib.suppress(StoreError):
+        write_whole(path, seal(json.dumps(data, indent=1).encode()))
 
 
 def dump(record: Record) -> bytes:

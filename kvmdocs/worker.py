@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import signal
 import sys
 import threading
 import time
@@ -23,8 +22,19 @@ from typing import Any, TextIO
 import sh as _sh
 
 from kvmdocs import places, values
+from kvmdocs.bounds import Bounds
 from kvmdocs.catalog import Catalog
-from kvmdocs.errors import CommandFailed, Evidence, KvmdocsError, OperatorError, Place, RecipeFailed, Skipped, TimedOut
+from kvmdocs.errors import (
+    CommandFailed,
+    Evidence,
+    KvmdocsError,
+    OperatorError,
+    Place,
+    RecipeFailed,
+    Skipped,
+    StoreError,
+    TimedOut,
+)
 from kvmdocs.guides import find_blocks
 from kvmdocs.model import Failure, Host, Record, Status
 from kvmdocs.names import Names
@@ -35,6 +45,8 @@ from kvmdocs.store import dump, write_whole
 
 RECORD = "record.json"
 TASK = "task.json"
+UNWRITTEN = "unwritten"
+"""The kind of event that says why a record could not be written: the pipe still works when the disk is full."""
 BEAT = 1.0
 """Seconds between two reports of the last line that a long step printed."""
 
@@ -64,7 +76,8 @@ class Task:
         lab: The lab's readable folder.
         masks: What must not be shown, and what is shown instead.
         cpus: Processors it may use.
-        memory: Memory it may use, in bytes.
+        memory: Memory it says it needs, in bytes.
+        memory_limit: Memory with which it is ended, in bytes; 0 for no limit.
         log_limit: Largest log of a step, in bytes.
         timeout: Seconds after which it is ended.
     """
@@ -90,6 +103,7 @@ class Task:
     masks: dict[str, str]
     cpus: int
     memory: int
+    memory_limit: int
     log_limit: int
     timeout: float
 
@@ -106,17 +120,21 @@ def main() -> int:
     os.environ.clear()
     os.environ.update(task.environ)
     os.chdir(task.workspace)
-    # Ended politely (`Interrupted`), a recipe still runs its clean-up; the keeper sees to the rest.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder = Path(sys.argv[1]).parent
     with os.fdopen(int(sys.argv[2]), "w", encoding="utf-8", buffering=1) as events:
         os.set_inheritable(events.fileno(), False)
-        record = run(task, events)
-    write_whole(Path(sys.argv[1]).parent / RECORD, dump(record))
+        try:
+            write_whole(folder / RECORD, dump(run(task, Bounds(task.timeout, folder), events)))
+        except (StoreError, OSError) as error:
+            # Logs and records lie on one disk. What a recipe itself cannot write is in its record; this is what the engine cannot.
+            why = error.message if isinstance(error, StoreError) else str(error)
+            events.write(json.dumps({"kind": UNWRITTEN, "why": why}) + "\n")
+            return 1
     return 0
 
 
-def run(task: Task, events: TextIO) -> Record:
-    """Run a task's recipe.
+def run(task: Task, bounds: Bounds, events: TextIO) -> Record:
+    """Run a task's recipe within its bounds.
 
     Returns:
         Its record, whatever came of it.
@@ -144,16 +162,9 @@ def run(task: Task, events: TextIO) -> Record:
         settings=task.shown_settings,
         tools=task.tools,
     )
-    outcome: dict[str, Any]
-    limit_time(task.timeout)
     try:
-        outcome = _outcome(task, shell)
-    except Skipped as skipped:
-        outcome = {"status": Status.SKIPPED, "reason": names.readable(skipped.message)}
-    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  # whatever a recipe raises becomes its record
-        outcome = {"status": Status.FAILED, "failure": failure(error, shell, Path(task.root))}
+        outcome = _within(bounds, task, shell)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         shell.close()
         telling.stop()
     record = dataclasses.replace(
@@ -173,20 +184,18 @@ def _placed(record: Record, shell: Shell, root: Path) -> Record:
         return dataclasses.replace(record, status=Status.FAILED, failure=told, value=None, result="", contents={})
 
 
-def limit_time(seconds: float) -> None:
-    """Raise `TimedOut` in the recipe after so many seconds, so that its steps so far and its clean-up are not lost.
-
-    A recipe that does not react is killed by the keeper, whose limit is a little later.
-    """
-
-    def over(*_: object) -> None:
-        raise TimedOut(
-            f"the recipe did not end within its time limit of {seconds:.0f} s",
-            Evidence(advice="see what its last step waits for, or give it a longer `timeout`"),
-        )
-
-    signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+def _within(bounds: Bounds, task: Task, shell: Shell) -> dict[str, Any]:
+    """What came of a recipe, as fields of its record."""
+    try:
+        with bounds:
+            outcome = _outcome(task, shell)
+    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  # whatever a recipe raises becomes its record
+        if isinstance(error, Skipped) and not bounds.error:
+            return {"status": Status.SKIPPED, "reason": shell.readable(error.message)}
+        return {"status": Status.FAILED, "failure": failure(bounds.error or error, shell, Path(task.root))}
+    if bounds.error:
+        return {"status": Status.FAILED, "failure": failure(bounds.error, shell, Path(task.root))}
+    return outcome
 
 
 def _outcome(task: Task, shell: Shell) -> dict[str, Any]:
@@ -258,7 +267,7 @@ def _explain(error: BaseException, shell: Shell) -> KvmdocsError:
         said = str(error) or "what the recipe asserts does not hold"
         return RecipeFailed(f"assertion failed: {said}", Evidence(advice="compare the assertion with the output of the step"))
     if isinstance(error, KeyboardInterrupt):
-        return TimedOut("the recipe was ended")
+        return RecipeFailed("the recipe was interrupted")
     return RecipeFailed(f"{type(error).__name__}: {error}")
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 
 from kvmdocs.commands.common import (
-    FAILED,
     can_be_json,
+    exit_code,
     in_its_jobs,
     in_its_mode,
     names_of_recipes,
@@ -77,7 +77,7 @@ def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: b
         at = failed[0] if failed else wanted[0]
         visit(known, at, outcome.records, lambda line: click.echo(line, err=True))
     if failed:
-        sys.exit(FAILED)
+        sys.exit(exit_code(outcome.failure(f"{len(failed)} recipes failed")))
 
 
 COMMANDS = (build, run)
