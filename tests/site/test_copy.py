@@ -1,0 +1,80 @@
+"""What the copy buttons give is what the recipes ran, to the letter: all of them as they stand in the pages, those of some pages read back from the clipboard."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+from browser import Browser
+from conftest import ROOT, Site, guides
+from copied import Transcript, transcripts
+
+from kvmdocs import modes
+from kvmdocs.model import Record, Status
+from kvmdocs.project import Project
+from kvmdocs.render.typed import copied, entries, runs
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]
+
+CLICKED = ("zh/kvm/load.html", "en/kvm/gdb.html", "zh/debug/qemu-gdb.html")
+"""Pages with every kind of prompt: host, guest, gdb, monitor, file."""
+
+
+@cache
+def project() -> Project:
+    return Project(ROOT)
+
+
+@cache
+def shown(recipe: str) -> Record | None:
+    """The record that a build in recorded mode shows."""
+    newest = modes.newest(project(), recipe)
+    return newest if newest and newest.status is Status.PASSED else project().approved.get(recipe)
+
+
+@cache
+def ran(recipe: str) -> frozenset[str]:
+    """Everything that a button of a recipe's transcripts may give: a step, steps at one prompt, all of a section."""
+    record = shown(recipe)
+    assert record, f"{recipe} has a transcript and no record"
+    texts: set[str] = set()
+    for section in {None, *(step.section for step in record.steps)}:
+        found = entries(record, section)
+        for entry in found:
+            texts |= {entry.copied, entry.typed, entry.change}
+        texts |= {copied(found), *(copied(run) for run in runs(found))}
+    return frozenset(texts)
+
+
+def strange(transcript: Transcript) -> list[str]:
+    """What a transcript's buttons give and its recipe did not run."""
+    return [text for text in transcript.copies if text not in ran(transcript.recipe)]
+
+
+@pytest.mark.parametrize("page", guides())
+def test_buttons_give_what_recipes_ran(site: Site, page: str) -> None:
+    found = {each.recipe: bad for each in transcripts(site.text(page)) if (bad := strange(each))}
+    assert found == {}
+
+
+def test_what_was_not_run_is_found(site: Site) -> None:
+    text = site.text("en/kvm/load.html")
+    first = transcripts(text)[0]
+    (copy, *_) = first.copies
+    assert strange(Transcript(first.recipe, (copy + "x",))) == [copy + "x"]
+
+
+@pytest.mark.parametrize("page", CLICKED)
+def test_the_clipboard_holds_what_a_recipe_ran(browser: Browser, site: Site, page: str) -> None:
+    browser.go(f"{site.address}/{page}")
+    browser.until("return document.querySelectorAll('.tr [data-copy] .md-code__button').length")
+    buttons = browser.run(
+        "return [...document.querySelectorAll('.tr [data-copy] .md-code__button, .tr .tr-copy')]"
+        ".filter((e) => e.checkVisibility() && e.getBoundingClientRect().width).slice(0, 25)"
+    )
+    assert len(buttons) > 3
+    for button in buttons:
+        recipe = browser.run("return arguments[0].closest('[data-recipe]').dataset.recipe", button)
+        browser.click(button)
+        text = browser.wait_for("setTimeout(() => navigator.clipboard.readText().then(done, done), 50)")
+        assert text in ran(recipe)
