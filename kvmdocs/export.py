@@ -1,72 +1,85 @@
-"""A recipe as the bash script a reader could run: the commands of its record and of those it builds on, stopping at the first failure.
+"""Recipes as the bash script a reader could run: the commands of their records and of those they build on, stopping at the first failure.
 
-What a debugger was told comes as a file of gdb's commands, run in one go. What was typed into a guest or a monitor cannot be
-part of a script; it stands in it as a comment.
+What was typed into a guest, to a monitor or to a debugger is told to them by the script, too, which waits for the answer; a
+debugger that was told all in one go gets a file of commands. The functions for that are in ``kvmdocs/bash/``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from importlib.resources import files
 
-from kvmdocs.model import Record, Where
-from kvmdocs.render.typed import Entry, entries
-
-_SHELLS = (Where.HOST, Where.ROOT)
+from kvmdocs.model import Record, Step
+from kvmdocs.render.words import Language, duration, words
+from kvmdocs.scripting import Piece, comment, pieces
 
 _HEAD = """\
 #!/usr/bin/env bash
-# The recipe {name}, as it ran on {host} ({system}) at {started}.
-# The same commands in the same order, with those it builds on; it stops at the first that does not end as it did then.
-# What the recipe looks for in their output is not checked here.
-set -o pipefail
-{environment}
-exec < /dev/null
-
-check() {{
-  if [ "$1" -ne "$2" ]; then
-    echo "$3: exit status $2, not $1" >&2
-    exit 1
-  fi
-}}
+# {title}, as it ran on {host} ({system}) at {started}.
+# The same commands in the same order, with those they build on, each recipe in a folder of its own below {lab}.
+# It stops at the first command that does not end as it did then; what recipes look for in the output is not checked here.
+# What others build on and what a script has made already is not made again; --have RECIPE takes a folder that was made otherwise, and
+# --have all every such folder.
+#
+{facts}
 """
 
-_PIDS = """
-pids=()
-end() {
-  for pid in "${pids[@]}"; do kill "$pid" 2> /dev/null; done
+_WORDS = "# shellcheck disable=SC2016  # what guests and debuggers are told is for them to expand\n"
+
+_NEEDS = {
+    "start": ("start",),
+    "gdb": ("start", "talk", "gdb"),
+    "machine": ("start", "talk", "machine"),
 }
-trap end EXIT
-"""
+"""For each kind of line, the files with the functions it calls, in order."""
 
-_LABELS = {Where.GUEST: "in the guest", Where.HMP: "at QEMU's monitor", Where.QMP: "over QMP", Where.GDB: "in gdb"}
+_ORDER = ("head", "start", "talk", "machine", "gdb")
 
 
-def script(records: Iterable[Record], environ: Mapping[str, str], missing: Mapping[str, str] | None = None) -> str:
+def script(
+    records: Iterable[Record],
+    environ: Mapping[str, str],
+    missing: Mapping[str, str] | None = None,
+    *,
+    title: str = "",
+    shown: Iterable[str] = (),
+    mirrors: Mapping[str, str] | None = None,
+    lab: str = "~/kvm-lab",
+) -> str:
     """The script.
 
     Args:
-        records: The records, each after those it builds on; the last is the recipe's own.
+        records: The records, each after those it builds on.
         environ: Variables that every recipe sees with the same value.
-        missing: Recipes it builds on that have no record, and why.
+        missing: Recipes that are left out, and why.
+        title: What it is the script of; the last recipe if not given.
+        shown: The recipes it is made for, which are run again every time; the last one if not given.
+        mirrors: The address that stands for each ``<mirror>`` where a reader gives none, by the name in brackets.
+        lab: The readable folder of all recipes.
 
     Returns:
         Its text.
     """
     known = list(records)
+    asked = set(shown) or {known[-1].recipe}
+    made = {record.recipe: pieces(record) for record in known}
+    needs = {file for parts in made.values() for part in parts for need in part.needs for file in _NEEDS[need]} | {"head"}
+    body = "".join(_recipe(record, made[record.recipe], asked, mirrors or {}) for record in known)
     last = known[-1]
-    environment = "\n".join(f"export {name}={shlex.quote(value)}" for name, value in sorted(environ.items()))
-    parts = [
-        _HEAD.format(
-            name=last.recipe, host=last.host.name, system=last.host.system, started=last.started, environment=environment
-        )
-    ]
-    if any(step.background for record in known for step in record.steps):
-        parts.append(_PIDS)
-    parts += [f"\n# {name} was not run: {_comment(reason)}\n" for name, reason in (missing or {}).items()]
-    parts += [_recipe(record) for record in known]
-    return "".join(parts)
+    head = _HEAD.format(
+        title=title or f"The recipe {last.recipe}",
+        host=last.host.name,
+        system=last.host.system,
+        started=last.started,
+        lab=lab,
+        facts=_facts(known, missing or {}, talks="machine" in needs),
+    )
+    settings = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(environ.items()))
+    functions = "\n".join(_bash(file) for file in _ORDER if file in needs)
+    return f"{head}{_WORDS if 'talk' in needs else ''}{settings}lab={lab}\n\n{functions}{body}"
 
 
 def section_script(record: Record, section: str | None) -> str:
@@ -79,87 +92,58 @@ def section_script(record: Record, section: str | None) -> str:
     Returns:
         Lines of bash; "" when the recipe has no such section.
     """
-    return "\n".join(_lines(record, section)).strip("\n")
+    if section is None:
+        return "\n".join(line for part in pieces(record) for line in part.lines).strip("\n")
+    parts = [part for part in pieces(record) if part.section == section]
+    lines = [line for part in parts for line in part.told or part.lines if line != f"# {comment(section)}"]
+    return "\n".join(lines).strip("\n")
 
 
-def _recipe(record: Record) -> str:
-    return "\n".join(["", f"# -- {record.recipe} --", *_lines(record, None)]) + "\n"
+def _facts(records: list[Record], missing: Mapping[str, str], *, talks: bool) -> str:
+    """What a reader wants to know before running it, as comments."""
+    took = sum(record.seconds for record in records)
+    tools = sorted({tool for record in records for tool in record.tools} | ({"python3"} if talks else set()))
+    lines = [f"It took {duration(took, words(Language.EN))} there and needs: {', '.join(tools)}."]
+    lines += [f"{name} is left out: {comment(reason)}" for name, reason in missing.items()]
+    return "\n".join(f"# {line}" for line in lines)
 
 
-def _lines(record: Record, wanted: str | None) -> list[str]:
-    lines: list[str] = []
-    section = wanted
-    session: list[str] = []  # what the gdb that was started last is told
-    attach = ""
-    number = 0
-    for entry in entries(record, wanted):
-        heading = [f"# {_comment(entry.step.section)}"] if entry.step.section and entry.step.section != section else []
-        begins = entry.step.section != section
-        section = entry.step.section
-        if entry.where is Where.GDB and attach:
-            session += [*heading, entry.step.command]
-            continue
-        if session:
-            number += 1
-            lines += _debug(record.recipe, number, attach, session)
-            session, attach = [], ""
-        lines += ["", *heading] if begins else []
-        if _starts_gdb(entry):
-            attach = entry.step.command
-            lines += _changed(entry)
-        else:
-            lines += _step(record.recipe, entry)
-    if session:
-        lines += _debug(record.recipe, number + 1, attach, session)
+def _recipe(record: Record, parts: list[Piece], asked: set[str], mirrors: Mapping[str, str]) -> str:
+    """One recipe: its lines in a shell of their own, which ends what they started."""
+    lines = [line for part in parts for line in part.lines]
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+    what = "shown" if record.recipe in asked else "input"
+    ending = ["trap end EXIT"] if any(part.needs for part in parts) else []
+    return "\n".join(
+        [
+            "",
+            f"if due {record.recipe} {what} {digest}; then (",
+            *ending,
+            *_mirrors(record.steps, mirrors),
+            *lines,
+            ") || exit 1",
+            f"made {record.recipe} {digest}",
+            "fi",
+            "",
+        ]
+    )
+
+
+def _mirrors(steps: Iterable[Step], mirrors: Mapping[str, str]) -> list[str]:
+    """The variables for addresses that the record does not tell, since they mean something on its host only."""
+    texts = [text for step in steps for text in (step.command, step.stdin or "")]
+    names = dict.fromkeys(name for text in texts for name in re.findall(r"<(mirror(?:-\d+)?)>", text))
+    lines = []
+    for name in names:
+        variable = name.upper().replace("-", "_")
+        known = mirrors.get(name)
+        how = f":={shlex.quote(known)}" if known else f":?is to be the address that stands as <{name}> on the page"
+        lines.append(f': "${{{variable}{how}}}"')
+    if lines:
+        fills = " ".join(f'-e "s|<{name}>|${name.upper().replace("-", "_")}|g"' for name in names)
+        lines.append(f'fill() {{ sed -i {fills} "$1"; }}')
     return lines
 
 
-def _step(recipe: str, entry: Entry) -> list[str]:
-    step = entry.step
-    if entry.where not in _SHELLS:
-        told = step.command.split("\n")
-        where = f"{_LABELS[entry.where]}{f' {step.machine}' if step.machine else ''}"
-        return [f"# {where}: {told[0]}", *(f"#   {line}" for line in told[1:])]
-    lines = _changed(entry)
-    # The commands stand as they were typed, to the letter; the rest is what is to be checked.
-    if step.background:
-        return [*lines, "# shellcheck disable=all", entry.typed.removesuffix(" &") + " &", 'pids+=("$!")']
-    status = step.status or 0
-    wanted = 128 - status if status < 0 else status
-    return [
-        *lines,
-        "# shellcheck disable=all",
-        "(",
-        entry.typed,
-        ")",
-        f"check {wanted} $? {shlex.quote(f'{recipe}, step {entry.number}')}",
-    ]
-
-
-def _changed(entry: Entry) -> list[str]:
-    return [f"{{ {entry.change}; }} || exit 1"] if entry.change else []
-
-
-def _starts_gdb(entry: Entry) -> bool:
-    return entry.where in _SHELLS and entry.step.status is None and re.match(r"\S*gdb\b", entry.step.command) is not None
-
-
-def _debug(recipe: str, number: int, attach: str, session: list[str]) -> list[str]:
-    """The file of gdb's commands, and the command that runs it."""
-    name = f"{recipe}-{number}.gdb"
-    # The process that was debugged is not there any more; the script's own is the one it started last.
-    started = re.sub(r"(?<=-p )\d+|(?<=--pid[= ])\d+", '"${pids[-1]}"', attach)
-    text = "".join(f"{command}\n" for command in session)
-    mark = "EOF"
-    while mark in text.split("\n"):
-        mark += "_"
-    return [
-        f"cat > {name} <<'{mark}'\n{text}{mark}",
-        "# shellcheck disable=all",
-        f"{started} -batch -x {name}",
-        f"check 0 $? {shlex.quote(f'{recipe}, {name}')}",
-    ]
-
-
-def _comment(text: str) -> str:
-    return " ".join(text.split())
+def _bash(name: str) -> str:
+    return files("kvmdocs").joinpath("bash", f"{name}.bash").read_text("utf-8")

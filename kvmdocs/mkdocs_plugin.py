@@ -27,12 +27,13 @@ from kvmdocs.catalog import Catalog
 from kvmdocs.errors import KvmdocsError, StoreError
 from kvmdocs.executor import Executor, Outcome, Reporter
 from kvmdocs.feedback import Feedback
-from kvmdocs.model import Mode, Record
+from kvmdocs.model import Mode, Record, Status
 from kvmdocs.page_warnings import Places, Targets
 from kvmdocs.present import Publisher, earlier
 from kvmdocs.project import Project
 from kvmdocs.recipe import presenting
 from kvmdocs.render import Language
+from kvmdocs.script_links import ScriptLinks
 from kvmdocs.serving import View
 from kvmdocs.settings import FILE, find_root
 
@@ -74,6 +75,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._feedback = Feedback()
         self._places: Places | None = None
         self._targets = Targets()
+        self._scripts = ScriptLinks()
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Remember whether somebody edits while this runs. Its mere presence keeps the plugin alive between builds."""
@@ -124,6 +126,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._view = view
         shown = view or View()
         self._offer_logs(files, config, project, shown.outcome)
+        self._scripts.offer(files, config, project, self._guides, lambda name: self._record(project, shown.outcome, name))
         language = Language.of(str(config.theme.get("language", "en")))
         self._publisher = Publisher(project, shown.outcome, language, self._link, tolerant=self._serving, reasons=shown.reasons)
         if self._places is not None:
@@ -200,6 +203,13 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
                     files.append(file)
                     self._logs[name, step.output.log] = file
 
+    def _record(self, project: Project, outcome: Outcome, name: str) -> Record | None:
+        """The record a page shows of a recipe: where it was skipped the approved one."""
+        record = outcome.records.get(name)
+        if record is None or record.status is not Status.PASSED:
+            return modes.newest(project, name) or record
+        return record
+
     def _link(self, record: Record, name: str) -> str | None:
         file = self._logs.get((record.recipe, name))
         return get_relative_url(file.url, self._page.url) if file and self._page else None
@@ -211,10 +221,12 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         if self._publisher and self._places and page.file.abs_src_path:
             self._publisher.guide = self._places.page = Path(page.file.abs_src_path)
 
-    def on_page_content(self, html: str, *, page: Page, **_: Any) -> None:
-        """Note what the page leads to."""
+    def on_page_content(self, html: str, *, page: Page, **_: Any) -> str:
+        """Put the link to its script on the page, and note what the page leads to."""
         if self._publisher and page.file.abs_src_path:
+            html = self._scripts.put(html, page, self._publisher.language)
             self._targets.read(html, Path(page.file.abs_src_path), page.url)
+        return html
 
     def on_env(self, env: Environment, *, files: Files, **_: Any) -> None:
         """All pages are rendered and none is written yet.

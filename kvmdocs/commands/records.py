@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kvmdocs.commands.common import DRIFT, FAILED, RecipeName, can_be_json, names_of_recipes, print_json, reporting
+from kvmdocs.commands.common import DRIFT, FAILED, can_be_json, names_of_recipes, print_json, reporting
 
 
 @click.command()
@@ -57,11 +57,8 @@ def approve(project: Path | None, names: tuple[str, ...], everything: bool) -> N
         raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
     for name in wanted:
         approving.fresh(known, name)
-    standings = Executor(known, Reporter()).standings(wanted)
-    stale = [name for name in wanted if standings[name].stale]
-    # Not the newest: another checkout that shares the store may have run its own version of a recipe since.
-    records = [standings[name].record or approving.fresh(known, name) for name in wanted if name not in stale]
-    for name, path in approving.approve(known, records).items():
+    stale = [name for name in Executor(known, Reporter()).stale(wanted) if name in wanted]
+    for name, path in approving.approve(known, [name for name in wanted if name not in stale]).items():
         click.echo(f"{name}: {known.catalog.shown(path) if path else 'as approved before'}")
     for name in stale:
         click.echo(f"{name}: not approved, its record is stale; first `kvmdocs run {name}`", err=True)
@@ -104,23 +101,35 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
 
 
 @click.command()
-@click.argument("name", type=RecipeName())
+@names_of_recipes
+@click.option("--guide", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="All that this guide shows.")
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write it there; else it is printed.")
 @click.pass_obj
 @reporting
-def export(project: Path | None, name: str, output: Path | None) -> None:
-    """Write a recipe, with all it builds on, as the bash script a reader could run."""
-    from kvmdocs import approving, graph, modes
-    from kvmdocs.export import script
-    from kvmdocs.project import FIXED, Project
+def export(project: Path | None, names: tuple[str, ...], guide: Path | None, output: Path | None) -> None:
+    """Write recipes, or a whole guide's, with all they build on, as the bash script a reader could run. Nothing is run."""
+    from functools import partial
 
+    from kvmdocs import approving, modes, page_scripts
+    from kvmdocs.errors import CatalogError, Evidence
+    from kvmdocs.project import Project
+
+    if bool(names) == bool(guide):
+        raise click.UsageError("name recipes (`kvmdocs list` has them) or give --guide")
     known = Project(project)
-    plan = graph.closure([name], lambda one: [wanted.name for wanted in known.catalog.get(one).recipe.inputs])
-    records = {one: modes.newest(known, one) for one in graph.in_order(plan)}
-    if records[name] is None:
-        approving.fresh(known, name)
-    missing = {one: "there is no record of it" for one, record in records.items() if record is None}
-    text = script([record for record in records.values() if record], FIXED, missing)
+    newest = partial(modes.newest, known)
+    for name in names:
+        known.catalog.get(name)
+        if newest(name) is None:
+            approving.fresh(known, name)
+    if guide:
+        text = page_scripts.for_guide(known, page_scripts.find_guide(known, guide), newest)
+    else:
+        title = f"The recipes {', '.join(names)}" if len(names) > 1 else ""
+        text = page_scripts.for_recipes(known, names, newest, title)
+    if text is None:
+        advice = "`kvmdocs status` says how they stand"
+        raise CatalogError("there is no record to make a script of", Evidence(advice=advice))
     if output is None:
         click.echo(text, nl=False)
     else:

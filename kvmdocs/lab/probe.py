@@ -6,8 +6,7 @@ from pathlib import Path
 
 from kvmdocs.errors import LabFailed, TimedOut
 from kvmdocs.lab.guest import Guest
-from kvmdocs.lab.machine import Machine
-from kvmdocs.lab.options import CPUS
+from kvmdocs.lab.machine import CPUS, Machine
 from kvmdocs.shell import Shell
 
 

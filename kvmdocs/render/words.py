@@ -79,6 +79,8 @@ class Words:
     settings: str
     key: str
     repeat: str
+    page_script: str
+    page_script_is: str
     date: str
     seconds: str
     minutes: str
@@ -143,6 +145,8 @@ _EN = Words(
     settings="Settings",
     key="Key",
     repeat="Run it",
+    page_script="Script of this page",
+    page_script_is=": all that is typed here, as one bash script that you can run",
     date="{day} {month} {year}, {time} UTC",
     seconds="{s} s",
     minutes="{m} min {s} s",
@@ -207,6 +211,8 @@ _ZH = Words(
     settings="设置",
     key="键",
     repeat="运行它",
+    page_script="本页脚本",
+    page_script_is="：本页输入的全部命令，一个可以直接运行的 bash 脚本",
     date="{year} 年 {number} 月 {day} 日 {time} UTC",
     seconds="{s} 秒",
     minutes="{m} 分 {s} 秒",

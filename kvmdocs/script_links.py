@@ -1,0 +1,56 @@
+"""Offering the script of each page of a site: as a file beside the pages, and as a link under the page's title."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from mkdocs.structure.files import File, Files
+from mkdocs.utils import get_relative_url
+
+from kvmdocs.page_scripts import RecordOf, for_guide
+from kvmdocs.render import Language
+from kvmdocs.render.words import words
+
+if TYPE_CHECKING:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.pages import Page
+
+    from kvmdocs.project import Project
+
+FOLDER = "scripts"
+"""Folder of the site with the scripts."""
+
+
+class ScriptLinks:
+    """The scripts of a site's pages."""
+
+    def __init__(self) -> None:
+        self._files: dict[Path, File] = {}
+
+    def offer(self, files: Files, config: MkDocsConfig, project: Project, guides: Iterable[Path], record_of: RecordOf) -> None:
+        """Add the script of each guide that shows recipes to the site."""
+        self._files = {}
+        by_path = {Path(file.abs_src_path): file for file in files.documentation_pages() if file.abs_src_path}
+        for guide in guides:
+            text = for_guide(project, guide, record_of) if guide in by_path else None
+            if text is not None:
+                name = PurePosixPath(by_path[guide].src_uri).with_suffix(".sh")
+                self._files[guide] = File.generated(config, f"{FOLDER}/{name}", content=text)
+                files.append(self._files[guide])
+
+    def put(self, html: str, page: Page, language: Language) -> str:
+        """A page's HTML with the link to its script behind its title, or before all else where it has none."""
+        file = self._files.get(Path(page.file.abs_src_path or ""))
+        if file is None:
+            return html
+        say = words(language)
+        name = PurePosixPath(file.src_uri).name
+        link = (
+            f'<p class="tr-script" data-search-exclude><a href="{escape(get_relative_url(file.url, page.url))}" '
+            f'download="{escape(name)}">{escape(say.page_script)}</a>{escape(say.page_script_is)}</p>'
+        )
+        before, title, after = html.partition("</h1>")
+        return f"{before}{title}\n{link}{after}" if title else f"{link}\n{html}"

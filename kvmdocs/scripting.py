@@ -1,0 +1,361 @@
+"""A record's steps as lines of bash that do them again: on the host, in guests, at monitors, in debuggers.
+
+What the lines call (``guest``, ``qmp``, ``gdb_do`` …) is in the files of ``kvmdocs/bash/``, which `kvmdocs.export` puts in front of them.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from kvmdocs.model import Record, Step, Where
+from kvmdocs.render.typed import Entry, entries
+from kvmdocs.varying import Varying, find
+
+SHELLS = (Where.HOST, Where.ROOT)
+READY_LIMIT = 600
+"""Seconds a machine of a script has to be ready; on a busy host an emulated one may take a while."""
+TRY_LIMIT = 60
+"""The same where the record shows nothing that needs the guest, if it does not say how long it lived."""
+QUIT = "quit"
+"""QMP's command that ends QEMU."""
+
+_MACHINE = re.compile(r"(?<= -qmp unix:)([\w.-]+)\.qmp\b")
+_HELD = re.compile(r"(?<= -S)(?= |$)")
+_DEBUGGER = re.compile(r"\S*gdb\b")
+_REFUSED = re.compile(
+    r"^(?:No (?:symbol|line|frame|source|breakpoint|registers|struct|type)\b|Cannot |Couldn't |Undefined |Function .* not defined|Attempt to "
+    r"|The program (?:is not|has no)|Error |Python Exception|Remote (?:connection|'g')|Invalid |A syntax error|Make breakpoint pending)",
+    re.MULTILINE,
+)
+"""What gdb says when it cannot do what it is told: the first words of its messages, as they stand in its output."""
+
+
+@dataclass
+class Piece:
+    """Some lines of a script.
+
+    Attributes:
+        section: The section of the recipe that they are of.
+        lines: The lines.
+        told: What a section shows by itself, where that is not its lines: what a debugger was told stands in a file.
+        needs: Which files of ``kvmdocs/bash/`` they call.
+    """
+
+    section: str | None
+    lines: list[str]
+    needs: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+
+
+@dataclass
+class Background:
+    """A process that goes on while later steps run.
+
+    Attributes:
+        name: Its name in the script: a machine's own, or a number.
+        number: The number of its step.
+        end: The number of the last step begun before it ended; that of the record's last one when nothing says so.
+        machine: Whether it is a virtual machine of the lab.
+    """
+
+    name: str
+    number: int
+    end: int
+    machine: bool
+
+
+@dataclass
+class Session:
+    """What one debugger was told.
+
+    Attributes:
+        start: The step that started it.
+        told: The steps that told it something.
+        number: Its number in the record, counted from 1.
+        whole: Whether it was told all of that in one go: then a file of commands does.
+        refused: Whether it could not do some of it. A file that is given with ``-x`` ends there.
+    """
+
+    start: int
+    number: int
+    told: list[int] = field(default_factory=list)
+    whole: bool = False
+    refused: bool = False
+
+
+def pieces(record: Record) -> list[Piece]:
+    """A record's steps as pieces of a script, in order.
+
+    Args:
+        record: A record that passed.
+    """
+    return list(_Scripting(record).all())
+
+
+class _Scripting:
+    def __init__(self, record: Record) -> None:
+        self.recipe = record.recipe
+        self.steps = record.steps
+        self.entries = entries(record, None)
+        self.backgrounds = {one.number: one for one in backgrounds(record.steps)}
+        self.sessions = sessions(record.steps)
+        self.varying: Varying = find(record.steps, {number: one.name for number, one in self.backgrounds.items()})
+
+    def all(self) -> Iterator[Piece]:
+        shown: str | None = None
+        for entry in self.entries:
+            section = entry.step.section
+            for name, lines in self._ended_before(entry):
+                yield Piece(section, lines, (name,))
+            done, needs = self._step(entry)
+            done += self.varying.after.get(entry.number, [])
+            if section and section != shown and done:
+                done = ["", f"# {comment(section)}", *done]
+            shown = section
+            yield Piece(section, done, needs, self._told(entry))
+
+    def _step(self, entry: Entry) -> tuple[list[str], tuple[str, ...]]:
+        step = entry.step
+        if entry.number in self.backgrounds:
+            return self._start(entry, self.backgrounds[entry.number])
+        if entry.where is Where.GUEST:
+            command = in_bash(entry.typed, self.varying.instead.get(entry.number, {}))
+            return [f"guest {self._machine(step)} {step.status or 0} {command}"], ("machine",)
+        if entry.where is Where.HMP:
+            return [f"hmp {self._machine(step)} {in_bash(entry.typed)}"], ("machine",)
+        if entry.where is Where.QMP:
+            return self._qmp(entry), ("machine",)
+        if entry.where is Where.GDB or entry.number in {session.start for session in self.sessions}:
+            return self._gdb(entry)
+        return self._host(entry), ()
+
+    # -- on the host --------------------------------------------------------------------------------------------
+
+    def _host(self, entry: Entry) -> list[str]:
+        status = entry.step.status or 0
+        wanted = 128 - status if status < 0 else status
+        what = shlex.quote(f"{self.recipe}, step {entry.number}")
+        lines = [*changed(entry), *as_typed(self.varying.put(entry.number, mirrored(entry.typed)))]
+        if entry.step.where is Where.FILE:
+            fill = [f"fill {entry.step.command}"] if "<mirror" in (entry.step.stdin or "") else []
+            return [*lines, f"check 0 $? {what}", *fill]
+        return [*lines, f"check {wanted} $? {what}"]
+
+    def _start(self, entry: Entry, one: Background) -> tuple[list[str], tuple[str, ...]]:
+        command = entry.typed.removesuffix(" &")
+        lines = [*changed(entry), *taste(command)]
+        if not one.machine:
+            return [*lines, f"start {one.name} {command}"], ("start",)
+        lines.append(f"machine {one.name} {command}")
+        life = self.steps[one.number - 1]
+        if _HELD.search(_flat(command)):
+            lines.append(f"ready {one.name} monitor {READY_LIMIT}")
+        elif any(step.where is Where.GUEST for step in self._life(one)):
+            lines.append(f"ready {one.name} shell {READY_LIMIT}")
+        else:
+            lines.append(f"ready {one.name} try {round(life.seconds) or TRY_LIMIT}")
+        return lines, ("machine",)
+
+    def _life(self, one: Background) -> list[Step]:
+        """The steps at a machine, until it ends."""
+        return [step for step in self.steps[one.number : one.end] if step.machine == self.steps[one.number - 1].machine]
+
+    def _ended_before(self, entry: Entry) -> Iterator[tuple[str, list[str]]]:
+        """What ends the processes that had ended before a step."""
+        for one in self.backgrounds.values():
+            if one.end != entry.number - 1 or one.number > one.end or one.number == entry.number:
+                continue
+            if not one.machine:
+                yield "start", [f'kill_off "${{pid[{one.name}]}}"']
+                continue
+            life = self._life(one)
+            if any(step.where is Where.QMP and f'"execute": "{QUIT}"' in step.command for step in life):
+                continue
+            told = [step for step in life if step.where is Where.GUEST]
+            off = bool(told) and re.search(r"\b(?:poweroff|reboot|halt)\b", told[-1].command)
+            yield "machine", [f"{'powered_off' if off else 'stop'} {one.name}"]
+
+    def _machine(self, step: Step) -> str:
+        """The name of the machine at which a step was typed: of those with its label the last one started."""
+        names = [
+            one.name for one in self.backgrounds.values() if one.machine and self.steps[one.number - 1].machine == step.machine
+        ]
+        return names[-1] if names else step.machine or "vm"
+
+    def _qmp(self, entry: Entry) -> list[str]:
+        answer = "error" if entry.step.output.head.startswith('{\n  "error"') else "return"
+        name = self._machine(entry.step)
+        command = in_bash(entry.typed, {"~": "$HOME"} if "~/" in entry.typed else {})
+        after = [f"powered_off {name}"] if f'"execute": "{QUIT}"' in entry.typed else []
+        return [f"qmp {name} {answer} {command}", *after]
+
+    # -- in a debugger ------------------------------------------------------------------------------------------
+
+    def _gdb(self, entry: Entry) -> tuple[list[str], tuple[str, ...]]:
+        session = next(
+            (one for one in self.sessions if entry.number == one.start or entry.number in one.told),
+            None,
+        )
+        if session is None:  # a debugger that nothing in the record has started
+            return [f"# in gdb: {line}" for line in entry.typed.split("\n")], ()
+        if session.whole:
+            return self._file(entry, session)
+        name = f"gdb{session.number}"
+        if entry.number == session.start:
+            typed = self.varying.put(entry.number, entry.typed)
+            return [*changed(entry), f"debugger {name} {typed}"], ("gdb",)
+        return [f"gdb_do {name} {in_bash(entry.typed)}"], ("gdb",)
+
+    def _file(self, entry: Entry, session: Session) -> tuple[list[str], tuple[str, ...]]:
+        """A debugger that was told all in one go: its commands become a file, which is run where the last of them stands."""
+        if entry.number == session.start:
+            return changed(entry), ()
+        if entry.number != session.told[-1]:
+            return [], ()
+        file = self._name(session)
+        lines: list[str] = []
+        section = self.steps[session.start - 1].section
+        for number in session.told:
+            step = self.steps[number - 1]
+            lines += [f"# {comment(step.section)}"] if step.section and step.section != section else []
+            lines += step.command.split("\n")
+            section = step.section
+        mark = "EOF"
+        while mark in lines:
+            mark += "_"
+        started = self.varying.put(session.start, self.entries[session.start - 1].typed)
+        return [
+            f"cat > {file} <<'{mark}'",
+            "set pagination off",
+            "set width 96",
+            "set trace-commands on",
+            *lines,
+            mark,
+            *taste(started),
+            f'timeout --foreground "$limit" {started} {self._given(session)}',
+            f"check 0 $? {shlex.quote(f'{self.recipe}, {file}')}",
+        ], ("gdb",)
+
+    def _name(self, session: Session) -> str:
+        return f"{self.recipe}-{session.number}.gdb"
+
+    def _given(self, session: Session) -> str:
+        """How gdb gets its file: so that it ends where it cannot do something, or, if it could not do all, as if it was typed."""
+        return f"< {self._name(session)}" if session.refused else f"-batch -x {self._name(session)}"
+
+    def _told(self, entry: Entry) -> tuple[str, ...]:
+        """What a section shows of a step by itself, if it is one of a debugger's that gets a file."""
+        for session in self.sessions:
+            if session.whole and entry.number == session.start:
+                return (*changed(entry), f"{self.varying.put(entry.number, entry.typed)} {self._given(session)}")
+            if session.whole and entry.number in session.told:
+                return tuple(f"# {self._name(session)}: {line}" for line in entry.typed.split("\n"))
+        return ()
+
+
+def backgrounds(steps: Sequence[Step]) -> list[Background]:
+    """The processes of a record that go on while later steps run, and when they end.
+
+    A record of the store says when; an approved one has no times, and there a machine ends when another one of its name starts, or with
+    the recipe.
+    """
+    found: list[Background] = []
+    for number, step in enumerate(steps, 1):
+        if not step.background:
+            continue
+        machine = _MACHINE.search(_flat(step.command))
+        name = machine[1] if machine else f"job{number}"
+        for earlier in found:
+            if earlier.name == name:
+                earlier.end = min(earlier.end, number - 1)
+        ended = step.started + step.seconds
+        later = (place for place in range(number + 1, len(steps) + 1) if step.started < ended <= steps[place - 1].started)
+        found.append(Background(name, number, next(later, len(steps) + 1) - 1, machine is not None))
+    return found
+
+
+def sessions(steps: Sequence[Step]) -> list[Session]:
+    """What each debugger of a record was told. Where several are open, a label tells them apart."""
+    found: list[Session] = []
+    for number, step in enumerate(steps, 1):
+        if starts_debugger(step):
+            found.append(Session(number, len(found) + 1))
+        elif step.where is Where.GDB:
+            open_ones = [one for one in found if steps[one.start - 1].machine == step.machine]
+            if open_ones:
+                open_ones[-1].told.append(number)
+    for one in found:
+        told = [steps[number - 1] for number in one.told]
+        in_one_go = one.told == list(range(one.start + 1, one.start + 1 + len(told)))
+        one.whole = bool(told) and in_one_go
+        one.refused = any(_REFUSED.search(step.output.text) for step in told)
+    return found
+
+
+def starts_debugger(step: Step) -> bool:
+    """Whether a step of the host is a debugger that was told its commands later."""
+    return step.where in SHELLS and step.status is None and not step.background and _DEBUGGER.match(step.command) is not None
+
+
+def changed(entry: Entry) -> list[str]:
+    """The line that changes the folder."""
+    return [f"{{ {entry.change}; }} || exit 1"] if entry.change else []
+
+
+_TASTE = {
+    "SC2016": r"'[^']*[$`]",
+    "SC2086": r"\$(?:\w|\{)",
+    "SC2046": r"\$\(",
+    "SC2038": r"\bfind\b.*\| xargs",
+    "SC2010": r"\bls\b.*\| grep",
+    "SC2234": r"^test ",
+    "SC2009": r"\bps\b.*\| grep",
+}
+"""What shellcheck finds in commands as they are typed on a page, where nobody's folder has spaces in its name, and how it shows."""
+
+
+def as_typed(typed: str) -> list[str]:
+    """A command to the letter, in a shell of its own as it was then."""
+    return [*taste(typed), "(", typed, ")"]
+
+
+def taste(typed: str) -> list[str]:
+    """The comment that lets a command stand as it is typed, if it needs one."""
+    codes = [code for code, pattern in _TASTE.items() if re.search(pattern, typed.partition("<<'")[0])]
+    return [f"# shellcheck disable={','.join(codes)}"] if codes else []
+
+
+def in_bash(text: str, varying: dict[str, str] | None = None) -> str:
+    """Text as one word of bash.
+
+    Args:
+        text: The text, which is not the host's shell's.
+        varying: What in it bash is to put in, by what stands there.
+    """
+    if not varying:
+        return shlex.quote(text)
+    quoted = re.sub(r'(["`\\$])', r"\\\1", text)
+    for there, word in varying.items():
+        edge = r"(?<!\w)" if there[0].isalnum() else r"(?<![\w$])"
+        quoted = re.sub(rf"{edge}{re.escape(there)}(?!\w)", lambda _found, word=word: word, quoted)  # type: ignore[misc]  # mypy: a default of a lambda
+    return f'"{quoted}"'
+
+
+def mirrored(typed: str) -> str:
+    """A command with variables for the addresses that a record does not tell."""
+    if "<<'" in typed:
+        return typed
+    return re.sub(r"<mirror(?:-(\d+))?>", lambda found: f'"$MIRROR{f"_{found[1]}" if found[1] else ""}"', typed)
+
+
+def comment(text: str) -> str:
+    """Text for one line of a comment."""
+    return " ".join(text.split())
+
+
+def _flat(command: str) -> str:
+    """A command on one line."""
+    return " ".join(command.replace("\\\n", " ").split())

@@ -1,0 +1,106 @@
+"""The script of a whole page: from the command line, and beside the page on the site."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from kvmdocs.site import build_pages
+
+RECIPES = """
+@recipe()
+def source(sh: Shell) -> Path:
+    sh.write("word.txt", "said\\n")
+    return sh.workspace / "word.txt"
+
+@recipe()
+def one(sh: Shell, source: Path) -> None:
+    sh.cat(source)
+
+@recipe()
+def two(sh: Shell, source: Path) -> None:
+    sh.line("cat ../source*/word.txt | tr a-z A-Z")
+
+@recipe()
+def barred(sh: Shell) -> None:
+    sh.skip("not on this host")
+"""
+PAGE = '# Words\n\n```python exec="on"\nfrom {0} import one, two\ntwo.show()\none.show()\ntwo.show()\n```\n'
+
+
+@pytest.fixture
+def words(trial, monkeypatch):
+    made = trial().recipes(RECIPES)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("MKDOCS_CONFIG_DIR", str(made.root))
+    monkeypatch.setenv("NO_MKDOCS_2_WARNING", "1")
+    made.guide("part/words.md", PAGE.format(made.module))
+    return made
+
+
+def run(path, home):
+    home.mkdir()
+    environ = {"HOME": str(home), "PATH": os.environ["PATH"]}
+    return subprocess.run(["bash", path], cwd=home, env=environ, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_page_s_script_runs_all_it_shows_and_builds_on_once(words, tmp_path):
+    assert words.kvmdocs("run", "one", "two").exit_code == 0
+    path = tmp_path / "words.sh"
+    done = words.kvmdocs("export", "--guide", str(words.root / "docs/part/words.md"), "--output", str(path))
+    assert done.exit_code == 0, done.output
+    ran = run(path, tmp_path / "home")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.splitlines() == ["== source", "== two", "SAID", "== one", "said"] or ran.stdout.splitlines() == [
+        "== source",
+        "== one",
+        "said",
+        "== two",
+        "SAID",
+    ]
+    assert "# The page docs/part/words.md, as it ran on" in path.read_text()
+
+
+def test_wrong_use_of_export_is_told(words):
+    assert words.kvmdocs("export").exit_code == 2
+    assert words.kvmdocs("export", "one", "--guide", str(words.root / "docs/part/words.md")).exit_code == 2
+    done = words.kvmdocs("export", "--guide", str(words.root / "docs/index.md"))
+    assert "it shows no recipe" in done.output
+    assert done.exit_code == 2
+    done = words.kvmdocs("export", "--guide", str(words.root / "kvmdocs.toml"))
+    assert "it is no guide of this project" in done.output
+    done = words.kvmdocs("export", "--guide", str(words.root / "docs/part/words.md"))
+    assert "there is no record to make a script of" in done.output
+    assert done.exit_code == 2
+
+
+def test_what_cannot_be_done_again_is_told(words):
+    assert words.kvmdocs("run", "one", "two").exit_code == 0
+    toml = words.root / "kvmdocs.toml"
+    toml.write_text(f'{toml.read_text()}[script.cannot]\none = "the moon must be full"\n', "utf-8")
+    done = words.kvmdocs("export", "--guide", str(words.root / "docs/part/words.md"))
+    assert "# one is left out: the moon must be full\n" in done.output
+    assert "if due one " not in done.output
+    assert "if due two shown" in done.output
+
+
+def test_a_page_links_to_its_script(words, tmp_path):
+    words.guide("none.md", "# None\n\nNothing runs here.\n")
+    words.block("barred.md", f"from {words.module} import barred\nbarred.show()")
+    build_pages(words.root / "mkdocs.yml", words.root / "site")
+    site = words.root / "site"
+    page = (site / "part/words/index.html").read_text("utf-8")
+    assert page.count('class="tr-script"') == 1
+    link = page[page.index('class="tr-script"') :].partition('href="')[2].partition('"')[0]
+    assert page.index("</h1>") < page.index('class="tr-script"') < page.index('class="tr"')
+    path = (site / "part/words" / link).resolve()
+    assert path == (site / "scripts/part/words.sh").resolve()
+    ran = run(path, tmp_path / "home")
+    assert ran.returncode == 0, ran.stderr
+    assert "SAID" in ran.stdout
+    for other in ("none", "barred"):
+        assert "tr-script" not in (site / other / "index.html").read_text("utf-8")
+    assert sorted(file.name for file in (site / "scripts").rglob("*.sh")) == ["words.sh"]
