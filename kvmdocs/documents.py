@@ -1,4 +1,4 @@
-"""What commands print with ``--json``: one class a command, from which its JSON Schema is made.
+"""What commands print with ``--json``, and what a site has as data: one class each, from which its JSON Schema is made.
 
 ``schema`` is the version of a document's form. Raise it when something goes or means another thing; adding does not raise it.
 After a change ``python -m kvmdocs.documents`` writes the files of `kvmdocs.schemas` anew.
@@ -19,6 +19,7 @@ from kvmdocs.drift import Drift
 from kvmdocs.executor import Outcome
 from kvmdocs.model import Freshness, Record
 from kvmdocs.report import Listed
+from kvmdocs.site_status.data import Report
 from kvmdocs.status import Row
 from kvmdocs.why import Answer
 
@@ -103,17 +104,22 @@ class Examination:
     checks: tuple[Check, ...]
 
 
-Document = Listing | Run | Reasons | Standings | Comparison | Examination
+Document = Listing | Run | Reasons | Standings | Comparison | Examination | Report
 
 DOCUMENTS: dict[str, type[Any]] = {
     "diff": Comparison,
     "doctor": Examination,
     "list": Listing,
+    "report": Report,
     "run": Run,
     "status": Standings,
     "why": Reasons,
 }
-"""The document of each command."""
+"""The document of each command, and the one beside the status page."""
+
+
+TITLES = {"report": "report.json of a site"}
+"""What a schema is of where that is no command."""
 
 
 def dump(document: Document) -> str:
@@ -126,7 +132,9 @@ def schema(name: str) -> str:
     made = TypeAdapter(DOCUMENTS[name]).json_schema(mode="serialization")
     about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:kvmdocs:{name}:1"}
     _plain(made)
-    return json.dumps({**about, **made, "title": f"kvmdocs {name} --json"}, indent=2, ensure_ascii=False) + "\n"
+    return (
+        json.dumps({**about, **made, "title": TITLES.get(name, f"kvmdocs {name} --json")}, indent=2, ensure_ascii=False) + "\n"
+    )
 
 
 def _plain(node: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import graphlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from kvmdocs.errors import CatalogError, Evidence
 
@@ -61,3 +61,18 @@ def urgency(graph: dict[str, tuple[str, ...]], cost: Callable[[str], float]) -> 
     for name in reversed(in_order(graph)):
         found[name] = cost(name) + max((found[later] for later in waiting[name]), default=0.0)
     return found
+
+
+def reduced(graph: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The graph without what follows from the rest: where one builds on another by way of a third, only the way is left.
+
+    Args:
+        graph: What `closure` gave; without a circle.
+    """
+    below: dict[str, set[str]] = {}
+    left: dict[str, tuple[str, ...]] = {}
+    for name in in_order(dict(graph)):
+        implied = set().union(*(below[other] for other in graph[name]))
+        left[name] = tuple(other for other in graph[name] if other not in implied)
+        below[name] = implied | set(graph[name])
+    return left

@@ -21,7 +21,7 @@ from mkdocs.plugins import BasePlugin, get_plugin_logger
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
-from kvmdocs import modes, report
+from kvmdocs import mkdocs_status, modes, report
 from kvmdocs.background import Background
 from kvmdocs.catalog import Catalog
 from kvmdocs.errors import KvmdocsError, StoreError
@@ -36,12 +36,15 @@ from kvmdocs.render import Language
 from kvmdocs.script_links import ScriptLinks
 from kvmdocs.serving import View
 from kvmdocs.settings import FILE, find_root
+from kvmdocs.site_status import view_of
+from kvmdocs.site_status.page import View as StatusView
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markdown import Markdown
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.livereload import LiveReloadServer
+    from mkdocs.structure.nav import Navigation
     from mkdocs.structure.pages import Page
     from mkdocs.utils.templates import TemplateContext
 
@@ -58,6 +61,11 @@ class KvmdocsConfig(Config):  # type: ignore[no-untyped-call]  # MkDocs leaves t
     """Whether the plugin does anything; without it, blocks still run one by one."""
     mode = config_options.Choice(("", *Mode), default="")
     """What is done about stale recipes (`kvmdocs.modes`); what the settings say if empty. ``KVMDOCS_MODE`` wins."""
+
+    status_page = config_options.Type(str, default="status.md")
+    """The guide that is the status page, to which the line under each page's title leads; it need not be there."""
+    badges = config_options.Type(bool, default=True)
+    """Whether a page that shows recipes has a line under its title that says how they stand."""
 
 
 class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]  # the same
@@ -76,6 +84,8 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._places: Places | None = None
         self._targets = Targets()
         self._scripts = ScriptLinks()
+        self._status: StatusView | None = None
+        self._status_page = ""
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Remember whether somebody edits while this runs. Its mere presence keeps the plugin alive between builds."""
@@ -214,6 +224,33 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         file = self._logs.get((record.recipe, name))
         return get_relative_url(file.url, self._page.url) if file and self._page else None
 
+    def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
+        """Now that it is known which page is where: report how the recipes stand.
+
+        Raises:
+            PluginError: An approved record cannot be read.
+        """
+        self._status = None
+        if self._publisher is None:
+            return nav
+        pages = mkdocs_status.guide_pages(files, self._publisher.project)
+        self._publisher.pages = mkdocs_status.in_order(pages, [page.url for page in nav.pages])
+        self._publisher.relative = self._relative
+        page = files.get_file_from_path(self.config.status_page)
+        self._status_page = page.url if page else ""
+        try:
+            self._status = view_of(self._publisher)
+        except KvmdocsError as error:
+            if not self._serving:
+                raise PluginError(error.report()) from error
+            log.error(error.report())  # noqa: TRY400  # its author needs no traceback of the engine
+            return nav
+        mkdocs_status.offer(files, config, self._status)
+        return nav
+
+    def _relative(self, url: str) -> str:
+        return get_relative_url(url, self._page.url) if self._page else url
+
     def on_page_markdown(self, markdown: str, *, page: Page, **_: Any) -> None:
         """Note which page is rendered next."""
         del markdown
@@ -222,9 +259,12 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             self._publisher.guide = self._places.page = Path(page.file.abs_src_path)
 
     def on_page_content(self, html: str, *, page: Page, **_: Any) -> str:
-        """Put the link to its script on the page, and note what the page leads to."""
+        """Say under the page's title how its recipes stand, put the link to its script there, and note what the page leads to."""
         if self._publisher and page.file.abs_src_path:
             html = self._scripts.put(html, page, self._publisher.language)
+        if self._status is not None and self.config.badges:
+            html = mkdocs_status.with_badge(html, page, self._status, self._status_page)
+        if self._publisher and page.file.abs_src_path:
             self._targets.read(html, Path(page.file.abs_src_path), page.url)
         return html
 

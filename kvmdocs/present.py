@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from kvmdocs import modes, report, values
 from kvmdocs.errors import Evidence, GuideError, KvmdocsError, Place, RecipeFailed
@@ -19,6 +20,7 @@ from kvmdocs.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe, ShowOptions
 from kvmdocs.render import Language, linked, notice, problem, skipped, stamp
+from kvmdocs.render.text import attribute
 from kvmdocs.rendered import cached_transcript
 
 LANGUAGE = "KVMDOCS_LANGUAGE"
@@ -27,8 +29,28 @@ LANGUAGE = "KVMDOCS_LANGUAGE"
 Links = Callable[[Record, str], str | None]
 """Gives the address, from the page, of a whole log of a record; None when the page cannot link to it."""
 
+Relative = Callable[[str], str]
+"""Turns an address from the top of the site into one from the page that is being rendered."""
+
 earlier: ContextVar[Outcome | None] = ContextVar("earlier", default=None)
 """What the command around this build has run already, so that a page can say that a record was made for this build."""
+
+
+@dataclass(frozen=True)
+class GuidePage:
+    """Where a guide is on the site.
+
+    Attributes:
+        title: The page's title.
+        url: Its address, from the top of the site.
+        chapter: The part of the site it is in; "" for none.
+        badge: The address of its badge, from the top of the site; "" for none.
+    """
+
+    title: str
+    url: str
+    chapter: str = ""
+    badge: str = ""
 
 
 @dataclass
@@ -45,6 +67,9 @@ class Publisher:
         reasons: Why each stale recipe is stale, for a page that shows it nevertheless.
         problems: What could not be shown; markdown-exec only warns of it.
         shown: The records each guide shows, by recipe.
+        pages: The page of each guide, by the guide's path in the project; empty where nobody knows the whole site.
+        relative: How a page is linked from the one that is being rendered.
+        kept: What is made once a build and shown by several blocks, by its name.
     """
 
     project: Project
@@ -56,6 +81,9 @@ class Publisher:
     reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: list[KvmdocsError] = field(default_factory=list)
     shown: dict[Path | None, dict[str, Record]] = field(default_factory=dict)
+    pages: dict[str, GuidePage] = field(default_factory=dict)
+    relative: Relative = str
+    kept: dict[str, Any] = field(default_factory=dict)
 
     def show(self, recipe: Recipe, options: ShowOptions, emit: Callable[[str], None]) -> None:
         """Print a recipe's record.
@@ -66,10 +94,12 @@ class Publisher:
         """
         try:
             record = self._ensure(recipe.name)
-            self.shown.setdefault(self.guide, {})[record.recipe] = record
+            shown = self.shown.setdefault(self.guide, {})
+            place = "" if self.guide is None or recipe.name in shown else _anchor(recipe.name)
+            shown[recipe.name] = record
             if record.status is Status.FAILED and not self.tolerant:
                 raise self._failed(record)
-            emit(self.render(record, options))
+            emit(place + self.render(record, options))
         except KvmdocsError as error:
             self.problems.append(error)
             error.seen(recipe=recipe.name, guides=self._asking(recipe.name, options, error.message))
@@ -161,6 +191,16 @@ class Publisher:
             return places
         shown = catalog.shown(self.guide)
         return tuple(place for place in places if place.path == shown) or (Place(shown),)
+
+
+def anchor(name: str) -> str:
+    """The fragment under which a page has a recipe."""
+    return f"recipe-{name}"
+
+
+def _anchor(name: str) -> str:
+    """What other pages link to, before a page's first transcript of a recipe."""
+    return f'<div class="tr-anchor" id="{attribute(anchor(name))}"></div>\n\n'
 
 
 def default_publisher() -> Publisher:

@@ -232,17 +232,29 @@ def words(language: Language) -> Words:
     return _TABLE[language]
 
 
-def date(started: str, say: Words) -> str:
-    """A moment in ISO 8601 as a reader of the language writes it, in UTC; the text itself if it is no moment."""
+def moment_of(started: str) -> datetime | None:
+    """A record's time, in UTC; None if the text is no moment."""
     try:
         moment = datetime.fromisoformat(started)
     except ValueError:
-        return started
+        return None
     # A record's time is UTC; one without an offset is taken as that, not as the local time of whoever builds the site.
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def month(number: int) -> str:
+    """The English name of a month, counted from 1."""
+    return _MONTHS[number - 1]
+
+
+def date(started: str, say: Words) -> str:
+    """A moment in ISO 8601 as a reader of the language writes it, in UTC; the text itself if it is no moment."""
+    moment = moment_of(started)
+    if moment is None:
+        return started
     return say.date.format(
         day=moment.day,
-        month=_MONTHS[moment.month - 1],
+        month=month(moment.month),
         number=moment.month,
         year=moment.year,
         time=f"{moment:%H:%M}",
@@ -257,11 +269,9 @@ def age(started: str, say: Words, now: datetime) -> str:
         say: The words.
         now: The moment to count from, with its offset.
     """
-    try:
-        moment = datetime.fromisoformat(started)
-    except ValueError:
+    moment = moment_of(started)
+    if moment is None:
         return say.recorded_before.format(days="?")
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     # Clocks of two hosts may differ; nothing is younger than today.
     days = max((now.astimezone(UTC).date() - moment.date()).days, 0)
     return (say.recorded_today, say.recorded_yesterday, say.recorded_before)[min(days, 2)].format(days=days)

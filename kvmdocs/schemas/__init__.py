@@ -1,4 +1,4 @@
-"""JSON Schemas of what commands print with ``--json``, a file each; `kvmdocs.documents` says what is in them.
+"""JSON Schemas of what commands print with ``--json`` and of a site's ``report.json``, a file each; `kvmdocs.documents` says what is in them.
 
 They are files so that whoever reads the output finds them without running anything; a test compares them with what the engine prints.
 """
@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from importlib import resources
 
-NAMES = ("diff", "doctor", "list", "run", "status", "why")
-"""The commands that have one."""
+NAMES = ("diff", "doctor", "list", "report", "run", "status", "why")
+"""The commands that have one, and ``report``."""
 
 
 def read(name: str) -> str:

@@ -24,7 +24,7 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = {name: value or "" for name, value in attrs}
-        self.links |= {given[name] for name in ("href", "src") if given.get(name)}
+        self.links |= {given[name] for name in ("href", "src", "xlink:href") if given.get(name)}
         name = given.get("id", "")
         if name:
             self.twice |= {name} & self.anchors

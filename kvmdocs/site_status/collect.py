@@ -1,0 +1,159 @@
+"""Collecting how every recipe of a site stands.
+
+Nothing is run for it. What a build has done is taken from its outcome; of recipes that no guide shows, the newest record there is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from kvmdocs import graph, host, modes
+from kvmdocs.model import Freshness, Mode, Record, Status
+from kvmdocs.present import GuidePage, Publisher, anchor
+from kvmdocs.project import Project
+from kvmdocs.recipe import Recipe
+from kvmdocs.render.words import moment_of
+from kvmdocs.site_status.comparing import compared
+from kvmdocs.site_status.data import WORST, Kind, PageRow, Report, Row, Shown, State, Want, count
+
+
+def report(publisher: Publisher) -> Report:
+    """How every recipe of a publisher's project stands.
+
+    Raises:
+        CatalogError: An approved record cannot be read, or recipes build on each other in a circle.
+    """
+    project = publisher.project
+    now = host.now()
+    entries = project.catalog.entries
+    # An input that is not there is a problem of the catalog's, which says so itself.
+    inputs = {
+        name: tuple(wanted.name for wanted in entry.recipe.inputs if wanted.name in entries) for name, entry in entries.items()
+    }
+    rows = {
+        name: _row(publisher, name, now) for name in graph.in_order(graph.closure(inputs, lambda name: inputs.get(name, ())))
+    }
+    pages = tuple(_pages(publisher, rows))
+    return Report(
+        built=now,
+        mode="serve" if publisher.tolerant else str(project.mode),
+        language=str(publisher.language),
+        host=host.describe(project.settings),
+        counts=count(rows.values()),
+        recipes=tuple(rows.values()),
+        pages=pages,
+    )
+
+
+def _row(publisher: Publisher, name: str, now: str) -> Row:
+    project, outcome = publisher.project, publisher.outcome
+    entry = project.catalog.get(name)
+    record = outcome.records.get(name)
+    fresh = outcome.freshness.get(name, Freshness.CACHED)
+    if record is None:
+        record, fresh = modes.newest(project, name), Freshness.RECORDED
+    state = _state(record, fresh, project.mode)
+    row = Row(
+        recipe=name,
+        title=entry.recipe.title,
+        place=str(entry.place),
+        state=state,
+        reasons=_reasons(record, state, publisher.reasons.get(name, ())),
+        wants=tuple(_wants(project, publisher, entry.recipe)) if state is State.SKIPPED else (),
+        builds_on=tuple(wanted.name for wanted in entry.recipe.inputs),
+        pages=tuple(_shown(publisher, name)),
+    )
+    found = compared(project, name, record)
+    row = replace(row, approved=found.approved, drift=found.drift)
+    # What a page shows of a recipe that cannot run here is the approved record.
+    shown = record if record and record.status is Status.PASSED else project.approved.get(name)
+    return _told(row, shown, now) if shown else row
+
+
+def _state(record: Record | None, fresh: Freshness, mode: Mode) -> State:
+    if record is None:
+        return State.NONE
+    if fresh is Freshness.RUNNING:
+        return State.RUNNING
+    if record.status is Status.FAILED:
+        return State.FAILED
+    if record.status is Status.SKIPPED:
+        # A build that runs nothing knows of nothing that cannot run; it has no record, and that is all.
+        return State.NONE if mode is Mode.RECORDED or fresh is Freshness.STALE else State.SKIPPED
+    return {Freshness.STALE: State.STALE, Freshness.RECORDED: State.RECORDED}.get(fresh, State.CURRENT)
+
+
+def _reasons(record: Record | None, state: State, stale: tuple[str, ...]) -> tuple[str, ...]:
+    if state is State.SKIPPED and record:
+        return (record.reason,)
+    if state is State.FAILED and record and record.failure:
+        return (record.failure.message,)
+    return stale
+
+
+def _wants(project: Project, publisher: Publisher, recipe: Recipe) -> Iterator[Want]:
+    """What a skipped recipe wants for: recipes that it builds on, else capabilities, else tools; nothing if it skipped itself."""
+    records = publisher.outcome.records
+    below = [wanted.name for wanted in recipe.inputs if not wanted.optional and wanted.name in records]
+    if blocked := [name for name in below if records[name].status is not Status.PASSED]:
+        yield from (Want(Kind.RECIPE, name) for name in blocked)
+    elif lacking := [need for need in recipe.needs if not project.capabilities.have(need).able]:
+        yield from (Want(Kind.CAPABILITY, need) for need in lacking)
+    else:
+        yield from (Want(Kind.TOOL, tool) for tool in project.missing_tools(recipe.tools))
+
+
+def _shown(publisher: Publisher, name: str) -> Iterator[Shown]:
+    """The pages that show a recipe, each once, in the order of the guides."""
+    for path in dict.fromkeys(place.path for place in publisher.project.catalog.askers(name)):
+        page = publisher.pages.get(path)
+        yield Shown(path, page.title, page.url, f"{page.url}#{anchor(name)}") if page else Shown(path, path)
+
+
+def _told(row: Row, record: Record, now: str) -> Row:
+    """The row with what its record tells."""
+    return replace(
+        row,
+        made=record.started,
+        age_days=_days(record.started, now),
+        seconds=record.seconds,
+        emulated=record.emulated,
+        host=record.host,
+        tools={name: version.strip().partition("\n")[0] for name, version in sorted(record.tools.items())},
+        settings=dict(sorted(record.settings.items())),
+        key=record.key,
+    )
+
+
+def _days(made: str, now: str) -> int | None:
+    """Days of UTC between two moments; clocks of two hosts may differ, and nothing is younger than today."""
+    then, today = moment_of(made), moment_of(now)
+    return max((today.date() - then.date()).days, 0) if then and today else None
+
+
+def _pages(publisher: Publisher, rows: Mapping[str, Row]) -> Iterator[PageRow]:
+    by_guide: dict[str, list[str]] = {}
+    for request in publisher.project.catalog.requests:
+        by_guide.setdefault(publisher.project.catalog.shown(request.block.guide), []).append(request.name)
+    # In the order in which the site has its pages; a site that is built without the plugin has the guides in theirs.
+    places = list(publisher.pages)
+    for guide in sorted(by_guide, key=lambda path: places.index(path) if path in publisher.pages else len(places)):
+        names = tuple(dict.fromkeys(name for name in by_guide[guide] if name in rows))
+        if not names:
+            continue
+        page = publisher.pages.get(guide, GuidePage(guide, ""))
+        counts = count(rows[name] for name in names)
+        made = [rows[name] for name in names if rows[name].made]
+        yield PageRow(
+            guide=guide,
+            title=page.title,
+            chapter=page.chapter,
+            url=page.url,
+            state=next(state for state in WORST if state in counts),
+            counts=counts,
+            recipes=names,
+            newest=max((row.made for row in made), default=""),
+            hosts=tuple(dict.fromkeys(row.host.name for row in made if row.host)),
+            badge=page.badge,
+        )

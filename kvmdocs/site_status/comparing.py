@@ -1,0 +1,128 @@
+"""How a record differs from its recipe's approved one, kept in the store: a build that shows the same records need not compare them again."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from kvmdocs import approved as approved_records
+from kvmdocs import drift as drifting
+from kvmdocs import normalise
+from kvmdocs.approving import drift_of
+from kvmdocs.errors import StoreError
+from kvmdocs.model import Record, Status
+from kvmdocs.project import Project
+from kvmdocs.store import write_whole
+
+FOLDER = "drift"
+LINES = 200
+"""Lines of a difference that are kept; whoever wants more has `kvmdocs diff`."""
+
+
+@dataclass(frozen=True)
+class ApprovedRecord:
+    """Whence a recipe's approved record is.
+
+    Attributes:
+        made: When it was made (UTC, ISO 8601).
+        host: The name of the host that made it.
+    """
+
+    made: str
+    host: str
+
+
+@dataclass(frozen=True)
+class Drifted:
+    """How the newest record differs from the approved one.
+
+    Attributes:
+        kind: What may explain it (`kvmdocs.drift.Kind`).
+        causes: What differs beside the steps: tools, settings, facts of the host.
+        sections: The recipe's sections that differ; "" for steps outside of any.
+        diff: The first lines of a unified diff, under stable names.
+        omitted: Lines of the diff that are not here.
+    """
+
+    kind: str
+    causes: tuple[str, ...]
+    sections: tuple[str, ...]
+    diff: tuple[str, ...]
+    omitted: int = 0
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What came of comparing.
+
+    Attributes:
+        approved: The approved record; None without one.
+        drift: How the other record differs from it; None where it does not, or where there is nothing to compare.
+    """
+
+    approved: ApprovedRecord | None = None
+    drift: Drifted | None = None
+
+
+def compared(project: Project, name: str, record: Record | None) -> Compared:
+    """A recipe's record beside its approved one.
+
+    Args:
+        project: The project.
+        name: The recipe.
+        record: Its record; only one that passed and is this host's own is compared.
+
+    Raises:
+        CatalogError: The approved record cannot be read.
+    """
+    try:
+        body = project.approved.path(name).read_bytes()
+    except FileNotFoundError:
+        return Compared()
+    own = record if record and record.status is Status.PASSED and record.key else None
+    # What must not leave the host is taken out before comparing, so it bears on what is found.
+    parts = [_code(), own.key if own else "", own.started if own else "", repr(sorted(project.hidden().items()))]
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape") + body).hexdigest()
+    path = project.store.root / FOLDER / f"{digest}.json"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return _read(path)
+    found = _compare(project, name, own)
+    # A store that cannot be written still has records to compare.
+    with contextlib.suppress(StoreError):
+        write_whole(path, json.dumps(asdict(found), ensure_ascii=False).encode("utf-8", "backslashreplace"))
+    return found
+
+
+def _compare(project: Project, name: str, own: Record | None) -> Compared:
+    approved = project.approved.get(name)
+    if approved is None:
+        return Compared()
+    return Compared(ApprovedRecord(approved.started, approved.host.name), _shortened(drift_of(project, own)) if own else None)
+
+
+def _shortened(drift: drifting.Drift | None) -> Drifted | None:
+    if drift is None:
+        return None
+    return Drifted(str(drift.kind), drift.causes, drift.sections, drift.diff[:LINES], max(len(drift.diff) - LINES, 0))
+
+
+def _read(path: Path) -> Compared:
+    data = json.loads(path.read_bytes())
+    approved, drift = data["approved"], data["drift"]
+    lists = ("causes", "sections", "diff")
+    return Compared(
+        approved and ApprovedRecord(**approved),
+        drift and Drifted(**{**drift, **{field: tuple(drift[field]) for field in lists}}),
+    )
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """Digest of the code that compares; another may find another difference."""
+    files = [Path(str(module.__file__)) for module in (drifting, normalise, approved_records)]
+    files.append(Path(__file__))
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()

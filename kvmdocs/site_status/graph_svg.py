@@ -1,0 +1,90 @@
+"""The graph of recipes as a drawing for a page: SVG that takes its colours from the page's theme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+from kvmdocs.render.text import attribute, escape
+from kvmdocs.site_status import layout
+from kvmdocs.site_status.data import Report
+from kvmdocs.site_status.layout import Arrow, Box, Layout, lay_out
+from kvmdocs.site_status.marks import shape
+from kvmdocs.site_status.words import Words, recipes
+
+MARGIN = 6.0
+"""Around the drawing, in pixels."""
+
+Link = Callable[[str], str]
+"""Turns an address from the top of the site into one from the page."""
+
+
+def drawing(report: Report, say: Words, link: Link) -> str:
+    """The graph, every recipe a link to where it is shown.
+
+    Args:
+        report: How the recipes stand.
+        say: The words.
+        link: How a page is linked.
+
+    Returns:
+        HTML on one line.
+    """
+    known = report.by_name
+    inputs = {row.recipe: tuple(name for name in row.builds_on if name in known) for row in report.recipes}
+    laid = lay_out(inputs)
+    ways = "".join(_arrow(arrow, laid) for arrow in laid.arrows)
+    boxes = "".join(_box(box, report, say, link) for box in laid.boxes)
+    width, height = laid.width + 2 * MARGIN, laid.height + 2 * MARGIN
+    label = say.graph.format(recipes=recipes(len(known), say))
+    return (
+        f'<figure class="ks-graph" data-search-exclude><div class="ks-scroll" role="group" aria-label="{attribute(label)}" tabindex="0">'
+        f'<svg viewBox="{-MARGIN:g} {-MARGIN:g} {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
+        f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{ways}{boxes}</svg></div>'
+        f"<figcaption>{escape(label + say.stop + say.graph_hint)}</figcaption></figure>"
+    )
+
+
+def _arrow(arrow: Arrow, laid: Layout) -> str:
+    """A way that is level beside the boxes it passes and bends between the columns."""
+    across, down = arrow.points[0]
+    drawn = f"M{across:.0f} {down:.1f}"
+    for place, ((x, y), (to_x, to_y)) in enumerate(pairwise(arrow.points)):
+        if place % 2:
+            drawn += f"H{to_x:.0f}"
+        elif abs(y - to_y) < 0.5:
+            drawn += f"L{to_x:.0f} {to_y:.1f}"
+        else:
+            half = (x + to_x) / 2
+            drawn += f"C{half:.0f} {y:.1f} {half:.0f} {to_y:.1f} {to_x:.0f} {to_y:.1f}"
+    source, target = laid.boxes[arrow.source].names, laid.boxes[arrow.target].names
+    return (
+        f'<path class="ks-way" d="{drawn}" data-from="{attribute(" ".join(source))}" data-to="{attribute(" ".join(target))}"/>'
+    )
+
+
+def _box(box: Box, report: Report, say: Words, link: Link) -> str:
+    frame = (
+        f'<rect class="ks-box" x="{box.left:.0f}" y="{box.top:.1f}" width="{box.width:.0f}" height="{box.height:.0f}" rx="4"/>'
+    )
+    lines = []
+    top = box.top + layout.PAD
+    for name in box.names:
+        row = report.by_name[name]
+        written = layout.lines_of(name)
+        height = layout.LINE * len(written)
+        text = (
+            f'<rect class="ks-hit" x="{box.left + 2:.0f}" y="{top:.1f}" width="{box.width - 4:.0f}" height="{height:g}" rx="3"/>'
+            + shape(row.state, round(box.left + 11), round(top + layout.LINE / 2, 1))
+            + "".join(
+                f'<text x="{box.left + 20:.0f}" y="{top + layout.LINE * (number + 0.5) + 3.7:.1f}">{escape(line)}</text>'
+                for number, line in enumerate(written)
+            )
+        )
+        top += height
+        told = f"<title>{escape(f'{name}: {say.states[row.state]}. {row.title}')}</title>"
+        # Material's instant navigation takes every `href` for an HTML element's, and stumbles over those of SVG; this one it leaves alone.
+        where = next((page.anchor for page in row.pages if page.anchor), "")
+        tag, href = ("a", f' xlink:href="{attribute(link(where))}"') if where else ("g", "")
+        lines.append(f'<{tag} class="ks-node" data-recipe="{attribute(name)}"{href}>{told}{text}</{tag}>')
+    return frame + "".join(lines)

@@ -1,0 +1,28 @@
+"""The mark of each state: a shape of its own, since not everybody tells colours apart. Style sheets colour it by its class."""
+
+from __future__ import annotations
+
+from kvmdocs.site_status.data import State
+
+SHAPES = {
+    State.CURRENT: '<circle r="4"/>',
+    State.RECORDED: '<circle r="3.2" class="ks-line"/><path d="M0-3.2a3.2 3.2 0 0 1 0 6.4z"/>',
+    State.SKIPPED: '<path d="M-3.6 0h7.2" class="ks-line"/>',
+    State.NONE: '<circle r="3.2" class="ks-line" stroke-dasharray="1.7 1.65"/>',
+    State.RUNNING: '<path d="M-3-4 4.4 0-3 4z"/>',
+    State.STALE: '<path d="M0-4.6 4.6 0 0 4.6-4.6 0z"/>',
+    State.FAILED: '<path d="M-3.2-3.2l6.4 6.4M-3.2 3.2l6.4-6.4" class="ks-line"/>',
+}
+"""What is drawn for each state, around the origin and within 5 pixels of it."""
+
+
+def shape(state: State, across: float, down: float) -> str:
+    """The mark inside of a drawing, at a place in it."""
+    return f'<g class="ks-mark ks-{state}" transform="translate({across:g} {down:g})">{SHAPES[state]}</g>'
+
+
+def mark(state: State) -> str:
+    """The mark in a line of text. It says nothing by itself: the state's name stands beside it."""
+    return (
+        f'<svg class="ks-mark ks-{state}" viewBox="-5 -5 10 10" width="10" height="10" aria-hidden="true">{SHAPES[state]}</svg>'
+    )

@@ -1,0 +1,181 @@
+"""The status page's parts beside its table and its graph, and the line under a page's title: HTML on one line each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import metadata
+
+from kvmdocs.model import Mode
+from kvmdocs.render import Language
+from kvmdocs.render.text import attribute, escape
+from kvmdocs.render.words import date as moment
+from kvmdocs.render.words import words as common
+from kvmdocs.settings import variable
+from kvmdocs.site_status.data import Kind, PageRow, Report, Row, State
+from kvmdocs.site_status.graph_svg import Link
+from kvmdocs.site_status.marks import mark
+from kvmdocs.site_status.words import Words, counted, day, recipes, words
+
+DATA = "report.json"
+"""The report as data, from the top of each language's site."""
+SCHEMA = "schemas/report-1.json"
+"""Its JSON Schema."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A report, in a language, seen from a page.
+
+    Attributes:
+        report: The report.
+        language: The language.
+        link: How a page is linked.
+        published: Whether the site has the report as data.
+    """
+
+    report: Report
+    language: Language
+    link: Link
+    published: bool = False
+
+    @cached_property
+    def say(self) -> Words:
+        """The words."""
+        return words(self.language)
+
+
+def summary(view: View) -> str:
+    """How many recipes are in which state, and when, where and how the site was built."""
+    say, report = view.say, view.report
+    if not report.recipes:
+        return f"<p>{escape(say.no_recipes)}</p>"
+    when = moment(report.built, common(view.language))
+    built = say.built.format(date=when, host=report.host.name, mode=say.modes[report.mode])
+    engine = say.with_engine.format(version=metadata.version("kvmdocs"))
+    machine = f"{report.host.system}, Linux {report.host.kernel}, {report.host.machine}"
+    tiles = "".join(
+        f'<li class="ks-tile ks-{state}">{mark(state)}<b>{count}</b> <span>{escape(say.states[state])}</span>'
+        f"<small>{escape(say.meanings[state])}</small></li>"
+        for state, count in report.counts.items()
+    )
+    data = ""
+    if view.published:
+        links = ((DATA, "report.json", say.data), (SCHEMA, "report-1.json", say.schema))
+        told = "; ".join(
+            f'<a href="{attribute(view.link(url))}"><code>{name}</code></a>: {escape(text)}' for url, name, text in links
+        )
+        data = f'<p class="ks-data">{told}</p>'
+    total = recipes(len(report.recipes), say)
+    return (
+        f'<div class="ks-summary" data-search-exclude><p class="ks-lead"><b>{escape(total)}</b></p>'
+        f'<ul class="ks-tiles">{tiles}</ul><p>{escape(built)} {escape(machine)}; {escape(engine)}.</p>{data}</div>'
+    )
+
+
+def names_of(names: Iterable[str], view: View) -> str:
+    """Recipes as links to their rows."""
+    links = (f'<a href="#status-{attribute(name)}"><code>{escape(name)}</code></a>' for name in names)
+    return " ".join(links) or escape(view.say.nothing)
+
+
+def skips(view: View) -> str:
+    """What the building host could not run, why, and what would make it run."""
+    say, rows = view.say, view.report.by_name
+    skipped = [row for row in rows.values() if row.state is State.SKIPPED]
+    if not skipped:
+        return f"<p>{escape(say.untried if view.report.mode == Mode.RECORDED else say.no_skips)}</p>"
+    items = []
+    for row in skipped:
+        if any(want.kind is Kind.RECIPE for want in row.wants):
+            continue
+        reasons = "".join(f'<p lang="en">{escape(_cause(reason))}</p>' for reason in row.reasons)
+        advice = "".join(f"<li>{text}</li>" for text in _advice(row, view))
+        if advice:
+            reasons += f"<p><b>{escape(say.to_run_it)}:</b></p><ul>{advice}</ul>"
+        if hence := _hence(row.recipe, rows):
+            reasons += f"<p><b>{escape(say.hence)}:</b> {names_of(hence, view)}</p>"
+        items.append(
+            f'<dt><a href="#status-{attribute(row.recipe)}"><code>{escape(row.recipe)}</code></a></dt><dd>{reasons}</dd>'
+        )
+    return f'<dl class="ks-skips" data-search-exclude>{"".join(items)}</dl>'
+
+
+def _cause(reason: str) -> str:
+    """A reason without the advice that the engine puts behind it for a terminal."""
+    return reason.partition("; install ")[0]
+
+
+def _hence(name: str, rows: dict[str, Row]) -> list[str]:
+    """What was skipped because a recipe was, directly or by way of others."""
+    found: dict[str, None] = {}
+    for row in rows.values():  # each after what it builds on
+        if any(want.kind is Kind.RECIPE and (want.name == name or want.name in found) for want in row.wants):
+            found[row.recipe] = None
+    return list(found)
+
+
+def _advice(row: Row, view: View) -> list[str]:
+    """What would make a skipped recipe run, as HTML."""
+    say = view.say
+    tools = [want.name for want in row.wants if want.kind is Kind.TOOL]
+    told = [escape(say.wants_tools.format(tools=say.between.join(tools)))] if tools else []
+    for want in row.wants:
+        if want.kind is Kind.CAPABILITY:
+            kind, _, argument = want.name.partition(":")
+            name, _, value = argument.partition("=")
+            text = say.advice.get(kind, say.advice[""]).format(
+                variable=variable(name), value=value.replace("|", " | "), need=want.name
+            )
+            told.append(escape(text))
+    if any("; install " in reason for reason in row.reasons):
+        told += [
+            f'<code lang="en">{escape(reason.partition("; install ")[2].partition(": ")[2])}</code>' for reason in row.reasons
+        ]
+    return told
+
+
+def drifts(view: View) -> str:
+    """How records made here differ from the approved ones, each difference folded."""
+    say = view.say
+    drifted = [row for row in view.report.recipes if row.drift]
+    if not drifted:
+        return f"<p>{escape(say.no_drift)}</p>"
+    return f'<div class="ks-drifts" data-search-exclude>{"".join(_drift(row, view) for row in drifted)}</div>'
+
+
+def _drift(row: Row, view: View) -> str:
+    say, drift = view.say, row.drift
+    assert drift is not None  # the caller has seen to it
+    causes = "".join(f'<li lang="en">{escape(cause)}</li>' for cause in drift.causes)
+    sections = [section for section in drift.sections if section]
+    where = f"{escape(say.sections)} {', '.join(f'<code>{escape(section)}</code>' for section in sections)}" if sections else ""
+    kinds = {"+": "ks-new", "-": "ks-old", "@": "ks-at"}
+    lines = [f'<span class="{kinds.get(line[:1], "ks-same")}">{escape(line) or " "}</span>' for line in drift.diff]
+    more = (
+        f"<p>{escape(say.omitted.format(n=drift.omitted))} <code>kvmdocs diff {escape(row.recipe)}</code></p>"
+        if drift.omitted
+        else ""
+    )
+    return (
+        f'<details id="drift-{attribute(row.recipe)}"><summary><code>{escape(row.recipe)}</code> '
+        f"<span>{escape(say.drifts[drift.kind])}{where}</span></summary>"
+        f"{f'<ul>{causes}</ul>' if causes else ''}"
+        f'<pre class="ks-diff" tabindex="0"><code>{"&#10;".join(lines)}</code></pre>{more}</details>'
+    )
+
+
+def badge(page: PageRow, view: View, status_page: str) -> str:
+    """The line under the title of a page that shows recipes."""
+    say = view.say
+    parts = [f"<b>{escape(recipes(len(page.recipes), say))}</b>", f"{mark(page.state)}{escape(counted(page.counts, say))}"]
+    if page.hosts:
+        parts.append(escape(say.badge_hosts.format(hosts=say.between.join(page.hosts))))
+    if page.newest:
+        parts.append(f'<time datetime="{attribute(page.newest)}">{escape(day(page.newest, say))}</time>')
+    inside = "".join(f"<span>{part}</span>" for part in parts)
+    told = f'class="ks-badge ks-{page.state}" data-search-exclude'
+    if not status_page:
+        return f"<p {told}>{inside}</p>"
+    return f'<p {told}><a href="{attribute(status_page)}" title="{attribute(say.badge)}">{inside}</a></p>'

@@ -1,0 +1,170 @@
+"""The status page's table: every recipe, its facts folded, readable without a script; `status.js` adds the filter and the sorting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import resources
+
+from kvmdocs.render.text import attribute, escape
+from kvmdocs.render.words import duration
+from kvmdocs.render.words import words as common
+from kvmdocs.site_status.data import Report, Row
+from kvmdocs.site_status.marks import mark
+from kvmdocs.site_status.page import View, names_of
+from kvmdocs.site_status.words import day
+
+
+def table(view: View) -> str:
+    """Every recipe, by the chapter that shows it first."""
+    say, report = view.say, view.report
+    if not report.recipes:
+        return ""
+    groups: dict[str, list[Row]] = {}
+    for chapter, row in _in_order(report):
+        groups.setdefault(chapter, []).append(row)
+    bodies = "".join(_group(chapter, rows, view) for chapter, rows in groups.items())
+    heads = (
+        ("recipe", say.recipe),
+        ("state", say.state),
+        ("made", say.ran),
+        ("seconds", say.took),
+        ("host", say.host),
+        ("drift", say.approved),
+    )
+    columns = "".join(f'<th scope="col" data-sort="{name}">{escape(text)}</th>' for name, text in heads)
+    texts = {
+        "text": say.filter_text, "state": say.filter_state, "any": say.any_state, "order": say.by_chapter, "sort": say.sort,
+        "only": say.only_page, "clear": say.clear, "found": say.found, "none": say.none_found,
+    }  # fmt: skip
+    told = "".join(f' data-{name}="{attribute(text)}"' for name, text in texts.items())
+    states = "".join(f'<option value="{state}">{escape(say.states[state])}</option>' for state in report.counts)
+    script = resources.files(__package__).joinpath("status.js").read_text("utf-8")
+    return (
+        f'<div class="ks" data-search-exclude{told}><template class="ks-states">{states}</template>'
+        f'<div class="ks-scroll"><table class="ks-table"><caption>{escape(say.caption)}</caption>'
+        f"<thead><tr>{columns}</tr></thead>{bodies}</table></div></div><script>{script}</script>"
+    )
+
+
+def _in_order(report: Report) -> Iterable[tuple[str, Row]]:
+    """Every recipe once, with its chapter, in the order in which the site shows them; last those that no page shows."""
+    seen: set[str] = set()
+    # A page above all chapters, such as the first one, shows what a chapter explains.
+    for page in sorted(report.pages, key=lambda page: not page.chapter):
+        for name in page.recipes:
+            if name not in seen:
+                seen.add(name)
+                yield page.chapter or page.title, report.by_name[name]
+    for row in report.recipes:
+        if row.recipe not in seen:
+            yield "", row
+
+
+def _group(chapter: str, rows: Iterable[Row], view: View) -> str:
+    name = escape(chapter or view.say.chapter_none)
+    head = f'<tr class="ks-chapter"><th colspan="6" scope="rowgroup">{name}</th></tr>'
+    return f"<tbody>{head}{''.join(_row(row, view) for row in rows)}</tbody>"
+
+
+def _row(row: Row, view: View) -> str:
+    say = view.say
+    looked = [
+        row.recipe,
+        row.title,
+        *(page.title for page in row.pages),
+        *row.tools,
+        row.host.name if row.host else "",
+        row.place,
+    ]
+    keys = {
+        "recipe": row.recipe, "state": str(row.state), "made": row.made, "seconds": f"{row.seconds:g}",
+        "host": row.host.name if row.host else "", "drift": row.drift.kind if row.drift else "",
+        "pages": " ".join(page.url for page in row.pages if page.url), "text": " ".join(looked).lower(),
+    }  # fmt: skip
+    data = "".join(f' data-{name}="{attribute(text)}"' for name, text in keys.items())
+    state = f'<span class="ks-state ks-{row.state}">{mark(row.state)}{escape(say.states[row.state])}</span>'
+    made, took = _made(row, view), escape(duration(row.seconds, common(view.language))) if row.made else ""
+    if took and row.emulated:
+        took += f'<small title="{attribute(common(view.language).emulated)}">{escape(say.emulated)}</small>'
+    cells = (
+        (say.state, state),
+        (say.ran, made),
+        (say.took, took),
+        (say.host, escape(row.host.name) if row.host else ""),
+        (say.approved, _approved(row, view)),
+    )
+    return (
+        f'<tr id="status-{attribute(row.recipe)}"{data}>{_name(row, view)}'
+        + "".join(f'<td data-head="{attribute(head)}">{cell or "–"}</td>' for head, cell in cells)
+        + "</tr>"
+    )
+
+
+def _name(row: Row, view: View) -> str:
+    say = view.say
+    pages = ""
+    if row.pages:
+        links = say.between.join(
+            f'<a href="{attribute(view.link(page.anchor))}">{escape(page.title)}</a>' if page.anchor else escape(page.title)
+            for page in row.pages
+        )
+        pages = f'<span class="ks-pages">{escape(say.shown_on)} {links}</span>'
+    facts = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in _facts(row, view))
+    return (
+        f'<th scope="row"><code>{escape(row.recipe)}</code><span class="ks-title" lang="en">{escape(row.title)}</span>{pages}'
+        f"<details><summary>{escape(say.details)}</summary><dl>{facts}</dl></details></th>"
+    )
+
+
+def _facts(row: Row, view: View) -> list[tuple[str, str]]:
+    """What the details list, as pairs of a name and HTML."""
+    say = view.say
+    later = [other.recipe for other in view.report.recipes if row.recipe in other.builds_on]
+    facts = (
+        [(say.why, "<br>".join(f'<span lang="en">{escape(reason)}</span>' for reason in row.reasons))] if row.reasons else []
+    )
+    facts.append((say.builds_on, names_of(row.builds_on, view)))
+    facts.append((say.used_by, names_of(later, view)))
+    if row.host:
+        facts.append(
+            (
+                say.system,
+                escape(
+                    f"{row.host.system}, Linux {row.host.kernel}, {row.host.machine}, {say.processors.format(n=row.host.cpus)}"
+                ),
+            )
+        )
+    for name, pairs, between in ((say.tools, row.tools, " "), (say.settings, row.settings, " = ")):
+        if pairs:
+            facts.append(
+                (name, "<br>".join(f"<code>{escape(key)}</code>{between}{escape(str(value))}" for key, value in pairs.items()))
+            )
+    facts.append((say.defined, f"<code>{escape(row.place)}</code>"))
+    if row.key:
+        facts.append((say.key, f"<code>{escape(row.key[:12])}</code>"))
+    return facts
+
+
+def _made(row: Row, view: View) -> str:
+    if not row.made:
+        return ""
+    say = view.say
+    age = ""
+    if row.age_days is not None:
+        age = (say.today, say.yesterday, say.days)[min(row.age_days, 2)].format(n=row.age_days)
+    return (
+        f'<time datetime="{attribute(row.made)}">{escape(day(row.made, say))}</time><small class="ks-age">{escape(age)}</small>'
+    )
+
+
+def _approved(row: Row, view: View) -> str:
+    say = view.say
+    if row.approved is None:
+        return escape(say.unapproved)
+    when = f"<small>{escape(say.approved_on.format(date=day(row.approved.made, say), host=row.approved.host))}</small>"
+    if row.drift:
+        told = say.differs.format(kind=say.drifts[row.drift.kind])
+        return f'<a class="ks-drifted" href="#drift-{attribute(row.recipe)}">{escape(told)}</a>{when}'
+    # A record without a key is the approved one itself.
+    told = say.same if row.key else say.not_compared
+    return f"{escape(told)}{when}"

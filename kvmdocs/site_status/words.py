@@ -1,0 +1,323 @@
+"""What the status page, the badges and the graph say, once per language; names in braces are filled in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kvmdocs.drift import Kind as DriftKind
+from kvmdocs.render import Language
+from kvmdocs.render.words import moment_of, month
+from kvmdocs.site_status.data import State
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words in one language.
+
+    Attributes:
+        states: The name of each state.
+        meanings: What each state means, for the legend.
+        modes: What a build in each mode does.
+        drifts: What may explain a drift.
+        advice: What would make a skipped recipe run, by the kind of capability it wants for.
+    """
+
+    states: dict[State, str]
+    meanings: dict[State, str]
+    modes: dict[str, str]
+    drifts: dict[str, str]
+    advice: dict[str, str]
+    one: str
+    many: str
+    all_of_them: str
+    some: str
+    between: str
+    built: str
+    with_engine: str
+    data: str
+    schema: str
+    no_recipes: str
+    recipe: str
+    state: str
+    ran: str
+    took: str
+    host: str
+    approved: str
+    chapter_none: str
+    caption: str
+    days: str
+    today: str
+    yesterday: str
+    emulated: str
+    same: str
+    differs: str
+    unapproved: str
+    approved_on: str
+    not_compared: str
+    shown_on: str
+    details: str
+    defined: str
+    system: str
+    processors: str
+    tools: str
+    settings: str
+    builds_on: str
+    used_by: str
+    nothing: str
+    key: str
+    why: str
+    filter_text: str
+    filter_state: str
+    any_state: str
+    by_chapter: str
+    sort: str
+    only_page: str
+    clear: str
+    found: str
+    none_found: str
+    no_skips: str
+    untried: str
+    to_run_it: str
+    wants_tools: str
+    hence: str
+    no_drift: str
+    sections: str
+    omitted: str
+    graph: str
+    stop: str
+    graph_hint: str
+    badge: str
+    badge_hosts: str
+    date: str
+
+
+_EN = Words(
+    states={
+        State.CURRENT: "current",
+        State.RECORDED: "recorded",
+        State.SKIPPED: "skipped",
+        State.NONE: "no record",
+        State.RUNNING: "running again",
+        State.STALE: "stale",
+        State.FAILED: "failed",
+    },
+    meanings={
+        State.CURRENT: "ran for this build, or nothing that could change its record has changed since it ran",
+        State.RECORDED: "has a record; this build did not look whether it still holds",
+        State.SKIPPED: "this host cannot run it; its page shows the approved record, if there is one",
+        State.NONE: "never ran, here or anywhere whose record was approved",
+        State.RUNNING: "something has changed since it ran, and it runs at this moment",
+        State.STALE: "something has changed since it ran",
+        State.FAILED: "its last run failed",
+    },
+    modes={
+        "live": "whatever was stale ran for it",
+        "fresh": "everything ran anew for it",
+        "recorded": "nothing ran for it: pages show the newest records there are",
+        "serve": "served while somebody writes: pages show the newest records there are",
+    },
+    drifts={
+        DriftKind.TOOL: "tools or settings differ",
+        DriftKind.HOST: "the host differs",
+        DriftKind.BEHAVIOUR: "behaviour has changed",
+    },
+    advice={
+        "reach": "a network that reaches this address, or a mirror of it in {variable}",
+        "setting": "{variable}={value}",
+        "ptrace": "the right to attach to processes: kernel.yama.ptrace_scope=0, or SYS_PTRACE for a container",
+        "": "a host on which this works: {need}",
+    },
+    one="1 recipe",
+    many="{n} recipes",
+    all_of_them="all {state}",
+    some="{n} {state}",
+    between=", ",
+    built="Built {date} on {host}; {mode}.",
+    with_engine="kvmdocs {version}",
+    data="the same as data",
+    schema="its JSON Schema",
+    no_recipes="This site has no recipes.",
+    recipe="Recipe",
+    state="State",
+    ran="Ran",
+    took="Took",
+    host="Host",
+    approved="Approved record",
+    chapter_none="Shown on no page",
+    caption="Every recipe of this site, by the part of the site that shows it first",
+    days="{n} days before this build",
+    today="on the day of this build",
+    yesterday="the day before this build",
+    emulated="emulated",
+    same="says the same",
+    differs="drift: {kind}",
+    unapproved="none",
+    approved_on="{date}, {host}",
+    not_compared="not compared",
+    shown_on="On",
+    details="Details",
+    defined="Defined in",
+    system="System",
+    processors="{n} processors",
+    tools="Versions",
+    settings="Settings",
+    builds_on="Builds on",
+    used_by="Used by",
+    nothing="nothing",
+    key="Key",
+    why="Why",
+    filter_text="Filter by name, page, tool, host",
+    filter_state="State",
+    any_state="any",
+    by_chapter="by chapter",
+    sort="Sort by this column",
+    only_page="Only what {page} shows",
+    clear="Show all",
+    found="{shown} of {all} shown",
+    none_found="No recipe is like that.",
+    no_skips="Every recipe could run on the host that built this site.",
+    untried="This build ran nothing, so there is nothing that it could not run.",
+    to_run_it="What would make it run",
+    wants_tools="on the host: {tools}",
+    hence="Skipped for want of it",
+    no_drift="No record made here differs from its approved one.",
+    sections="; sections:",
+    omitted="{n} more lines; the whole of it:",
+    graph="What builds on what: {recipes}, and an arrow from each to what takes its result",
+    stop=". ",
+    graph_hint="Arrows that follow from others are left out. Every name leads to the place that shows it.",
+    badge="How they stand",
+    badge_hosts="ran on {hosts}",
+    date="{day} {month} {year}",
+)
+
+_ZH = Words(
+    states={
+        State.CURRENT: "有效",
+        State.RECORDED: "取自记录",
+        State.SKIPPED: "已跳过",
+        State.NONE: "没有记录",
+        State.RUNNING: "正在重新运行",
+        State.STALE: "已过期",
+        State.FAILED: "失败",
+    },
+    meanings={
+        State.CURRENT: "为本次构建运行过，或者自上次运行以来，能影响其记录的一切都没有变",
+        State.RECORDED: "有记录；本次构建没有检查它是否仍然成立",
+        State.SKIPPED: "这台宿主机无法运行它；如有核准记录，页面就展示那一份",
+        State.NONE: "从未运行过，别处也没有核准记录",
+        State.RUNNING: "自上次运行以来有东西变了，此刻正在重新运行",
+        State.STALE: "自上次运行以来有东西变了",
+        State.FAILED: "最近一次运行失败了",
+    },
+    modes={
+        "live": "过期的配方都为它重新运行了",
+        "fresh": "所有配方都为它重新运行了",
+        "recorded": "没有为它运行任何配方：各页展示现有的最新记录",
+        "serve": "写作时的预览：各页展示现有的最新记录",
+    },
+    drifts={
+        DriftKind.TOOL: "工具或设置不同",
+        DriftKind.HOST: "宿主机不同",
+        DriftKind.BEHAVIOUR: "行为变了",
+    },
+    advice={
+        "reach": "能访问该地址的网络，或者用 {variable} 指定一个镜像",
+        "setting": "{variable}={value}",
+        "ptrace": "附加到进程的权限：kernel.yama.ptrace_scope=0，容器则需要 SYS_PTRACE",
+        "": "一台具备此能力的宿主机：{need}",
+    },
+    one="1 个配方",
+    many="{n} 个配方",
+    all_of_them="全部{state}",
+    some="{n} 个{state}",
+    between="，",
+    built="{date} 构建于 {host}；{mode}。",
+    with_engine="kvmdocs {version}",
+    data="同样内容的数据",
+    schema="其 JSON Schema",
+    no_recipes="本站没有配方。",
+    recipe="配方",
+    state="状态",
+    ran="运行日期",
+    took="用时",
+    host="宿主机",
+    approved="核准记录",
+    chapter_none="没有页面展示",
+    caption="本站的全部配方，按最先展示它的章节排列",
+    days="构建前 {n} 天",
+    today="构建当天",
+    yesterday="构建前一天",
+    emulated="模拟运行",
+    same="内容一致",
+    differs="有漂移：{kind}",
+    unapproved="无",
+    approved_on="{date}，{host}",
+    not_compared="未比较",
+    shown_on="见",
+    details="详情",
+    defined="定义于",
+    system="系统",
+    processors="{n} 个处理器",
+    tools="版本",
+    settings="设置",
+    builds_on="依赖",
+    used_by="被依赖",
+    nothing="无",
+    key="键",
+    why="原因",
+    filter_text="按名称、页面、工具、宿主机筛选",
+    filter_state="状态",
+    any_state="不限",
+    by_chapter="按章节",
+    sort="按此列排序",
+    only_page="只看《{page}》展示的配方",
+    clear="显示全部",
+    found="显示 {all} 个中的 {shown} 个",
+    none_found="没有这样的配方。",
+    no_skips="构建本站的宿主机能运行全部配方。",
+    untried="本次构建没有运行任何配方，也就谈不上有什么不能运行。",
+    to_run_it="如何让它运行",
+    wants_tools="宿主机上要有：{tools}",
+    hence="因此也跳过了",
+    no_drift="在这里产生的记录都与核准记录一致，没有漂移。",
+    sections="；小节：",
+    omitted="另有 {n} 行；全部差异：",
+    graph="谁依赖谁：{recipes}，箭头从每个配方指向使用其结果的配方",
+    stop="。",
+    graph_hint="能由其他箭头推出的箭头没有画出。点击名称可到达展示它的位置。",
+    badge="它们的状态",
+    badge_hosts="运行于 {hosts}",
+    date="{year} 年 {number} 月 {day} 日",
+)
+
+_TABLE = {Language.EN: _EN, Language.ZH: _ZH}
+
+
+def words(language: Language) -> Words:
+    """The words of a language."""
+    return _TABLE[language]
+
+
+def recipes(count: int, say: Words) -> str:
+    """A number of recipes."""
+    return say.one if count == 1 else say.many.format(n=count)
+
+
+def counted(counts: dict[State, int], say: Words) -> str:
+    """How many recipes are in each state, in a phrase: ``all current``, or ``10 current, 2 skipped``."""
+    if len(counts) == 1:
+        return (
+            say.all_of_them.format(state=say.states[next(iter(counts))])
+            if sum(counts.values()) > 1
+            else say.states[next(iter(counts))]
+        )
+    return say.between.join(say.some.format(n=count, state=say.states[state]) for state, count in counts.items())
+
+
+def day(made: str, say: Words) -> str:
+    """The day of a moment in ISO 8601, in UTC; the text itself if it is no moment."""
+    moment = moment_of(made)
+    if moment is None:
+        return made
+    return say.date.format(day=moment.day, month=month(moment.month), number=moment.month, year=moment.year)
