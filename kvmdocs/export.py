@@ -67,7 +67,7 @@ def script(
     asked = set(shown) or {known[-1].recipe}
     made = {record.recipe: pieces(record) for record in known}
     needs = {file for parts in made.values() for part in parts for need in part.needs for file in _NEEDS[need]} | {"head"}
-    body = "".join(_recipe(record, made[record.recipe], asked, mirrors or {}) for record in known)
+    body = "".join(_recipe(record, made[record.recipe], asked) for record in known)
     last = known[-1]
     head = _HEAD.format(
         title=title or f"The recipe {last.recipe}",
@@ -78,6 +78,10 @@ def script(
         facts=_facts(known, missing or {}, talks="machine" in needs),
     )
     settings = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(environ.items()))
+    used = dict.fromkeys(name for record in known for name in _mirrors(record.steps))
+    settings += "".join(
+        f': "${{{_variable(name)}:={shlex.quote((mirrors or {})[name])}}}"\n' for name in used if name in (mirrors or {})
+    )
     functions = "\n".join(_bash(file) for file in _ORDER if file in needs)
     return f"{head}{_WORDS if 'talk' in needs else ''}{settings}lab={lab}\n\n{functions}{body}"
 
@@ -108,7 +112,7 @@ def _facts(records: list[Record], missing: Mapping[str, str], *, talks: bool) ->
     return "\n".join(f"# {line}" for line in lines)
 
 
-def _recipe(record: Record, parts: list[Piece], asked: set[str], mirrors: Mapping[str, str]) -> str:
+def _recipe(record: Record, parts: list[Piece], asked: set[str]) -> str:
     """One recipe: its lines in a shell of their own, which ends what they started."""
     lines = [line for part in parts for line in part.lines]
     digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
@@ -119,7 +123,7 @@ def _recipe(record: Record, parts: list[Piece], asked: set[str], mirrors: Mappin
             "",
             f"if due {record.recipe} {what} {digest}; then (",
             *ending,
-            *_mirrors(record.steps, mirrors),
+            *_filling(_mirrors(record.steps)),
             *lines,
             ") || exit 1",
             f"made {record.recipe} {digest}",
@@ -129,20 +133,22 @@ def _recipe(record: Record, parts: list[Piece], asked: set[str], mirrors: Mappin
     )
 
 
-def _mirrors(steps: Iterable[Step], mirrors: Mapping[str, str]) -> list[str]:
-    """The variables for addresses that the record does not tell, since they mean something on its host only."""
+def _mirrors(steps: Iterable[Step]) -> list[str]:
+    """The names of the addresses that steps do not tell, since they mean something on their host only, such as ``mirror-2``."""
     texts = [text for step in steps for text in (step.command, step.stdin or "")]
-    names = dict.fromkeys(name for text in texts for name in re.findall(r"<(mirror(?:-\d+)?)>", text))
-    lines = []
-    for name in names:
-        variable = name.upper().replace("-", "_")
-        known = mirrors.get(name)
-        how = f":={shlex.quote(known)}" if known else f":?is to be the address that stands as <{name}> on the page"
-        lines.append(f': "${{{variable}{how}}}"')
-    if lines:
-        fills = " ".join(f'-e "s|<{name}>|${name.upper().replace("-", "_")}|g"' for name in names)
-        lines.append(f'fill() {{ sed -i {fills} "$1"; }}')
-    return lines
+    return list(dict.fromkeys(name for text in texts for name in re.findall(r"<(mirror(?:-\d+)?)>", text)))
+
+
+def _variable(mirror: str) -> str:
+    return mirror.upper().replace("-", "_")
+
+
+def _filling(mirrors: Iterable[str]) -> list[str]:
+    """The lines that put the addresses into a file that was written as the page shows it; each must be known by then."""
+    names = list(mirrors)
+    wanted = [f': "${{{_variable(name)}:?is to be the address that stands as <{name}> on the page}}"' for name in names]
+    fills = " ".join(f'-e "s|<{name}>|${_variable(name)}|g"' for name in names)
+    return [*wanted, f'fill() {{ sed -i {fills} "$1"; }}'] if names else []
 
 
 def _bash(name: str) -> str:
