@@ -49,23 +49,24 @@ class Entry:
 def entries(record: Record, section: str | None) -> list[Entry]:
     """The steps of a section (all for None), each with what is typed for it.
 
-    A directory is changed to when it differs from that of the last step shown at the same terminal; the first
-    step of the whole recipe makes the recipe's folder, which the store had made.
+    A directory is changed to when it differs from that of the last step shown at the same terminal. It is made as well where the reader of
+    the page may not have it: the recipe's own folder, which the store had made, by the first step of the whole recipe; one below it, in
+    which a section begins, by the first step there, since the one that made it may be in no section that is shown.
     """
     found: list[Entry] = []
     folders: dict[str, str] = {}
     first_folder = next((step.cwd for step in record.steps if step.cwd), None)
-    made = False
+    entered: set[str] = set()
     for number, (step, where) in enumerate(zip(record.steps, _places(record.steps), strict=True), 1):
         shown = section is None or step.section == section
         if shown:
             change = ""
             if step.cwd and folders.get(step.machine) != step.cwd:
-                fresh = not made and step.cwd == first_folder and _own(step.cwd, record.recipe)
-                change = _change(step.cwd, make=fresh)
+                first = step.cwd not in entered and _own(step.cwd, record.recipe)
+                change = _change(step.cwd, make=first and (step.cwd == first_folder or (section is not None and not found)))
                 folders[step.machine] = step.cwd
             found.append(Entry(step, number, where, change, _typed(step, where)))
-        made = made or step.cwd is not None
+        entered |= {step.cwd} if step.cwd else set()
     return found
 
 

@@ -24,6 +24,20 @@ def test_a_folder_is_changed_to_when_it_changes() -> None:
     assert typed(*steps)[1:] == [f"cd {LAB}/sample/b\nls", "pwd", f"cd {LAB}/sample\nls"]
 
 
+def test_a_folder_that_a_hidden_step_made_is_made_where_a_section_begins_in_it() -> None:
+    """The page shows sections; the `mkdir` before the first one is on no page."""
+    build = f"{LAB}/sample/build"
+    steps = [host("mkdir build"), host("configure", cwd=build, section="c"), host("make", cwd=build, section="m")]
+    assert typed(*steps, section="c") == [f"mkdir -p {build} && cd {build}\nconfigure"]
+    assert typed(*steps, section="m") == [f"cd {build}\nmake"]
+    assert typed(*steps)[1] == f"cd {build}\nconfigure"
+
+
+def test_a_folder_that_the_section_itself_makes_is_only_changed_to() -> None:
+    steps = [host("a"), host("mkdir b", section="s"), host("c", cwd=f"{LAB}/sample/b", section="s")]
+    assert typed(*steps, section="s")[1] == f"cd {LAB}/sample/b\nc"
+
+
 def test_another_recipes_folder_is_not_made() -> None:
     assert typed(host("ls", cwd=f"{LAB}/other")) == [f"cd {LAB}/other\nls"]
 
