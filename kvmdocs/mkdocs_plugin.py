@@ -256,7 +256,8 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         del markdown
         self._page = page
         if self._publisher and self._places and page.file.abs_src_path:
-            self._publisher.guide = self._places.page = Path(page.file.abs_src_path)
+            self._places.page = Path(page.file.abs_src_path)
+            self._publisher.turn_to(self._places.page)
 
     def on_page_content(self, html: str, *, page: Page, **_: Any) -> str:
         """Say under the page's title how its recipes stand, put the link to its script there, and note what the page leads to."""

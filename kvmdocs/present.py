@@ -6,6 +6,7 @@ site generator, or a block executed by hand) the same call runs what is missing,
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
@@ -14,12 +15,14 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs import modes, report, values
-from kvmdocs.errors import Evidence, GuideError, KvmdocsError, Place, RecipeFailed
+from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, RecipeFailed
 from kvmdocs.executor import Outcome
+from kvmdocs.export import section_script
+from kvmdocs.listing import written
 from kvmdocs.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe, ShowOptions
-from kvmdocs.render import Language, linked, notice, problem, skipped, stamp
+from kvmdocs.render import Anchors, Beside, Language, linked, names, notice, problem, python_of, skipped, stamp
 from kvmdocs.render.text import attribute
 from kvmdocs.rendered import cached_transcript
 
@@ -84,6 +87,13 @@ class Publisher:
     pages: dict[str, GuidePage] = field(default_factory=dict)
     relative: Relative = str
     kept: dict[str, Any] = field(default_factory=dict)
+    _names: frozenset[str] = frozenset()  # of what the page has so far
+    _pages: int = 0  # where it is not known what page it is, each transcript counts as one
+
+    def turn_to(self, guide: Path) -> None:
+        """Begin the page of a guide."""
+        self.guide = guide
+        self._names = frozenset()
 
     def show(self, recipe: Recipe, options: ShowOptions, emit: Callable[[str], None]) -> None:
         """Print a recipe's record.
@@ -109,6 +119,11 @@ class Publisher:
 
     def render(self, record: Record, options: ShowOptions) -> str:
         """The HTML of a record that passed or was skipped; for a skipped one the approved record is shown as well, if there is one."""
+        html = self._render(record, options)
+        self._names |= names(html)
+        return html
+
+    def _render(self, record: Record, options: ShowOptions) -> str:
         fresh = self.outcome.freshness.get(record.recipe, Freshness.CACHED)
         if fresh in {Freshness.STALE, Freshness.RUNNING}:
             return self._stale(record, options, fresh)
@@ -134,10 +149,12 @@ class Publisher:
 
     def _passed(self, record: Record, options: ShowOptions, fresh: Freshness) -> str:
         self._check_section(record, options)
+        beside = self._beside(record, options)
         if options.render is not None and record.status is Status.PASSED:
             shown = options.render(values.decode(record.value, self.project.store.work))
-            shown = linked(shown, self._places(record), self.project.templates.url, self.language)
-            return f"{shown}\n\n{stamp(record, self.language, freshness=fresh)}\n"
+            shown = linked(shown, self._places(record), self.project.templates.url, self.language, beside.anchors)
+            python = python_of(record.recipe, beside, fresh, self.language)
+            return f"{shown}\n\n{python}{stamp(record, self.language, freshness=fresh)}\n"
         return cached_transcript(
             self.project.store,
             record,
@@ -146,7 +163,22 @@ class Publisher:
             fresh,
             lambda name: self.links(record, name),
             self.project.templates.url,
+            beside,
         )
+
+    def _beside(self, record: Record, options: ShowOptions) -> Beside:
+        """What a page has beside a record, and what it has of it already."""
+        anchors = Anchors(self._names)
+        if self.guide is None:
+            # Without the plugin nothing says where a page ends; what one has may not be left out of the next.
+            anchors = Anchors(prefix=f"{self._pages}." if self._pages else "")
+            self._pages += 1
+        if record.status is not Status.PASSED:
+            return Beside(anchors=anchors)
+        with contextlib.suppress(CatalogError):
+            python = written(self.project.catalog, record.recipe, options.section)
+            return Beside(section_script(record, options.section), python, anchors)
+        return Beside(section_script(record, options.section), None, anchors)
 
     def _places(self, record: Record) -> list[SourcePlace]:
         """The places of a record and of those it was built on: a table may show what an earlier recipe has seen."""

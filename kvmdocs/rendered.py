@@ -13,7 +13,7 @@ from kvmdocs import frames, render
 from kvmdocs.errors import StoreError
 from kvmdocs.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.recipe import ShowOptions
-from kvmdocs.render import Language, transcript
+from kvmdocs.render import Beside, Language, transcript
 from kvmdocs.store import Store, seal, unseal, write_whole
 
 
@@ -32,6 +32,7 @@ def cached_transcript(
     freshness: Freshness,
     logs: Callable[[str], str | None],
     sources: Callable[[SourcePlace], str | None],
+    beside: Beside,
 ) -> str:
     """What `kvmdocs.render.transcript` gives, from the store if it was made before.
 
@@ -39,20 +40,28 @@ def cached_transcript(
         GuideError: A note matches nothing.
     """
     if record.status is not Status.PASSED:
-        return transcript(record, options, language, freshness=freshness, logs=logs, sources=sources)
+        return transcript(record, options, language, freshness=freshness, logs=logs, sources=sources, beside=beside)
     links = [logs(step.output.log) for step in record.steps if step.output.log]
     # How old it is stands on the page, in days.
     today = f"{datetime.now(UTC):%F}" if freshness is Freshness.RECORDED else ""
     places = [sources(place) for place in record.places]
     what = [record.recipe, record.key, record.started, repr(options), language, freshness]
-    parts = [renderer(), today, *what, repr(links), repr(places)]
+    around = [beside.script, repr(beside.python), *_names(record, options, beside)]
+    parts = [renderer(), today, *what, repr(links), repr(places), *around]
     name = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     path = store.root / "rendered" / f"{name}.html"
     with contextlib.suppress(OSError, UnicodeDecodeError):
         if (kept := unseal(path.read_bytes())) is not None:
             return kept.decode("utf-8")
-    made = transcript(record, options, language, freshness=freshness, logs=logs, sources=sources)
+    made = transcript(record, options, language, freshness=freshness, logs=logs, sources=sources, beside=beside)
     # A store that cannot be written still has records to show.
     with contextlib.suppress(StoreError):
         write_whole(path, seal(made.encode()))
     return made
+
+
+def _names(record: Record, options: ShowOptions, beside: Beside) -> list[str]:
+    """What the names that a page has already, which change with all that stands above, mean for a transcript."""
+    anchors = beside.anchors
+    own = {anchors.recipe(record.recipe), *(anchors.place(place) for place in record.places)}
+    return [anchors.prefix, anchors.transcript(record.recipe, options.section), *sorted(own & anchors.taken)]

@@ -100,6 +100,11 @@ class Browser:
         self.run("arguments[0].scrollIntoView({block: 'center'})", element)
         self.call("POST", f"/element/{next(iter(element.values()))}/click", {})
 
+    def keys(self, text: str) -> None:
+        """Press keys on what has the focus; those without a letter are WebDriver's code points."""
+        element = self.run("return document.activeElement")
+        self.call("POST", f"/element/{next(iter(element.values()))}/value", {"text": text})
+
     def size(self, width: int, height: int) -> None:
         self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 

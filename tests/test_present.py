@@ -14,7 +14,7 @@ from kvmdocs.model import Freshness
 from kvmdocs.modes import recorded
 from kvmdocs.present import Publisher, default_publisher
 from kvmdocs.recipe import presenting
-from kvmdocs.render import Language
+from kvmdocs.render import Language, names
 
 RECIPES = """
 from dataclasses import dataclass
@@ -78,6 +78,11 @@ class Page:
         return "".join(printed)
 
 
+def tabs(shown: str) -> list[str]:
+    """What is in each tab."""
+    return shown.split('<div class="tabbed-block')[1:]
+
+
 def ran(project) -> int:
     path = project.root / "count"
     return path.read_text().count("ran") if path.exists() else 0
@@ -88,7 +93,7 @@ def test_what_is_missing_is_run_when_it_is_shown_and_only_then(project, recipes,
     first = page.show(recipes.made)
     assert "first words" in first
     assert "other words" in first
-    assert page.show(recipes.made) == first
+    assert page.show(recipes.made) == first.replace("tr-made", "1.tr-made").replace("py-made", "1.py-made")
     assert ran(project) == 1
     assert "first words" in Page(Publisher(project)).show(recipes.made)
     assert ran(project) == 1
@@ -105,9 +110,40 @@ def test_a_page_says_whether_this_build_ran_it(project, recipes):
 
 
 def test_a_section_is_shown_by_itself(recipes, page):
-    shown = page.show(recipes.made, "two")
-    assert "other words" in shown
-    assert "first words" not in shown
+    session, script, python = tabs(page.show(recipes.made, "two"))
+    for shown in (session, script):
+        assert "other words" in shown
+        assert "first words" not in shown
+    part, whole = python.split("<details>")[:2]
+    assert "other words" in part
+    assert "first words" not in part
+    assert "first words" in whole
+
+
+def test_a_page_has_each_name_and_each_recipe_once(project, recipes, tmp_path):
+    publisher = Publisher(project)
+    page = Page(publisher)
+    pages = []
+    for guide in ("a.md", "b.md"):
+        publisher.turn_to(tmp_path / guide)
+        pages.append([page.show(recipes.made, "one"), page.show(recipes.made, "one"), page.show(recipes.made, render=str)])
+    assert pages[0] == pages[1], "each page begins anew"
+    first, again, table = pages[0]
+    assert names(first) >= {"tr-made.one", "tr-made.one:script", "tr-made.one:python", "py-made"}
+    assert names(again) == {"tr-made.one-2", "tr-made.one-2:script", "tr-made.one-2:python"}
+    assert names(table) == frozenset()
+    for shown in (again, table):
+        assert 'href="&#35;py-made"' in shown
+
+
+def test_an_edited_recipe_is_seen_though_its_record_is_the_old_one(project, recipes, trial):
+    """HTML made before is taken from the store only if the recipe is still written as it was."""
+    assert "old comment" not in Page(Publisher(project)).show(recipes.made)
+    path = project.root / project.catalog.get("made").place.path
+    path.write_text(path.read_text("utf-8").replace('"Make it."', '"Make it."  # old comment'), "utf-8")
+    shown = Page(Publisher(project)).show(recipes.made)
+    assert "old comment" in shown
+    assert ran(project) == 1, "a comment is not in the key"
 
 
 def test_a_section_that_is_not_there_is_an_error_with_those_that_are(recipes, page):

@@ -169,6 +169,11 @@ def file(name: str, text: str) -> list[Spans]:
     return _lines(text, lexer)
 
 
+def shell(script: str) -> list[Spans]:
+    """The lines of a shell script."""
+    return _lines(script, _SHELL, options=True)
+
+
 def _lines(text: str, lexer: Lexer, *, options: bool = False) -> list[Spans]:
     """Tokens cut at line ends."""
     # Some lexers see a comment only where a newline ends it; the line that this one begins is taken off again.

@@ -17,6 +17,8 @@ from kvmdocs.render.words import Words, size
 
 MARKED_IN_SIGHT = 12
 """Marked lines that stay in sight in a long output; a pattern that marks everything must not unfold everything."""
+BRIEF = 40
+"""Folded lines that are printed all the same; of more, paper says how many there are."""
 FOCUSABLE = 60
 """Characters of a line from which a box may need to scroll sideways, and so must be reachable with the keyboard."""
 
@@ -110,7 +112,8 @@ class Printer:
             body = self._pre(piece.lines)
             if piece.folded:
                 count = escape(self.say.lines.format(count=f"{len(piece.lines):,}"))
-                body = f"<details><summary>{count}</summary>{body}</details>"
+                look = ' class="tr-brief"' if len(piece.lines) <= BRIEF else ""
+                body = f"<details{look}><summary>{count}</summary>{body}</details>"
             html.append(body)
         return "".join(html)
 

@@ -13,7 +13,9 @@ from kvmdocs.errors import Evidence, GuideError, describe_status
 from kvmdocs.model import Freshness, Record, Status, Step, Where
 from kvmdocs.recipe import ShowOptions
 from kvmdocs.render import lexers
+from kvmdocs.render.anchors import NONE_TAKEN, Anchors
 from kvmdocs.render.ansi import plain
+from kvmdocs.render.beside import Beside, tabbed
 from kvmdocs.render.notes import Notes, Spot, hang, pattern
 from kvmdocs.render.output import Logs, Printer, focusable, read, write_marks
 from kvmdocs.render.places import Sources, met, no_sources, write_spans
@@ -37,6 +39,9 @@ def no_logs(_name: str) -> None:
     """There are no logs to link to."""
 
 
+ALONE = Beside()
+"""Nothing stands beside the session."""
+
 WORTH_SAYING = 5.0
 """Seconds from which a reader wants to know how long a step takes before typing it."""
 
@@ -49,6 +54,7 @@ def transcript(
     freshness: Freshness,
     logs: Logs = no_logs,
     sources: Sources = no_sources,
+    beside: Beside = ALONE,
 ) -> str:
     """A record as HTML: its transcript, or why there is none.
 
@@ -59,6 +65,7 @@ def transcript(
         freshness: Whether the record was made by this build.
         logs: Gives the address of a whole log by its file name, or None.
         sources: Gives the address of a place in source code, or None.
+        beside: What stands beside the session, and the names its page has left.
 
     Returns:
         HTML on one line, with nothing in it that Markdown would take for its own.
@@ -71,8 +78,11 @@ def transcript(
     if record.status is Status.FAILED:
         return failed(record, options, language, freshness=freshness, logs=logs)
     shown = _entries(record, options)
-    body = _steps(record, shown, options, _notes(record, shown, options), words(language), logs, sources)
-    return _frame(record, body, options, language, freshness, copied(shown) if len(runs(shown)) > 1 else "")
+    say = words(language)
+    body = _steps(record, shown, options, _notes(record, shown, options), say, logs, sources, beside.anchors)
+    whole = _button(copied(shown), say.copy_all) if len(runs(shown)) > 1 else ""
+    session = tabbed(body, record.recipe, options.section, beside, freshness, say, whole)
+    return _frame(record, session, options, language, freshness, whole if session == body else "")
 
 
 def skipped(
@@ -169,10 +179,11 @@ def _steps(
     say: Words,
     logs: Logs,
     sources: Sources = no_sources,
+    anchors: Anchors = NONE_TAKEN,
 ) -> str:
     marked = pattern(options.highlight, record.recipe) if options.highlight else None
     printed = ((entry.number, (plain(spans) for part in read(entry.step.output).values() for spans in part)) for entry in shown)
-    printer = Printer(max(options.fold, 0), marked, notes, say, logs, met(printed, record.places, sources, say))
+    printer = Printer(max(options.fold, 0), marked, notes, say, logs, met(printed, record.places, sources, say, anchors))
     return "".join(_run(run, printer) for run in runs(shown))
 
 
@@ -264,11 +275,10 @@ def _notes_of(entry: Entry, notes: Notes) -> str:
     return f'<ol class="tr-notes">{items}</ol>' if items else ""
 
 
-def _frame(record: Record, body: str, options: ShowOptions, language: Language, freshness: Freshness, whole: str = "") -> str:
+def _frame(record: Record, body: str, options: ShowOptions, language: Language, freshness: Freshness, button: str = "") -> str:
     """The frame all of it stands in, with its caption and its stamp."""
     say = words(language)
     title = f'<span class="tr-title">{prose(options.title)}</span>' if options.title else ""
-    button = _button(whole, say.copy_all) if whole else ""
     caption = f'<div class="tr-caption">{title}{button}</div>' if title or button else ""
     names = f'data-recipe="{attribute(record.recipe)}" data-status="{record.status.value}"'
     label = attribute(f"{say.transcript}: {options.title or record.recipe}")

@@ -43,6 +43,14 @@ class Words:
     lost: str
     whole_log: str
     source_lines: str
+    browse: str
+    close: str
+    session: str
+    script: str
+    whole_recipe: str
+    at_line: str
+    at_lines: str
+    as_it_is_now: str
     astray: str
     patched: str
     ran: str
@@ -109,6 +117,14 @@ _EN = Words(
     lost="The log's limit was reached: {size} were not kept.",
     whole_log="whole output",
     source_lines="source at these {count} places",
+    browse="open in the source browser",
+    close="Close",
+    session="Session",
+    script="Script",
+    whole_recipe="the whole recipe {recipe}",
+    at_line="{path}, line {first}",
+    at_lines="{path}, lines {first}–{last}",
+    as_it_is_now="as it is now; the record may be of an earlier state",
     astray="The compiler gives this line to {function}",
     patched="The distribution's patches move lines of this file: upstream's may have this one elsewhere",
     ran="ran for this build",
@@ -175,6 +191,14 @@ _ZH = Words(
     lost="已达到日志上限：有 {size} 没有保存。",
     whole_log="完整输出",
     source_lines="这 {count} 处的源码",
+    browse="在源码浏览器中打开",
+    close="关闭",
+    session="会话",
+    script="脚本",
+    whole_recipe="完整的配方 {recipe}",
+    at_line="{path}，第 {first} 行",
+    at_lines="{path}，第 {first}–{last} 行",
+    as_it_is_now="这是现在的代码；记录可能来自改动之前",
     astray="编译器把这一行算在 {function} 里",
     patched="发行版的补丁移动了此文件中的行：上游的这一行可能在别处",
     ran="本次构建时运行",

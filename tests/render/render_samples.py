@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+from material.plugins.search.plugin import Parser
 
 from kvmdocs.model import Freshness, Host, Output, Record, Status, Step, Where
 from kvmdocs.recipe import ShowOptions
-from kvmdocs.render import Language, transcript
+from kvmdocs.render import Beside, Language, transcript
 
 HOST = Host("bench", "Debian GNU/Linux 12 (bookworm)", "6.1.0-37-amd64", "x86_64", 2, 8 << 30)
 LAB = "~/kvm-lab"
@@ -48,4 +51,13 @@ def show(record: Record, language: Language = Language.EN, **options: Any) -> st
     """The record's HTML."""
     logs = options.pop("logs", lambda name: None)
     fresh = options.pop("freshness", Freshness.RAN)
-    return transcript(record, ShowOptions(**options), language, freshness=fresh, logs=logs)
+    beside = options.pop("beside", Beside())
+    return transcript(record, ShowOptions(**options), language, freshness=fresh, logs=logs, beside=beside)
+
+
+def searched(html: str) -> str:
+    """What the theme's search index holds of a page."""
+    parser = Parser()
+    parser.feed(f'<h1 id="x">Title</h1><div><div>{html}</div></div><p>after</p>')
+    parser.close()
+    return re.sub(r"<[^>]+>", "", "".join(text for section in parser.data for text in section.text))

@@ -36,9 +36,9 @@ def test_both_languages_have_the_same_pages_in_the_same_order() -> None:
 def test_nothing_is_asked_of_another_site(config: MkDocsConfig) -> None:
     assert config.theme["font"] is False
     assert not [path for path in config.extra_css if "//" in str(path)]
-    assert not config.extra_javascript
+    assert [str(path) for path in config.extra_javascript] == ["assets/js/peek.js"]
     for path in (ROOT / "overrides").rglob("*"):
-        if path.suffix in {".css", ".html"}:
+        if path.suffix in {".css", ".html"} or path.parent.name == "js":
             assert not re.findall(r"(?:url\(|src=|href=)[\"']?(?:https?:)?//[^\"')\s]+", path.read_text("utf-8"))
 
 
@@ -46,7 +46,9 @@ def test_a_broken_link_or_anchor_is_a_warning_and_so_ends_a_strict_build(config:
     assert {config.validation.links.anchors, config.validation.links.not_found, config.validation.nav.not_found} == {30}
 
 
-@pytest.mark.parametrize("path", ["css/site.css", "css/transcript.css", "logo.svg", "vendor/mermaid/mermaid.min.js"])
+@pytest.mark.parametrize(
+    "path", ["css/site.css", "css/transcript.css", "js/peek.js", "logo.svg", "vendor/mermaid/mermaid.min.js"]
+)
 def test_assets_are_there_for_both_languages(config: MkDocsConfig, path: str) -> None:
     assert any((Path(folder) / "assets" / path).is_file() for folder in config.theme.dirs)
 

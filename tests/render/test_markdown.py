@@ -13,7 +13,9 @@ from markdown_exec import markdown_config
 from mkdocs.config import load_config
 from render_samples import HOSTILE, host, make_record, show
 
+from kvmdocs.listing import Listing, Written
 from kvmdocs.model import Output, Step, Where
+from kvmdocs.render import Beside
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,7 +68,9 @@ def test_hostile_output_arrives_byte_for_byte(markdown: Markdown, name: str) -> 
         Step(Where.FILE, "x.md", stdin=text),
         Step(Where.HOST, "x", Output(text, text, 5, 500, "log")),
     ]
-    html = show(make_record(*steps), title=text, notes={"true": text}, logs=lambda name: "a_b_c.log")
+    listing = Listing(f"{text}.py", 7, text, "f")
+    beside = Beside(text, Written(listing, (listing,)))
+    html = show(make_record(*steps), title=text, notes={"true": text}, logs=lambda name: "a_b_c.log", beside=beside)
     page = rendered(markdown, html)
     assert html in page
     assert "<em>it</em>" in page, "what follows the block is still Markdown"

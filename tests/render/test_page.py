@@ -1,11 +1,8 @@
 from __future__ import annotations
 
-import re
-
 import pytest
-from material.plugins.search.plugin import Parser
 from render_dom import Element, parse
-from render_samples import HOSTILE, LAB, host, make_record, show
+from render_samples import HOSTILE, LAB, host, make_record, searched, show
 
 from kvmdocs.errors import GuideError
 from kvmdocs.model import Failure, Freshness, Output, Record, Status, Step, Where
@@ -21,14 +18,6 @@ def page(*steps: Step, **options: object) -> Element:
 
 def texts(elements: list[Element]) -> list[str]:
     return [element.text for element in elements]
-
-
-def searched(html: str) -> str:
-    """What the theme's search index holds of a page."""
-    parser = Parser()
-    parser.feed(f'<h1 id="x">Title</h1><div><div>{html}</div></div><p>after</p>')
-    parser.close()
-    return re.sub(r"<[^>]+>", "", "".join(text for section in parser.data for text in section.text))
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -151,6 +140,15 @@ def test_long_output_is_folded_between_its_first_and_last_lines() -> None:
     assert boxes[2].split("\n") == ["line 98", "line 99", "line 100"]
     assert root.all("summary")[0].text == "… 91 lines …"
     assert "\n".join(boxes) + "\n" == MANY
+
+
+def test_paper_has_a_short_fold_and_the_length_of_a_long_one() -> None:
+    def looks(lines: int) -> list[set[str]]:
+        text = "".join(f"{number}\n" for number in range(lines))
+        return [fold.classes for fold in page(host("a", text), fold=3).all("details") if fold.all("pre")]
+
+    assert looks(43) == [{"tr-brief"}]
+    assert looks(44) == [set()]
 
 
 def test_a_noted_or_marked_line_stays_in_sight() -> None:

@@ -7,7 +7,8 @@ from render_samples import make_record, show
 
 from kvmdocs.model import Freshness, Output, Record, SourcePlace, Step, Where
 from kvmdocs.recipe import ShowOptions
-from kvmdocs.render import Language, linked, transcript
+from kvmdocs.render import Anchors, Beside, Language, linked, names, transcript
+from kvmdocs.render.anchors import NONE_TAKEN
 
 BACKTRACE = """\
 #0  flush (vq=0x7f)
@@ -24,8 +25,9 @@ def sample(*places: SourcePlace, output: str = BACKTRACE, steps: int = 1) -> Rec
     return make_record(*[Step(Where.GDB, "bt", Output(output))] * steps, places=places)
 
 
-def page(record: Record, language: Language = Language.EN) -> Element:
-    html = transcript(record, ShowOptions(), language, freshness=Freshness.RAN, sources=address)
+def page(record: Record, language: Language = Language.EN, anchors: Anchors = NONE_TAKEN) -> Element:
+    beside = Beside(anchors=anchors)
+    html = transcript(record, ShowOptions(), language, freshness=Freshness.RAN, sources=address, beside=beside)
     assert len(html.splitlines()) == 1
     return parse(html)
 
@@ -41,9 +43,11 @@ def links(root: Element) -> list[tuple[str, str]]:
 def test_a_place_is_a_link_and_the_text_stays_as_it_was() -> None:
     root = page(sample(FLUSH, PUSH))
     assert links(root) == [
-        ("../hw/virtio.c:14", "https://x.org/v7.2/hw/virtio.c?a&b#L14"),
-        ("../hw/virtio.c:20", "https://x.org/v7.2/hw/virtio.c?a&b#L20"),
+        ("../hw/virtio.c:14", "#qemu-7.2/hw/virtio.c:14"),
+        ("../hw/virtio.c:20", "#qemu-7.2/hw/virtio.c:20"),
     ]
+    lines = {pre.attributes["id"]: pre.one("mark").text for pre in root.one("div", "tr-peek").all("pre")}
+    assert lines == {"qemu-7.2/hw/virtio.c:14": EXCERPT[2], "qemu-7.2/hw/virtio.c:20": EXCERPT[2]}
     assert root.one("pre", "tr-out").text == BACKTRACE.removesuffix("\n")
     assert [link.attributes["title"] for link in root.all("a", "tr-at")] == ["flush, qemu 7.2", "push, qemu 7.2"]
 
@@ -97,20 +101,35 @@ def test_a_single_place_is_one_click_away_and_a_place_is_peeked_at_once() -> Non
     assert [summary.text for summary in root.one("div", "tr-peek").all("summary")] == ["hw/virtio.c:14 flush"]
 
 
-def test_a_tree_without_an_address_has_only_the_source() -> None:
+def test_the_lines_lead_to_the_source_browser_and_that_a_tree_may_not_have() -> None:
+    assert [link.attributes["href"] for link in page(sample(FLUSH)).one("div", "tr-peek").all("a")] == [
+        "https://x.org/v7.2/hw/virtio.c?a&b#L14"
+    ]
     root = page(sample(SourcePlace("../hw/virtio.c", 14, "linux", "6.1", "hw/virtio.c", "flush", EXCERPT, 12)))
-    assert not root.all("a", "tr-at")
+    assert links(root) == [("../hw/virtio.c:14", "#linux-6.1/hw/virtio.c:14")]
     assert root.one("div", "tr-peek").one("pre")
     assert not root.one("div", "tr-peek").all("a")
+    assert "http" not in show(sample(FLUSH)), "the default knows no addresses"
 
 
-def test_the_default_knows_no_addresses() -> None:
-    assert not parse(show(sample(FLUSH))).all("a")
+def test_a_page_has_the_lines_once_and_every_link_leads_there() -> None:
+    first = show(sample(FLUSH))
+    again = page(sample(FLUSH, PUSH), anchors=Anchors(names(first)))
+    assert [name for _, name in links(again)] == ["#qemu-7.2/hw/virtio.c:14", "#qemu-7.2/hw/virtio.c:20"]
+    assert [pre.attributes["id"] for pre in again.one("div", "tr-peek").all("pre")] == ["qemu-7.2/hw/virtio.c:20"]
+
+
+def test_a_name_needs_no_quoting_in_an_address() -> None:
+    place = SourcePlace("x", 1, "my tree", '7.2%20"#', "a b/ü?.c")
+    assert Anchors(prefix="3.").place(place) == "3.my-tree-7.2-20-/a-b/ü-.c:1"
 
 
 def test_a_table_names_places_too() -> None:
     table = '| `flush` | flush<br>hw/virtio.c:14 | `hw/virtio.c:14` | hw/virtio.c:15 | <b title="hw/virtio.c:14"> |'
     shown = linked(table, [FLUSH], address, Language.EN)
-    link = '<a class="tr-at" href="https://x.org/v7.2/hw/virtio.c?a&amp;b&#35;L14" title="flush, qemu 7.2">hw/virtio.c:14</a>'
-    assert shown == table.replace("<br>hw/virtio.c:14", f"<br>{link}")
+    link = '<a class="tr-at" href="&#35;qemu-7.2/hw/virtio.c:14" title="flush, qemu 7.2">hw/virtio.c:14</a>'
+    table_shown, lines = shown.split("\n\n")
+    assert table_shown == table.replace("<br>hw/virtio.c:14", f"<br>{link}")
+    assert parse(lines).one("pre").one("mark").text == EXCERPT[2]
+    assert linked(table, [FLUSH], address, Language.EN, Anchors(names(lines))) == table_shown
     assert linked(table, [], address, Language.EN) == table

@@ -1,0 +1,149 @@
+"""The Python of a recipe as its author wrote it, for a reader who wants to see what ran.
+
+For a section it is the statement that opens it, in the recipe or in a function of the project's that the recipe reaches. The file is
+read, not the record: it is the recipe as it is now.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from textwrap import dedent
+
+from kvmdocs.catalog import Catalog, Entry
+from kvmdocs.digest import LAB
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Neighbouring lines of a file.
+
+    Attributes:
+        path: The file, relative to the project.
+        first: The number of the first line.
+        text: The lines, without the indentation they share and without a newline at their end.
+        function: The function, or class, they are in.
+    """
+
+    path: str
+    first: int
+    text: str
+    function: str
+
+    @property
+    def last(self) -> int:
+        """The number of the last line."""
+        return self.first + self.text.count("\n")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written for what a transcript shows.
+
+    Attributes:
+        whole: The recipe's function.
+        parts: What opens the section that is shown; empty when the whole recipe is shown, or when nothing opens it by its name.
+    """
+
+    whole: Listing
+    parts: tuple[Listing, ...] = ()
+
+
+def written(catalog: Catalog, name: str, section: str | None = None) -> Written | None:
+    """The Python of a recipe.
+
+    Args:
+        catalog: The catalog that has it.
+        name: The recipe's name.
+        section: The section that is shown; None for the whole recipe.
+
+    Returns:
+        None when the source is not there any more, or is no Python: somebody is at work on it.
+
+    Raises:
+        CatalogError: There is no recipe of that name.
+    """
+    entry = catalog.get(name)
+    try:
+        found = list(_functions(catalog, entry))
+    except SyntaxError:
+        return None
+    whole = next((_listing(path, text, node, node.name) for path, text, node in found if node.name == _defined(entry)), None)
+    if whole is None:
+        return None
+    return Written(whole, tuple(_parts(found, section)) if section is not None else ())
+
+
+_Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_Function = tuple[str, str, _Definition]
+"""A file, its text, and a function or a class in it."""
+
+
+def _defined(entry: Entry) -> str:
+    return entry.recipe.function.__name__
+
+
+def _functions(catalog: Catalog, entry: Entry) -> Iterator[_Function]:
+    """The recipe's function first, then those of the project that it reaches."""
+    for module, name in catalog.code.definitions(entry.module, _defined(entry)):
+        if module == LAB or module.startswith(f"{LAB}."):
+            continue
+        if entry.block is not None and module == entry.module:
+            path, text = catalog.shown(entry.block.guide), entry.block.source()
+        else:
+            file = getattr(sys.modules.get(module), "__file__", None)
+            if file is None or not Path(file).is_file():
+                continue
+            path, text = catalog.shown(Path(file)), Path(file).read_text("utf-8")
+        yield from ((path, text, node) for node in _tree(text).body if isinstance(node, _Definition) and node.name == name)
+
+
+@lru_cache(maxsize=64)
+def _tree(text: str) -> ast.Module:
+    return ast.parse(text)
+
+
+def _listing(path: str, text: str, node: ast.stmt, function: str) -> Listing:
+    decorators = getattr(node, "decorator_list", [])
+    first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
+    lines = text.split("\n")[first - 1 : node.end_lineno]
+    return Listing(path, first, dedent("\n".join(lines)), function)
+
+
+def _parts(found: list[_Function], section: str) -> Iterator[Listing]:
+    """The statements that open a section: by its name, else by a name that is put together and fits best."""
+    opened = [
+        (_certainty(name, section), path, text, node, function.name)
+        for path, text, function in found
+        for node in ast.walk(function)
+        if isinstance(node, ast.With | ast.AsyncWith)
+        for name in _opens(node)
+    ]
+    best = max((certainty for certainty, *_ in opened), default=0)
+    if best:
+        yield from (
+            _listing(path, text, node, function) for certainty, path, text, node, function in opened if certainty == best
+        )
+
+
+def _opens(node: ast.With | ast.AsyncWith) -> Iterator[ast.expr]:
+    """The name of each section that a ``with`` opens, as it is written."""
+    for item in node.items:
+        call = item.context_expr
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "section" and call.args:
+            yield call.args[0]
+
+
+def _certainty(name: ast.expr, section: str) -> int:
+    """How sure it is that an expression is a section's name: 3 when it says so, 0 when it is another's."""
+    if isinstance(name, ast.Constant):
+        return 3 if name.value == section else 0
+    if isinstance(name, ast.JoinedStr):
+        form = "".join(re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".*" for part in name.values)
+        return 2 if re.fullmatch(form, section, re.DOTALL) else 0
+    return 1
