@@ -23,7 +23,8 @@ AIM = 1.1
 
 RUN = """
 from pathlib import Path
-from kvmdocs.executor import Executor, Reporter
+from kvmdocs.executor import Executor
+from kvmdocs.outcome import Reporter
 from kvmdocs.model import Status
 from kvmdocs.project import Project
 

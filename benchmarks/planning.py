@@ -31,7 +31,8 @@ TIMED = """
 import json, sys, time
 from pathlib import Path
 from kvmdocs import graph
-from kvmdocs.executor import Executor, Reporter
+from kvmdocs.executor import Executor
+from kvmdocs.outcome import Reporter
 from kvmdocs.project import Project
 
 project = Project(Path.cwd(), guides=[])
@@ -54,7 +55,8 @@ print(json.dumps({"read": read, "plan": time.perf_counter() - began}))
 FILL = """
 from pathlib import Path
 from kvmdocs import host
-from kvmdocs.executor import Executor, Reporter
+from kvmdocs.executor import Executor
+from kvmdocs.outcome import Reporter
 from kvmdocs.graph import closure, in_order
 from kvmdocs.model import Freshness, Record, Status
 from kvmdocs.project import Project

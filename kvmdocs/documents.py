@@ -16,8 +16,8 @@ from pydantic import TypeAdapter
 from kvmdocs import schemas
 from kvmdocs.doctor import Check
 from kvmdocs.drift import Drift
-from kvmdocs.executor import Outcome
 from kvmdocs.model import Freshness, Record
+from kvmdocs.outcome import Outcome
 from kvmdocs.report import Listed
 from kvmdocs.site_status.data import Report
 from kvmdocs.status import Row

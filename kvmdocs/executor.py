@@ -7,98 +7,22 @@ thread over the pipes of its workers; a worker is a process (`kvmdocs.process`),
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from filelock import FileLock
 
-from kvmdocs import errors, graph, host
-from kvmdocs.digest import Ingredients
-from kvmdocs.digest import key as make_key
-from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError, OperatorError, RecipeFailed, StoreError
+from kvmdocs import graph, host
+from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError
 from kvmdocs.model import Failure, Freshness, Record, Status
+from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.process import Worker, sweep, wait_any
 from kvmdocs.project import Project
 from kvmdocs.recipe import CPUS_ALL, Recipe
+from kvmdocs.standing import Keys, blocked, plan, standings
 
 GRACE = 1.0
 """Seconds between two looks at what is neither a pipe nor a process: a lock that another build holds."""
-
-
-class Reporter:
-    """Who is told what the executor does. This one does nothing with it; see `kvmdocs.report`."""
-
-    def planned(self, names: list[str]) -> None:
-        """These recipes are looked at, each after what it builds on."""
-
-    def started(self, name: str, usual: float) -> None:
-        """A recipe begins; it usually takes so many seconds."""
-
-    def step(self, name: str, number: int, command: str) -> None:
-        """One of its steps begins."""
-
-    def line(self, name: str, line: str) -> None:
-        """The last line that its current step printed."""
-
-    def waiting(self, name: str) -> None:
-        """Another build runs the same recipe; its record will do."""
-
-    def finished(self, name: str, record: Record, freshness: Freshness) -> None:
-        """A recipe is done with."""
-
-    def tick(self) -> None:
-        """Time has passed."""
-
-    def ended(self) -> None:
-        """The run is over, however it ended."""
-
-
-@dataclass
-class Outcome:
-    """What came of a run.
-
-    Attributes:
-        records: The record of each recipe; a skipped one has a record that says why.
-        freshness: Where each record came from.
-    """
-
-    records: dict[str, Record] = field(default_factory=dict)
-    freshness: dict[str, Freshness] = field(default_factory=dict)
-
-    def names(self, *, status: Status | None = None, freshness: Freshness | None = None) -> list[str]:
-        """Names of the recipes with this status and of this freshness, in the order they were done."""
-        return [
-            name
-            for name, record in self.records.items()
-            if status in (None, record.status) and freshness in (None, self.freshness[name])
-        ]
-
-    def failure(self, message: str) -> KvmdocsError:
-        """An error that says that recipes failed: the operator's if want of something on the host is all that was wrong, else the author's."""
-        told = [self.records[name].failure for name in self.names(status=Status.FAILED)]
-        kinds = [getattr(errors, failure.error, KvmdocsError) for failure in told if failure]
-        return HostLacks(message) if all(issubclass(kind, OperatorError) for kind in kinds) else RecipeFailed(message)
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How a recipe stands before a run, as far as can be told.
-
-    Attributes:
-        stale: Whether a run would run it. What builds on a stale recipe counts as stale, although an unchanged result may yet spare it.
-        ingredients: What its key is made of; None where that cannot be told.
-        waits_for: The stale recipes it builds on.
-        cannot: Why it cannot run on this host, or "".
-        lacks: The tools that it wants and that are not there; they can be installed.
-        record: The record that a run would take from the store.
-    """
-
-    stale: bool
-    ingredients: Ingredients | None = None
-    waits_for: tuple[str, ...] = ()
-    cannot: str = ""
-    lacks: tuple[str, ...] = ()
-    record: Record | None = None
 
 
 @dataclass
@@ -134,7 +58,7 @@ class Executor:
         self._outcome = Outcome()
         self._running: dict[str, _Running] = {}
         self._may_start = False
-        self._known: dict[str, tuple[str, Ingredients]] = {}
+        self._keys = Keys(project)
 
     def run(self, names: Iterable[str]) -> Outcome:
         """Make sure that the records of these recipes exist.
@@ -147,18 +71,18 @@ class Executor:
             StoreError: The store cannot be read or written.
             Interrupted: Ctrl-C; every worker and all it started is gone.
         """
-        plan = graph.closure(names, lambda name: [item.name for item in self._recipe(name).inputs])
-        order = graph.in_order(plan)
+        below = plan(self._project, names)
+        order = graph.in_order(below)
         self._reporter.planned(order)
         sweep(self._project.store)
         try:
             # What the store has is taken first: most runs start nothing, and need not know how urgent it would be.
-            waiting = self._start_ready(order, plan)
-            urgency = graph.urgency(plan, self._usual) if waiting else {}
+            waiting = self._start_ready(order, below)
+            urgency = graph.urgency(below, self._usual) if waiting else {}
             waiting.sort(key=lambda name: -urgency[name])
             self._may_start = True
             while waiting or self._running:
-                waiting = self._start_ready(waiting, plan)
+                waiting = self._start_ready(waiting, below)
                 if self._running or waiting:
                     self._listen()
         except KeyboardInterrupt:
@@ -175,44 +99,17 @@ class Executor:
 
         What cannot run on this host for want of a capability does not count; what lacks a package does, since that can be installed.
         """
-        return [name for name, standing in self.standings(names).items() if standing.stale]
-
-    def standings(self, names: Iterable[str]) -> dict[str, Standing]:
-        """How these recipes and all they build on stand, each after what it builds on. Nothing is run."""
-        plan = graph.closure(names, lambda name: [item.name for item in self._recipe(name).inputs])
-        records: dict[str, Record] = {}
-        found: dict[str, Standing] = {}
-        try:
-            for name in graph.in_order(plan):
-                recipe = self._recipe(name)
-                self._outcome.records = records
-                waits_for = tuple(other for other in plan[name] if found[other].stale)
-                if waits_for:
-                    found[name] = Standing(stale=True, waits_for=waits_for)
-                elif cannot := self._blocked(recipe) or self._project.capabilities.missing(recipe.needs):
-                    records[name] = replace(self._empty(name, Status.SKIPPED), reason="cannot run here")
-                    found[name] = Standing(stale=False, cannot=cannot)
-                elif lacks := self._project.missing_tools(recipe.tools):
-                    found[name] = Standing(stale=True, lacks=tuple(lacks))
-                else:
-                    record = None if name in self._fresh else self._project.store.get(self._key(name))
-                    found[name] = Standing(stale=record is None, ingredients=self._ingredients(name), record=record)
-                    if record is not None:
-                        records[name] = record
-        finally:
-            self._outcome = Outcome()
-            self._known.clear()
-        return found
+        return [name for name, standing in standings(self._project, names, self._fresh).items() if standing.stale]
 
     # -- starting -----------------------------------------------------------------------------------------------
 
-    def _start_ready(self, waiting: list[str], plan: dict[str, tuple[str, ...]]) -> list[str]:
+    def _start_ready(self, waiting: list[str], below: dict[str, tuple[str, ...]]) -> list[str]:
         """Look at every recipe that waits and whose inputs are there; returns those that still wait.
 
         A record that the store has may make more recipes ready at once, so the round is repeated until nothing moves.
         """
         while True:
-            left = [name for name in waiting if not self._settle(name, plan[name])]
+            left = [name for name in waiting if not self._settle(name, below[name])]
             if len(left) == len(waiting):
                 return left
             waiting = left
@@ -223,7 +120,7 @@ class Executor:
         if any(other not in records for other in needed):
             return False
         recipe = self._recipe(name)
-        reason = self._blocked(recipe) or self._project.capabilities.missing(recipe.needs) or self._lacks(recipe)
+        reason = blocked(recipe, records) or self._project.capabilities.missing(recipe.needs) or self._lacks(recipe)
         if reason:
             self._skip(name, reason)
             return True
@@ -234,16 +131,6 @@ class Executor:
         except KvmdocsError as error:
             self._fail(name, error)
             return True
-
-    def _blocked(self, recipe: Recipe) -> str:
-        """Why a recipe cannot run because of what it builds on, or ""."""
-        for wanted in recipe.inputs:
-            record = self._outcome.records[wanted.name]
-            if record.status is Status.FAILED or (record.status is Status.SKIPPED and not wanted.optional):
-                return f"it builds on {wanted.name}, which " + (
-                    "failed" if record.status is Status.FAILED else f"was skipped: {record.reason}"
-                )
-        return ""
 
     def _lacks(self, recipe: Recipe) -> str:
         """Which of a recipe's tools the host lacks, and how to get them, or ""."""
@@ -338,7 +225,9 @@ class Executor:
         try:
             record = running.worker.record()
             if record.status is Status.PASSED:
-                self._project.store.put_ingredients(record.key, {**vars(self._ingredients(name)), "parts": running.parts})
+                self._project.store.put_ingredients(
+                    record.key, {**vars(self._keys.ingredients(name, self._outcome.records)), "parts": running.parts}
+                )
             self._project.store.put(record)
             self._done(name, record, Freshness.RAN)
         except StoreError:
@@ -395,34 +284,4 @@ class Executor:
 
     def _key(self, name: str) -> str:
         """A recipe's key; its inputs are done."""
-        return self._made(name)[0]
-
-    def _ingredients(self, name: str) -> Ingredients:
-        """What a recipe's key is made of; its inputs are done."""
-        return self._made(name)[1]
-
-    def _made(self, name: str) -> tuple[str, Ingredients]:
-        if name not in self._known:
-            ingredients = self.ingredients(name, self._outcome.records)
-            self._known[name] = make_key(ingredients), ingredients
-        return self._known[name]
-
-    def ingredients(self, name: str, records: Mapping[str, Record]) -> Ingredients:
-        """What a recipe's key is made of.
-
-        Args:
-            name: The recipe.
-            records: Records of what it builds on; an input without one does not count.
-        """
-        recipe = self._recipe(name)
-        known = {wanted.name: records[wanted.name] for wanted in recipe.inputs if wanted.name in records}
-        return Ingredients(
-            recipe=name,
-            code=self._project.code_digest(name),
-            settings=self._project.taken_settings(recipe),
-            inputs={other: record.result or str(record.status) for other, record in known.items()},
-            tools=self._project.tool_versions(recipe.tools),
-            facts=host.facts(recipe.facts),
-            environ=self._project.declared_environ(recipe),
-            data=self._project.data_digests(recipe),
-        )
+        return self._keys.key(name, self._outcome.records)

@@ -25,9 +25,10 @@ from kvmdocs import mkdocs_status, modes, report
 from kvmdocs.background import Background
 from kvmdocs.catalog import Catalog
 from kvmdocs.errors import KvmdocsError, StoreError
-from kvmdocs.executor import Executor, Outcome, Reporter
+from kvmdocs.executor import Executor
 from kvmdocs.feedback import Feedback
 from kvmdocs.model import Mode, Record, Status
+from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.page_warnings import Places, Targets
 from kvmdocs.present import Publisher, earlier
 from kvmdocs.project import Project

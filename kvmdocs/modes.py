@@ -19,8 +19,9 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from kvmdocs import graph, host
-from kvmdocs.executor import Executor, Outcome, Reporter
+from kvmdocs.executor import Executor
 from kvmdocs.model import Freshness, Mode, Record, Status
+from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.project import Project
 from kvmdocs.settings import overriding
 

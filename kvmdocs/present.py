@@ -16,10 +16,10 @@ from typing import Any
 
 from kvmdocs import modes, report, values
 from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, RecipeFailed
-from kvmdocs.executor import Outcome
 from kvmdocs.export import section_script
 from kvmdocs.listing import written
 from kvmdocs.model import Freshness, Record, SourcePlace, Status
+from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe, ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, linked, names, notice, problem, python_of, skipped, stamp

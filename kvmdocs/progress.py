@@ -15,8 +15,8 @@ from rich.live import Live
 from rich.text import Text
 from rich.tree import Tree as RichTree
 
-from kvmdocs.executor import Reporter
 from kvmdocs.model import Freshness, Record
+from kvmdocs.outcome import Reporter
 from kvmdocs.report import Lines, duration, one_line
 
 PAUSE = 0.1
@@ -24,7 +24,7 @@ PAUSE = 0.1
 
 
 class Tree(Lines):
-    """A `kvmdocs.executor.Reporter` that draws what runs.
+    """A `kvmdocs.outcome.Reporter` that draws what runs.
 
     Args:
         console: The terminal.

@@ -13,8 +13,8 @@ from kvmdocs.model import Mode
 if TYPE_CHECKING:
     from kvmdocs.drift import Drift
     from kvmdocs.errors import KvmdocsError
-    from kvmdocs.executor import Outcome, Reporter
     from kvmdocs.model import Record
+    from kvmdocs.outcome import Outcome, Reporter
     from kvmdocs.project import Project
 
 
@@ -64,7 +64,7 @@ class Unit:
         from kvmdocs import modes
         from kvmdocs.commands.common import wants_all
         from kvmdocs.errors import Interrupted, KvmdocsError
-        from kvmdocs.executor import Outcome
+        from kvmdocs.outcome import Outcome
 
         names = [name for name in dict.fromkeys(self.wanted) if name in self.project.catalog.entries]
         sound = [name for name in names if self._is_sound(name)]

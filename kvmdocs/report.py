@@ -18,8 +18,8 @@ from rich.text import Text
 
 from kvmdocs.catalog import Catalog
 from kvmdocs.errors import Evidence, Place
-from kvmdocs.executor import Outcome, Reporter
 from kvmdocs.model import Freshness, Record, Status, Where
+from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.store import Store
 
 HEARTBEAT = 20.0
@@ -51,7 +51,7 @@ class _Shown:
 
 
 class Lines(Reporter):
-    """A `kvmdocs.executor.Reporter` that prints lines.
+    """A `kvmdocs.outcome.Reporter` that prints lines.
 
     Args:
         stream: Where to; standard error if not given, so that standard output stays free for results.

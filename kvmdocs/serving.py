@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from kvmdocs import digest, host
 from kvmdocs.errors import KvmdocsError
-from kvmdocs.executor import Executor, Outcome, Reporter, Standing
 from kvmdocs.host import Believed
 from kvmdocs.model import Failure, Freshness, Record, Status
+from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
+from kvmdocs.standing import Standing, standings
 from kvmdocs.why import answer
 
 
@@ -52,33 +53,32 @@ def look(project: Project, names: Iterable[str], attempts: Mapping[str, Attempt]
     """
     project.capabilities = Believed(project.settings, project.store)
     view = View()
-    for name, (executor, standing) in _standings(project, names).items():
+    for name, standing in _standings(project, names).items():
         try:
             if isinstance(standing, KvmdocsError):
                 raise standing
-            _see(project, executor, name, standing, attempts.get(name), view)
+            _see(project, name, standing, attempts.get(name), view)
         except KvmdocsError as error:
             view.outcome.records[name] = failed(project, name, error.message, error.evidence.advice)
             view.outcome.freshness[name] = Freshness.NONE
     return view
 
 
-def _standings(project: Project, names: Iterable[str]) -> dict[str, tuple[Executor, Standing | KvmdocsError]]:
+def _standings(project: Project, names: Iterable[str]) -> dict[str, Standing | KvmdocsError]:
     """How each recipe stands; one that cannot be told does not keep the others from being told."""
     wanted = list(names)
-    executor = Executor(project, Reporter())
     try:
-        return {name: (executor, standing) for name, standing in executor.standings(wanted).items()}
+        return dict(standings(project, wanted))
     except KvmdocsError as error:
         if len(wanted) == 1:
-            return {wanted[0]: (executor, error)}
-    found: dict[str, tuple[Executor, Standing | KvmdocsError]] = {}
+            return {wanted[0]: error}
+    found: dict[str, Standing | KvmdocsError] = {}
     for name in wanted:
         found |= _standings(project, [name])
     return found
 
 
-def _see(project: Project, executor: Executor, name: str, standing: Standing, attempt: Attempt | None, view: View) -> None:
+def _see(project: Project, name: str, standing: Standing, attempt: Attempt | None, view: View) -> None:
     """Put one recipe into the view."""
     records, freshness = view.outcome.records, view.outcome.freshness
     key = digest.key(standing.ingredients) if standing.ingredients else ""
@@ -102,7 +102,7 @@ def _see(project: Project, executor: Executor, name: str, standing: Standing, at
         records[name], freshness[name] = failure, Freshness.NONE
         return
     freshness[name] = Freshness.RUNNING if name in view.wanted else Freshness.STALE
-    view.reasons[name] = answer(project, executor, name, standing).reasons
+    view.reasons[name] = answer(project, name, standing).reasons
     if shown := last or project.approved.get(name):
         records[name] = shown
 

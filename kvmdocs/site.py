@@ -13,8 +13,8 @@ import click
 
 from kvmdocs import modes, progress, report, rootpages
 from kvmdocs.errors import Evidence, GuideError, HostLacks
-from kvmdocs.executor import Outcome
 from kvmdocs.model import Mode, Status
+from kvmdocs.outcome import Outcome
 from kvmdocs.packages import confirm, detect_manager, install, obstacle, typed
 from kvmdocs.page_warnings import CONFIG_LOGGER, Places
 from kvmdocs.present import earlier

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from kvmdocs import report
 from kvmdocs.approving import drift_of
-from kvmdocs.executor import Executor, Reporter
 from kvmdocs.project import Project
 from kvmdocs.why import explain
 
@@ -55,7 +54,7 @@ def status(project: Project, names: Iterable[str]) -> list[Row]:
     Raises:
         CatalogError: A name is unknown, or an approved record cannot be read.
     """
-    answers = explain(project, Executor(project, Reporter()), names)
+    answers = explain(project, names)
     return [_row(project, name, answer.state, answer.reasons) for name, answer in answers.items()]
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvmdocs.digest import Ingredients
-from kvmdocs.executor import Executor, Standing
 from kvmdocs.model import Record
 from kvmdocs.project import Project
+from kvmdocs.standing import Standing, ingredients, standings
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,16 @@ class Answer:
         return [f"{self.recipe}: {self.state}{when}", *(f"  {reason}" for reason in self.reasons)]
 
 
-def explain(project: Project, executor: Executor, names: Iterable[str]) -> dict[str, Answer]:
+def explain(project: Project, names: Iterable[str]) -> dict[str, Answer]:
     """How recipes and all they build on stand, each after what it builds on.
 
     Raises:
         CatalogError: A name is unknown, or recipes build on each other in a circle.
     """
-    return {name: answer(project, executor, name, standing) for name, standing in executor.standings(names).items()}
+    return {name: answer(project, name, standing) for name, standing in standings(project, names).items()}
 
 
-def answer(project: Project, executor: Executor, name: str, standing: Standing) -> Answer:
+def answer(project: Project, name: str, standing: Standing) -> Answer:
     """Why one recipe stands as it does."""
     latest = project.store.latest(name)
     made = latest.started if latest else ""
@@ -61,7 +61,7 @@ def answer(project: Project, executor: Executor, name: str, standing: Standing) 
         told = f"it has never passed here; it failed at {failed.started}" if failed else "it never ran here"
         return Answer(name, "stale", (*reasons, told), made)
     if not standing.lacks:
-        now = standing.ingredients or _of_its_own(project, executor, name, standing)
+        now = standing.ingredients or _of_its_own(project, name, standing)
         before = project.store.ingredients(latest.key) or _of_record(latest)
         reasons += changes(before, now, project.code_parts(name), ignored=standing.waits_for)
     reasons += [
@@ -73,11 +73,11 @@ def answer(project: Project, executor: Executor, name: str, standing: Standing) 
     return Answer(name, "stale", tuple(reasons), made)
 
 
-def _of_its_own(project: Project, executor: Executor, name: str, standing: Standing) -> Ingredients:
+def _of_its_own(project: Project, name: str, standing: Standing) -> Ingredients:
     """The ingredients of a recipe whose inputs are not all done."""
     inputs = [wanted.name for wanted in project.catalog.get(name).recipe.inputs if wanted.name not in standing.waits_for]
     records = {other: record for other in inputs if (record := project.store.latest(other))}
-    return executor.ingredients(name, records)
+    return ingredients(project, name, records)
 
 
 def _of_record(record: Record) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from kvmdocs import cli
-from kvmdocs.executor import Executor, Outcome, Reporter
+from kvmdocs.executor import Executor
+from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.project import Project
 
 pytest_plugins = ["pytester"]

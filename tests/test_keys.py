@@ -9,7 +9,6 @@ import sys
 import pytest
 
 from kvmdocs import host
-from kvmdocs.executor import Executor, Reporter
 from kvmdocs.model import Freshness
 from kvmdocs.why import explain
 
@@ -131,7 +130,7 @@ class Tree:
 
     def why(self, *names):
         project = self.trial.project()
-        return explain(project, Executor(project, Reporter()), names or sorted(ALL))
+        return explain(project, names or sorted(ALL))
 
 
 @pytest.fixture(scope="module")
@@ -310,7 +309,7 @@ def test_why_of_what_never_ran_failed_or_is_gone(trial, monkeypatch):
 
     def why(name):
         project = made.project()
-        (reason,) = explain(project, Executor(project, Reporter()), [name])[name].reasons or ("",)
+        (reason,) = explain(project, [name])[name].reasons or ("",)
         return reason
 
     assert why("kept") == "it never ran here"

@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from kvmdocs.errors import SettingError
-from kvmdocs.executor import Reporter
 from kvmdocs.model import Freshness, Mode, Status
 from kvmdocs.modes import in_mode, newest, recorded, run
+from kvmdocs.outcome import Reporter
 
 RECIPES = """
 @recipe()

@@ -9,9 +9,10 @@ import pytest
 
 from kvmdocs import present
 from kvmdocs.errors import GuideError, Place, RecipeFailed
-from kvmdocs.executor import Executor, Reporter
+from kvmdocs.executor import Executor
 from kvmdocs.model import Freshness
 from kvmdocs.modes import recorded
+from kvmdocs.outcome import Reporter
 from kvmdocs.present import Publisher, default_publisher
 from kvmdocs.recipe import presenting
 from kvmdocs.render import Language, names

@@ -9,8 +9,8 @@ import pytest
 
 from kvmdocs import report
 from kvmdocs.errors import Place
-from kvmdocs.executor import Outcome
 from kvmdocs.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
+from kvmdocs.outcome import Outcome
 from kvmdocs.store import Store
 
 HOST = Host("host", "Debian", "6.1", "x86_64", 2, 1 << 30)

@@ -8,8 +8,9 @@ import pytest
 
 from kvmdocs import recipe
 from kvmdocs.bounds import LEAST, memory_limit
-from kvmdocs.executor import Executor, Reporter
+from kvmdocs.executor import Executor
 from kvmdocs.model import Status
+from kvmdocs.outcome import Reporter
 from tests.test_faults import left_of
 
 HOGS = """

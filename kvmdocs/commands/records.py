@@ -19,7 +19,6 @@ from kvmdocs.commands.common import DRIFT, FAILED, can_be_json, names_of_recipes
 def why(project: Path | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Say what made recipes stale, and what they build on. Nothing is run."""
     from kvmdocs import documents
-    from kvmdocs.executor import Executor, Reporter
     from kvmdocs.project import Project
     from kvmdocs.why import explain
 
@@ -27,7 +26,7 @@ def why(project: Path | None, names: tuple[str, ...], everything: bool, as_json:
     wanted = known.catalog.asked() if everything else list(names)
     if not wanted:
         raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
-    answers = explain(known, Executor(known, Reporter()), wanted)
+    answers = explain(known, wanted)
     if as_json:
         print_json(documents.Reasons(recipes=tuple(answers.values())))
         return
@@ -48,8 +47,8 @@ def approve(project: Path | None, names: tuple[str, ...], everything: bool) -> N
     A file whose record says the same as before is left as it is. A record that is stale is not approved. Nothing is run.
     """
     from kvmdocs import approving
-    from kvmdocs.executor import Executor, Reporter
     from kvmdocs.project import Project
+    from kvmdocs.standing import standings
 
     known = Project(project)
     wanted = approving.approvable(known) if everything else list(names)
@@ -57,7 +56,7 @@ def approve(project: Path | None, names: tuple[str, ...], everything: bool) -> N
         raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
     for name in wanted:
         approving.fresh(known, name)
-    stale = [name for name in Executor(known, Reporter()).stale(wanted) if name in wanted]
+    stale = [name for name, standing in standings(known, wanted).items() if standing.stale and name in wanted]
     for name, path in approving.approve(known, [name for name in wanted if name not in stale]).items():
         click.echo(f"{name}: {known.catalog.shown(path) if path else 'as approved before'}")
     for name in stale:

@@ -10,8 +10,8 @@ import pytest
 
 from kvmdocs import modes
 from kvmdocs.errors import CatalogError
-from kvmdocs.executor import Outcome
 from kvmdocs.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
+from kvmdocs.outcome import Outcome
 from kvmdocs.present import GuidePage, Publisher
 from kvmdocs.site_status import comparing, view_of
 from kvmdocs.site_status.collect import report

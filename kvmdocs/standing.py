@@ -1,0 +1,137 @@
+"""How recipes stand: their keys, what keeps them from running, and which of them a run would run. Nothing is run here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from kvmdocs import graph, host
+from kvmdocs.digest import Ingredients
+from kvmdocs.digest import key as make_key
+from kvmdocs.model import Record, Status
+from kvmdocs.project import Project
+from kvmdocs.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a recipe stands before a run, as far as can be told.
+
+    Attributes:
+        stale: Whether a run would run it. What builds on a stale recipe counts as stale, although an unchanged result may yet spare it.
+        ingredients: What its key is made of; None where that cannot be told.
+        waits_for: The stale recipes it builds on.
+        cannot: Why it cannot run on this host, or "".
+        lacks: The tools that it wants and that are not there; they can be installed.
+        record: The record that a run would take from the store.
+    """
+
+    stale: bool
+    ingredients: Ingredients | None = None
+    waits_for: tuple[str, ...] = ()
+    cannot: str = ""
+    lacks: tuple[str, ...] = ()
+    record: Record | None = None
+
+
+def plan(project: Project, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """These recipes and all they build on, each with what it builds on.
+
+    Raises:
+        CatalogError: A name is unknown, or recipes build on each other in a circle.
+    """
+    return graph.closure(names, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
+
+
+def standings(project: Project, names: Iterable[str], fresh: frozenset[str] = frozenset()) -> dict[str, Standing]:
+    """How these recipes and all they build on stand, each after what it builds on.
+
+    Args:
+        project: The project.
+        names: The recipes.
+        fresh: Those of which the store's record does not count.
+
+    Raises:
+        CatalogError: A name is unknown, or recipes build on each other in a circle.
+    """
+    below = plan(project, names)
+    keys = Keys(project)
+    records: dict[str, Record] = {}
+    found: dict[str, Standing] = {}
+    for name in graph.in_order(below):
+        recipe = project.catalog.get(name).recipe
+        waits_for = tuple(other for other in below[name] if found[other].stale)
+        if waits_for:
+            found[name] = Standing(stale=True, waits_for=waits_for)
+        elif cannot := blocked(recipe, records) or project.capabilities.missing(recipe.needs):
+            records[name] = Record(
+                name, "", Status.SKIPPED, host.describe(project.settings), host.now(), reason="cannot run here"
+            )
+            found[name] = Standing(stale=False, cannot=cannot)
+        elif lacks := project.missing_tools(recipe.tools):
+            found[name] = Standing(stale=True, lacks=tuple(lacks))
+        else:
+            record = None if name in fresh else project.store.get(keys.key(name, records))
+            found[name] = Standing(stale=record is None, ingredients=keys.ingredients(name, records), record=record)
+            if record is not None:
+                records[name] = record
+    return found
+
+
+def blocked(recipe: Recipe, records: Mapping[str, Record]) -> str:
+    """Why a recipe cannot run because of what it builds on, of which all have records, or ""."""
+    for wanted in recipe.inputs:
+        record = records[wanted.name]
+        if record.status is Status.FAILED or (record.status is Status.SKIPPED and not wanted.optional):
+            return f"it builds on {wanted.name}, which " + (
+                "failed" if record.status is Status.FAILED else f"was skipped: {record.reason}"
+            )
+    return ""
+
+
+class Keys:
+    """Keys of a project's recipes, each made once: for a time in which no record of what they build on changes.
+
+    Args:
+        project: The project.
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._known: dict[str, tuple[str, Ingredients]] = {}
+
+    def key(self, name: str, records: Mapping[str, Record]) -> str:
+        """A recipe's key, from the records of what it builds on."""
+        return self._made(name, records)[0]
+
+    def ingredients(self, name: str, records: Mapping[str, Record]) -> Ingredients:
+        """What that key is made of."""
+        return self._made(name, records)[1]
+
+    def _made(self, name: str, records: Mapping[str, Record]) -> tuple[str, Ingredients]:
+        if name not in self._known:
+            made = ingredients(self._project, name, records)
+            self._known[name] = make_key(made), made
+        return self._known[name]
+
+
+def ingredients(project: Project, name: str, records: Mapping[str, Record]) -> Ingredients:
+    """What a recipe's key is made of.
+
+    Args:
+        project: The project.
+        name: The recipe.
+        records: Records of what it builds on; an input without one does not count.
+    """
+    recipe = project.catalog.get(name).recipe
+    known = {wanted.name: records[wanted.name] for wanted in recipe.inputs if wanted.name in records}
+    return Ingredients(
+        recipe=name,
+        code=project.code_digest(name),
+        settings=project.taken_settings(recipe),
+        inputs={other: record.result or str(record.status) for other, record in known.items()},
+        tools=project.tool_versions(recipe.tools),
+        facts=host.facts(recipe.facts),
+        environ=project.declared_environ(recipe),
+        data=project.data_digests(recipe),
+    )
