@@ -4,6 +4,11 @@
 done on the source, as syntax trees: from the recipe's function along every name it uses, through imports, into every function, class
 and constant of the project's recipes and of the engine's lab. Comments, docstrings, line numbers and the file a function lies in are
 not in a syntax tree, or are taken out of it.
+
+What is followed is names, and so what is named: ``tools.helper``, ``getattr(tools, "helper")``, and of a module that is used as a value (handed on, or
+asked for a name that a variable holds) all that it defines; so of a function's own module when the function calls ``globals()``. Code that is
+reached without its name being written down is not seen: what ``eval``, ``exec`` or ``importlib.import_module`` get as text, what another process
+imports, plug-ins found by entry points. A recipe that does such a thing declares the file as `data`.
 """
 
 from __future__ import annotations
@@ -166,6 +171,8 @@ class Code:
                     yield from self._imported(target, (name, *chain[1:]) if name else chain[1:], set())
             else:
                 yield from self._resolve(source, chain, set())
+                if chain[0] == "globals" and "globals" not in source.bindings:
+                    yield from self._everything(source)
 
     def _resolve(self, source: Module, chain: tuple[str, ...], seen: set[tuple[str, ...]]) -> Iterator[tuple[str, str]]:
         """What a name and its attributes mean in a module. `seen` ends the search where packages import from themselves."""
@@ -180,17 +187,25 @@ class Code:
                 yield from self._imported(star, chain, seen)
 
     def _imported(self, target: str, chain: tuple[str, ...], seen: set[tuple[str, ...]]) -> Iterator[tuple[str, str]]:
-        """Follow ``target.a.b`` to a definition, through submodules and re-exports."""
-        if not chain or not self._counts(target) or (target, *chain) in seen:
+        """Follow ``target.a.b`` to a definition, through submodules and re-exports; to all of a module that is itself the value."""
+        if not self._counts(target) or (target, *chain) in seen:
             return
         seen.add((target, *chain))
         module = self._module(target)
+        if not chain:
+            if module is not None:
+                yield from self._everything(module)
+            return
         if module is not None:
             yield from self._resolve(module, chain, seen)
         if module is None or (module.package == target and chain[0] not in module.bindings):
             submodule = f"{target}.{chain[0]}"
             if self._module(submodule) is not None:
                 yield from self._imported(submodule, chain[1:], seen)
+
+    def _everything(self, module: Module) -> Iterator[tuple[str, str]]:
+        """All that a module defines."""
+        yield from ((module.name, name) for name in module.bindings)
 
     def _counts(self, module: str) -> bool:
         return any(module == package or module.startswith(f"{package}.") for package in (*self.packages, LAB))

@@ -144,14 +144,7 @@ def chains(node: ast.AST, local: frozenset[str] = frozenset()) -> Iterator[tuple
         yield from _function_chains(node, local)
         return
     if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
-        # Its variables are its own; only the first iterable is looked up around it.
-        first = node.generators[0].iter
-        inner = local | {name for part in node.generators for name in _stored(part.target)}
-        yield from chains(first, local)
-        for child in ast.iter_child_nodes(node):
-            for part in ast.iter_child_nodes(child) if isinstance(child, ast.comprehension) else [child]:
-                if part is not first:
-                    yield from chains(part, inner)
+        yield from _comprehension_chains(node, local)
         return
     if isinstance(node, ast.Attribute):
         names = [node.attr]
@@ -165,8 +158,31 @@ def chains(node: ast.AST, local: frozenset[str] = frozenset()) -> Iterator[tuple
             return
     elif isinstance(node, ast.Name) and node.id not in local:
         yield (node.id,)
-    for child in ast.iter_child_nodes(node):
+    for child in _named_attribute(node) or ast.iter_child_nodes(node):
         yield from chains(child, local)
+
+
+def _named_attribute(node: ast.AST) -> list[ast.AST]:
+    """``getattr(a.b, "c")`` as the ``a.b.c`` that it is, with what else it is given; nothing for all else, a name in a variable among it."""
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != "getattr" or len(node.args) < 2:
+        return []
+    name = node.args[1]
+    if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
+        return []
+    return [ast.Attribute(value=node.args[0], attr=name.value, ctx=ast.Load()), *node.args[2:]]
+
+
+def _comprehension_chains(
+    node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp, local: frozenset[str]
+) -> Iterator[tuple[str, ...]]:
+    """The same for a comprehension: its variables are its own; only the first iterable is looked up around it."""
+    first = node.generators[0].iter
+    inner = local | {name for part in node.generators for name in _stored(part.target)}
+    yield from chains(first, local)
+    for child in ast.iter_child_nodes(node):
+        for part in ast.iter_child_nodes(child) if isinstance(child, ast.comprehension) else [child]:
+            if part is not first:
+                yield from chains(part, inner)
 
 
 def _function_chains(

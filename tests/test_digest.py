@@ -359,3 +359,33 @@ def test_two_modules_that_swap_what_they_call_by_one_name_are_told_apart(tmp_pat
 
     assert digest(1, 2) != digest(2, 1)
     assert digest(1, 2) == digest(1, 2)
+
+
+DYNAMIC = {
+    "a name in a getattr": ('getattr(tools, "helper")()', {"helper"}),
+    "a name in a getattr of a package": ('getattr(PACKAGE.tools, "helper", None)', {"helper"}),
+    "a default in a getattr": ('getattr(sh, "x", tools.other)', {"other"}),
+    "a name in a variable": ("getattr(tools, shown)()", {"helper", "other", "TABLE"}),
+    "a module handed on": ("run(tools)", {"helper", "other", "TABLE"}),
+    "all of a module's names": ("vars(tools)", {"helper", "other", "TABLE"}),
+    "its own module's names": ('globals()["run"](2)', {"run", "spare"}),
+    "an attribute of a parameter": ('getattr(sh, "helper")', set()),
+    "one name and no other": ("tools.other()", {"other"}),
+}
+
+
+@pytest.mark.parametrize("name", DYNAMIC)
+def test_names_that_are_used_as_values_are_followed(tmp_path, monkeypatch, name):
+    expression, reached = DYNAMIC[name]
+    package = f"dynamic_{tmp_path.name}"
+    (tmp_path / package).mkdir()
+    (tmp_path / package / "__init__.py").write_text("")
+    (tmp_path / package / "tools.py").write_text("TABLE = {}\ndef helper(): ...\ndef other(): ...\n")
+    (tmp_path / package / "all.py").write_text(
+        f"import {package}.tools\nfrom . import tools\ndef run(value): ...\ndef spare(): ...\n"
+        f"def target(sh, shown):\n    return {expression.replace('PACKAGE', package)}\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = {place[1] for place in Code((package,)).definitions(f"{package}.all", "target")}
+    assert found - {"target", "run"} == reached - {"run"}
+    assert ("run" in found) == ("run" in expression)
