@@ -2,6 +2,9 @@
 
 Pages and messages name readable paths (``~/kvm-lab/…``); what is typed here needs the real ones, so they are put back. While the shell is open the workspace is
 locked: another build that wants to run the recipe waits, and `kvmdocs clean` leaves it alone.
+
+Files are all that is left: a guest, a debugger or a monitor to which the failed command was typed has ended with its recipe. That is said, with the command
+that starts it again.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from kvmdocs.errors import Evidence, RecipeFailed
-from kvmdocs.model import Record, Status
+from kvmdocs.model import Record, Status, Where
 from kvmdocs.project import Project
 
 
@@ -65,8 +68,48 @@ def _failed(project: Project, record: Record, records: Mapping[str, Record], wor
     step = record.steps[failure.step - 1]
     folder = Path(real(project, step.cwd, records)) if step.cwd else workspace
     first, *more = real(project, step.command, records).splitlines() or [""]
-    lines += [f"its step {failure.step}, typed to the {step.where}:", f"    {first}", *(f"    {line}" for line in more)]
+    lines += [
+        f"its step {failure.step}, typed to the {TYPED_TO[step.where]}:",
+        f"    {first}",
+        *(f"    {line}" for line in more),
+    ]
+    if step.where not in ON_HOST:
+        lines += _ended(project, record, failure.step, records)
     return lines, folder if folder.is_dir() else workspace
+
+
+ON_HOST = (Where.HOST, Where.ROOT, Where.FILE)
+TYPED_TO = {
+    Where.HOST: "host",
+    Where.ROOT: "host, as root",
+    Where.FILE: "host: a file",
+    Where.GUEST: "guest",
+    Where.GDB: "debugger",
+    Where.HMP: "monitor",
+    Where.QMP: "monitor",
+}
+"""Who a step's command was typed to, in words."""
+
+
+def _ended(project: Project, record: Record, number: int, records: Mapping[str, Record]) -> list[str]:
+    """What is said about a step of something that is not there any more: it ended, and how it had been started."""
+    step = record.steps[number - 1]
+    what = "debugger" if step.where is Where.GDB else "machine"
+    lines = [
+        f"the {what} has ended with the recipe, as all that it had started; the shell is on the host, with the files they left"
+    ]
+    begun = [
+        (at, earlier)
+        for at, earlier in enumerate(record.steps[: number - 1], 1)
+        if earlier.where in (Where.HOST, Where.ROOT)
+        and earlier.machine == step.machine
+        and (earlier.background if what == "machine" else "gdb" in earlier.command.split()[0].rpartition("/")[2])
+    ]
+    if begun:
+        at, earlier = begun[-1]
+        command = real(project, earlier.command, records).splitlines()
+        lines += [f"it was started in step {at}:", *(f"    {line}" for line in command)]
+    return lines
 
 
 def real(project: Project, text: str, records: Mapping[str, Record]) -> str:

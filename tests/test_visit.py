@@ -7,6 +7,7 @@ import pty
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +30,28 @@ def above(sh: Shell, failing: None) -> None: ...
 
 @recipe(tools=("no-such-tool",))
 def wanting(sh: Shell) -> None: ...
+"""
+
+LAB = """
+from kvmdocs.lab import Gdb, Guest, Machine
+
+def program(path, text):
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+@recipe()
+def guest(sh: Shell) -> None:
+    qemu = program(sh.workspace / "fake-qemu", QEMU)
+    with Machine(sh, qemu, Guest(sh.workspace / "bzImage", sh.workspace / "initramfs")) as vm:
+        vm.guest("false")
+
+@recipe()
+def debugger(sh: Shell) -> None:
+    sh.spawn("sleep", "1000")
+    gdb = program(sh.workspace / "fake-gdb", GDB)
+    with Gdb(sh, program_name=gdb) as gdb:
+        gdb("die")
 """
 
 IN_A_TERMINAL = """
@@ -81,6 +104,29 @@ def test_the_failed_command_can_be_typed_again(made):
 def test_what_passed_can_be_looked_at_too(made):
     status, out, _ = in_shell(made, "cat file", "base")
     assert (status, out.endswith("below\n")) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "typed", "started"),
+    [
+        ("guest", "machine", "guest:\n    false\n", "fake-qemu"),
+        ("debugger", "debugger", "debugger:\n    die\n", "fake-gdb -q -nx"),
+    ],
+)
+def test_of_a_machine_that_has_ended_it_is_said_how_to_start_it_again(trial, name, what, typed, started):
+    made = trial()
+    lab = Path(__file__).parent / "lab"
+    texts = {kind.upper(): f"#!{sys.executable}\n{(lab / f'fake_{kind}.py').read_text()}" for kind in ("qemu", "gdb")}
+    made.recipes(LAB + "\n".join(f"{kind} = {text!r}" for kind, text in texts.items()))
+    status, out, said = in_shell(made, "pwd; ls", name)
+    assert status == 1
+    (work,) = (made.root / "store/v1/work").glob(f"{name}-*")
+    assert f"typed to the {typed}the {what} has ended with the recipe" in said, said
+    before, _, after = said.partition("it was started in step ")
+    assert before
+    assert after.splitlines()[1].startswith(f"    {work}/{started}")
+    assert f"a shell in {work};" in said
+    assert out.splitlines()[-1].startswith(("fake-", "vm.")), "the files are there"
 
 
 def test_the_failure_may_be_below(made):
