@@ -207,7 +207,7 @@ def make_task(
         host=dataclasses.asdict(host),
         environ={**project.environ(recipe), MARK: str(folder)},
         lab=project.settings["lab.folder"],
-        masks={},
+        masks=project.concealed(),
         cpus=cpus,
         memory=recipe.memory,
         memory_limit=memory_limit(recipe, project.settings["limits.memory_times"], cpus),

@@ -44,6 +44,9 @@ PASSED_ON = (
 )
 """Variables of the build's environment that every recipe sees: where programs are, and how the network is reached."""
 
+PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+"""Those of them whose value is an address, with a user's name and password where the proxy wants them."""
+
 FIXED = {
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
@@ -182,6 +185,10 @@ class Project:
         """The whole environment a recipe's commands see."""
         passed = {name: os.environ[name] for name in (*PASSED_ON, *recipe.environ) if name in os.environ}
         return {**passed, **FIXED, "HOME": str(self.store.home)}
+
+    def concealed(self) -> dict[str, str]:
+        """What of the environment may hold a password, and what a record shows instead: a recipe may print all that it sees."""
+        return {os.environ[name]: f"<{name}>" for name in PROXIES if os.environ.get(name)}
 
     # -- tools --------------------------------------------------------------------------------------------------
 

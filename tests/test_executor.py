@@ -275,3 +275,27 @@ def test_two_copies_of_a_project_that_share_a_store_are_not_taken_for_each_other
     assert made.run("says").records["says"].value == "here"
     assert copy.run("says").records["says"].value == "there"
     assert made.run("says").records["says"].value == "here"
+
+
+def test_a_record_holds_no_variable_that_was_not_declared_and_no_password_of_a_proxy(trial, monkeypatch):
+    monkeypatch.setenv("TRIAL_SECRET", "hush-hush")
+    monkeypatch.setenv("TRIAL_WORD", "given")
+    monkeypatch.setenv("https_proxy", "http://somebody:swordfish@proxy.invalid:3128")
+    made = trial().recipes("""
+        import os
+
+        @recipe(environ=("TRIAL_WORD",))
+        def tells(sh: Shell) -> None:
+            sh.env()
+            sh.echo(*sorted(os.environ.values()))
+            sh.line("echo $https_proxy; seq 20000; echo $https_proxy")
+        """)
+    record = made.run("tells").records["tells"]
+    assert record.status is Status.PASSED, record.failure
+    kept = [path.read_bytes() for path in (made.root / "store").rglob("*") if path.is_file()]
+    assert kept
+    for secret in (b"hush-hush", b"swordfish"):
+        assert not any(secret in data for data in kept)
+    assert "TRIAL_WORD=given" in record.steps[0].output.text
+    assert "https_proxy=<https_proxy>" in record.steps[0].output.text
+    assert record.steps[2].output.tail.endswith("<https_proxy>\n")
