@@ -1,6 +1,6 @@
 """Freeing the store: what is old or too much goes, what is in use never does.
 
-In use is the newest record of every recipe with all it names, what a run under way was given, and what somebody holds the lock of. A record
+In use is the newest record of every recipe with all it names, what a build under way goes by or has given to a worker, and what somebody holds the lock of. A record
 is removed before what it speaks of, so that a reader finds it whole or not at all.
 """
 
@@ -10,13 +10,16 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kvmdocs import values
 from kvmdocs.names import KEY_LENGTH
 from kvmdocs.store import Store, remove
+
+CUT_SHORT = 3600.0
+"""Seconds after which a file that is being written is not being written any more."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +132,36 @@ def discard(store: Store, item: Item) -> bool:
     finally:
         if lock is not None:
             lock.release()
+
+
+def litter(store: Store, older: float | None) -> Iterator[Path]:
+    """Files that nobody misses: pages rendered before, and what a write that was cut short has left.
+
+    Args:
+        store: The store.
+        older: Seconds; pages that are older go. None: they stay.
+    """
+    now = time.time()
+    for folder in (store.root, *(store.root / name for name in ("records", "latest", "failures", "keys", "code", "rendered"))):
+        for path in folder.iterdir() if folder.is_dir() else ():
+            with contextlib.suppress(FileNotFoundError):
+                age = now - path.lstat().st_mtime
+                cut_short = path.name.startswith(".") and age > CUT_SHORT
+                page = folder.name == "rendered" and older is not None and age > older
+                if path.is_file() and (cut_short or page):
+                    yield path
+
+
+def sweep_up(paths: Iterable[Path], *, dry_run: bool) -> int:
+    """Remove files; returns the bytes that they took, or, with `dry_run`, take. What cannot be removed stays and does not count."""
+    size = 0
+    for path in paths:
+        with contextlib.suppress(OSError):
+            blocks = path.lstat().st_blocks
+            if not dry_run:
+                path.unlink()
+            size += blocks * 512
+    return size
 
 
 def taken(store: Store) -> int:

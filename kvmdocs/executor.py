@@ -16,7 +16,7 @@ from kvmdocs import graph, host
 from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError
 from kvmdocs.model import Failure, Freshness, Record, Status
 from kvmdocs.outcome import Outcome, Reporter
-from kvmdocs.process import Worker, sweep, wait_any
+from kvmdocs.process import Claim, Worker, sweep, wait_any
 from kvmdocs.project import Project
 from kvmdocs.recipe import CPUS_ALL, Recipe
 from kvmdocs.standing import Keys, blocked, plan, standings
@@ -58,6 +58,7 @@ class Executor:
         self._outcome = Outcome()
         self._running: dict[str, _Running] = {}
         self._may_start = False
+        self._claim: Claim | None = None
         self._keys = Keys(project)
 
     def run(self, names: Iterable[str]) -> Outcome:
@@ -81,6 +82,9 @@ class Executor:
             urgency = graph.urgency(below, self._usual) if waiting else {}
             waiting.sort(key=lambda name: -urgency[name])
             self._may_start = True
+            if waiting:
+                self._claim = Claim(self._project.store)
+                self._claim.hold(self._outcome.records.values())
             while waiting or self._running:
                 waiting = self._start_ready(waiting, below)
                 if self._running or waiting:
@@ -241,6 +245,8 @@ class Executor:
     def _done(self, name: str, record: Record, freshness: Freshness) -> None:
         self._outcome.records[name] = record
         self._outcome.freshness[name] = freshness
+        if self._claim is not None:
+            self._claim.hold(self._outcome.records.values())
         self._reporter.finished(name, record, freshness)
 
     def _skip(self, name: str, reason: str) -> None:
@@ -271,6 +277,9 @@ class Executor:
             running.worker.close()
             running.lock.release()
         self._running.clear()
+        if self._claim is not None:
+            self._claim.release()
+            self._claim = None
 
     # -- looking things up --------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,11 @@ import psutil
 from kvmdocs import keeper
 from kvmdocs.bounds import kernel_kills, memory_limit, out_of_memory
 from kvmdocs.errors import Evidence, StoreError, TimedOut, WorkerLost, describe_status
-from kvmdocs.model import Host, Record
+from kvmdocs.model import Host, Record, Status
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
 from kvmdocs.store import Store, load, write_whole
-from kvmdocs.worker import RECORD, UNWRITTEN, Task
+from kvmdocs.worker import RECORD, TASK, UNWRITTEN, Task
 
 MARK = "KVMDOCS_RUN"
 """Environment variable that marks every process of a run with the run's folder."""
@@ -245,6 +245,28 @@ def new_run(store: Store) -> Path:
     owner = {"pid": mine, "started": _started(mine), "born": psutil.Process(mine).create_time()}
     write_whole(folder / OWNER, json.dumps(owner).encode())
     return folder
+
+
+class Claim:
+    """Says in the store what a build goes by, for as long as it runs: `kvmdocs.clean` leaves that alone.
+
+    A record that a build found may not be the newest of its recipe (another checkout has run since), and what builds on it may begin much later.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._folder = new_run(store)
+
+    def hold(self, records: Iterable[Record]) -> None:
+        """These records, and the artefacts they name, are in use."""
+        held = {record.recipe: record.value for record in records if record.status is Status.PASSED}
+        write_whole(self._folder / TASK, json.dumps({"workspace": "", "inputs": held}).encode())
+
+    def release(self) -> None:
+        """They are not any more."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def sweep(store: Store) -> int:

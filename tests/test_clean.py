@@ -86,6 +86,58 @@ def test_what_a_run_under_way_was_given_or_holds_stays(project):
     assert first.name in workspaces(project)
 
 
+def test_what_a_build_goes_by_stays_even_if_it_is_not_the_newest(trial):
+    """The build has found a record that is not its recipe's newest, and what builds on it has to wait for its turn."""
+    held = """
+@recipe(resources=("one",), expects="1h")
+def busy(sh: Shell) -> None:
+    sh.line("touch ../../../../busy; for i in $(seq 6000); do test -e ../../../../go && exit; sleep 0.01; done; exit 1")
+
+@recipe(resources=("one",))
+def after(sh: Shell, base: Path) -> str:
+    return sh.cat(base).strip()
+"""
+    made = trial().recipes(RECIPES + held)
+    made.run("base")
+    made.recipes(RECIPES.replace("echo one", "echo two") + held).run("base")
+    made.recipes(RECIPES + held)
+    store = made.project().store
+    (older,) = [item for item in unused(store) if item.name.startswith("base-")]
+    build = made.start("kvmdocs.cli", "run", "after", "busy")
+    try:
+        deadline = time.monotonic() + 60
+        while not (made.root / "busy").exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert not [item for item in unused(store) if item.name == older.name]
+        assert not discard(store, older)
+        (made.root / "go").touch()
+        assert build.wait(60) == 0
+    finally:
+        build.kill()
+        build.wait()
+    assert store.latest("after").value == "one"
+    assert [item for item in unused(store) if item.name == older.name], "it is in use no longer"
+    assert not list(store.runs.iterdir())
+
+
+def test_rendered_pages_go_by_age_and_so_does_what_a_write_that_was_cut_short_has_left(project):
+    root = project.root / "store/v1"
+    (root / "rendered").mkdir()
+    old, new, cut, being_written = root / "rendered/a.html", root / "rendered/b.html", root / "records/.x", root / "records/.y"
+    for path in (old, new, cut, being_written):
+        path.write_text("x" * 5000)
+    for path in (old, cut):
+        os.utime(path, (time.time() - 7200,) * 2)
+    done = project.kvmdocs("clean", "--older", "1h", "--dry-run")
+    assert "rendered pages and writes cut short" in done.output
+    assert old.exists()
+    project.kvmdocs("clean", "--older", "1h")
+    assert [path.exists() for path in (old, new, cut, being_written)] == [False, True, False, True]
+    project.kvmdocs("clean", "--older", "never")
+    assert new.exists()
+
+
 def test_what_a_failed_or_killed_run_left_goes_too(project):
     left = project.root / "store/v1/work/gone-0123456789abcdef"
     left.mkdir()

@@ -72,7 +72,7 @@ def doctor(project: Path | None, install: bool, as_json: bool) -> None:
 def clean(project: Path | None, older: str, over: str, dry_run: bool) -> None:
     """Free the store of what is old or too much; what is in use stays."""
     from kvmdocs import report
-    from kvmdocs.clean import choose, discard, taken, unused
+    from kvmdocs.clean import choose, discard, litter, sweep_up, taken, unused
     from kvmdocs.project import Project
     from kvmdocs.recipe import parse_size, parse_time
 
@@ -86,6 +86,10 @@ def clean(project: Path | None, older: str, over: str, dry_run: bool) -> None:
         if dry_run or discard(store, item):
             freed += item.size
             click.echo(f"{item.name:<60} {report.size(item.size):>10}  {item.age / 86400:.0f} days old")
+    swept = sweep_up(litter(store, age), dry_run=dry_run)
+    if swept:
+        freed += swept
+        click.echo(f"{'rendered pages and writes cut short':<60} {report.size(swept):>10}")
     click.echo(f"{report.size(freed)} {'would be freed' if dry_run else 'freed'} in {store.path}", err=True)
 
 
