@@ -38,19 +38,18 @@ def drift_until_failure(project: Project, record: Record) -> Drift | None:
     return compare(until, anywhere(record, project.hidden()))
 
 
-def approve(project: Project, names: Iterable[str]) -> dict[str, Path | None]:
-    """Make the newest records in the store the approved ones.
+def approve(project: Project, records: Iterable[Record]) -> dict[str, Path | None]:
+    """Make records of the store the approved ones.
 
     Returns:
-        The file of each that was written; None for one whose approved record says the same under stable names.
+        By recipe the file that was written; None where the approved record says the same under stable names.
 
     Raises:
-        CatalogError: A name is unknown.
-        RecipeFailed: A recipe has no record in the store.
+        CatalogError: An approved record cannot be read.
     """
     done: dict[str, Path | None] = {}
-    for name in names:
-        record = fresh(project, name)
+    for record in records:
+        name = record.recipe
         known = project.approved.get(name)
         kept = anywhere(record, project.hidden())
         same = known is not None and known.host == kept.host and known.tools == kept.tools and compare(known, kept) is None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from kvmdocs import Shell, recipe
-from kvmdocs.lab import Gdb, Guest
+from kvmdocs.lab import Gdb, Guest, Machine
+from kvmdocs.places import Tree
 from recipes.guest import FIRMWARE, Accelerator
 from recipes.run import machine
 
@@ -16,6 +17,9 @@ WRITES = "while :; do dd if=/dev/zero of=/dev/vda bs=4k count=64 oflag=direct; d
 """Direct writes for ever: each one ends in `virtqueue_flush`, so a breakpoint there is hit at once."""
 
 BREAKPOINT = "virtio.c:virtqueue_flush"
+
+LET_PASS = "handle SIGUSR1 pass nostop noprint"
+"""QEMU sends that signal to its own threads; gdb would stop at each one."""
 
 INNERMOST = [
     "vring_used_idx_set",
@@ -60,22 +64,18 @@ def step_virtqueue_flush(
     """
     sh.sources(qemu=qemu_source)
     with ExitStack() as stack:
-        with sh.section("start"):
-            vm = stack.enter_context(machine(sh, qemu_debug, linux_guest, accelerator, disk="64M"))
-            vm.guest_start(WRITES)
-        with sh.section("attach"):
-            gdb = stack.enter_context(Gdb(sh, pid=vm.pid, timeout=180.0))
+        vm, gdb = _attached(sh, stack, machine(sh, qemu_debug, linux_guest, accelerator, disk="64M"))
         with sh.section("threads"):
             assert f'"CPU 0/{accelerator.name.upper()}"' in gdb("info threads")
         with sh.section("signal"):
             gdb("info signals SIGUSR1")
-            now = gdb("handle SIGUSR1 pass nostop noprint")
+            now = gdb(LET_PASS)
             assert re.search(r"SIGUSR1\s+No\s+No\s+Yes", now), now
         with sh.section("break"):
             assert "virtio.c, line" in gdb(f"break {BREAKPOINT}")
             assert "virtqueue_flush" in gdb("info breakpoints")
         with sh.section("hit"):
-            assert re.search(r"hit .*virtqueue_flush", gdb("continue"), re.DOTALL)
+            _until_hit(gdb)
         with sh.section("list"):
             assert "virtqueue_flush(VirtQueue *vq, unsigned int count)" in gdb("list")
         with sh.section("step"):
@@ -89,9 +89,7 @@ def step_virtqueue_flush(
             for function in NEXT:
                 assert gdb(f"info line {function}").startswith("Line "), function
         with sh.section("detach"):
-            gdb("delete")
-            assert "detached" in gdb("detach")
-            assert vm.qmp("query-status")["running"]
+            _let_go(vm, gdb)
             assert vm.guest("grep virtio0-req /proc/interrupts")
     return frames
 
@@ -103,15 +101,10 @@ def step_virtqueue_flush_optimised(
     """Stop an optimised QEMU at the same breakpoint, and see what the debugger can still tell."""
     sh.sources(qemu=qemu_source)
     with ExitStack() as stack:
-        with sh.section("start"):
-            vm = stack.enter_context(machine(sh, qemu_optimised, linux_guest, accelerator, disk="64M"))
-            vm.guest_start(WRITES)
-        with sh.section("attach"):
-            gdb = stack.enter_context(Gdb(sh, pid=vm.pid, timeout=180.0))
-            gdb("handle SIGUSR1 pass nostop noprint")
+        vm, gdb = _attached(sh, stack, machine(sh, qemu_optimised, linux_guest, accelerator, disk="64M"), LET_PASS)
         with sh.section("hit"):
             gdb(f"break {BREAKPOINT}")
-            assert re.search(r"hit .*virtqueue_flush", gdb("continue"), re.DOTALL)
+            _until_hit(gdb)
         with sh.section("locals"):
             for _ in range(3):
                 gdb("next")
@@ -121,9 +114,31 @@ def step_virtqueue_flush_optimised(
         with sh.section("backtrace"):
             assert "<optimized out>" in gdb("bt")
         with sh.section("detach"):
-            gdb("delete")
-            assert "detached" in gdb("detach")
-            assert vm.qmp("query-status")["running"]
+            _let_go(vm, gdb)
+
+
+def _attached(sh: Shell, stack: ExitStack, vm: Machine, *commands: str) -> tuple[Machine, Gdb]:
+    """Start a machine whose guest writes for ever, attach gdb to it, and give gdb its first commands."""
+    with sh.section("start"):
+        stack.enter_context(vm)
+        vm.guest_start(WRITES)
+    with sh.section("attach"):
+        gdb = stack.enter_context(Gdb(sh, pidfile=vm.pidfile, timeout=180.0))
+        for command in commands:
+            gdb(command)
+    return vm, gdb
+
+
+def _until_hit(gdb: Gdb) -> None:
+    """Go on until the next write is completed."""
+    assert re.search(r"hit .*virtqueue_flush", gdb("continue"), re.DOTALL)
+
+
+def _let_go(vm: Machine, gdb: Gdb) -> None:
+    """Detach, and see that the machine goes on."""
+    gdb("delete")
+    assert "detached" in gdb("detach")
+    assert vm.qmp("query-status")["running"]
 
 
 def _step(gdb: Gdb) -> None:
@@ -193,10 +208,11 @@ def parse_frames(backtrace: str, source: Path) -> list[Frame]:
         source: QEMU's source tree, which the files are made relative to.
     """
     frames = []
+    tree = Tree("", source, str(source))
     for text in re.split(r"^(?=#\d+\s)", backtrace.replace(_MORE, ""), flags=re.MULTILINE):
         if function := _FUNCTION.match(text):
             place = _PLACE.search(text.rstrip())
-            frames.append(Frame(function[1], relative(place[1], source), int(place[2])) if place else Frame(function[1]))
+            frames.append(Frame(function[1], tree.find(place[1]) or place[1], int(place[2])) if place else Frame(function[1]))
     return frames
 
 
@@ -205,13 +221,3 @@ def down_to(frames: list[Frame], function: str) -> list[Frame]:
     names = [frame.function for frame in frames]
     assert function in names, names
     return frames[: names.index(function) + 1]
-
-
-def relative(file: str, source: Path) -> str:
-    """A source file as the compiler named it (from the build directory, or in full) relative to the source tree."""
-    parts = PurePosixPath(file).parts
-    for begin in range(len(parts)):
-        rest = PurePosixPath(*parts[begin:])
-        if not rest.is_absolute() and ".." not in rest.parts and (source / rest).is_file():
-            return str(rest)
-    return file

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kvmdocs import Shell, recipe
-from recipes.kvm_host import INNER_LIMIT, INNER_QEMU, L1_TOOLS, KvmHost, inner, l1, load_kvm
+from recipes.kvm_host import INNER_LIMIT, L1_TOOLS, KvmHost, inner, inner_script, l1, load_kvm
 from recipes.linux import Kernel
 
 HALTED = "System halted"
@@ -18,7 +18,7 @@ _INNER_INIT = """\
 /bin/busybox halt -f
 """
 
-_INNER_QEMU = INNER_QEMU.replace("-serial stdio", "-serial file:/tmp/l2.console -name l2,debug-threads=on")
+_INNER_SCRIPT = inner_script("-name l2,debug-threads=on", serial="file:/tmp/l2.console")
 
 
 @dataclass(frozen=True)
@@ -42,27 +42,26 @@ def kvm_dump(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: Kvm
         The dump, and which thread is the vCPU.
     """
     with sh.section("pack"):
-        parts = inner(sh, qemu_optimised, linux_build, init=_INNER_INIT, script=_INNER_QEMU)
+        parts = inner(sh, qemu_optimised, linux_build, init=_INNER_INIT, script=_INNER_SCRIPT)
         vm = l1(
             sh,
             qemu_optimised,
             linux_build,
             kvm_host,
-            files=parts.files,
-            programs=parts.programs,
+            inner=parts,
             memory="384M",
             args=("-device", "vmcoreinfo"),
         )
     with sh.section("start"), vm:
         load_kvm(vm, kvm_host)
         with sh.section("guest"):
-            process = vm.guest_start("inner")
+            vm.guest_start("inner")
             vm.guest(f"until grep -q -s '{HALTED}' /tmp/l2.console; do usleep 50000; done", timeout=INNER_LIMIT)
-            threads = vm.guest(f"grep . /proc/{process}/task/*/comm")
+            threads = vm.guest("grep . /proc/$!/task/*/comm")
             found = re.search(r"task/(\d+)/comm:CPU 0/KVM", threads)
             assert found, threads
-            asleep = f"until grep -q '^State:.S' /proc/{found[1]}/status; do usleep 50000; done"
-            vm.guest(asleep, timeout=INNER_LIMIT)
+            vm.guest("thread=$(grep -l 'CPU 0/KVM' /proc/$!/task/*/comm)")
+            vm.guest("until grep -q '^State:.S' ${thread%comm}status; do usleep 50000; done", timeout=INNER_LIMIT)
         with sh.section("dump"):
             vm.qmp("dump-guest-memory", paging=True, protocol="file:l1.core", timeout=300.0)
             sh.ls("-lh", "l1.core")

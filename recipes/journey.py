@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kvmdocs import Shell, recipe
+from kvmdocs.places import Tree
 from recipes.journey_events import GUEST, KVM, QEMU, WORKER, Address, Event, Frame, Hop, Wanted, find, merged, parse
 from recipes.journey_run import BYTES, DELIVER, SECTOR, Recorded
 from recipes.linux import Kernel
@@ -168,23 +169,16 @@ _AT = re.compile(r"(?P<function>\S+) at (?P<file>\S+):(?P<line>\d+|\?)")
 def frames_of(told: str, trees: Iterable[Path]) -> dict[int, tuple[Frame, ...]]:
     """What ``addr2line -a -i -f -p`` said of each address: the function that is there, then those that it is inlined into."""
     frames: dict[int, tuple[Frame, ...]] = {}
-    trees = tuple(trees)
+    known = [Tree(tree.name, tree, str(tree)) for tree in trees]
+
+    def inside(file: str) -> str:
+        return next((path for tree in known if (path := tree.find(file))), "")
+
     for part in re.split(r"^(?=0x)", told, flags=re.MULTILINE)[1:]:
         address, _, rest = part.partition(": ")
         found = _AT.findall(rest)
         frames[int(address, 16)] = tuple(
-            Frame(function, relative(file, trees), int(line) if line.isdigit() else 0, number < len(found))
+            Frame(function, inside(file), int(line) if line.isdigit() else 0, number < len(found))
             for number, (function, file, line) in enumerate(found, 1)
         )
     return frames
-
-
-def relative(file: str, trees: Iterable[Path]) -> str:
-    """A source file as the compiler named it, relative to the tree it is in; "" for one that is in none of them."""
-    parts = Path(file).parts
-    for tree in trees:
-        for begin in range(len(parts)):
-            rest = Path(*parts[begin:])
-            if not rest.is_absolute() and ".." not in rest.parts and tree.name in parts and (tree / rest).is_file():
-                return str(rest)
-    return ""

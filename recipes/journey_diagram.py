@@ -40,7 +40,7 @@ def table(hops: Sequence[Hop], who: Mapping[str, str], heads: Sequence[str]) -> 
         heads: The names of the six columns.
     """
     rows = [
-        f"| {number} | {who[hop.actor]} | `{hop.function}` | `{hop.file}:{hop.line}` | {hop.when} | {_said(hop)} |"
+        f"| {number} | {who[hop.actor]} | `{hop.function}` | {hop.file}:{hop.line} | {hop.when} | {_said(hop)} |"
         for number, hop in enumerate(hops, 1)
     ]
     return "\n".join([f"| {' | '.join(heads)} |", "|--:|---|---|---|--:|---|", *rows])

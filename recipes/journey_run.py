@@ -12,9 +12,9 @@ from pathlib import Path
 
 from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
-from recipes.kvm_host import INNER_LIMIT, L1_TOOLS, KvmHost, inner, l1, load_kvm
+from recipes.kvm_host import INNER_LIMIT, L1_TOOLS, STREAMS, KvmHost, inner, inner_script, l1, load_kvm
 from recipes.linux import Kernel
-from recipes.linux_in_linux import WAIT_FOR
+from recipes.linux_in_linux import NAMED, WAIT_FOR
 
 SECTOR = 168
 """The disk's sector (of 512 bytes) that is written; nothing else in L2 writes."""
@@ -85,18 +85,6 @@ echo "L2: over"
 poweroff -f
 """
 
-L2_QEMU = """\
-#!/bin/sh
-# The machine that is watched; what is typed to it comes from /tmp/say.
-truncate -s 1M /tmp/disk.img
-exec qemu-system-x86_64 -name L2,debug-threads=on -accel kvm -cpu host -m 64M -L /firmware \\
-    -kernel /inner/bzImage -initrd /inner/initramfs.cpio.gz \\
-    -append "console=ttyS0 quiet panic=-1" \\
-    -drive file=/tmp/disk.img,format=raw,if=none,id=disk \\
-    -device virtio-blk-pci,drive=disk \\
-    -nodefaults -display none -no-reboot -serial stdio </tmp/say >/tmp/l2.out 2>&1
-"""
-
 
 @dataclass(frozen=True)
 class Recorded:
@@ -129,14 +117,14 @@ def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: 
         The two traces, and what is needed to lay them on one clock.
     """
     with sh.section("pack"):
-        parts = inner(sh, qemu_debug, linux_build, init=L2_INIT, script=L2_QEMU)
+        parts = inner(sh, qemu_debug, linux_build, init=L2_INIT, script=inner_script(NAMED, streams=STREAMS))
     with sh.section("probes"):
         symbols = sh.line(f"nm {qemu_debug} | grep -E ' [tT] ({'|'.join(QEMU_FUNCTIONS)})$'")
         probes = sh.write("probes.sh", probe_script(addresses(symbols), kvm_host.vendor), 0o755)
     with sh.section("l1"):
         waiter = sh.write("wait-for.sh", WAIT_FOR, 0o755)
-        files = {**parts.files, "/bin/probes": probes, "/bin/wait-for": waiter}
-        outer = l1(sh, qemu_optimised, linux_build, kvm_host, files=files, programs=parts.programs, memory="768M")
+        files = {"/bin/probes": probes, "/bin/wait-for": waiter}
+        outer = l1(sh, qemu_optimised, linux_build, kvm_host, inner=parts, files=files, memory="768M")
     with ExitStack() as stack:
         with sh.section("start"):
             vm = stack.enter_context(outer)

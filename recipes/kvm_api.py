@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kvmdocs import Shell, recipe
+from kvmdocs.lab import Machine
 from recipes.kvm_host import L1_TOOLS, KvmHost, l1, load_kvm
 from recipes.linux import Kernel
 
 TRACE = "/sys/kernel/tracing"
+
+DUMP = {"kvm-amd": "dump_invalid_vmcb", "kvm-intel": "dump_invalid_vmcs"}
+"""The parameter of each vendor's half with which it prints the state that the processor refused."""
 
 EXPECTED = [f"KVM_EXIT_{reason}" for reason in ("IO", "IO", "IO", "MMIO", "MMIO", "HLT")]
 """Why the guest ``hello`` of `recipes.kvm_tiny` leaves, in this order: two characters out, a number in, a write, a read, the end."""
@@ -71,7 +75,23 @@ def kvm_api(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmH
             assert "KVM_EXIT_SHUTDOWN" in vm.guest("tiny crash")
             told = vm.guest(f"grep -E 'tiny-.*kvm_(entry|exit|userspace_exit)' {TRACE}/trace")
             assert "reason KVM_EXIT_SHUTDOWN" in told, told
+        with sh.section("refused"):
+            _refused(vm, kvm_host.vendor)
     return calls
+
+
+def _refused(vm: Machine, vendor: str) -> None:
+    """Enter with registers that the processor refuses, and have KVM tell of them."""
+    module = f"/sys/module/{vendor.replace('-', '_')}/parameters"
+    vm.guest(f"echo >{TRACE}/trace")
+    assert "KVM_EXIT_FAIL_ENTRY: the processor does not enter the guest" in vm.guest("tiny refused", ok=(1,))
+    told = vm.guest(f"grep -E 'tiny-.*kvm_(entry|exit|userspace_exit)' {TRACE}/trace")
+    assert "reason KVM_EXIT_FAIL_ENTRY" in told, told
+    assert DUMP[vendor] in vm.guest("dmesg -c | tail -n 1")
+    vm.guest(f"echo 1 >{module}/{DUMP[vendor]}")
+    vm.guest("tiny refused", ok=(1,))
+    told = vm.guest("dmesg | grep -i -E '(efer|cr0|cs|exit_code)[:=]'")
+    assert re.search(r"\befer", told, re.IGNORECASE), told
 
 
 def _agree(calls: Sequence[Call], said: str) -> None:

@@ -36,8 +36,8 @@ def kvm_calls(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: Kv
             qemu_optimised,
             linux_build,
             kvm_host,
-            files=parts.files,
-            programs=(*parts.programs, "strace"),
+            inner=parts,
+            programs=("strace",),
             memory="768M",
             name="outer",
         )

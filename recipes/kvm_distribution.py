@@ -1,27 +1,20 @@
-"""KVM for the kernel that a distribution's hosts run: built from its source, and loaded into it in a guest."""
+"""KVM for the kernel that a distribution's hosts run, built from its source."""
 
 from __future__ import annotations
 
 import re
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from kvmdocs import Shell, recipe, setting
 from kvmdocs.errors import Evidence, RecipeFailed
-from kvmdocs.lab import Guest, Machine, build_initramfs
 from recipes.apt_sources import mirror_names, read_entries
 from recipes.distribution import _CONFIGURATION, _apt_get, _last
-from recipes.guest import STILL
-from recipes.kvm_host import BOOT_LIMIT, L1_TOOLS, KvmHost, assert_device, load_kvm
 from recipes.kvm_module import KVM, built, copy_kvm, make_kvm
 from recipes.linux import BUILD_TOOLS
 
 FLAVOURS = ("cloud-amd64", "amd64")
 """Debian's kernels for x86-64, the smallest first."""
-
-UNSIGNED, OUT_OF_TREE = 1 << 13, 1 << 12
-"""Bits of ``/proc/sys/kernel/tainted``; see Documentation/admin-guide/tainted-kernels.rst of Linux."""
 
 
 @dataclass(frozen=True)
@@ -247,90 +240,3 @@ def _signed(sh: Shell) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     assert sh.modinfo("--field=signer", "signed/kvm.ko").strip() == "kvm-lab"
     unsigned, signed = (tuple(sh.workspace / folder / name for name in names) for folder in ("unsigned", "signed"))
     return unsigned, signed
-
-
-@recipe(tools=L1_TOOLS, memory="1G", disk="256M", timeout="20m", expects="30s")
-def load_in_distribution(
-    sh: Shell,
-    qemu_optimised: Path,
-    distribution_kernel: DistributionKernel,
-    kvm_for_distribution: OurModules,
-    kvm_host: KvmHost,
-) -> None:
-    """Load KVM into a distribution's kernel in a guest: its own, ours, and ours where only signed modules are let in."""
-    ours = _three(kvm_for_distribution.unsigned, kvm_host)
-    with sh.section("pack"):
-        guest = _guest(sh, distribution_kernel, kvm_for_distribution, kvm_host)
-    with ExitStack() as stack:
-        with sh.section("start"):
-            vm = stack.enter_context(
-                Machine(
-                    sh, qemu_optimised, guest, accel=kvm_host.accel, cpu=kvm_host.cpu, memory="768M", boot_timeout=BOOT_LIMIT
-                )
-            )
-            assert vm.guest("uname -r").strip() == distribution_kernel.release
-        with sh.section("theirs"):
-            load_kvm(vm, kvm_host)
-            assert tainted(vm) == 0
-            vm.guest(f"rmmod {kvm_host.vendor} && rmmod kvm")
-        with sh.section("ours"):
-            for name in ours:
-                vm.guest(f"insmod /ours/{name}")
-            assert_device(vm)
-            assert "module verification failed" in vm.guest("dmesg | grep -E 'taints|verification failed'")
-            assert tainted(vm) == UNSIGNED | OUT_OF_TREE
-            vm.guest("grep ^kvm /proc/modules")
-            assert "kvm" in vm.guest("ls /sys/kernel/btf | grep kvm")
-            vm.guest(f"rmmod {kvm_host.vendor} && rmmod kvm")
-        # After what is said of marks: this attempt leaves one (2, "forced"), though it fails.
-        with sh.section("vermagic"):
-            refused(vm, "/other/kvm.ko", "invalid module format", "should be")
-        with sh.section("symbols"):
-            refused(vm, "/foreign/kvm.ko", "invalid module format", "disagrees about version of symbol")
-        _only_signed(sh, vm, kvm_host)
-
-
-def _only_signed(sh: Shell, vm: Machine, host: KvmHost) -> None:
-    """What Secure Boot makes of it: the kernel is locked down, and then told to insist on signatures."""
-    with sh.section("lockdown"):
-        vm.guest("mount -t securityfs securityfs /sys/kernel/security")
-        vm.guest("echo integrity > /sys/kernel/security/lockdown && cat /sys/kernel/security/lockdown")
-        refused(vm, "/ours/kvm.ko", "operation not permitted", "unsigned module loading is restricted")
-    with sh.section("enforce"):
-        vm.guest("echo 1 > /sys/module/module/parameters/sig_enforce")
-        refused(vm, "/ours/kvm.ko", "key was rejected", "unsigned module is rejected")
-        refused(vm, "/signed/kvm.ko", "key was rejected", "unavailable key is rejected")
-    with sh.section("still"):
-        vm.guest("insmod /lib/modules/kvm.ko")
-        vm.guest(f"insmod /lib/modules/{host.vendor}.ko")
-        assert_device(vm)
-
-
-def refused(vm: Machine, module: str, error: str, reason: str) -> None:
-    """See a module refused: the error that the program has, and the reason that only the kernel's log has."""
-    # busybox ends with 1, or with a number of its own for what it has a guess for.
-    told = vm.guest(f"insmod {module}", ok=range(1, 256))
-    assert error in told.lower(), told
-    log = vm.guest(f"dmesg | grep '{reason}' | tail -n 1")
-    assert reason in log, log
-
-
-def tainted(vm: Machine) -> int:
-    """What the kernel says of how far it can be trusted: bits, 0 for none."""
-    return int(vm.guest("cat /proc/sys/kernel/tainted"))
-
-
-def _three(files: tuple[Path, ...], host: KvmHost) -> list[str]:
-    """Names of the modules that work on L1's processor."""
-    return [file.name for file in files if file.stem in ("kvm", host.vendor)]
-
-
-def _guest(sh: Shell, distribution: DistributionKernel, ours: OurModules, host: KvmHost) -> Guest:
-    """The distribution's kernel with a root of busybox, its modules, ours, ours signed, and those of another kernel."""
-    named = {module.name: next(distribution.root.rglob(module.name)) for module in host.modules}
-    files = {f"/lib/modules/{name}": path for name, path in named.items()}
-    files |= {f"/ours/{file.name}": file for file in ours.unsigned if file.stem in ("kvm", host.vendor)}
-    files["/signed/kvm.ko"] = next(file for file in ours.signed if file.stem == "kvm")
-    files["/foreign/kvm.ko"] = ours.foreign
-    files["/other/kvm.ko"] = next(file for file in host.modules if file.stem == "kvm")
-    return Guest(distribution.image, build_initramfs(sh, files=files), STILL)

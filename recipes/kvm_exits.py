@@ -10,7 +10,7 @@ from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
 from recipes.exit_budget import Exits, budget, journey, pair
 from recipes.kvm_events import parse_kvm, parse_qemu, parse_regions
-from recipes.kvm_host import INNER_LIMIT, INNER_QEMU, INNER_SAYS, L1_TOOLS, KvmHost, inner, l1, load_kvm
+from recipes.kvm_host import INNER_LIMIT, INNER_SAYS, L1_TOOLS, KvmHost, inner, inner_script, l1, load_kvm
 from recipes.linux import Kernel
 
 STAYS = f"""\
@@ -23,7 +23,8 @@ sleep 100000
 """
 """L2's ``/init``: it boots, writes one block, says so, and stays, so that its QEMU can be asked."""
 
-ASKED_QEMU = INNER_QEMU.replace("-serial stdio", "-serial file:/tmp/serial -monitor stdio")
+ASKED = inner_script("-monitor stdio", serial="file:/tmp/serial")
+"""How it is started: QEMU's monitor takes what is typed."""
 
 EVENTS = (
     *("kvm_userspace_exit", "kvm_page_fault", "kvm_fast_mmio"),
@@ -43,14 +44,14 @@ def record_exits(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host:
         The exits by reason and by device; how KVM's exits to user space and QEMU's log agree; and the events of one disk write.
     """
     with sh.section("pack"):
-        parts = inner(sh, qemu_optimised, linux_build, init=STAYS, script=ASKED_QEMU)
+        parts = inner(sh, qemu_optimised, linux_build, init=STAYS, script=ASKED)
         vm = l1(
             sh,
             qemu_optimised,
             linux_build,
             kvm_host,
-            files=parts.files,
-            programs=(*parts.programs, perf_tool),
+            inner=parts,
+            programs=(perf_tool,),
             memory="1G",
             disk="256M",
         )
@@ -62,9 +63,11 @@ def record_exits(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host:
         _record(sh, vm)
     with sh.section("report"):
         sh.line("tar -x -f l1.img")
-        told = sh.line(f"{perf_tool} kvm -i perf.data stat report 2>&1")  # it reports where errors go
+        told = sh.line(
+            f"{perf_tool} kvm -i perf.data stat report 2>&1 | cat"
+        )  # it reports where errors go, and opens a pager in a terminal
         assert "VM-EXIT" in told, told
-        sh.line(f"{perf_tool} kvm -i perf.data stat report --event=ioport 2>&1")
+        sh.line(f"{perf_tool} kvm -i perf.data stat report --event=ioport 2>&1 | cat")
     with sh.section("script"):
         sh.line(f"{perf_tool} script -i perf.data --ns -F trace:time,event,trace >events.txt")
         sh.line("wc -l events.txt && head -n 8 events.txt")

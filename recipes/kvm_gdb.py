@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from kvmdocs import Shell, recipe
@@ -96,18 +96,14 @@ def debug_kvm(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source
     """
     sh.sources(linux=linux_source)
     host = with_svm(kvm_host)
-    machine = _letters_machine(sh, qemu_optimised, linux_build, host)
-    with ExitStack() as stack:
-        with sh.section("start"):
-            vm = stack.enter_context(machine)
+    with _with_letters(sh, qemu_optimised, linux_build, host) as vm, ExitStack() as stack:
         with sh.section("load"):
             load_kvm(vm, host)
             assert vm.guest("letters").strip() == ALPHABET
             # Not before gdb says so: a machine that is stopped while L2 runs shows gdb the memory of L2.
             vm.guest_start(f"{{ {WAIT}; while letters >>/tmp/said; do :; done; }}")
         with sh.section("connect"):
-            gdb = stack.enter_context(_connected(sh, linux_build))
-            assert "Remote debugging" in gdb(f"target remote {vm.gdbstub}")
+            gdb = _connected(sh, stack, linux_build, vm)
             assert "Linux version" in gdb("lx-version"), "the kernel's commands for gdb are not there"
         with sh.section("symbols"):
             assert "not defined" in gdb("info line kvm_arch_vcpu_ioctl_run")
@@ -136,15 +132,12 @@ def debug_kvm_from_load(sh: Shell, qemu_optimised: Path, linux_build: Kernel, li
     """Connect before KVM is loaded, and stop in what it does while it is being loaded."""
     sh.sources(linux=linux_source)
     host = with_svm(kvm_host)
-    machine = _letters_machine(sh, qemu_optimised, linux_build, host)
-    with ExitStack() as stack:
+    with _with_letters(sh, qemu_optimised, linux_build, host) as vm, ExitStack() as stack:
         with sh.section("start"):
-            vm = stack.enter_context(machine)
             names = " ".join(module.name for module in host.modules)
             vm.guest_start(f"{{ {WAIT}; for name in {names}; do insmod /lib/modules/$name; done; letters; }}")
         with sh.section("connect"):
-            gdb = stack.enter_context(_connected(sh, linux_build))
-            gdb(f"target remote {vm.gdbstub}")
+            gdb = _connected(sh, stack, linux_build, vm)
         with sh.section("symbols"):
             assert not loaded(gdb(f"lx-symbols {linux_build.build}"))
             assert "do_init_module" in gdb("maintenance info breakpoints")
@@ -191,19 +184,32 @@ def in_order(wanted: Sequence[str], names: Sequence[str]) -> bool:
     return all(name in rest for name in wanted)
 
 
-def _letters_machine(sh: Shell, qemu: Path, kernel: Kernel, host: KvmHost) -> Machine:
-    """An L1 with a debugger's stub and the program `letters`, not started yet."""
+def build_letters(sh: Shell) -> Path:
+    """Compile the program `LETTERS`, which needs no shared library."""
+    sh.write("letters.c", LETTERS.lstrip())
+    sh.gcc("-static", "-O1", "-o", "letters", "letters.c")
+    return sh.workspace / "letters"
+
+
+@contextmanager
+def _with_letters(sh: Shell, qemu: Path, kernel: Kernel, host: KvmHost) -> Iterator[Machine]:
+    """An L1 with a debugger's stub and the program `letters`, for the length of a ``with``."""
     with sh.section("program"):
-        sh.write("letters.c", LETTERS.lstrip())
-        sh.gcc("-static", "-O1", "-o", "letters", "letters.c")
+        letters = build_letters(sh)
     with sh.section("pack"):
-        return l1(sh, qemu, kernel, host, files={"/bin/letters": sh.workspace / "letters"}, gdbstub=True)
+        machine = l1(sh, qemu, kernel, host, files={"/bin/letters": letters}, gdbstub=True)
+    with ExitStack() as stack:
+        with sh.section("start"):
+            vm = stack.enter_context(machine)
+        yield vm
 
 
-def _connected(sh: Shell, kernel: Kernel) -> Gdb:
-    """A gdb with the kernel's symbols and the commands that the kernel's build made for it."""
+def _connected(sh: Shell, stack: ExitStack, kernel: Kernel, vm: Machine) -> Gdb:
+    """A gdb with the kernel's symbols and the commands that the kernel's build made for it, connected to a machine's stub."""
     safe = f"add-auto-load-safe-path {kernel.build}"
-    return Gdb(sh, init=[safe], program=kernel.vmlinux, timeout=GDB_LIMIT)
+    gdb = stack.enter_context(Gdb(sh, init=[safe], program=kernel.vmlinux, timeout=GDB_LIMIT))
+    assert "Remote debugging" in gdb(f"target remote {vm.gdbstub}")
+    return gdb
 
 
 def _enter(sh: Shell, gdb: Gdb) -> None:

@@ -6,7 +6,7 @@
     def look(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost) -> None:
         with sh.section("pack"):
             parts = inner(sh, qemu_optimised, linux_build)
-            vm = l1(sh, qemu_optimised, linux_build, kvm_host, files=parts.files, programs=parts.programs)
+            vm = l1(sh, qemu_optimised, linux_build, kvm_host, inner=parts)
         with sh.section("start"), vm:
             load_kvm(vm, kvm_host)
             assert INNER_SAYS in vm.guest("inner", timeout=INNER_LIMIT)
@@ -62,7 +62,20 @@ echo "{INNER_SAYS}"
 poweroff -f
 """
 
-INNER_QEMU = """\
+STREAMS = "</tmp/say >/tmp/l2.out 2>&1"
+"""For `inner_script`: what is typed to L2 comes from one file of L1, and what it prints goes to another."""
+
+
+def inner_script(*options: str, serial: str = "stdio", streams: str = "") -> str:
+    """The script ``inner``, which starts L2; what is given to it are more arguments for L2's QEMU.
+
+    Args:
+        *options: More options for L2's QEMU, a line each.
+        serial: Where L2's serial line goes, as QEMU's ``-serial`` has it.
+        streams: Where QEMU's own input and output go, as the shell writes it.
+    """
+    more = "".join(f"    {option} \\\n" for option in options)
+    return f"""\
 #!/bin/sh
 # A machine under KVM: one processor, one virtio disk, a serial line.
 truncate -s 1M /tmp/disk.img
@@ -71,7 +84,7 @@ exec qemu-system-x86_64 -accel kvm -cpu host -m 64M -L /firmware \\
     -append "console=ttyS0 quiet panic=-1" \\
     -drive file=/tmp/disk.img,format=raw,if=none,id=disk \\
     -device virtio-blk-pci,drive=disk \\
-    -nodefaults -display none -no-reboot -serial stdio "$@"
+{more}    -nodefaults -display none -no-reboot -serial {serial} "$@"{f" {streams}" if streams else ""}
 """
 
 
@@ -104,8 +117,8 @@ class Inner:
     """What L1 must hold to run an L2 with the command ``inner``; more arguments go to L2's QEMU.
 
     Attributes:
-        files: For `l1`'s `files`.
-        programs: For `l1`'s `programs`.
+        files: Its files, by their path in L1.
+        programs: Its programs, which come with their libraries.
     """
 
     files: dict[str, Path]
@@ -196,6 +209,7 @@ def l1(
     kernel: Kernel,
     host: KvmHost,
     *,
+    inner: Inner | None = None,
     files: Mapping[str, str | Path] | None = None,
     programs: Sequence[str | Path] = (),
     name: str = "l1",
@@ -213,6 +227,7 @@ def l1(
         qemu: The QEMU that L1 runs in.
         kernel: The kernel.
         host: What it runs under.
+        inner: An L2 that it must hold.
         files: More files by their path in the guest; one at ``/lib/modules/kvm.ko`` takes the place of that module.
         programs: More programs, with their libraries.
         name: The machine's name, and its archive's.
@@ -224,7 +239,10 @@ def l1(
         args: More arguments for QEMU.
     """
     modules = {f"/lib/modules/{module.name}": module for module in (*host.modules, host.other)}
-    archive = build_initramfs(sh, files={**modules, **(files or {})}, programs=programs, name=name)
+    held = inner or Inner({}, ())
+    archive = build_initramfs(
+        sh, files={**modules, **held.files, **(files or {})}, programs=(*held.programs, *programs), name=name
+    )
     return Machine(
         sh,
         qemu,
@@ -249,7 +267,7 @@ def load_kvm(vm: Machine, host: KvmHost) -> None:
     assert_device(vm)
 
 
-def inner(sh: Shell, qemu: Path, kernel: Kernel, *, init: str = INNER_INIT, script: str = INNER_QEMU) -> Inner:
+def inner(sh: Shell, qemu: Path, kernel: Kernel, *, init: str = INNER_INIT, script: str = "") -> Inner:
     """Gather an L2 for L1: the QEMU that was built, its firmware, a kernel, an initramfs, and the script that starts it.
 
     Args:
@@ -257,9 +275,9 @@ def inner(sh: Shell, qemu: Path, kernel: Kernel, *, init: str = INNER_INIT, scri
         qemu: The QEMU that L2 runs in; L1 gets a copy without debug information, which is most of its size.
         kernel: The kernel.
         init: L2's ``/init``.
-        script: What the command ``inner`` does in L1.
+        script: What the command ``inner`` does in L1; by default that of `inner_script`.
     """
-    start = sh.write("inner.sh", script, 0o755)
+    start = sh.write("inner.sh", script or inner_script(), 0o755)
     archive = build_initramfs(sh, init=init, name="inner")
     sh.strip("-o", qemu.name, qemu)
     files = {

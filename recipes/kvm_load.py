@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
-from recipes.kvm_host import L1_TOOLS, KvmHost, assert_device, l1
+from recipes.kvm_host import INNER_LIMIT, L1_TOOLS, KvmHost, assert_device, l1
 from recipes.linux import Kernel
 
 REFUSED = tuple(range(1, 256))
@@ -101,13 +101,13 @@ def _hold(sh: Shell, vm: Machine, host: KvmHost) -> None:
     vendor = name(host.vendor)
     with sh.section("hold"):
         pid = vm.guest_start("tiny forever")
-        vm.guest(f"until ls -l /proc/{pid}/fd | grep vcpu; do usleep 100000; done")
+        vm.guest("pid=$!; until ls -l /proc/$pid/fd | grep vcpu; do usleep 100000; done", timeout=INNER_LIMIT)
         assert uses(vm.guest("lsmod"))[vendor] > 0
         assert "can't unload" in vm.guest(f"rmmod {vendor}", ok=REFUSED)
         assert f"/proc/{pid}/fd/" in vm.guest("ls -l /proc/[0-9]*/fd/* 2>/dev/null | grep -e '-> /dev/kvm'")
     with sh.section("let_go"):
-        vm.guest(f"kill {pid}")
-        vm.guest(f"until grep -x 0 /sys/module/{vendor}/refcnt; do usleep 100000; done")
+        vm.guest("kill $pid")
+        vm.guest(f"until grep -x 0 /sys/module/{vendor}/refcnt; do usleep 100000; done", timeout=INNER_LIMIT)
         assert uses(vm.guest("lsmod"))[vendor] == 0
         assert "can't unload" in vm.guest("rmmod kvm", ok=REFUSED)
         vm.guest(f"rmmod {vendor}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kvmdocs import Shell, recipe
 from kvmdocs.lab import build_initramfs
-from recipes.kvm_gdb import ALPHABET, LETTERS, with_svm
+from recipes.kvm_gdb import ALPHABET, build_letters, with_svm
 from recipes.kvm_host import INNER_LIMIT, INNER_SAYS, L1_TOOLS, KvmHost, inner, l1, load_kvm
 from recipes.kvm_where import NAMES, WHERE, Function, placed
 from recipes.linux import Kernel
@@ -130,20 +130,21 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
             for module in vendors
         )
     functions = placed(told, linux_source)
+    with sh.section("defined"):
+        # In a form in which each line is looked up in the source, and becomes a link wherever a page names it.
+        sh.write("defined", "".join(f"{one.name} {one.file}:{one.line}\n" for one in functions.values()))
+        sh.line("cat defined")
     with sh.section("pack"):
         sh.write("names", "".join(f"{name}\n" for name in functions))
         probe = sh.write("probe.sh", PROBE, 0o755)
-        sh.write("letters.c", LETTERS.lstrip())
-        sh.gcc("-static", "-O1", "-o", "letters", "letters.c")
+        letters = build_letters(sh)
         modules = {f"/lib/modules/{module.name}": module for module in host.modules}
-        nested = build_initramfs(
-            sh, init=NESTED_INIT, files={"/bin/letters": sh.workspace / "letters", **modules}, name="nested"
-        )
+        nested = build_initramfs(sh, init=NESTED_INIT, files={"/bin/letters": letters, **modules}, name="nested")
         parts = inner(sh, qemu_optimised, linux_build)
         buffers = sh.write("buffers.sh", BUFFERS, 0o755)
-        files = {"/names": sh.workspace / "names", "/bin/probe": probe, "/bin/buffers": buffers, **parts.files}
+        files = {"/names": sh.workspace / "names", "/bin/probe": probe, "/bin/buffers": buffers}
         files["/inner/initramfs.cpio.gz"] = nested
-        machine = l1(sh, qemu_optimised, linux_build, host, files=files, programs=parts.programs, memory="768M")
+        machine = l1(sh, qemu_optimised, linux_build, host, inner=parts, files=files, memory="768M")
     with ExitStack() as stack:
         with sh.section("start"):
             vm = stack.enter_context(machine)

@@ -36,15 +36,12 @@ static const uint8_t crash[] = {
     0x0f, 0x01, 0x1e, 0x00, 0x18, /* lidt [0x1800]  a table of zero entries  */
     0xcc,                         /* int3           and an entry is needed   */
 };
-static const uint8_t forever[] = {
-    0xeb, 0xfe,             /* jmp to itself                                 */
-};
+static const uint8_t forever[] = {0xeb, 0xfe}; /* jmp to itself              */
 
 /* One request; all of KVM is reached through ioctl. */
 static int ask(int fd, unsigned long request, void *argument, const char *name)
 {
     int answer = ioctl(fd, request, argument);
-
     if (answer < 0)
         err(1, "%s", name);
     return answer;
@@ -59,8 +56,7 @@ static void port(struct kvm_run *run)
     if (run->io.direction == KVM_EXIT_IO_IN)
         *data = 40;
     printf("KVM_EXIT_IO: %s port %#x: %#x\n",
-           run->io.direction == KVM_EXIT_IO_IN ? "in from" : "out to",
-           run->io.port, *data);
+           run->io.direction == KVM_EXIT_IO_IN ? "in from" : "out to", run->io.port, *data);
 }
 
 /* A device in the guest's memory: it takes anything, and gives the number 2. */
@@ -103,7 +99,6 @@ int main(int argc, char **argv)
     struct kvm_regs regs = {.rip = START, .rflags = 2}; /* bit 1 is always set */
 
     setvbuf(stdout, NULL, _IOLBF, 0);
-
     /* 1. KVM itself. Its interface has had the version 12 since Linux 2.6.22. */
     int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     if (kvm < 0)
@@ -116,8 +111,7 @@ int main(int argc, char **argv)
     ASK(vm, KVM_SET_TSS_ADDR, 0xfffbd000); /* old Intel processors need it */
 
     /* 3. Memory: a page of ours becomes the guest's page at START. */
-    int flags = MAP_SHARED | MAP_ANONYMOUS;
-    uint8_t *page = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, flags, -1, 0);
+    uint8_t *page = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (page == MAP_FAILED)
         err(1, "mmap");
     if (!strcmp(which, "crash"))
@@ -140,8 +134,16 @@ int main(int argc, char **argv)
 
     /* 5. Registers. After reset code begins 64 KiB below 4 GiB; ours begins at 0. */
     ASK(vcpu, KVM_GET_SREGS, &sregs);
-    sregs.cs.base = 0;
-    sregs.cs.selector = 0;
+    sregs.cs.base = sregs.cs.selector = 0;
+    if (!strcmp(which, "refused")) {
+        struct { struct kvm_cpuid2 head; struct kvm_cpuid_entry2 entries[100]; } cpu = {{100, 0}, {}};
+        ASK(kvm, KVM_GET_SUPPORTED_CPUID, &cpu);
+        ASK(vcpu, KVM_SET_CPUID2, &cpu); /* a processor of 64 bits               */
+        sregs.efer |= 0x500;          /* 64-bit mode: LME, and LMA               */
+        sregs.cr0 |= 0x80000001;      /* which wants paging, protected mode,     */
+        sregs.cr4 |= 0x20;            /* and PAE. A code segment is of 64 bits   */
+        sregs.cs.l = sregs.cs.db = 1; /* or of 32; this one says that it is both */
+    }
     ASK(vcpu, KVM_SET_SREGS, &sregs);
     ASK(vcpu, KVM_SET_REGS, &regs);
 
@@ -155,7 +157,8 @@ int main(int argc, char **argv)
     return 0;
 }
 """.lstrip()
-"""The program. Its guests: ``hello`` meets every exit a device makes, ``crash`` ends in a triple fault, ``forever`` never ends."""
+"""The program. Its guests: ``hello`` meets every exit a device makes, ``crash`` ends in a triple fault, ``forever`` never ends, and
+``refused`` has registers that no processor takes: it is never entered."""
 
 
 @recipe(tools=("gcc",), expects="1s")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
-from recipes.kvm_host import INNER_LIMIT, INNER_QEMU, INNER_SAYS, L1_TOOLS, KvmHost, inner, l1, load_kvm
+from recipes.kvm_host import INNER_LIMIT, INNER_SAYS, L1_TOOLS, KvmHost, inner, inner_script, l1, load_kvm
 from recipes.linux import Kernel
 
 TICKING = f"""\
@@ -24,8 +24,6 @@ while :; do
 done
 """
 """L2's ``/init``: a guest that goes on, with something of everything to see."""
-
-TICKING_QEMU = INNER_QEMU.replace("-serial stdio", "-serial file:/tmp/serial")
 
 PORT_IO = {"kvm-amd": "0x7b", "kvm-intel": "30"}
 """The number of the exit for an access to a port: SVM_EXIT_IOIO (uapi/asm/svm.h), EXIT_REASON_IO_INSTRUCTION (uapi/asm/vmx.h)."""
@@ -79,7 +77,7 @@ def trace_kvm(sh: Shell, qemu_optimised: Path, linux_source: Path, linux_build: 
     One L2 goes on all the time, writing to its disk and its serial line five times a second.
     """
     with sh.section("pack"):
-        parts = inner(sh, qemu_optimised, linux_build, init=TICKING, script=TICKING_QEMU)
+        parts = inner(sh, qemu_optimised, linux_build, init=TICKING, script=inner_script(serial="file:/tmp/serial"))
     with sh.section("awk"):
         shortest = sh.write("shortest.awk", SHORTEST)
     with sh.section("python"):
@@ -90,8 +88,9 @@ def trace_kvm(sh: Shell, qemu_optimised: Path, linux_source: Path, linux_build: 
             qemu_optimised,
             linux_build,
             kvm_host,
-            files={**parts.files, "/bin/shortest.awk": shortest, **python},
-            programs=(*parts.programs, "trace-cmd", PYTHON),
+            inner=parts,
+            files={"/bin/shortest.awk": shortest, **python},
+            programs=("trace-cmd", PYTHON),
             memory="768M",
             disk="64M",
         )

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from recipes.debug import relative
+from kvmdocs.places import Tree
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "calls": (
@@ -200,6 +200,6 @@ def in_tree(file: str, source: Path) -> str:
     Raises:
         AssertionError: It is not in the tree.
     """
-    found = relative(file, source)
-    assert (source / found).is_file() and not Path(found).is_absolute(), f"{file} is not in the source tree"
+    found = Tree("linux", source, str(source)).find(file)
+    assert found, f"{file} is not in the source tree"
     return found

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
-from recipes.kvm_host import INNER_LIMIT, L1_TOOLS, KvmHost, inner, l1, load_kvm
+from recipes.kvm_host import INNER_LIMIT, L1_TOOLS, STREAMS, KvmHost, inner, inner_script, l1, load_kvm
 from recipes.linux import Kernel
 
 ABOUT = """\
@@ -36,19 +36,11 @@ echo "L2: off"
 poweroff -f
 """
 
-L2_QEMU = """\
-#!/bin/sh
-# A machine under KVM in L1. What is typed to it comes from /tmp/say, what it prints goes to /tmp/l2.out;
-# its monitor is the pair of pipes /tmp/monitor.in and /tmp/monitor.out.
-truncate -s 1M /tmp/disk.img
-exec qemu-system-x86_64 -name L2,debug-threads=on -accel kvm -cpu host -m 64M -L /firmware \\
-    -kernel /inner/bzImage -initrd /inner/initramfs.cpio.gz \\
-    -append "console=ttyS0 quiet panic=-1" \\
-    -drive file=/tmp/disk.img,format=raw,if=none,id=disk \\
-    -device virtio-blk-pci,drive=disk \\
-    -chardev pipe,id=monitor,path=/tmp/monitor -mon monitor \\
-    -nodefaults -display none -no-reboot -serial stdio </tmp/say >/tmp/l2.out 2>&1
-"""
+NAMED = "-name L2,debug-threads=on"
+"""An option of QEMU: its threads get names that say what they are."""
+
+L2_SCRIPT = inner_script(NAMED, "-chardev pipe,id=monitor,path=/tmp/monitor -mon monitor", streams=STREAMS)
+"""How L2 is started: its monitor is the pair of pipes ``/tmp/monitor.in`` and ``/tmp/monitor.out``."""
 
 WAIT_FOR = """\
 #!/bin/sh
@@ -73,10 +65,10 @@ def linux_in_linux(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_hos
     with sh.section("about"):
         about = sh.write("about.sh", ABOUT, 0o755)
     with sh.section("l2"):
-        parts = inner(sh, qemu_optimised, linux_build, init=L2_INIT, script=L2_QEMU)
+        parts = inner(sh, qemu_optimised, linux_build, init=L2_INIT, script=L2_SCRIPT)
     with sh.section("l1"):
-        files = {**parts.files, "/bin/about": about, "/bin/wait-for": sh.write("wait-for.sh", WAIT_FOR, 0o755)}
-        outer = l1(sh, qemu_optimised, linux_build, kvm_host, files=files, programs=parts.programs, memory="768M")
+        files = {"/bin/about": about, "/bin/wait-for": sh.write("wait-for.sh", WAIT_FOR, 0o755)}
+        outer = l1(sh, qemu_optimised, linux_build, kvm_host, inner=parts, files=files, memory="768M")
     with ExitStack() as stack:
         with sh.section("start"):
             vm = stack.enter_context(outer)

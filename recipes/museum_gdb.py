@@ -12,7 +12,7 @@ from kvmdocs.lab import Gdb, Guest, Machine
 from recipes.guest import FIRMWARE, Accelerator
 from recipes.linux import Kernel
 from recipes.museum import printed
-from recipes.run import BOOT_LIMIT
+from recipes.run import BOOT_LIMIT, machine
 
 GDB = "gdb -q -nx -batch"
 """The debugger for a line of its own: no greeting, nobody's start-up files, no questions."""
@@ -72,29 +72,18 @@ def museum_gdb_kernel(
 
     safe = (f"add-auto-load-safe-path {linux_build.build}",)
 
-    def machine(name: str, guest: Guest, *args: str) -> Machine:
-        return Machine(
-            sh,
-            qemu_optimised,
-            guest,
-            accel=accelerator.name,
-            cpu=accelerator.cpu,
-            name=name,
-            gdbstub=True,
-            args=args,
-            shell=not args,
-            boot_timeout=BOOT_LIMIT,
-        )
+    def stubbed(name: str, guest: Guest, *args: str) -> Machine:
+        return machine(sh, qemu_optimised, guest, accelerator, name=name, gdbstub=True, args=args, shell=not args)
 
     with sh.section("place"):
         here = address(sh.line(f"nm {vmlinux} | grep ' _text$'"))
     with ExitStack() as stack:
         with sh.section("start"):
-            vm = stack.enter_context(machine("moved", moved))
+            vm = stack.enter_context(stubbed("moved", moved))
             tries = 1
             while address(vm.guest(TEXT)) - here < FAR and tries < TRIES:
                 stack.close()
-                vm = stack.enter_context(machine("moved", moved))
+                vm = stack.enter_context(stubbed("moved", moved))
                 tries += 1
         with sh.section("architecture"):
             told = says(sh, f"{GDB} -ex 'set architecture i386' -ex 'target remote {vm.gdbstub}'")
@@ -105,7 +94,7 @@ def museum_gdb_kernel(
             _miss(vm, stack.enter_context(Gdb(sh, program=vmlinux, init=safe, remote=vm.gdbstub)))
     with (
         sh.section("early"),
-        machine("early", linux_guest, "-S") as vm,
+        stubbed("early", linux_guest, "-S") as vm,
         Gdb(sh, program=vmlinux, init=safe, timeout=BOOT_LIMIT) as gdb,
     ):
         gdb(f"target remote {vm.gdbstub}")
@@ -119,7 +108,7 @@ def museum_gdb_kernel(
         gdb("bt 4")
         gdb("delete")
         gdb("detach")
-    with sh.section("offset"), machine("moved", moved) as vm:
+    with sh.section("offset"), stubbed("moved", moved) as vm:
         there = address(vm.guest(TEXT))
         vm.guest_start(OPENS)
         with Gdb(sh, init=safe, remote=vm.gdbstub) as gdb:

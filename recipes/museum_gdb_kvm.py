@@ -30,8 +30,7 @@ def museum_gdb_kvm(
     with sh.section("pack"):
         parts = inner(sh, qemu_optimised, linux_build)
         wires = [word for name in WIRES for word in ("-serial", f"unix:{name},server=on,wait=off")]
-        programs: tuple[str | Path, ...] = (*parts.programs, "gdbserver")
-        vm = l1(sh, qemu_optimised, linux_build, kvm_host, files=parts.files, programs=programs, args=wires)
+        vm = l1(sh, qemu_optimised, linux_build, kvm_host, inner=parts, programs=("gdbserver",), args=wires)
     with ExitStack() as stack:
         with sh.section("start"):
             stack.enter_context(vm)
@@ -45,8 +44,8 @@ def museum_gdb_kvm(
 def _signals(sh: Shell, vm: Machine, qemu: Path) -> None:
     """Run a QEMU under the debugger until it gets a signal, then tell the debugger to let them pass."""
     name, port = "l1.signals", WIRES["l1.signals"]
-    server = vm.guest_start(f"gdbserver {port} {L2} -append 'console=ttyS0 quiet panic=-1'")
-    _wait_for_the_wire(vm, server, port)
+    vm.guest_start(f"gdbserver {port} {L2} -append 'console=ttyS0 quiet panic=-1'")
+    _wait_for_the_wire(vm, port)
     with Gdb(sh, program=qemu, init=("set sysroot /",), timeout=INNER_LIMIT) as gdb:
         gdb(f"target remote {name}")
         told = gdb("continue")
@@ -61,8 +60,8 @@ def _signals(sh: Shell, vm: Machine, qemu: Path) -> None:
 def _breakpoints(sh: Shell, vm: Machine, kernel: Kernel) -> None:
     """Break in a kernel whose code is not in memory yet, by writing an instruction to where it will be."""
     name, port = "l1.breakpoints", WIRES["l1.breakpoints"]
-    machine = vm.guest_start(f"{L2} -append 'console=ttyS0 quiet panic=-1 nokaslr' -S -gdb {port}")
-    _wait_for_the_wire(vm, machine, port)
+    vm.guest_start(f"{L2} -append 'console=ttyS0 quiet panic=-1 nokaslr' -S -gdb {port}")
+    _wait_for_the_wire(vm, port)
     with Gdb(sh, program=kernel.vmlinux, init=(f"add-auto-load-safe-path {kernel.build}",), timeout=INNER_LIMIT) as gdb:
         gdb(f"target remote {name}")
         gdb("break start_kernel")
@@ -73,6 +72,6 @@ def _breakpoints(sh: Shell, vm: Machine, kernel: Kernel) -> None:
         assert "exited normally" in told, told
 
 
-def _wait_for_the_wire(vm: Machine, process: int, port: str) -> None:
-    """Wait until a process has opened the serial port: until then the port echoes what the debugger says."""
-    vm.guest(f"until ls -l /proc/{process}/fd | grep -q {port}; do usleep 50000; done", timeout=INNER_LIMIT)
+def _wait_for_the_wire(vm: Machine, port: str) -> None:
+    """Wait until the process started last has opened the serial port: until then the port echoes what the debugger says."""
+    vm.guest(f"until ls -l /proc/$!/fd | grep -q {port}; do usleep 50000; done", timeout=INNER_LIMIT)

@@ -64,8 +64,8 @@ def museum_modules(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_hos
             _other_version(sh, first)
         with sh.section("build-rival"):
             rival = _build_rival(sh, linux_build)
-        files = {**parts.files, f"/other/{first.name}": sh.workspace / "other" / first.name, "/lib/modules/rival.ko": rival}
-        vm = l1(sh, qemu_optimised, linux_build, kvm_host, files=files, programs=(*parts.programs, "setpriv"))
+        files = {f"/other/{first.name}": sh.workspace / "other" / first.name, "/lib/modules/rival.ko": rival}
+        vm = l1(sh, qemu_optimised, linux_build, kvm_host, inner=parts, files=files, programs=("setpriv",))
     with sh.section("start"), vm:
         with sh.section("absent"):
             told = vm.guest("inner", ok=FAILURES, timeout=INNER_LIMIT)
@@ -152,13 +152,13 @@ def _in_use(vm: Machine, host: KvmHost) -> None:
     vm.guest(
         "while pidof qemu-system-x86_64; do usleep 50000; done", timeout=INNER_LIMIT
     )  # the last machine may not have ended yet
-    machine = vm.guest_start("inner -S")
+    vm.guest_start("inner -S")
     name = host.vendor.replace("-", "_")
     # As many as machines and their processors hold it: the third column of lsmod, the fourth when others use it too.
     vm.guest(f"until grep -q '^{name} [0-9]* [1-9]' /proc/modules; do usleep 50000; done; lsmod", timeout=INNER_LIMIT)
     told = vm.guest(f"rmmod {name}", ok=FAILURES)
     assert "Resource temporarily unavailable" in told, told
-    vm.guest(f"kill {machine}")
+    vm.guest("kill $!")
     vm.guest(f"until grep -q '^{name} [0-9]* 0 ' /proc/modules; do usleep 50000; done; lsmod", timeout=INNER_LIMIT)
     vm.guest(f"rmmod {name}")
 

@@ -78,20 +78,21 @@ def find_process(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: A
             vm.guest_start("while :; do dd if=/dev/zero of=/dev/vda bs=4k count=64 oflag=direct; done")
         with sh.section("ps"):
             assert str(vm.pid) in sh.line("ps -efww | grep '[q]emu.*findme'")
-            threads = parse_threads(sh.ps("-L", "-o", "pid,tid,pcpu,comm", "-p", str(vm.pid)))
+            threads = parse_threads(sh.line(f"ps -L -o pid,tid,pcpu,comm -p $(cat {vm.pidfile})"))
         with sh.section("pidfile"):
-            assert sh.cat("findme.pid").strip() == str(vm.pid)
+            assert sh.cat(vm.pidfile).strip() == str(vm.pid)
         with sh.section("qmp"):
             processors = vm.qmp("query-cpus-fast")
         for processor in processors:
             name = threads[processor["thread-id"]]
             assert name == f"CPU {processor['cpu-index']}/{accelerator.name.upper()}", (name, threads)
         with sh.section("proc"):
-            sh.line(f"ls -l /proc/{vm.pid}/exe")
+            process = f"/proc/$(cat {vm.pidfile})"
+            sh.line(f"ls -l {process}/exe")
             first = processors[0]["thread-id"]
-            assert sh.line(f"cat /proc/{vm.pid}/task/{first}/comm").strip() == threads[first]
-            assert "findme.img" in sh.line(f"ls -l /proc/{vm.pid}/fd | grep -E 'kvm|findme'")
-            sh.line(f"grep -E '^(Threads|VmRSS|SigCgt)' /proc/{vm.pid}/status")
+            assert sh.line(f"cat {process}/task/{first}/comm").strip() == threads[first]
+            assert "findme.img" in sh.line(f"ls -l {process}/fd | grep -E 'kvm|findme'")
+            sh.line(f"grep -E '^(Threads|VmRSS|SigCgt)' {process}/status")
 
 
 def parse_threads(listing: str) -> dict[int, str]:
@@ -104,7 +105,7 @@ UUID = "2015c0de-0000-4000-8000-000000000001"
 """The machine's UUID; the guest sees it in its firmware tables."""
 
 
-@recipe(tools=FIRMWARE, memory="1G", disk="128M", timeout="15m", expects="8s")
+@recipe(tools=("socat", *FIRMWARE), memory="1G", disk="128M", timeout="15m", expects="8s")
 def command_line(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: Accelerator) -> None:
     """Try a command line of 2015 option by option, then start the same machine with the options of today."""
     qemu = f"./{qemu_debug.name}"
@@ -136,6 +137,25 @@ def command_line(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: A
             )
         with sh.section("check"):
             _check_options(vm)
+        with sh.section("by-hand"):
+            _by_hand(sh, vm)
+
+
+BY_HAND = ('{"execute": "qmp_capabilities"}', '{"execute": "query-name"}', '{"execute": "quit"}')
+"""What somebody types into a machine monitor: its first line is always the same."""
+
+
+def _by_hand(sh: Shell, vm: Machine) -> None:
+    """Talk to the machine's other monitor as a reader does who has nothing but a socket; the last word ends the machine."""
+    typed = " ".join(f"'{line}'" for line in BY_HAND)
+    # -t: socat waits for answers after the last line, until QEMU closes the socket.
+    told = sh.line(f"printf '%s\\n' {typed} | socat -t {QUIT_LIMIT} - UNIX-CONNECT:monitor.sock")
+    assert '"name": "centos7"' in told, told
+    assert vm.wait_exit() == 0
+
+
+QUIT_LIMIT = 60
+"""Seconds a machine has to answer and to end."""
 
 
 def options_of_today(network: str) -> list[str]:

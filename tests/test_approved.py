@@ -229,3 +229,15 @@ def test_a_test_fails_on_drift_in_what_is_called_stable(project):
     assert "+farewell" in told
     assert "kvmdocs approve hello" in told
     assert "Traceback" not in told
+
+
+def test_what_is_approved_is_the_record_of_this_checkouts_recipe_not_the_newest_in_the_store(kvmdocs, project):
+    """Two checkouts may share a store, and the other one may have run its own version since."""
+    kvmdocs("run", "hello")
+    project.recipes(RECIPES.replace("good bye", "farewell"))
+    kvmdocs("run", "hello")
+    project.recipes(RECIPES)
+    assert kvmdocs("approve", "hello").exit_code == 0
+    text = (project.root / project.package / "approved" / "hello.json").read_text()
+    assert "good bye" in text
+    assert "farewell" not in text

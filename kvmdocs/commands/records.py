@@ -56,8 +56,11 @@ def approve(project: Path | None, names: tuple[str, ...], everything: bool) -> N
         raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
     for name in wanted:
         approving.fresh(known, name)
-    stale = [name for name, standing in standings(known, wanted).items() if standing.stale and name in wanted]
-    for name, path in approving.approve(known, [name for name in wanted if name not in stale]).items():
+    found = standings(known, wanted)
+    stale = [name for name in wanted if found[name].stale]
+    # Not the newest: another checkout that shares the store may have run its own version of a recipe since.
+    records = [found[name].record or approving.fresh(known, name) for name in wanted if name not in stale]
+    for name, path in approving.approve(known, records).items():
         click.echo(f"{name}: {known.catalog.shown(path) if path else 'as approved before'}")
     for name in stale:
         click.echo(f"{name}: not approved, its record is stale; first `kvmdocs run {name}`", err=True)

@@ -2,7 +2,7 @@
 
 ::
 
-    with Machine(sh, qemu_build, linux_guest, disk="64M") as vm, Gdb(sh, pid=vm.pid) as gdb:
+    with Machine(sh, qemu_build, linux_guest, disk="64M") as vm, Gdb(sh, pidfile=vm.pidfile) as gdb:
         gdb("break virtio.c:virtqueue_flush")
         gdb("continue")
 
@@ -12,7 +12,8 @@ with its lifetime; a `Gdb` is a debugger on it or on what runs inside it. All so
 
 from kvmdocs.lab.gdb import Gdb
 from kvmdocs.lab.guest import READY, Guest, build_initramfs
-from kvmdocs.lab.machine import CPUS, Machine
+from kvmdocs.lab.machine import Machine
+from kvmdocs.lab.options import CPUS
 from kvmdocs.lab.probe import boots_under
 
 __all__ = ["CPUS", "READY", "Gdb", "Guest", "Machine", "boots_under", "build_initramfs"]

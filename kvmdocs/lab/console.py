@@ -20,10 +20,13 @@ from typing import NoReturn
 
 from kvmdocs.errors import Evidence, LabFailed, TimedOut
 from kvmdocs.lab.guest import SHELL_BEGINS
-from kvmdocs.lab.waiting import tail, until
+from kvmdocs.lab.waiting import TAIL_LINES, tail, until
 
-PANIC = re.compile(r"Kernel panic - not syncing.*")
-"""What a Linux kernel prints first when it gives up (kernel/panic.c)."""
+PANIC = re.compile(r"^.*Kernel panic - not syncing.*", re.MULTILINE)
+"""The line that a Linux kernel prints first when it gives up (kernel/panic.c)."""
+
+BEFORE_PANIC = 5
+"""Lines before a panic that belong to its evidence."""
 
 LINE_LIMIT = 4000
 """Bytes of one line to a guest; its terminal holds 4096 and drops what does not fit (drivers/tty/n_tty.c)."""
@@ -55,10 +58,17 @@ class Console:
         except FileNotFoundError:
             return ""
 
-    def panic(self) -> str:
-        """The line with which the guest's kernel gave up, "" if it did not."""
-        found = PANIC.search(self.text)
-        return found[0] if found else ""
+    def check(self) -> None:
+        """Raise when the guest's kernel has given up.
+
+        Raises:
+            LabFailed: It has. The evidence begins with the last lines before, which say what led to it. The call trace behind it may have
+                come in part, or be longer than all the evidence may be.
+        """
+        text = self.text
+        if found := PANIC.search(text):
+            lines = text[: found.start()].splitlines()[-BEFORE_PANIC:] + text[found.start() :].splitlines()
+            raise LabFailed(f"the guest stopped: {found[0]}", Evidence(tail="\n".join(lines[:TAIL_LINES])))
 
     def wait_for(self, wanted: str | re.Pattern[str], timeout: float = 60.0) -> str:
         """Wait until the guest has printed something; what it printed earlier counts.

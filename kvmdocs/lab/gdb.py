@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import shlex
+import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -43,6 +45,8 @@ class Gdb:
     Args:
         sh: The recipe's shell.
         pid: A process to attach to.
+        pidfile: The same as the name of a file in the workspace that holds its number, such as `Machine.pidfile`: then what is
+            shown is right for a reader too, whose process has another number.
         remote: A stub to connect to: `Machine.gdbstub`, or ``host:port``.
         program: The program or ``vmlinux`` to read symbols from.
         sources: Scripts to ``source`` once there is a target.
@@ -63,6 +67,7 @@ class Gdb:
         sh: Shell,
         *,
         pid: int | None = None,
+        pidfile: str = "",
         remote: str | None = None,
         program: str | Path | None = None,
         sources: Sequence[str | Path] = (),
@@ -76,7 +81,7 @@ class Gdb:
         self._sources = sources
         self._timeout = timeout
         self._machine = machine
-        self._pid = pid
+        self._attaches = bool(pid or pidfile)
         self._program = program
         self._argv = [
             *(str(program_name), "-q", "-nx"),
@@ -84,6 +89,7 @@ class Gdb:
             *([str(program)] if program else []),
             *(["-p", str(pid)] if pid else []),
         ]
+        self._more = f" -p $(cat {pidfile})" if pidfile else ""
         self._child: PopenSpawn[str] | None = None
 
     def __enter__(self) -> Self:
@@ -140,21 +146,21 @@ class Gdb:
 
     def _begin(self) -> None:
         """Start gdb and wait for its first prompt; what it prints on the way belongs to the host's command."""
-        shown = self._sh.names.command(self._argv)
+        if shutil.which(self._argv[0]) is None:
+            raise HostLacks("there is no gdb on this host", Evidence(advice="install gdb"))
+        shown = self._sh.names.command(self._argv) + self._more
         environ = {**os.environ, "COLUMNS": str(WIDTH), "DEBUGINFOD_URLS": "", "TERM": "dumb"}
         with self._sh.step(self._sh.where, shown, machine=self._machine, cwd=self._sh.workspace) as step:
-            try:
-                self._child = PopenSpawn(
-                    self._argv,
-                    timeout=None,
-                    cwd=self._sh.workspace,
-                    env=environ,
-                    encoding="utf-8",
-                    codec_errors="replace",
-                    preexec_fn=die_with_parent,
-                )
-            except FileNotFoundError as error:
-                raise HostLacks("there is no gdb on this host", Evidence(advice="install gdb")) from error
+            self._child = PopenSpawn(
+                # The shell is there to read the file; gdb takes its place.
+                ["/bin/sh", "-c", f"exec {shlex.join(self._argv)}{self._more}"] if self._more else self._argv,
+                timeout=None,
+                cwd=self._sh.workspace,
+                env=environ,
+                encoding="utf-8",
+                codec_errors="replace",
+                preexec_fn=die_with_parent,
+            )
             try:
                 output = self._exchange("", self._timeout)
             except (TimedOut, LabFailed) as error:
@@ -170,7 +176,7 @@ class Gdb:
                 "(kernel.yama.ptrace_scope must be 0, or the container needs the capability SYS_PTRACE)"
             )
         # gdb goes on with a prompt when it could not attach, and only says so.
-        if self._pid and (failed := _FAILED.search(output)):
+        if self._attaches and (failed := _FAILED.search(output)):
             raise LabFailed(f"gdb could not attach: {failed[0]}", Evidence(tail=tail(output)))
 
     def _exchange(self, command: str, timeout: float) -> str:

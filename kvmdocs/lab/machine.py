@@ -5,26 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from kvmdocs.errors import CommandFailed, Evidence, LabFailed, TimedOut, describe_status
+from kvmdocs.errors import CommandFailed, Evidence, LabFailed, TimedOut
 from kvmdocs.lab.console import Console, GuestShell, Reply
-from kvmdocs.lab.firmware import firmware_folders
 from kvmdocs.lab.guest import READY, Guest
+from kvmdocs.lab.options import options
 from kvmdocs.lab.qmp import Qmp, QmpError
-from kvmdocs.lab.waiting import TICK, connect, tail, until
+from kvmdocs.lab.waiting import TICK, connect, death, tail, until
 from kvmdocs.model import Where
 from kvmdocs.shell import Shell, Spawned
-
-CPUS = {"tcg": ("max",), "kvm": ("host", "host,arch-capabilities=off")}
-"""Values of ``-cpu`` worth trying under each accelerator, best first; the last one is for a software KVM (kvm_pvm)."""
-
-KERNEL_LINE = ("console=ttyS0", "panic=-1", "no_timer_check")
-"""Words for the kernel's command line. A kernel counts timer interrupts as it boots and panics if too few come, which on a busy host
-is what an emulated timer does; under KVM it does not count (arch/x86/kernel/apic/io_apic.c, arch/x86/kernel/kvm.c)."""
 
 QMP_TIMEOUT = 30.0
 """Seconds QEMU has to answer a monitor command."""
@@ -37,14 +30,14 @@ class Machine:
     """A virtual machine for the length of a ``with``.
 
     QEMU runs in the recipe's workspace and all its sockets lie there under short names. Entering waits until the guest's shell
-    takes commands; leaving asks QEMU to quit, waits, and then kills it.
+    takes commands; leaving asks QEMU to quit, waits, and then kills it. `pidfile` names the file that holds QEMU's process id.
 
     Args:
         sh: The recipe's shell.
         qemu: The QEMU program.
         guest: What it boots.
         accel: Value of ``-accel``: ``tcg`` or ``kvm``.
-        cpu: Value of ``-cpu``; by default the first of `CPUS` for the accelerator.
+        cpu: Value of ``-cpu``; by default the first of `kvmdocs.lab.options.CPUS` for the accelerator.
         cpus: Number of virtual processors.
         memory: Value of ``-m``.
         disk: Size of a new raw disk, such as ``64M``, or an existing raw image; it becomes the guest's ``/dev/vda``.
@@ -87,27 +80,22 @@ class Machine:
         self._boot_timeout = boot_timeout
         self.name = name
         self.gdbstub = f"{name}.gdb" if gdbstub else ""
+        self.pidfile = f"{name}.pid"
         self.emulated = accel.partition(",")[0] == "tcg"
-        self._args = [
-            *("-name", f"{name},debug-threads=on"),
-            *("-accel", accel),
-            *("-cpu", cpu or CPUS.get(accel.partition(",")[0], ("max",))[0]),
-            *("-smp", str(cpus)),
-            *("-m", memory),
-            *(word for folder in firmware_folders(self._qemu, firmware) for word in ("-L", str(folder))),
-            *("-kernel", str(guest.kernel)),
-            *("-initrd", str(guest.initramfs)),
-            *("-append", " ".join([*KERNEL_LINE, *guest.append.split(), *append.split()])),
-            *self._drive(),
-            # Nothing a recipe did not ask for; a guest that resets ends QEMU, so that a panic cannot go round in circles.
-            *("-nodefaults", "-display", "none", "-no-reboot"),
-            *("-serial", f"file:{name}.console"),
-            *("-serial", f"unix:{name}.shell,server=on,wait=off"),
-            *("-qmp", f"unix:{name}.qmp,server=on,wait=off"),
-            *("-pidfile", f"{name}.pid"),
-            *(("-gdb", f"unix:{self.gdbstub},server=on,wait=off") if gdbstub else ()),
-            *map(str, args),
-        ]
+        self._args = options(
+            name,
+            self._qemu,
+            guest,
+            accel=accel,
+            cpu=cpu,
+            cpus=cpus,
+            memory=memory,
+            disk=disk,
+            args=args,
+            append=append,
+            gdbstub=self.gdbstub,
+            firmware=firmware,
+        )
         self.console = Console(sh.workspace / f"{name}.console", self._alive)
         self._process: Spawned | None = None
         self._monitor: Qmp | None = None
@@ -192,27 +180,14 @@ class Machine:
     def _alive(self) -> None:
         """Raise when the guest's kernel or QEMU has ended."""
         status = None if self._over else self._running.poll()
-        if panic := self.console.panic():
-            raise LabFailed(f"the guest stopped: {panic}", Evidence(tail=tail(self.console.text)))
+        self.console.check()
         if status is not None:
-            raise self._death(status)
+            raise death(self._running, status, self.console.text)
 
     def _raise_death(self) -> None:
         """Raise QEMU's end, if that is why a connection broke: it follows within moments, and says more."""
         self._running.wait(1.0)
         self._alive()
-
-    def _death(self, status: int) -> LabFailed:
-        """QEMU's unexpected end as an error, with its last words and the guest's."""
-        # A thread of the `sh` package collects what QEMU printed and may be a moment behind its end.
-        deadline = time.monotonic() + 0.5
-        while not (words := self._running.output().strip()) and status and time.monotonic() < deadline:
-            time.sleep(TICK)
-        why = "the guest shut down or was reset" if status == 0 and not words else "QEMU ended"
-        return LabFailed(
-            f"{why} before the recipe was done with it ({describe_status(status)})",
-            Evidence(status=status, tail=tail(f"{tail(self.console.text)}\n{tail(words)}")),
-        )
 
     def wait_exit(self, timeout: float = 60.0) -> int:
         """Wait until the guest has powered off and QEMU has ended.
@@ -225,8 +200,7 @@ class Machine:
             LabFailed: The guest's kernel panicked.
         """
         status = self._running.wait(timeout)
-        if panic := self.console.panic():
-            raise LabFailed(f"the guest stopped: {panic}", Evidence(tail=tail(self.console.text)))
+        self.console.check()
         if status is None:
             raise TimedOut(f"the guest did not power off within {timeout:g} s", Evidence(tail=tail(self.console.text)))
         self._over = True
@@ -327,11 +301,3 @@ class Machine:
                 Evidence(command=command, status=reply.status, tail=tail(reply.text)),
             )
         return reply
-
-    # -- its parts ----------------------------------------------------------------------------------------------
-
-    def _drive(self) -> Iterator[str]:
-        if self._disk:
-            image = self._disk if isinstance(self._disk, Path) else f"{self.name}.img"
-            yield from ("-drive", f"file={image},format=raw,if=none,id=disk")
-            yield from ("-device", "virtio-blk-pci,drive=disk")

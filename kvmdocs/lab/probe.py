@@ -6,7 +6,8 @@ from pathlib import Path
 
 from kvmdocs.errors import LabFailed, TimedOut
 from kvmdocs.lab.guest import Guest
-from kvmdocs.lab.machine import CPUS, Machine
+from kvmdocs.lab.machine import Machine
+from kvmdocs.lab.options import CPUS
 from kvmdocs.shell import Shell
 
 

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from kvmdocs.errors import TimedOut
+from kvmdocs.errors import Evidence, LabFailed, TimedOut, describe_status
+from kvmdocs.shell import Spawned
 
 TICK = 0.02
 """Seconds between two looks at a condition that nothing announces, such as a file that grows."""
@@ -62,6 +63,25 @@ def connect(folder: Path, name: str) -> socket.socket | None:
     finally:
         os.close(directory)
     return connection
+
+
+def death(process: Spawned, status: int, said: str) -> LabFailed:
+    """A machine's unexpected end as an error, with its last words and the guest's.
+
+    Args:
+        process: QEMU, which has ended.
+        status: Its exit status.
+        said: What the guest printed on its console.
+    """
+    # A thread of the `sh` package collects what QEMU printed and may be a moment behind its end.
+    deadline = time.monotonic() + 0.5
+    while not (words := process.output().strip()) and status and time.monotonic() < deadline:
+        time.sleep(TICK)
+    why = "the guest shut down or was reset" if status == 0 and not words else "QEMU ended"
+    return LabFailed(
+        f"{why} before the recipe was done with it ({describe_status(status)})",
+        Evidence(status=status, tail=tail(f"{tail(said)}\n{tail(words)}")),
+    )
 
 
 def tail(text: str) -> str:

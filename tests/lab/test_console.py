@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from kvmdocs.errors import LabFailed, TimedOut
 from kvmdocs.lab.console import Console, _Answer
+from kvmdocs.lab.waiting import TAIL_LINES
 
 
 def fine():
@@ -67,3 +68,35 @@ def test_waiting_ends_with_the_machine(tmp_path):
 
     with pytest.raises(LabFailed, match="QEMU ended"):
         Console(tmp_path / "vm.console", dead).wait_for("anything", 60)
+
+
+def panicked(tmp_path, text):
+    """The evidence of a guest that panicked, line by line."""
+    log = tmp_path / "vm.console"
+    log.write_text(text)
+    with pytest.raises(LabFailed, match="Kernel panic - not syncing: why") as failed:
+        Console(log, fine).check()
+    return failed.value.evidence.tail.splitlines()
+
+
+def test_a_panics_evidence_begins_where_it_begins(tmp_path):
+    """However much of its call trace has come."""
+    before = "".join(f"line {number}\n" for number in range(9))
+    panic = "[    1.5] Kernel panic - not syncing: why\n"
+    begun = panicked(tmp_path, before + panic)
+    assert begun == [*(f"line {number}" for number in range(4, 9)), panic.strip()]
+    whole = panicked(tmp_path, before + panic + "".join(f" trace {number}\n" for number in range(40)))
+    assert whole[:6] == begun
+    assert len(whole) == TAIL_LINES
+
+
+def test_the_first_panic_counts(tmp_path):
+    told = panicked(tmp_path, "Kernel panic - not syncing: why\n---[ end Kernel panic - not syncing: why ]---\n")
+    assert told[0] == "Kernel panic - not syncing: why"
+
+
+def test_a_guest_that_did_not_panic(tmp_path):
+    log = tmp_path / "vm.console"
+    Console(log, fine).check()
+    log.write_text("a program says: kernel panic\n")
+    Console(log, fine).check()

@@ -33,6 +33,13 @@ def test_commands_become_steps(sh, fake_gdb):
     assert (typed.where, typed.command) == (Where.GDB, "bt")
 
 
+def test_a_process_is_found_by_its_pid_file_and_shown_so(sh, fake_gdb):
+    (sh.workspace / "vm.pid").write_text("4711\n")
+    with Gdb(sh, pidfile="vm.pid", program_name=fake_gdb) as gdb:
+        assert psutil.Process(gdb.pid).cmdline()[-2:] == ["-p", "4711"]
+    assert sh.steps()[0].command.endswith("fake-gdb -q -nx -p $(cat vm.pid)")
+
+
 def test_output_that_looks_like_a_prompt(sh, fake_gdb):
     with Gdb(sh, program_name=fake_gdb) as gdb:
         assert gdb("first") == "(gdb) first\n(gdb) "

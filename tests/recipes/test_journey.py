@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from recipes.journey import frames_of, relative, stations, symbols_of
+from recipes.journey import frames_of, stations, symbols_of
 from recipes.journey_diagram import ACTORS, diagram, escape, table
 from recipes.journey_events import GUEST, KVM, QEMU, WORKER, Address, Hop, Wanted, find, merged, parse
 from recipes.journey_run import QEMU_FUNCTIONS, addresses, callers, probe_script, tsc_offset
@@ -151,12 +151,17 @@ def test_frames_of_addr2line(tmp_path):
     assert frames[2] == ()
 
 
-def test_a_file_beside_the_build_is_relative_to_its_tree(tmp_path):
-    tree = tmp_path / "qemu-7.2"
-    (tree / "hw").mkdir(parents=True)
-    (tree / "hw/virtio.c").touch()
-    assert relative("/a/qemu_debug/build/../../src/qemu-7.2/hw/virtio.c", [tree]) == "hw/virtio.c"
-    assert relative("/usr/include/stdio.h", [tree]) == ""
+def test_a_file_is_relative_to_the_tree_that_it_is_in(tmp_path):
+    linux, qemu = tmp_path / "linux-6.1", tmp_path / "src/qemu-7.2"
+    for tree in (linux, qemu):
+        (tree / "hw").mkdir(parents=True)
+    (qemu / "hw/virtio.c").touch()
+    told = (
+        f"0x1: f at {tmp_path}/qemu_debug/build/../../src/qemu-7.2/hw/virtio.c:7\n"
+        "0x2: g at /usr/include/stdio.h:7\n"
+        "0x3: h at /another/qemu-7.2/hw/virtio.c:7\n"
+    )
+    assert [frames[0].file for frames in frames_of(told, [linux, qemu]).values()] == ["hw/virtio.c", "", ""]
 
 
 def test_addresses_of_nm():

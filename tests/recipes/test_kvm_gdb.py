@@ -89,18 +89,19 @@ def test_a_definition_is_told_from_a_declaration_and_a_call():
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    folder = tmp_path / "arch/x86/kvm/svm"
+    linux = tmp_path / "linux"
+    folder = linux / "arch/x86/kvm/svm"
     folder.mkdir(parents=True)
-    (tmp_path / "virt/kvm").mkdir(parents=True)
+    (linux / "virt/kvm").mkdir(parents=True)
     (folder / "svm.c").write_text(SOURCE)
     (folder / "vmenter.S").write_text(ASSEMBLY)
-    (tmp_path / "virt/kvm/kvm_main.c").write_text("int kvm_vcpu_block(void)\n{\n}\n")
-    return tmp_path
+    (linux / "virt/kvm/kvm_main.c").write_text("int kvm_vcpu_block(void)\n{\n}\n")
+    return linux
 
 
 def test_functions_are_placed_where_the_source_defines_them(tree):
     told = (
-        "kvm_vcpu_block /work/linux/arch/x86/kvm/../../../virt/kvm/kvm_main.c:1 own kvm_vcpu_halt,kvm_arch_vcpu_put\n"
+        f"kvm_vcpu_block {tree}/arch/x86/kvm/../../../virt/kvm/kvm_main.c:1 own kvm_vcpu_halt,kvm_arch_vcpu_put\n"
         "svm_vcpu_run ../linux/arch/x86/kvm/svm/svm.c:4 own -\n"
         "__svm_vcpu_run ../linux/arch/x86/kvm/svm/vmenter.S:0 own -\n"
     )

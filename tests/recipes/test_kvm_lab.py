@@ -6,7 +6,7 @@ import pytest
 
 from recipes.kvm_api import Call, put_together, request, table
 from recipes.kvm_calls import count
-from recipes.kvm_host import INNER_QEMU, KvmHost, no_feature
+from recipes.kvm_host import STREAMS, KvmHost, inner_script, no_feature
 from recipes.kvm_load import name, parse_parameters, uses
 from recipes.kvm_tiny import TINY
 
@@ -97,7 +97,19 @@ def test_no_processor_for_kvm_has_a_reason():
 
 
 def test_more_arguments_go_to_the_inner_qemu():
-    assert INNER_QEMU.rstrip().endswith('"$@"')
+    assert inner_script().rstrip().endswith('-serial stdio "$@"')
+
+
+def test_the_script_of_the_inner_qemu_takes_more_options():
+    plain, more = inner_script(), inner_script("-name L2", "-monitor stdio", serial="file:/tmp/serial", streams=STREAMS)
+    added = [line for line in more.splitlines() if line not in plain.splitlines()]
+    assert added == [
+        "    -name L2 \\",
+        "    -monitor stdio \\",
+        f'    -nodefaults -display none -no-reboot -serial file:/tmp/serial "$@" {STREAMS}',
+    ]
+    # All but the last line of the command go on: a shell would start QEMU with half of it otherwise.
+    assert [line.endswith("\\") for line in more.splitlines()[3:]] == [True] * (len(more.splitlines()) - 4) + [False]
 
 
 def test_the_program_can_be_read_as_a_whole():

@@ -1,0 +1,64 @@
+"""Every file and line in a table of the KVM half is a link to that line, and was looked up in the source."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kvmdocs import values
+from kvmdocs.frames import spots
+from kvmdocs.project import Project
+from kvmdocs.render import Language, linked
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+LINK = re.compile(r"<a\b[^>]*>.*?</a>", re.DOTALL)
+TABLES = ("journey", "kvm_functions")
+
+
+@pytest.fixture(scope="module")
+def project():
+    return Project(ROOT)
+
+
+def unlinked(html: str) -> list[str]:
+    """The files and lines in a text that are no links."""
+    return [f"{path}:{line}" for _, _, path, line in spots(LINK.sub("", html))]
+
+
+def tables(project, recipe):
+    """What the guides make of a recipe's approved record, with its links."""
+    record = project.approved.get(recipe)
+    value = values.decode(record.value, project.store.work)
+    made = [
+        request.options.render(value)
+        for request in project.catalog.requests
+        if request.name == recipe and request.options.render
+    ]
+    return [(text, linked(text, record.places, project.templates.url, Language.EN)) for text in made]
+
+
+@pytest.mark.parametrize("recipe", TABLES)
+def test_each_line_that_a_table_names_is_a_link(project, recipe):
+    named = 0
+    for text, html in tables(project, recipe):
+        named += len(list(spots(text)))
+        assert not unlinked(html), unlinked(html)
+    assert named > 40
+
+
+@pytest.mark.parametrize("recipe", TABLES)
+def test_each_of_them_was_checked_in_the_source(project, recipe):
+    """A place is in a record only if the line lies in the function, and carries the lines around it."""
+    places = {(place.path, place.line): place for place in project.approved.get(recipe).places}
+    for text, _ in tables(project, recipe):
+        for _, _, path, line in spots(text):
+            place = places[path, line]
+            assert place.excerpt[line - place.first].strip()
+
+
+def test_a_line_that_is_no_link_is_noticed(project):
+    (text, html), *_ = tables(project, "journey")
+    assert unlinked(f"{html} block/blk-mq.c:1") == ["block/blk-mq.c:1"]
+    assert unlinked(linked(text, (), project.templates.url, Language.EN)) or not list(spots(text))
