@@ -36,9 +36,10 @@ from kvmdocs.recipe import presenting
 from kvmdocs.render import Language
 from kvmdocs.script_links import ScriptLinks
 from kvmdocs.serving import View
-from kvmdocs.settings import FILE, find_root
+from kvmdocs.settings import FILE, Settings, find_root
 from kvmdocs.site_status import view_of
 from kvmdocs.site_status.page import View as StatusView
+from kvmdocs.versions import check, versioned
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -95,9 +96,19 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
 
     @plugins.event_priority(-50)  # after markdown-exec has put its fences there
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
-        """Let what only shows recipes into the page as the HTML it is; see `as_html`. From here on warnings name their lines."""
+        """Let what only shows recipes into the page as the HTML it is; see `as_html`. From here on warnings name their lines.
+
+        Raises:
+            PluginError: The settings cannot be read.
+        """
         if self.config.enabled:
             self._name_places(config)
+            try:
+                version = Settings.load(find_root(Path(config.config_file_path or ".").parent))["site.version"]
+                if version:
+                    versioned(config, check(version))
+            except KvmdocsError as error:
+                raise PluginError(error.report()) from error
             for fence in config.mdx_configs.get("pymdownx.superfences", {}).get("custom_fences", []):
                 if fence["name"] in {"python", "py"} and fence["format"] is formatter:
                     fence["format"] = as_html

@@ -31,6 +31,7 @@ class Language:
         description: What it is, in a sentence.
         url: Its address, with a slash at the end.
         words: What the configuration's ``extra.words`` says.
+        newest: The folder of the newest version with a slash at its end; "" for a site without versions.
     """
 
     lang: str
@@ -39,6 +40,12 @@ class Language:
     description: str
     url: str
     words: Mapping[str, str]
+    newest: str = ""
+
+    @property
+    def sitemap(self) -> str:
+        """The address of its map of addresses."""
+        return f"{self.url}{self.newest}sitemap.xml"
 
     @property
     def path(self) -> str:

@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -20,6 +21,7 @@ from kvmdocs.page_warnings import CONFIG_LOGGER, Places
 from kvmdocs.present import earlier
 from kvmdocs.project import Project
 from kvmdocs.settings import find_root
+from kvmdocs.versions import LATEST, unversioned
 
 
 class Site:
@@ -100,6 +102,8 @@ class Site:
         token = earlier.set(outcome)
         try:
             sites = [build_pages(self._project.root / name, self._output) for name in self._project.settings["project.configs"]]
+            if version := self._project.settings["site.version"]:
+                sites = [replace(site, url=unversioned(site.url, version), newest=f"{LATEST}/") for site in sites]
         finally:
             earlier.reset(token)
         folder = self._project.settings["project.root_pages"]

@@ -36,6 +36,22 @@ def build(project: Path | None, install: bool, output: Path | None) -> None:
 
 
 @click.command()
+@in_its_mode
+@in_its_jobs
+@click.argument("version")
+@click.option("--old", is_flag=True, help="Not the newest version: `latest` stays where it is.")
+@click.option("--branch", default="pages", show_default=True, help="The branch that is published; it is not pushed.")
+@click.pass_obj
+@reporting
+def publish(project: Path | None, version: str, old: bool, branch: str) -> None:
+    """Build the site and commit it to a branch as VERSION, beside the versions that are there."""
+    from kvmdocs.publishing import publish as commit
+
+    for language in commit(project, version, newest=not old, branch=branch):
+        click.echo(f"committed {language}/{version} to the branch {branch}")
+
+
+@click.command()
 @names_of_recipes
 @in_its_jobs
 @click.option("--fresh", is_flag=True, help="Run the named recipes even though the store has their records.")
@@ -80,4 +96,4 @@ def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: b
         sys.exit(exit_code(outcome.failure(f"{len(failed)} recipes failed")))
 
 
-COMMANDS = (build, run)
+COMMANDS = (build, publish, run)

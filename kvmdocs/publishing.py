@@ -1,0 +1,112 @@
+"""Publishing a site as one version beside others, as commits on a branch that a host of static pages serves.
+
+mike keeps the versions: it commits a folder and the list of versions, and never touches the working tree. One build gives all languages; each
+has its versions in its own folder (see `kvmdocs.versions`), and what stands above all languages lies at the branch's top.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+import click
+from mike import commands, git_utils
+
+from kvmdocs.errors import Evidence, HostLacks, KvmdocsError
+from kvmdocs.project import Project
+from kvmdocs.settings import overriding
+from kvmdocs.site import Site
+from kvmdocs.versions import LATEST, check
+
+BRANCH = "pages"
+
+
+def publish(root: Path | None, version: str, *, newest: bool = True, branch: str = BRANCH) -> list[str]:
+    """Build the site as `version` and commit it to `branch`; what the branch has under that version before is replaced.
+
+    Args:
+        root: The project's folder.
+        version: The version's name, such as ``10.2``.
+        newest: Whether ``latest`` shall lead to it.
+        branch: The branch. It is made if it is not there, and is not pushed.
+
+    Returns:
+        The languages published.
+
+    Raises:
+        SettingError: The version cannot be a folder's name.
+        HostLacks: git cannot commit.
+        KvmdocsError: The site cannot be built (`kvmdocs.site.Site.build`).
+    """
+    check(version)
+    project = Project(root)
+    _check_git(project.root, branch)
+    with tempfile.TemporaryDirectory(prefix="kvmdocs-publish-") as folder, overriding("site.version", version):
+        built = Path(folder) / "site"
+        Site(project.root, install=False, require=False, output=built).build()
+        languages = sorted(path.name for path in built.iterdir() if (path / "index.html").is_file())
+        # mike asks the git of the working directory.
+        with contextlib.chdir(project.root):
+            try:
+                for language in languages:
+                    _commit(built / language, language, version, newest=newest, branch=branch)
+                _commit_above(built, version, branch)
+            except (git_utils.GitError, ValueError, OSError) as error:
+                raise _wrong(error, branch) from error
+    return languages
+
+
+def _check_git(root: Path, branch: str) -> None:
+    """Find out before a long build whether git can commit afterwards.
+
+    Raises:
+        HostLacks: It cannot.
+    """
+    with contextlib.chdir(root):
+        try:
+            git_utils.get_latest_commit("HEAD")
+            for name in ("name", "email"):
+                if not os.environ.get(f"GIT_COMMITTER_{name.upper()}"):
+                    git_utils.get_config(f"user.{name}")
+        except (git_utils.GitError, OSError) as error:
+            raise _wrong(error, branch) from error
+
+
+def _commit(folder: Path, language: str, version: str, *, newest: bool, branch: str) -> None:
+    """One language of a version."""
+    config = {"site_dir": str(folder), "use_directory_urls": False}
+    message = f"{version} in {language}"
+    aliases = [LATEST] if newest else []
+    with commands.deploy(
+        config,
+        version,
+        aliases=aliases,
+        update_aliases=True,
+        branch=branch,
+        message=message,
+        allow_empty=True,
+        deploy_prefix=language,
+    ):
+        pass  # it is built already
+    listed = commands.list_versions(branch, language)
+    if listed.find(LATEST):
+        default = LATEST
+    else:
+        default = version
+        click.echo(f"{language}: no version is {LATEST} yet; the way in leads to {version}", err=True)
+    commands.set_default(default, branch=branch, message=f"The way in to {language}", allow_empty=True, deploy_prefix=language)
+
+
+def _commit_above(built: Path, version: str, branch: str) -> None:
+    """What stands above all languages."""
+    with git_utils.Commit(branch, f"What stands above all languages, as of {version}", allow_empty=True) as commit:
+        for path in sorted(built.iterdir()):
+            if path.is_file():
+                commit.add_file(git_utils.FileInfo(path.name, path.read_bytes()))
+
+
+def _wrong(error: Exception, branch: str) -> KvmdocsError:
+    advice = "be in a git repository with a commit, and tell git who you are: git config user.name, user.email"
+    return HostLacks(f"the branch {branch!r} cannot be written: {error}", Evidence(advice=advice))
