@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from kvmdocs.executor import Outcome
 from kvmdocs.model import Host, Record, Status
+from kvmdocs.outcome import Outcome
 from kvmdocs.recipe import presenter
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kvmdocs.executor import Outcome
 from kvmdocs.facts import Facts, facts, summed_up
 from kvmdocs.model import Host, Record, SourcePlace, Status, Step, Where
+from kvmdocs.outcome import Outcome
 from kvmdocs.recipe import presenting
 
 HOST = Host("vm", "Debian", "6.1.0", "x86_64", 2, 4 << 30)
