@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from kvmdocs.errors import CatalogError, Evidence, Place
-from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, Where
+from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, Where, last_until
 from kvmdocs.names import KEY_LENGTH
 from kvmdocs.settings import Settings, variable
 from kvmdocs.store import write_whole
@@ -146,7 +146,7 @@ def written(record: Record) -> dict[str, Any]:
         "inputs": sorted(record.inputs) or None,
         "emulated": record.emulated,
         "value": _without_run(record.value),
-        "steps": [_written_step(step) for step in record.steps],
+        "steps": [_written_step(step, last_until(record.steps, number)) for number, step in enumerate(record.steps, 1)],
         "places": [_written_place(place) for place in record.places] or None,
     }
     if not record.emulated:
@@ -158,7 +158,7 @@ def _written_place(place: SourcePlace) -> dict[str, Any]:
     return {item.name: part for item in dataclasses.fields(place) if (part := getattr(place, item.name)) != item.default}
 
 
-def _written_step(step: Step) -> dict[str, Any]:
+def _written_step(step: Step, until: int) -> dict[str, Any]:
     output = step.output
     data: dict[str, Any] = {
         "section": step.section,
@@ -169,6 +169,7 @@ def _written_step(step: Step) -> dict[str, Any]:
         "stdin": None if step.stdin is None else _lines(step.stdin),
         "mode": step.mode or None,
         "background": step.background or None,
+        "until": until or None,
         "status": step.status,
         "seconds": round(step.seconds) if step.seconds >= WORTH_SAYING else None,
         "output": _lines(output.head) if output.head else None,
@@ -224,6 +225,7 @@ def _read_step(data: Mapping[str, Any]) -> Step:
         stdin=_text(data["stdin"]) if "stdin" in data else None,
         mode=data.get("mode", ""),
         background=bool(data.get("background", False)),
+        until=int(data.get("until", 0)),
         status=data.get("status"),
         seconds=float(data.get("seconds", 0.0)),
     )

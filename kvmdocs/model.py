@@ -7,6 +7,7 @@ readable folder (`kvmdocs.names`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -115,6 +116,8 @@ class Step:
         status: Exit status; negative for a signal; None where there is none or it is still running.
         started: Seconds from the recipe's start to the step's.
         seconds: How long it took.
+        until: For a step in the background, the number of the last step begun before it ended, where the record keeps no times of
+            steps; 0 for unknown.
     """
 
     where: Where
@@ -129,6 +132,16 @@ class Step:
     status: int | None = None
     started: float = 0.0
     seconds: float = 0.0
+    until: int = 0
+
+
+def last_until(steps: Sequence[Step], number: int) -> int:
+    """The number of the last step begun before one in the background ended; 0 when nothing tells."""
+    step = steps[number - 1]
+    ended = step.started + step.seconds
+    if step.until or not step.background or ended <= 0 or all(one.started == 0 for one in steps):
+        return step.until
+    return max(place for place, one in enumerate(steps, 1) if one.started < ended or place == number)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from kvmdocs.model import Record, Step, Where
+from kvmdocs.model import Record, Step, Where, last_until
 from kvmdocs.render.typed import Entry, entries
 from kvmdocs.varying import Varying, find
 
@@ -259,8 +259,7 @@ class _Scripting:
 def backgrounds(steps: Sequence[Step]) -> list[Background]:
     """The processes of a record that go on while later steps run, and when they end.
 
-    A record of the store says when; an approved one has no times, and there a machine ends when another one of its name starts, or with
-    the recipe.
+    Where nothing says when, a machine ends when another one of its name starts, or with the recipe.
     """
     found: list[Background] = []
     for number, step in enumerate(steps, 1):
@@ -271,9 +270,7 @@ def backgrounds(steps: Sequence[Step]) -> list[Background]:
         for earlier in found:
             if earlier.name == name:
                 earlier.end = min(earlier.end, number - 1)
-        ended = step.started + step.seconds
-        later = (place for place in range(number + 1, len(steps) + 1) if step.started < ended <= steps[place - 1].started)
-        found.append(Background(name, number, next(later, len(steps) + 1) - 1, machine is not None))
+        found.append(Background(name, number, last_until(steps, number) or len(steps), machine is not None))
     return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,7 @@ STEPS = st.builds(
     background=st.booleans(),
     status=st.none() | st.integers(-9, 255),
     seconds=st.sampled_from([0.0, 7.0]),
+    until=st.sampled_from([0, 2]),
 )
 
 
@@ -63,6 +65,16 @@ def test_a_line_of_output_is_a_line_of_the_file(tmp_path):
     assert approved.names() == ["any"]
     assert approved.get("any").steps[0].output.text == "one\ntwo\n"
     assert approved.get("other") is None
+
+
+def test_no_times_are_kept_but_when_what_went_on_in_the_background_ended():
+    machine = step("", "qemu", background=True, started=0.5, seconds=2.0)
+    kept = anywhere(record(machine, step("", started=1.0), step("", started=2.4), step("", started=2.6)), {})
+    assert [one.until for one in kept.steps] == [3, 0, 0, 0]
+    assert [one.started for one in kept.steps] == [0.0] * 4
+    assert anywhere(kept, {}) == kept
+    unknown = anywhere(record(replace(machine, started=0.0, seconds=7.0), step("")), {})
+    assert unknown.steps[0].until == 0
 
 
 def test_what_means_something_on_one_host_only_is_left_out():

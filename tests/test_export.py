@@ -269,6 +269,7 @@ def test_a_machine_ends_when_it_did(qemu):
     assert text(*timed).index("powered_off a") < text(*timed).index("true")
     timed[1] = replace(on, started=2.0)
     assert text(*timed).index("true") < text(*timed).index("stop a") < text(*timed).rindex("true")
+    assert text(replace(first, until=2), on, on).index("true") < text(replace(first, until=2), on, on).index("stop a")
     assert text(first, on, first, on).count("stop a") == 1  # no times: at the latest when its name is another's
     assert "stop" not in text(first, on)
     assert "ready a try 60" in text(first, on)
