@@ -97,7 +97,7 @@ def clean(project: Path | None, older: str, over: str, dry_run: bool) -> None:
 @click.argument("name", type=click.Choice(NAMES))
 @reporting
 def schema(name: str) -> None:
-    """Print the JSON Schema of what a command prints with --json.
+    """Print the JSON Schema of what a command prints with --json, or of the report.json of a site.
 
     The number in `schema` is raised when something goes or means another thing; what is added does not raise it.
     """

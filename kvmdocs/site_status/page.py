@@ -126,7 +126,7 @@ def _advice(row: Row, view: View) -> list[str]:
             kind, _, argument = want.name.partition(":")
             name, _, value = argument.partition("=")
             text = say.advice.get(kind, say.advice[""]).format(
-                variable=variable(name), value=value.replace("|", " | "), need=want.name
+                variable=variable(name), setting=name, value=value.replace("|", " | "), need=want.name
             )
             told.append(escape(text))
     if any("; install " in reason for reason in row.reasons):

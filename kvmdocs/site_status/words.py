@@ -122,7 +122,7 @@ _EN = Words(
         DriftKind.BEHAVIOUR: "behaviour has changed",
     },
     advice={
-        "reach": "a network that reaches this address, or a mirror of it in {variable}",
+        "reach": "a network that reaches the address in the setting {setting}, or a mirror of it in {variable}",
         "setting": "{variable}={value}",
         "ptrace": "the right to attach to processes: kernel.yama.ptrace_scope=0, or SYS_PTRACE for a container",
         "": "a host on which this works: {need}",
@@ -222,7 +222,7 @@ _ZH = Words(
         DriftKind.BEHAVIOUR: "行为变了",
     },
     advice={
-        "reach": "能访问该地址的网络，或者用 {variable} 指定一个镜像",
+        "reach": "能访问设置 {setting} 中地址的网络，或者用 {variable} 指定一个镜像",
         "setting": "{variable}={value}",
         "ptrace": "附加到进程的权限：kernel.yama.ptrace_scope=0，容器则需要 SYS_PTRACE",
         "": "一台具备此能力的宿主机：{need}",
