@@ -26,8 +26,9 @@ from kvmdocs import report
 from kvmdocs.errors import KvmdocsError
 from kvmdocs.executor import Executor
 from kvmdocs.model import Freshness, Record, Status
-from kvmdocs.process import keeper_patience, new_run
+from kvmdocs.process import keeper_patience
 from kvmdocs.project import Project
+from kvmdocs.runs import new_run
 from kvmdocs.serving import Attempt, View, failed, look
 from kvmdocs.store import dump, load
 

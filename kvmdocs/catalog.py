@@ -7,22 +7,18 @@ executed once here with a presenter that only notes what they show, which is how
 from __future__ import annotations
 
 import difflib
-import importlib
 import io
-import pkgutil
-import sys
-import traceback
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from kvmdocs.digest import Code
 from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place
 from kvmdocs.guide_checks import check_front_matter, check_languages, check_references, line_in_block
 from kvmdocs.guides import Block, find_blocks
+from kvmdocs.importing import execute, import_package, missed
 from kvmdocs.recipe import Recipe, ShowOptions, presenting
 from kvmdocs.settings import Settings
 
@@ -117,39 +113,10 @@ class Catalog:
         package = self.settings["project.recipes"]
         if not (self.root / package.replace(".", "/")).is_dir():
             return
-        if str(self.root) not in sys.path:
-            sys.path.insert(0, str(self.root))
-        importlib.invalidate_caches()  # a server or a test may have looked here before a module was written
-        top = self._import(package)
-        names = [info.name for info in pkgutil.walk_packages(top.__path__, f"{package}.")]
-        for module in [top, *(self._import(name) for name in sorted(names))]:
+        for module in import_package(self.root, package):
             for value in list(vars(module).values()):
                 if isinstance(value, Recipe) and value.function.__module__ == module.__name__:
                     self.add(Entry(value, module.__name__, self._place(value)))
-
-    def _import(self, name: str) -> ModuleType:
-        # A compiled module is told from its source by size and whole seconds of age. An edit may keep both, and then the
-        # worker would run other code than the key was made of; so none is left behind.
-        before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-        try:
-            return importlib.import_module(name)
-        except KvmdocsError as error:
-            error.seen(place=self._raised_in(error))
-            raise
-        except (Exception, SystemExit) as error:
-            raise CatalogError(
-                f"{name} cannot be imported: {type(error).__name__}: {error}",
-                Evidence(place=self._raised_in(error), advice="mend the module"),
-            ) from error
-        finally:
-            sys.dont_write_bytecode = before
-
-    def _raised_in(self, error: BaseException) -> Place | None:
-        """The innermost place of the project's own in a traceback."""
-        if isinstance(error, SyntaxError) and error.filename:
-            return Place(self.shown(Path(error.filename)), error.lineno or 0)
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(self.root))]
-        return Place(self.shown(Path(frames[-1].filename)), frames[-1].lineno or 0) if frames else None
 
     def _place(self, recipe: Recipe) -> Place:
         code = recipe.function.__code__
@@ -207,44 +174,29 @@ class Catalog:
             GuideError: The block raised; the error names the guide's line.
         """
         module = self.block_module(block)
-        names.update(__name__=module, print=lambda *_, **__: None)
         try:
-            program = compile(block.source(), str(block.guide), "exec")
             with presenting(_Noting(note)), redirect_stdout(io.StringIO()):
-                exec(program, names)  # noqa: S102  # a block is code of the project's own; running it is what it is for
-        except KvmdocsError as error:
-            raise error.seen(guides=(self._line_in(error, block),)) from error
-        except (Exception, SystemExit) as error:
-            raise GuideError(
-                f"a block does not run: {type(error).__name__}: {error}",
-                Evidence(guides=(self._line_in(error, block),), advice=self._advice(error)),
-            ) from error
+                execute(block, names, module, self.shown(block.guide))
+        except GuideError as error:
+            raise error.seen(advice=self._advice(error.__cause__)) from error.__cause__
         return module
 
     def block_module(self, block: Block) -> str:
         """The pseudo-module of what a block defines: the same wherever the project lies."""
         return f"{self.shown(block.guide)}:{block.line}"
 
-    def _line_in(self, error: BaseException, block: Block) -> Place:
-        path = self.shown(block.guide)
-        if isinstance(error, SyntaxError):
-            return Place(path, error.lineno or block.line)
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(block.guide)]
-        return Place(path, (lines[-1] if lines else None) or block.line)
-
-    def _advice(self, error: BaseException) -> str:
+    def _advice(self, error: BaseException | None) -> str:
         """What to do about a name that a guide takes from a module of recipes and that is not there."""
-        module: Any = error.name if isinstance(error, ImportError) else None
-        wanted = str(error).partition("'")[2].partition("'")[0]
-        if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
-            module, wanted = error.obj.__name__, error.name or ""
+        module, wanted = missed(error)
         package = self.settings["project.recipes"]
-        if module and (module == package or module.startswith(f"{package}.")):
-            near = difflib.get_close_matches(wanted, self.entries, n=1)
-            if near:
-                return f"did you mean `from {self.entries[near[0]].module} import {near[0]}`?"
-            return "`kvmdocs list` names all recipes"
-        return ""
+        if not module or (module != package and not module.startswith(f"{package}.")):
+            return ""
+        near = difflib.get_close_matches(wanted, self.entries, n=1)
+        return (
+            f"did you mean `from {self.entries[near[0]].module} import {near[0]}`?"
+            if near
+            else "`kvmdocs list` names all recipes"
+        )
 
     # -- entries ------------------------------------------------------------------------------------------------
 

@@ -16,9 +16,10 @@ from kvmdocs import graph, host
 from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError
 from kvmdocs.model import Failure, Freshness, Record, Status
 from kvmdocs.outcome import Outcome, Reporter
-from kvmdocs.process import Claim, Worker, sweep, wait_any
+from kvmdocs.process import Worker, wait_any
 from kvmdocs.project import Project
 from kvmdocs.recipe import CPUS_ALL, Recipe
+from kvmdocs.runs import Claim, sweep
 from kvmdocs.standing import Keys, blocked, plan, standings
 
 GRACE = 1.0

@@ -1,0 +1,100 @@
+"""Bringing a project's own code into this process: its modules of recipes, and the blocks of its guides. An error says in which line of it."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place
+from kvmdocs.guides import Block
+
+
+def import_package(root: Path, package: str) -> Iterator[ModuleType]:
+    """Import a package of the project with all its modules, the package first.
+
+    Raises:
+        CatalogError: A module cannot be imported; the error names the line.
+    """
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    importlib.invalidate_caches()  # a server or a test may have looked here before a module was written
+    top = _import(root, package)
+    yield top
+    for name in sorted(info.name for info in pkgutil.walk_packages(top.__path__, f"{package}.")):
+        yield _import(root, name)
+
+
+def _import(root: Path, name: str) -> ModuleType:
+    # A compiled module is told from its source by size and whole seconds of age. An edit may keep both, and then the
+    # worker would run other code than the key was made of; so none is left behind.
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        return importlib.import_module(name)
+    except KvmdocsError as error:
+        error.seen(place=_raised_in(error, root))
+        raise
+    except (Exception, SystemExit) as error:
+        raise CatalogError(
+            f"{name} cannot be imported: {type(error).__name__}: {error}",
+            Evidence(place=_raised_in(error, root), advice="mend the module"),
+        ) from error
+    finally:
+        sys.dont_write_bytecode = before
+
+
+def _raised_in(error: BaseException, root: Path) -> Place | None:
+    """The innermost place of the project's own in a traceback."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return Place(_below(Path(error.filename), root), error.lineno or 0)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(root))]
+    return Place(_below(Path(frames[-1].filename), root), frames[-1].lineno or 0) if frames else None
+
+
+def _below(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def execute(block: Block, names: dict[str, Any], module: str, path: str) -> None:
+    """Execute a block of a guide.
+
+    Args:
+        block: The block.
+        names: What is defined before it; what it defines is put there.
+        module: The name of the module that its definitions belong to.
+        path: The guide, as it is best shown.
+
+    Raises:
+        GuideError: The block raised something that is none of the engine's errors; the error names the guide's line.
+    """
+    names.update(__name__=module, print=lambda *_, **__: None)
+    try:
+        program = compile(block.source(), str(block.guide), "exec")
+        exec(program, names)  # noqa: S102  # a block is code of the project's own; running it is what it is for
+    except KvmdocsError as error:
+        raise error.seen(guides=(_line_in(error, block, path),)) from error
+    except (Exception, SystemExit) as error:
+        raise GuideError(
+            f"a block does not run: {type(error).__name__}: {error}", Evidence(guides=(_line_in(error, block, path),))
+        ) from error
+
+
+def _line_in(error: BaseException, block: Block, path: str) -> Place:
+    if isinstance(error, SyntaxError):
+        return Place(path, error.lineno or block.line)
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(block.guide)]
+    return Place(path, (lines[-1] if lines else None) or block.line)
+
+
+def missed(error: BaseException | None) -> tuple[str, str]:
+    """The module and the name in it that an error says is not there; "" for both if it says no such thing."""
+    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        return error.obj.__name__, error.name or ""
+    if isinstance(error, ImportError):
+        return error.name or "", str(error).partition("'")[2].partition("'")[0]
+    return "", ""

@@ -1,0 +1,119 @@
+"""Runs under way, as folders of the store: whose they are, what they go by, and the end of what dead ones have left."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import psutil
+
+from kvmdocs.errors import StoreError
+from kvmdocs.model import Record, Status
+from kvmdocs.store import Store, write_whole
+from kvmdocs.task import TASK
+
+MARK = "KVMDOCS_RUN"
+"""Environment variable that marks every process of a run with the run's folder."""
+OWNER = "owner.json"
+
+
+def new_run(store: Store) -> Path:
+    """A folder for a run, which says which process it belongs to.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+    try:
+        store.runs.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=store.runs))
+    except OSError as error:
+        raise StoreError(f"the store {store.path} cannot be written: {error.strerror}") from error
+    mine = os.getpid()
+    # An engine of before `started` goes by `born`, and may share the store.
+    owner = {"pid": mine, "started": _started(mine), "born": psutil.Process(mine).create_time()}
+    write_whole(folder / OWNER, json.dumps(owner).encode())
+    return folder
+
+
+class Claim:
+    """Says in the store what a build goes by, for as long as it runs: `kvmdocs.clean` leaves that alone.
+
+    A record that a build found may not be the newest of its recipe (another checkout has run since), and what builds on it may begin much later.
+
+    Raises:
+        StoreError: The store cannot be written.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._folder = new_run(store)
+
+    def hold(self, records: Iterable[Record]) -> None:
+        """These records, and the artefacts they name, are in use."""
+        held = {record.recipe: record.value for record in records if record.status is Status.PASSED}
+        write_whole(self._folder / TASK, json.dumps({"workspace": "", "inputs": held}).encode())
+
+    def release(self) -> None:
+        """They are not any more."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def sweep(store: Store) -> int:
+    """Kill what runs of dead builds left behind, and remove their folders.
+
+    Returns:
+        How many processes were killed.
+    """
+    if not store.runs.is_dir():
+        return 0
+    killed = 0
+    for folder in store.runs.iterdir():
+        if _owned(folder):
+            continue
+        for process in psutil.process_iter():
+            try:
+                if process.environ().get(MARK) == str(folder):
+                    process.send_signal(signal.SIGKILL)
+                    killed += 1
+            except (psutil.Error, OSError):
+                continue
+        # Another build may sweep too; and where nothing can be written nothing is run either.
+        shutil.rmtree(folder, ignore_errors=True)
+    return killed
+
+
+def _owned(folder: Path) -> bool:
+    """Whether the build that a run's folder belongs to is alive. A folder without an owner is just being made, or removed."""
+    try:
+        owner = json.loads((folder / OWNER).read_text("utf-8"))
+        if "started" in owner:
+            return bool(_started(owner["pid"]) == owner["started"])
+        return bool(abs(psutil.Process(owner["pid"]).create_time() - owner["born"]) < 1)
+    except psutil.Error:
+        return False
+    except (OSError, ValueError, KeyError, TypeError):
+        try:
+            return time.time() - folder.stat().st_mtime < 60
+        except FileNotFoundError:
+            return True
+
+
+def _started(pid: int) -> str:
+    """When a process started, in clock ticks since this boot of the host, "" if none of that number runs.
+
+    That tells it from another one that got its number later, whatever is done to the host's clock meanwhile: set by a second, a clock of
+    seconds since 1970 would have every run under way belong to nobody, and its processes killed.
+    """
+    try:
+        status = Path(f"/proc/{pid}/stat").read_bytes()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""
+    # The second field is the program's name in parentheses and may hold anything; the state follows, and the start time is the 22nd (proc_pid_stat(5)).
+    fields = status.rpartition(b")")[2].split()
+    return f"{boot} {fields[19].decode()}" if fields[0] != b"Z" else ""
