@@ -104,9 +104,60 @@ class Examination:
     checks: tuple[Check, ...]
 
 
-Document = Listing | Run | Reasons | Standings | Comparison | Examination | Report
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """What was made of records (`kvmdocs approve`).
+
+    Attributes:
+        schema: Version of this form.
+        approved: The file that was written for each recipe, relative to the project; null where it said the same before.
+        stale: The recipes that were not approved, because their records are stale.
+    """
+
+    schema: Literal[1] = 1
+    approved: dict[str, str | None]
+    stale: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Freed:
+    """Something that went from the store.
+
+    Attributes:
+        name: The recipe and the first digits of its key.
+        size: Bytes it took on the disk.
+        age: Seconds since it was made.
+    """
+
+    name: str
+    size: int
+    age: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cleaning:
+    """What was freed, or with ``--dry-run`` would be (`kvmdocs clean`).
+
+    Attributes:
+        schema: Version of this form.
+        dry_run: Whether nothing was removed.
+        store: The store's folder.
+        items: What recipes have left.
+        rest: Bytes that rendered pages and writes cut short took.
+    """
+
+    schema: Literal[1] = 1
+    dry_run: bool
+    store: str
+    items: tuple[Freed, ...]
+    rest: int
+
+
+Document = Listing | Run | Reasons | Standings | Comparison | Examination | Approval | Cleaning | Report
 
 DOCUMENTS: dict[str, type[Any]] = {
+    "approve": Approval,
+    "clean": Cleaning,
     "diff": Comparison,
     "doctor": Examination,
     "list": Listing,

@@ -57,11 +57,12 @@ def test_the_files_say_what_the_engine_prints():
 
 def test_what_is_printed_is_what_the_schema_says(kvmdocs, project):
     printed = {"run": kvmdocs("run", "--all", "--json")}
-    kvmdocs("approve", "fine")
+    printed["approve"] = kvmdocs("approve", "fine", "--json")
     project.recipes(RECIPES.replace("fine words", "finer words"))
     kvmdocs("run", "fine")
     printed |= {name: kvmdocs(name, "--json") for name in ("list", "doctor", "status", "diff")}
     printed["why"] = kvmdocs("why", "--all", "--json")
+    printed["clean"] = kvmdocs("clean", "--older", "0s", "--json")
     # A site's report is no command's; tests/test_mkdocs_status.py builds one.
     assert {*printed, "report"} == set(schemas.NAMES)
     assert {name: done.exit_code for name, done in printed.items()} == {
@@ -91,7 +92,23 @@ def test_what_has_no_approved_record_is_named(kvmdocs):
     assert data == {"schema": 1, "compared": ["fine"], "drifts": [], "unapproved": ["fine"]}
 
 
+def test_what_is_approved_and_what_is_freed_is_named(kvmdocs, project):
+    kvmdocs("run", "fine")
+    told = json.loads(kvmdocs("approve", "fine", "--json").stdout)
+    assert told == {"schema": 1, "approved": {"fine": f"{project.package}/approved/fine.json"}, "stale": []}
+    assert json.loads(kvmdocs("approve", "fine", "--json").stdout)["approved"] == {"fine": None}
+    project.recipes(RECIPES.replace("fine words", "finer words"))
+    done = kvmdocs("approve", "fine", "--json")
+    assert (done.exit_code, json.loads(done.stdout)) == (1, {"schema": 1, "approved": {}, "stale": ["fine"]})
+    kvmdocs("run", "fine")
+    for option in (["--dry-run"], []):
+        told = json.loads(kvmdocs("clean", "--older", "0s", "--json", *option).stdout)
+        assert [item["name"].rpartition("-")[0] for item in told["items"]] == ["fine"]
+        assert told["dry_run"] == bool(option)
+    assert json.loads(kvmdocs("clean", "--older", "0s", "--json").stdout)["items"] == []
+
+
 def test_a_schema_of_nothing_is_wrong_use(kvmdocs):
-    done = kvmdocs("schema", "clean")
+    done = kvmdocs("schema", "export")
     assert done.exit_code == 2
     assert "'doctor'" in done.stderr

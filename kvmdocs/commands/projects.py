@@ -67,11 +67,12 @@ def doctor(project: Path | None, install: bool, as_json: bool) -> None:
 @click.option("--older", default="30d", show_default=True, help="Remove what is older, such as 12h or 30d; `never` for no age.")
 @click.option("--over", default="", help="Remove the oldest until the store takes no more than this, such as 20G.")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@can_be_json
 @click.pass_obj
 @reporting
-def clean(project: Path | None, older: str, over: str, dry_run: bool) -> None:
+def clean(project: Path | None, older: str, over: str, dry_run: bool, as_json: bool) -> None:
     """Free the store of what is old or too much; what is in use stays."""
-    from kvmdocs import report
+    from kvmdocs import documents, report
     from kvmdocs.clean import choose, discard, litter, sweep_up, taken, unused
     from kvmdocs.project import Project
     from kvmdocs.recipe import parse_size, parse_time
@@ -79,17 +80,18 @@ def clean(project: Path | None, older: str, over: str, dry_run: bool) -> None:
     days = older.removesuffix("d")
     age = None if older == "never" else float(days) * 86400 if days != older and days.isdigit() else parse_time(older)
     store = Project(project).store
-    items = unused(store)
-    chosen = choose(items, older=age, total=taken(store) if over else 0, over=parse_size(over) if over else None)
-    freed = 0
-    for item in chosen:
-        if dry_run or discard(store, item):
-            freed += item.size
-            click.echo(f"{item.name:<60} {report.size(item.size):>10}  {item.age / 86400:.0f} days old")
+    chosen = choose(unused(store), older=age, total=taken(store) if over else 0, over=parse_size(over) if over else None)
+    gone = [item for item in chosen if dry_run or discard(store, item)]
     swept = sweep_up(litter(store, age), dry_run=dry_run)
+    if as_json:
+        items = tuple(documents.Freed(item.name, item.size, item.age) for item in gone)
+        print_json(documents.Cleaning(dry_run=dry_run, store=str(store.path), items=items, rest=swept))
+        return
+    for item in gone:
+        click.echo(f"{item.name:<60} {report.size(item.size):>10}  {item.age / 86400:.0f} days old")
     if swept:
-        freed += swept
         click.echo(f"{'rendered pages and writes cut short':<60} {report.size(swept):>10}")
+    freed = swept + sum(item.size for item in gone)
     click.echo(f"{report.size(freed)} {'would be freed' if dry_run else 'freed'} in {store.path}", err=True)
 
 

@@ -39,14 +39,15 @@ def why(project: Path | None, names: tuple[str, ...], everything: bool, as_json:
 @click.command()
 @names_of_recipes
 @click.option("--all", "everything", is_flag=True, help="Every recipe that guides show and that has a record here.")
+@can_be_json
 @click.pass_obj
 @reporting
-def approve(project: Path | None, names: tuple[str, ...], everything: bool) -> None:
+def approve(project: Path | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Make the newest records the approved ones, for git: readers and hosts that cannot run a recipe are shown those.
 
     A file whose record says the same as before is left as it is. A record that is stale is not approved. Nothing is run.
     """
-    from kvmdocs import approving
+    from kvmdocs import approving, documents
     from kvmdocs.project import Project
     from kvmdocs.standing import standings
 
@@ -60,9 +61,12 @@ def approve(project: Path | None, names: tuple[str, ...], everything: bool) -> N
     stale = [name for name in wanted if found[name].stale]
     # Not the newest: another checkout that shares the store may have run its own version of a recipe since.
     records = [found[name].record or approving.fresh(known, name) for name in wanted if name not in stale]
-    for name, path in approving.approve(known, records).items():
-        click.echo(f"{name}: {known.catalog.shown(path) if path else 'as approved before'}")
-    for name in stale:
+    files = {name: known.catalog.shown(path) if path else None for name, path in approving.approve(known, records).items()}
+    if as_json:
+        print_json(documents.Approval(approved=files, stale=tuple(stale)))
+    for name, file in () if as_json else files.items():
+        click.echo(f"{name}: {file or 'as approved before'}")
+    for name in () if as_json else stale:
         click.echo(f"{name}: not approved, its record is stale; first `kvmdocs run {name}`", err=True)
     if stale:
         sys.exit(FAILED)

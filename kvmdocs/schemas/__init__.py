@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib import resources
 
-NAMES = ("diff", "doctor", "list", "report", "run", "status", "why")
+NAMES = ("approve", "clean", "diff", "doctor", "list", "report", "run", "status", "why")
 """The commands that have one, and ``report``."""
 
 
