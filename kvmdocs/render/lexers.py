@@ -103,6 +103,25 @@ class MonitorLexer(RegexLexer):
     }
 
 
+class MonitorAnswerLexer(RegexLexer):
+    """What QEMU's human monitor answers: the names of things and what they are."""
+
+    name = "QEMU monitor answer"
+    flags = re.MULTILINE
+    tokens: ClassVar[dict[str, list[object]]] = {
+        "root": [
+            (r'"(?:\\.|[^"\\\n])*"', String),
+            (r"\b[0-9a-f]{16}-[0-9a-f]{16}\b", Number.Hex),
+            (_HEX, Number.Hex),
+            (r"\([^()\n]*\)", Comment),
+            (r"([\w./-]+)( ?)(=)", _groups(Name.Attribute, Text, Operator)),
+            (r"([\w./-]+)(:)(?=\s)", _groups(Name.Attribute, Punctuation)),
+            (r"\b\d+\b", Number),
+            (r"\w+|\s+|.", Text),
+        ]
+    }
+
+
 class GdbCommandLexer(RegexLexer):
     """What is typed to gdb: the command, and the places and values among its arguments."""
 
@@ -208,5 +227,6 @@ _FOR_COMMAND: dict[Where, Lexer] = {
 }
 _FOR_OUTPUT: dict[Where, Lexer] = {
     Where.GDB: GdbLexer(stripnl=False, ensurenl=False),
+    Where.HMP: MonitorAnswerLexer(stripnl=False, ensurenl=False),
     Where.QMP: _JSON,
 }

@@ -78,6 +78,12 @@ def test_options_of_a_shell_command() -> None:
     assert found["# all"] == "tr-c"
 
 
+def test_what_the_monitor_answers_has_names_and_values() -> None:
+    found = looks(answered('    Cache mode:       writeback, direct = 3 (0x3) "a"', Where.HMP))
+    assert found == {"mode": "tr-a", ":": "tr-o", "direct": "tr-a", "=": "tr-o", "3": "tr-n", "(0x3)": "tr-c", '"a"': "tr-s"}
+    assert not looks(answered("type System", Where.HMP)), "the first word of an answer is no command"
+
+
 def test_qmp_is_json() -> None:
     found = looks(answered('{"return": {"running": true}}', Where.QMP))
     assert found['"return"'] == "tr-a"
