@@ -14,7 +14,7 @@ CONFIG ?= mkdocs.yml
 unexport PYTHONHOME PYTHONPATH
 export YES REQUIRE
 
-.PHONY: help site test lint serve lock clean environment
+.PHONY: help site test lint serve zensical properdocs lock clean environment
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -38,6 +38,12 @@ lint: environment ## check style, types and the order of imports
 serve: environment ## show the guides while they are written (CONFIG=mkdocs.zh.yml for Chinese)
 	@cd '$(ROOT)' && '$(BIN)/mkdocs' serve -f '$(CONFIG)'
 
+zensical properdocs: environment
+	@cd '$(ROOT)' && '$(BIN)/python' scripts/generators.py $@
+
+zensical: ## build the guides, recorded, with Zensical, which may follow MkDocs
+properdocs: ## build the guides, recorded, with ProperDocs, which may follow MkDocs
+
 lock: ## resolve pyproject.toml and requirements.in into requirements.txt (needs uv)
 	@command -v '$(UV)' >/dev/null || { echo 'make lock needs uv: https://docs.astral.sh/uv/' >&2; exit 3; }
 	@cd '$(ROOT)' && '$(UV)' pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -45,7 +51,7 @@ lock: ## resolve pyproject.toml and requirements.in into requirements.txt (needs
 	  --output-file requirements.txt pyproject.toml requirements.in
 
 clean: ## remove the site, the environment and caches; the store stays
-	@cd '$(ROOT)' && rm -rf site .venv .venv.lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@cd '$(ROOT)' && rm -rf site site-* .venv .venv-* .venv.lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find '$(ROOT)' -name __pycache__ -type d -prune -exec rm -rf {} +
 
 environment: ## make .venv from requirements.txt

@@ -245,6 +245,11 @@ class Catalog:
                     evidence = Evidence(recipe=entry.recipe.name, place=entry.place, advice=error.evidence.advice)
                     self.problems.append(CatalogError(message, evidence))
 
+    def behind(self, error: CatalogError) -> KvmdocsError:
+        """The problem that was noted of the recipe an error misses: it says who builds on it, and where; else the error itself."""
+        missed = repr(error.evidence.recipe)
+        return next((noted for noted in self.problems if isinstance(noted, CatalogError) and missed in noted.message), error)
+
     def asked(self) -> list[str]:
         """Names of the recipes that guides ask for, each once, in order."""
         return list(dict.fromkeys(request.name for request in self.requests))

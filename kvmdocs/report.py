@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from kvmdocs.catalog import Catalog
-from kvmdocs.errors import Evidence, Place
+from kvmdocs.errors import EngineError, Evidence, Place, RecipeFailed
 from kvmdocs.model import Freshness, Record, Status, Where
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.store import Store
@@ -150,6 +150,8 @@ def evidence(record: Record, guides: Iterable[Place], store: Store) -> Evidence:
         log = store.root / "failures" / f"{record.recipe}.json"
     elif log is not None and step is not None and step.output.log:
         log = log / step.output.log
+    # An error of the engine's own tree says all there is; what Python raised is understood by the way to it.
+    way = "" if record.steps or failure.error not in (RecipeFailed.__name__, EngineError.__name__) else failure.traceback
     return Evidence(
         guides=tuple(guides),
         recipe=record.recipe,
@@ -157,7 +159,7 @@ def evidence(record: Record, guides: Iterable[Place], store: Store) -> Evidence:
         step=failure.step if step else 0,
         command=step.command if step else "",
         status=step.status if step else None,
-        tail=failure.tail or tail or ("" if record.steps else failure.traceback),
+        tail=failure.tail or tail or way,
         log=log,
         advice=failure.advice or f"kvmdocs run {record.recipe}",
     )

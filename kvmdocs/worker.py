@@ -181,7 +181,9 @@ def failure(error: BaseException, shell: Shell, root: Path) -> Failure:
 
 def _is_projects(filename: str, root: Path) -> bool:
     """Whether a frame is in a recipe or a guide of the project, not in the engine or a library."""
-    return filename.startswith(f"{root}/") and "/kvmdocs/" not in filename and "site-packages" not in filename
+    # By its own path, since a project's folder, or a store it lies in, may well be called kvmdocs.
+    engine = str(Path(__file__).parent)
+    return filename.startswith(f"{root}/") and not filename.startswith(f"{engine}/") and "site-packages" not in filename
 
 
 def _explain(error: BaseException, shell: Shell) -> KvmdocsError:

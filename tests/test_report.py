@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from kvmdocs import report
+from kvmdocs import report, worker
 from kvmdocs.errors import Place
 from kvmdocs.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
 from kvmdocs.outcome import Outcome
@@ -124,8 +125,11 @@ def test_a_failure_between_steps_names_none_and_says_how_to_run_it_again(tmp_pat
     evidence = report.evidence(failed(step=0, advice=""), [], Store(tmp_path))
     assert (evidence.step, evidence.command, evidence.status) == (0, "", None)
     assert evidence.advice == "kvmdocs run first"
-    early = replace(failed(step=0, traceback="Traceback: what it said"), steps=())
+    early = replace(failed(step=0, traceback="Traceback: what it said", error="RecipeFailed"), steps=())
     assert report.evidence(early, [], Store(tmp_path)).tail == "Traceback: what it said"
+    # What the engine said in its own words needs no way through the engine.
+    early = replace(failed(step=0, traceback="Traceback: what it said", error="LabFailed"), steps=())
+    assert report.evidence(early, [], Store(tmp_path)).tail == ""
 
 
 def test_a_failure_is_described_in_a_paragraph(tmp_path):
@@ -183,3 +187,10 @@ def test_times_as_people_say_them(seconds, said):
 )
 def test_sizes_as_people_say_them(count, said):
     assert report.size(count) == said
+
+
+def test_a_project_in_a_folder_called_kvmdocs_has_its_places_named():
+    root = Path("/home/reader/kvmdocs")
+    assert worker._is_projects(f"{root}/recipes/a.py", root)
+    assert not worker._is_projects(f"{root}/.venv/lib/python3/site-packages/sh/__init__.py", root)
+    assert not worker._is_projects(worker.__file__, Path(worker.__file__).parent.parent)

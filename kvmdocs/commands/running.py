@@ -63,6 +63,7 @@ def publish(project: Path | None, version: str, old: bool, branch: str) -> None:
 def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: bool, shell: bool, as_json: bool) -> None:
     """Run recipes and what they build on, and print what they did."""
     from kvmdocs import documents, progress, report
+    from kvmdocs.errors import CatalogError
     from kvmdocs.executor import Executor
     from kvmdocs.model import Status
     from kvmdocs.project import Project
@@ -74,7 +75,10 @@ def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: b
     if not wanted:
         raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
     executor = Executor(known, progress.reporter(), require=wants_all(), fresh=frozenset(wanted if fresh else ()))
-    outcome = executor.run(wanted)
+    try:
+        outcome = executor.run(wanted)
+    except CatalogError as error:
+        raise known.catalog.behind(error) from error
     if as_json:
         print_json(documents.Run.of(outcome, wanted))
     else:
