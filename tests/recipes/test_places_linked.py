@@ -14,6 +14,8 @@ from kvmdocs.render import Language, linked
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LINK = re.compile(r"<a\b[^>]*>.*?</a>", re.DOTALL)
+BELOW = re.compile(r'<div class="tr-peek.*', re.DOTALL)
+"""The lines of source that the links lead to, below a table."""
 TABLES = ("journey", "kvm_functions")
 
 
@@ -24,7 +26,7 @@ def project():
 
 def unlinked(html: str) -> list[str]:
     """The files and lines in a text that are no links."""
-    return [f"{path}:{line}" for _, _, path, line in spots(LINK.sub("", html))]
+    return [f"{path}:{line}" for _, _, path, line in spots(LINK.sub("", BELOW.sub("", html)))]
 
 
 def tables(project, recipe):
