@@ -8,6 +8,7 @@ import random
 import time
 
 import psutil
+import pytest
 
 from kvmdocs import values
 from kvmdocs.model import Status
@@ -80,6 +81,7 @@ def check(store):
             assert values.content_digest(store.work / name) == digest, f"{name} is not what its record says"
 
 
+@pytest.mark.slow
 def test_kill_9_at_random_moments(trial, monkeypatch):
     made = trial().recipes(RECIPES)
     path = made.root / "kvmdocs.toml"
