@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from kvmdocs.listing import written
 from kvmdocs.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
-from kvmdocs.recipe import Recipe, ShowOptions
+from kvmdocs.recipe import Recipe, Shown, ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, linked, names, notice, problem, python_of, skipped, stamp
 from kvmdocs.render.text import attribute
 from kvmdocs.rendered import cached_transcript
@@ -151,8 +151,10 @@ class Publisher:
         self._check_section(record, options)
         beside = self._beside(record, options)
         if options.render is not None and record.status is Status.PASSED:
-            shown = options.render(values.decode(record.value, self.project.store.work))
-            shown = linked(shown, self._places(record), self.project.templates.url, self.language, beside.anchors)
+            places = self._places(record)
+            more = Shown(record, self.language.value, self._addresses(places))
+            shown = options.rendered(values.decode(record.value, self.project.store.work), more)
+            shown = linked(shown, places, self.project.templates.url, self.language, beside.anchors)
             python = python_of(record.recipe, beside, fresh, self.language)
             return f"{shown}\n\n{python}{stamp(record, self.language, freshness=fresh)}\n"
         return cached_transcript(
@@ -184,6 +186,16 @@ class Publisher:
         """The places of a record and of those it was built on: a table may show what an earlier recipe has seen."""
         below = [made for name in record.inputs if (made := self.outcome.records.get(name))]
         return [place for made in (record, *below) for place in made.places]
+
+    def _addresses(self, places: Sequence[SourcePlace]) -> Callable[[str, int], str | None]:
+        """Gives the address of a place among some, by its file, relative to its tree, and its line."""
+        known = {(place.path, place.line): place for place in places}
+
+        def address(path: str, line: int) -> str | None:
+            place = known.get((path, line))
+            return self.project.templates.url(place) if place else None
+
+        return address
 
     def _check_section(self, record: Record, options: ShowOptions) -> None:
         if options.section is None or record.status is not Status.PASSED:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from kvmdocs.errors import CatalogError, Evidence, Place
+from kvmdocs.model import Record
 from kvmdocs.settings import Setting
 
 CPUS_ALL = 0
@@ -29,6 +30,25 @@ class Presenter(Protocol):
 
 
 @dataclass(frozen=True)
+class Shown:
+    """What a function that draws or tabulates a record may need beside its value.
+
+    Attributes:
+        record: The record.
+        language: The language of the page, by its code.
+        address: Gives the address of a line of source code by its file, relative to its tree, and its number; None if it has none.
+    """
+
+    record: Record
+    language: str = "en"
+    address: Callable[[str, int], str | None] = lambda _path, _line: None
+
+
+Rendering = Callable[[Any], str] | Callable[[Any, Shown], str]
+"""Turns a recipe's value, and whatever else of its record it asks for with a second parameter, into Markdown or HTML."""
+
+
+@dataclass(frozen=True)
 class ShowOptions:
     """How a block wants a recipe shown.
 
@@ -38,7 +58,7 @@ class ShowOptions:
         title: A caption above the transcript.
         fold: Lines of output after which the rest is folded away.
         highlight: Regular expression for the output lines to mark.
-        render: Turns the recipe's result into Markdown, which is shown instead of the transcript.
+        render: Turns the recipe's result into Markdown or HTML, which is shown instead of the transcript.
     """
 
     section: str | None = None
@@ -46,7 +66,16 @@ class ShowOptions:
     title: str = ""
     fold: int = 24
     highlight: str = ""
-    render: Callable[[Any], str] | None = None
+    render: Rendering | None = None
+
+    def rendered(self, value: Any, shown: Shown) -> str:
+        """What `render` makes of a value."""
+        render: Any = self.render
+        try:
+            wanted = [one for one in inspect.signature(render).parameters.values() if one.default is one.empty]
+        except ValueError:  # what is built in, such as `str`, need not tell
+            wanted = []
+        return str(render(value, shown) if len(wanted) > 1 else render(value))
 
 
 @dataclass(frozen=True)
@@ -122,7 +151,7 @@ class Recipe:
         title: str = "",
         fold: int = 24,
         highlight: str = "",
-        render: Callable[[Any], str] | None = None,
+        render: Rendering | None = None,
     ) -> None:
         """Print the recipe's record where the block stands, running the recipe first if that is needed.
 
@@ -132,7 +161,8 @@ class Recipe:
             title: A caption above the transcript.
             fold: Lines of output after which the rest is folded away.
             highlight: Regular expression for output lines to mark.
-            render: Turns the recipe's result into Markdown, which is shown instead of the transcript.
+            render: Turns the recipe's result into Markdown or HTML, which is shown instead of the transcript. With a second
+                parameter it also gets what `Shown` has.
         """
         # markdown-exec hands each block a `print` of its own in the block's globals and redirects nothing, so the
         # only way to print *into the page* from a library is through the calling block's name `print`.

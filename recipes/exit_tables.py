@@ -1,4 +1,4 @@
-"""The exit budget as tables for a page."""
+"""The exit budget for a page: what is counted as pictures, what is told as tables."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from recipes.exit_budget import DeviceRow, Exits, Moment
+from kvmdocs.recipe import Shown
+from kvmdocs.render.draw import Bar, Cell, Figure, bars, table
+from kvmdocs.render.words import Language
+from recipes.exit_budget import DeviceRow, Exits, Moment, ReasonRow
 
-BAR = 14
-"""Characters of the longest bar."""
-
-LEAST = 3
-"""A device with fewer exits is counted with the rest."""
+LEAST = 20
+"""A device with fewer exits is not in the picture, but in the table below it."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """The words of the tables in one language.
+    """The words of pictures and tables in one language.
 
     Attributes:
+        by_reason: What the picture of exits by reason is called.
+        by_device: What that of exits by device is called.
+        parts: What the two parts of a bar are.
+        some: How many exits, and how many of them QEMU dealt with.
+        all: How many exits, all of which QEMU dealt with.
         reasons: The titles of the columns of exits by reason.
         devices: Those of exits by device.
         moments: Those of the events of both sides.
@@ -32,6 +37,11 @@ class Words:
         probes: What is looked for at an address without a device.
     """
 
+    by_reason: str
+    by_device: str
+    parts: tuple[str, str]
+    some: str
+    all: str
     reasons: tuple[str, ...]
     devices: tuple[str, ...]
     moments: tuple[str, ...]
@@ -45,14 +55,19 @@ class Words:
 
 
 ENGLISH = Words(
-    reasons=("reason", "exits", "share", "of these to QEMU", ""),
+    by_reason="What the guest left its processor for",
+    by_device="Which device the guest left its processor for",
+    parts=("answered inside KVM", "went on to QEMU"),
+    some="{exits}, {user} to QEMU",
+    all="{exits}, all to QEMU",
+    reasons=("reason", "exits", "share", "of these to QEMU"),
     devices=("ports or addresses", "QEMU's region", "what it is", "exits", "to QEMU"),
     moments=("KVM", "QEMU"),
     pairs=("KVM: `kvm_userspace_exit`", "QEMU: `kvm_run_exit`", "how often, in both"),
     nothing="nothing there",
     sum="{exits} exits; {user} of them ({share:.0f} %) went on to QEMU. {faults} were for a page of memory that the "
     "second page table did not have.",
-    rest="And {rows} more devices with fewer than {least} exits each, {exits} together.",
+    rest="And {rows} more with fewer than {least} exits each, {exits} together; they are in the words below the picture.",
     agree="**{paired} exits to user space, the same in both, one after the other, without one out of place.**",
     kinds={
         r"pci-conf-idx": "PCI configuration: which device and register is meant",
@@ -93,13 +108,18 @@ ENGLISH = Words(
 )
 
 CHINESE = Words(
-    reasons=("原因", "次数", "占比", "其中到 QEMU", ""),
+    by_reason="客户机为什么离开处理器",
+    by_device="客户机为哪个设备离开处理器",
+    parts=("在 KVM 内处理", "继续到 QEMU"),
+    some="{exits}，{user} 到 QEMU",
+    all="{exits}，全部到 QEMU",
+    reasons=("原因", "次数", "占比", "其中到 QEMU"),
     devices=("端口或地址", "QEMU 的区域", "是什么", "次数", "到 QEMU"),
     moments=("KVM", "QEMU"),
     pairs=("KVM：`kvm_userspace_exit`", "QEMU：`kvm_run_exit`", "两边的次数"),
     nothing="此处没有设备",
     sum="共 {exits} 次退出，其中 {user} 次（{share:.0f} %）继续到了 QEMU。{faults} 次是因为某页内存还不在第二级页表里。",
-    rest="另有 {rows} 个设备，每个少于 {least} 次，共 {exits} 次。",
+    rest="另有 {rows} 个，每个少于 {least} 次，共 {exits} 次，列在图下的文字版里。",
     agree="**到用户态的退出共 {paired} 次，两边逐一相同，没有一次错位。**",
     kinds={
         r"pci-conf-idx": "PCI 配置空间：指的是哪个设备、哪个寄存器",
@@ -140,43 +160,65 @@ CHINESE = Words(
 )
 
 
-def reasons(words: Words) -> Callable[[Exits], str]:
-    """A table of exits by reason."""
+def reasons(words: Words) -> Callable[[Exits, Shown], str]:
+    """A picture of exits by reason, and a sentence on all of them."""
 
-    def render(recorded: Exits) -> str:
+    def render(recorded: Exits, shown: Shown) -> str:
         made = recorded.budget
-        most = made.reasons[0].exits
-        rows = [
-            (f"`{row.reason}`", str(row.exits), f"{100 * row.exits / made.exits:.1f} %", str(row.user), _bar(row.exits, most))
+        told = words.sum.format(exits=made.exits, user=made.user, share=100 * made.user / made.exits, faults=made.faults)
+        rows = [Bar(row.reason, (row.exits - row.user, row.user), _figures(row, words)) for row in made.reasons]
+        cells = [
+            (
+                Cell(f"`{row.reason}`"),
+                Cell(f"{row.exits:,}", right=True),
+                Cell(f"{100 * row.exits / made.exits:.1f} %", right=True),
+                Cell(f"{row.user:,}", right=True),
+            )
             for row in made.reasons
         ]
-        told = words.sum.format(exits=made.exits, user=made.user, share=100 * made.user / made.exits, faults=made.faults)
-        return f"{told}\n\n{_table(words.reasons, '-rrr-', rows)}"
+        figure = Figure(words.by_reason, told, Language.of(shown.language))
+        return f"{told}\n\n{bars(figure, rows, words.parts, table(words.reasons, cells))}"
 
     return render
 
 
-def devices(words: Words) -> Callable[[Exits], str]:
-    """A table of exits by device."""
+def devices(words: Words) -> Callable[[Exits, Shown], str]:
+    """A picture of exits by device, and a sentence on those that are left out."""
 
-    def render(recorded: Exits) -> str:
+    def render(recorded: Exits, shown: Shown) -> str:
         made = recorded.budget.devices
-        shown = [row for row in made if row.exits >= LEAST or "notify" in row.region]
-        rows = [
-            (
-                _range(row),
-                f"`{row.region}`" if row.region else words.nothing,
-                _what(row, words),
-                str(row.exits),
-                str(row.user),
-            )
-            for row in shown
-        ]
-        left = [row for row in made if row not in shown]
+        seen = [row for row in made if row.exits >= LEAST or "notify" in row.region]
+        left = [row for row in made if row not in seen]
         rest = words.rest.format(rows=len(left), least=LEAST, exits=sum(row.exits for row in left)) if left else ""
-        return f"{_table(words.devices, '---rr', rows)}\n\n{rest}"
+        rows = [
+            Bar(
+                row.region or f"{row.first:#x}",
+                (row.exits - row.user, row.user),
+                _figures(row, words),
+                _what(row, words) or ("" if row.region else words.nothing),
+            )
+            for row in seen
+        ]
+        cells = [
+            (
+                Cell(f"`{_range(row)}`"),
+                Cell(f"`{row.region}`" if row.region else words.nothing),
+                Cell(_what(row, words)),
+                Cell(f"{row.exits:,}", right=True),
+                Cell(f"{row.user:,}", right=True),
+            )
+            for row in made
+        ]
+        figure = Figure(words.by_device, rest, Language.of(shown.language))
+        return f"{bars(figure, rows, words.parts, table(words.devices, cells))}\n\n{rest}"
 
     return render
+
+
+def _figures(row: ReasonRow | DeviceRow, words: Words) -> str:
+    """How many exits, and how many of them went on to QEMU."""
+    form = words.all if row.user == row.exits else words.some if row.user else "{exits}"
+    return form.format(exits=f"{row.exits:,}", user=f"{row.user:,}")
 
 
 def pairs(words: Words) -> Callable[[Exits], str]:
@@ -207,10 +249,6 @@ def _table(head: tuple[str, ...], sides: str, rows: Sequence[tuple[str, ...]]) -
     """A table in Markdown; of each column's side, ``r`` is right."""
     rule = "|".join("--:" if side == "r" else "---" for side in sides)
     return "\n".join([f"| {' | '.join(head)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)])
-
-
-def _bar(number: int, most: int) -> str:
-    return "▇" * round(BAR * number / most) or "▏"
 
 
 def _range(row: DeviceRow) -> str:

@@ -10,7 +10,8 @@ import pytest
 from kvmdocs import present
 from kvmdocs.errors import GuideError, Place, RecipeFailed
 from kvmdocs.executor import Executor
-from kvmdocs.model import Freshness
+from kvmdocs.links import Templates
+from kvmdocs.model import Freshness, SourcePlace
 from kvmdocs.modes import recorded
 from kvmdocs.outcome import Reporter
 from kvmdocs.present import Publisher, default_publisher
@@ -167,6 +168,31 @@ def test_a_result_can_be_rendered_by_the_author(project, recipes, page):
     shown = page.show(recipes.made, render=lambda made: f"| {made.path.read_text().strip()} | {made.words[1]} |")
     assert shown.startswith("| text | b |\n")
     assert "tr-stamp" in shown
+
+
+def test_a_rendering_that_asks_for_it_gets_the_record_the_language_and_addresses(project, recipes):
+    page = Page(Publisher(project, language=Language.ZH))
+
+    def told(made, shown):
+        assert shown.address("no/such/file.c", 1) is None
+        return f"{made.words[1]} {shown.record.recipe} {len(shown.record.steps)} {shown.language}"
+
+    first, *_ = page.show(recipes.made, render=told).split("\n")
+    steps = len(page.publisher.outcome.records["made"].steps)
+    assert first == f"b made {steps} zh"
+    assert page.show(recipes.made, render=lambda made, joint=" ": joint.join(made.words)).startswith("a b"), (
+        "a default is no wish"
+    )
+    assert "Made" in page.show(recipes.made, render=repr), "what is built in need not tell its parameters"
+
+
+def test_a_place_in_source_code_has_the_address_of_its_template(project, recipes, monkeypatch):
+    monkeypatch.setattr(project, "templates", Templates({"linux": "https://example.org/{path}#L{line}"}))
+    page = Page(Publisher(project))
+    place = SourcePlace("~/x/a.c", 7, "linux", "6.1", "kernel/a.c", "f")
+    address = page.publisher._addresses([place])
+    assert address("kernel/a.c", 7) == "https://example.org/kernel/a.c#L7"
+    assert address("kernel/a.c", 8) is None
 
 
 def test_a_failed_recipe_raises_with_all_that_is_known(recipes, page):

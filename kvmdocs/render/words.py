@@ -32,6 +32,12 @@ class Words:
 
     badges: dict[Where, str]
     transcript: str
+    as_text: str
+    diagram: str
+    pic_of: str
+    pic_from: str
+    pic_to: str
+    lies_in: str
     copy_run: str
     copy_all: str
     in_background: str
@@ -106,6 +112,12 @@ _EN = Words(
         Where.FILE: "file",
     },
     transcript="Transcript",
+    as_text="The picture in words",
+    diagram="Diagram",
+    pic_of="It shows: {what}.",
+    pic_from="from",
+    pic_to="to",
+    lies_in="lies in",
     copy_run="Copy these commands",
     copy_all="Copy all commands",
     in_background="goes on in the background",
@@ -180,6 +192,12 @@ _ZH = Words(
         Where.FILE: "文件",
     },
     transcript="运行记录",
+    as_text="图中内容的文字版",
+    diagram="示意图",
+    pic_of="图中有：{what}。",
+    pic_from="从",
+    pic_to="到",
+    lies_in="位于",
     copy_run="复制这些命令",
     copy_all="复制全部命令",
     in_background="在后台继续运行",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
+from kvmdocs.model import Host, Record, Status
+from kvmdocs.recipe import Shown
 from recipes.journey import frames_of, stations, symbols_of
-from recipes.journey_diagram import ACTORS, diagram, escape, table
 from recipes.journey_events import GUEST, KVM, QEMU, WORKER, Address, Hop, Wanted, find, merged, parse
+from recipes.journey_picture import ACTORS, picture
 from recipes.journey_run import QEMU_FUNCTIONS, addresses, callers, probe_script, tsc_offset
 from recipes.linux_in_linux import said
 
@@ -189,32 +192,32 @@ def test_arguments_of_a_probe_fit_the_kernel():
     assert "svm_" not in script
 
 
+HOST = Host("h", "s", "k", "x86_64", 1, 1)
+
 HOPS = [
     Hop(f"hop{number}", actor, "task", f"function{number}", "a/b.c", 7, number, f"event: a|b {number}")
     for number, actor in enumerate((GUEST, GUEST, KVM, QEMU, WORKER, QEMU, KVM, GUEST))
 ]
 
 
-def test_the_diagram_is_well_formed():
-    what = {hop.key: "a; b <c> #d" for hop in HOPS}
-    first, begin, *lines, last = diagram(HOPS, {actor: f"the {actor}" for actor in ACTORS}, what).split("\n")
-    assert (first, begin, last) == ("```mermaid", "sequenceDiagram", "```")
-    assert [line.split()[1] for line in lines[: len(ACTORS)]] == list(ACTORS)
-    drawn = lines[len(ACTORS) :]
-    names = "|".join(ACTORS)
-    for line in drawn:
-        assert re.fullmatch(rf"  (({names})->>({names})|Note over ({names})): \d+\. function\d<br>[^;<>]*(#\w+;[^;<>]*)*", line)
-    assert [line.split(":")[0].strip() for line in drawn[:3]] == ["Note over guest", "Note over guest", "guest->>kvm"]
-
-
-def test_what_mermaid_would_take_for_its_own():
-    assert escape("a;b#c<d>") == "a#59;b#35;c#lt;d#gt;"
-
-
-def test_the_table_has_one_row_a_hop():
-    rows = table(HOPS, {actor: actor for actor in ACTORS}, ("1", "2", "3", "4", "5", "6")).split("\n")
-    assert len(rows) == 2 + len(HOPS)
-    assert {row.count("|") for row in rows} == {7}
+def test_the_picture_has_a_number_for_each_hop_where_it_happened_and_a_link_to_its_line():
+    shown = Shown(
+        Record("journey", "0" * 64, Status.PASSED, HOST, ""), "en", lambda path, line: f"https://example.org/{path}#L{line}"
+    )
+    heads = ("#", "who", "function", "what", "at", "ticks", "said")
+    who, what = {actor: f"the {actor}" for actor in ACTORS}, {hop.key: f"does {hop.key}" for hop in HOPS}
+    html = picture(HOPS, shown, title="A write", describe="{hops} hops", who=who, what=what, heads=heads)
+    for svg in re.findall(r"<svg.*?</svg>", html):
+        assert re.findall(r'"pic-on"[^>]*>(\d+)<', svg) == [str(number) for number, _ in enumerate(HOPS, 1)]
+        assert re.findall(r'href="([^"]+)"', svg) == ["https://example.org/a/b.c#L7"] * len(HOPS)
+        looks = re.findall(r'<circle class="pic-mark pic-(\d)"[^>]* r="9"', svg)
+        assert [ACTORS[int(look) - 1] for look in looks] == [hop.actor for hop in HOPS]
+        assert svg.count('class="pic-head"') == sum(one.actor != other.actor for one, other in pairwise(HOPS))
+        assert ">8 hops</desc>" in svg
+    rows = re.findall(r"<tr>(.*?)</tr>", html)
+    assert len(rows) == 1 + len(HOPS)
+    assert {row.count("<td") for row in rows[1:]} == {7}
+    assert "<code>event</code>: <code>a&#124;b 3</code>" in rows[4]
 
 
 def test_what_a_level_says():

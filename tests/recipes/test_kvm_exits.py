@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from kvmdocs.model import Host, Record, Status
+from kvmdocs.recipe import Shown
 from recipes.exit_budget import Budget, DeviceRow, Exits, Moment, Pairing, ReasonRow, budget, journey, pair
 from recipes.exit_tables import CHINESE, ENGLISH, devices, pairs, reasons, write
 from recipes.kvm_events import Event, Region, parse_kvm, parse_qemu, parse_regions, region_of
@@ -162,14 +166,22 @@ RECORDED = Exits(
 )
 
 
+SHOWN = Shown(Record("record_exits", "0" * 64, Status.PASSED, Host("h", "s", "k", "x86_64", 1, 1), ""))
+
+
+def test_pictures_in_english():
+    told = reasons(ENGLISH)(RECORDED, SHOWN)
+    assert told.startswith("200 exits; 50 of them (25 %)")
+    assert told.count("<svg") == 2
+    assert '<td><code>npf</code></td><td class="pic-right">150</td><td class="pic-right">75.0 %</td>' in told
+    told = devices(ENGLISH)(RECORDED, SHOWN)
+    assert "40, all to QEMU</text>" in told
+    assert ">0x402</text>" not in told, "too few for the picture"
+    assert "<td>nothing there</td><td>the firmware&#39;s debug output</td>" in told, "but in the table"
+    assert told.endswith("And 2 more with fewer than 20 exits each, 10 together; they are in the words below the picture.")
+
+
 def test_tables_in_english():
-    told = reasons(ENGLISH)(RECORDED)
-    assert "200 exits; 50 of them (25 %)" in told
-    assert "| `npf` | 150 | 75.0 % | 0 | ▇▇▇▇" in told
-    told = devices(ENGLISH)(RECORDED)
-    assert "| 0x3f8 … 0x3fd | `serial` | the serial line: Linux's console | 40 | 40 |" in told
-    assert "| 0x402 | nothing there | the firmware's debug output | 9 | 9 |" in told
-    assert "1 more devices with fewer than 3 exits each, 1 together" in told
     assert "| `KVM_EXIT_IO` | `reason 2` | 50 |" in pairs(ENGLISH)(RECORDED)
     assert write(ENGLISH)(RECORDED).splitlines()[2:] == [
         "| **kvm_exit** reason npf |  |",
@@ -178,8 +190,16 @@ def test_tables_in_english():
     ]
 
 
+def test_pictures_in_chinese_have_the_same_rows():
+    for make in (reasons, devices):
+        english, chinese = make(ENGLISH)(RECORDED, SHOWN), make(CHINESE)(RECORDED, replace(SHOWN, language="zh"))
+        assert chinese.count("<tr>") == english.count("<tr>")
+        assert chinese.count("pic-bar") == english.count("pic-bar")
+        assert "图中内容的文字版" in chinese
+
+
 def test_tables_in_chinese_have_the_same_rows():
-    for make in (reasons, devices, pairs, write):
+    for make in (pairs, write):
         assert make(CHINESE)(RECORDED).count("\n") == make(ENGLISH)(RECORDED).count("\n")
     assert CHINESE.kinds.keys() == ENGLISH.kinds.keys()
     assert CHINESE.probes.keys() == ENGLISH.probes.keys()

@@ -13,6 +13,7 @@ from browser import Browser, missing
 from markdown_exec import markdown_config
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
+from picture_samples import TEXTS, pictures
 from render_samples import HOSTILE, host, make_record, show
 
 from kvmdocs.listing import Listing, Written
@@ -90,13 +91,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             (docs / "a" / "transcript.md").write_text(f"# Transcript\n\n{blocks}", "utf-8")
             (docs / "a" / "tabs.md").write_text("# Tabs\n\n" + "\n\n".join(tabbed(language)), "utf-8")
             (docs / "a" / "diagram.md").write_text(f"# Diagram\n{DIAGRAM}", "utf-8")
+            (docs / "a" / "pictures.md").write_text("# Pictures\n\n" + "\n\n".join(pictures(language)), "utf-8")
             config = load_config(
                 str(ROOT / name),
                 strict=True,
                 docs_dir=str(docs),
                 site_dir=str(folder / "out" / language.value),
                 site_url=f"{address}/{language.value}/",
-                nav=["index.md", "a/transcript.md", "a/tabs.md", "a/diagram.md"],
+                nav=["index.md", "a/transcript.md", "a/tabs.md", "a/diagram.md", "a/pictures.md"],
                 plugins=["search", "markdown-exec"],
             )
             config.plugins.on_startup(command="build", dirty=False)
@@ -161,18 +163,18 @@ def test_what_a_reader_selects_has_no_prompt(browser: Browser, site: str) -> Non
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
-@pytest.mark.parametrize("page", ["index.html", "a/transcript.html", "a/tabs.html", "a/diagram.html"])
+@pytest.mark.parametrize("page", ["index.html", "a/transcript.html", "a/tabs.html", "a/diagram.html", "a/pictures.html"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_narrow_page_does_not_scroll_sideways(browser: Browser, site: str, language: str, page: str, scheme: str) -> None:
     browser.size(360, 740)
     browser.scheme(scheme)
     browser.go(f"{site}/{language}/{page}")
     if "diagram" in page:
-        browser.until("return document.querySelector('div.mermaid')")
+        browser.until("return document.querySelector('figure.pic svg')")
     scrolled, seen = browser.run("const e = document.documentElement; return [e.scrollWidth, e.clientWidth]")
     assert scrolled <= seen
     beyond = browser.run(
-        "return [...document.querySelectorAll('article *')].filter((e) => !e.closest('pre, table')"
+        "return [...document.querySelectorAll('article *')].filter((e) => !e.closest('pre, table, .pic-table, .pic-box[tabindex] *')"
         " && e.getBoundingClientRect().right > 361).map((e) => e.outerHTML.slice(0, 80))"
     )
     assert beyond == []
@@ -323,12 +325,12 @@ def test_hostile_output_adds_nothing_to_the_page(browser: Browser, site: str) ->
 def test_instant_navigation_keeps_diagrams_buttons_and_the_language_switch(browser: Browser, site: str) -> None:
     browser.go(f"{site}/en/index.html")
     browser.run("window.same = true")
-    for page, there in (("diagram", "div.mermaid"), ("transcript", ".tr .md-code__button"), ("diagram", "div.mermaid")):
+    for page, there in (("diagram", "figure.pic svg"), ("transcript", ".tr .md-code__button"), ("diagram", "figure.pic svg")):
         browser.run(f"document.querySelector('.md-nav a[href$=\"{page}.html\"]').click()")
         browser.until(f"return location.pathname.endsWith('{page}.html') && document.querySelector('{there}')")
     assert browser.run("return window.same"), "the pages were swapped, not loaded"
     browser.run("document.querySelector('.md-select__link[hreflang=zh]').click()")
-    browser.until("return location.pathname === '/zh/a/diagram.html' && document.querySelector('div.mermaid')")
+    browser.until("return location.pathname === '/zh/a/diagram.html' && document.querySelector('figure.pic svg')")
     assert browser.run("return document.documentElement.lang") == "zh"
 
 
@@ -343,3 +345,33 @@ def test_the_page_reads_without_scripts(browser: Browser, site: str) -> None:
     assert browser.run("return document.querySelector('.tr-at-gdb').innerText").startswith("gdb")
     link = browser.run("return document.querySelector('.md-select__link[hreflang=en]').href")
     assert link == f"{site}/en/a/transcript.html"
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("wide", [1400, 768, 360])
+def test_texts_of_pictures_stay_in_their_picture_and_apart(browser: Browser, site: str, language: str, wide: int) -> None:
+    browser.size(wide, 900)
+    browser.go(f"{site}/{language}/a/pictures.html")
+    shown, faults = browser.run(TEXTS)
+    assert shown == 6, "of each picture the one for this width"
+    assert faults == []
+
+
+def test_a_text_that_lies_over_another_is_found(browser: Browser, site: str) -> None:
+    browser.go(f"{site}/en/a/pictures.html")
+    browser.run(
+        "const [one, two] = document.querySelectorAll('.pic-wide text'); two.setAttribute('y', one.getAttribute('y'));"
+        "two.setAttribute('x', one.getAttribute('x'))"
+    )
+    assert browser.run(TEXTS)[1] != []
+
+
+def test_pictures_and_diagrams_need_no_script(browser: Browser, site: str) -> None:
+    browser.command("Emulation.setScriptExecutionDisabled", value=True)
+    seen = "return [...document.querySelectorAll('figure.pic svg')].filter((e) => e.getBoundingClientRect().height > 40).length"
+    try:
+        for page, pictures in (("diagram", 1), ("pictures", 6)):
+            browser.call("POST", "/url", {"url": f"{site}/en/a/{page}.html"})
+            assert browser.run(seen) == pictures
+    finally:
+        browser.command("Emulation.setScriptExecutionDisabled", value=False)

@@ -9,6 +9,7 @@ import pytest
 from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
 
+from kvmdocs.render.draw.canvas import LOOKS
 from kvmdocs.rootpages import Language, write
 
 ROOT = Path(__file__).parents[2]
@@ -46,9 +47,7 @@ def test_a_broken_link_or_anchor_is_a_warning_and_so_ends_a_strict_build(config:
     assert {config.validation.links.anchors, config.validation.links.not_found, config.validation.nav.not_found} == {30}
 
 
-@pytest.mark.parametrize(
-    "path", ["css/site.css", "css/transcript.css", "js/peek.js", "logo.svg", "vendor/mermaid/mermaid.min.js"]
-)
+@pytest.mark.parametrize("path", ["css/site.css", "css/transcript.css", "css/picture.css", "js/peek.js", "logo.svg"])
 def test_assets_are_there_for_both_languages(config: MkDocsConfig, path: str) -> None:
     assert any((Path(folder) / "assets" / path).is_file() for folder in config.theme.dirs)
 
@@ -68,12 +67,12 @@ def test_what_stands_above_the_languages_leads_to_both(tmp_path: Path) -> None:
 
 
 def variables(scheme: str) -> dict[str, str]:
-    """The colours that both style sheets give a scheme, by name."""
+    """The colours that the style sheets give a scheme, by name."""
     found: dict[str, str] = {}
-    for sheet in ("site.css", "transcript.css"):
+    for sheet in ("site.css", "transcript.css", "picture.css"):
         for selector, body in re.findall(r"([^{}]+)\{([^{}]*)\}", (CSS / sheet).read_text("utf-8")):
             if f'[data-md-color-scheme="{scheme}"]' in selector:
-                found |= dict(re.findall(r"(--(?:kd|tr)-[\w-]+):\s*(#[0-9a-f]{6})", body))
+                found |= dict(re.findall(r"(--(?:kd|tr|pic)-[\w-]+):\s*(#[0-9a-f]{6})", body))
     return found
 
 
@@ -115,3 +114,17 @@ def test_marked_lines_and_terminal_grounds_can_be_read(scheme: str) -> None:
     for number in range(1, 8):
         assert contrast(colours["--kd-ink"], colours[f"--tr-g{number}"]) >= 4.5
     assert contrast(colours["--kd-paper"], colours["--kd-accent"]) >= 4.5, "the number of a note"
+
+
+@pytest.mark.parametrize("scheme", ["default", "slate"])
+@pytest.mark.parametrize("ground", ["paper", "raised", "sunk"])
+def test_shapes_of_pictures_can_be_seen_and_numbers_on_them_read(scheme: str, ground: str) -> None:
+    """A number stands on a mark in the ground's colour, so a mark has a text's contrast; lines need 3 to 1."""
+    colours = variables(scheme)
+    names = {f"--pic-{look}": 4.5 for look in range(1, LOOKS + 1)} | {"--pic-line": 3.0}
+    poor = {
+        name: round(ratio, 2)
+        for name, least in names.items()
+        if (ratio := contrast(colours[name], colours[f"--kd-{ground}"])) < least
+    }
+    assert poor == {}

@@ -1,0 +1,281 @@
+"""The two forms of a sequence diagram: life lines side by side, and tracks at the side of the texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from kvmdocs.render.draw.canvas import LEAD, LOOKS, SIZE, SMALL, Canvas, widest
+from kvmdocs.render.draw.exchange import Actor, Block, Item, Message, Note
+from kvmdocs.render.draw.figure import NARROW, WIDE
+from kvmdocs.render.draw.measure import width, wrap
+
+_ROW = 14.0
+"""Below an arrow, before the text of the next."""
+_TRACK = 20.0
+_MARK = 9.0
+
+
+@dataclass
+class _Sheet:
+    """What both forms have in common.
+
+    Attributes:
+        actors: Who takes part.
+        numbered: Whether messages are counted.
+        held: Whether a broad line shows who has it.
+    """
+
+    actors: Sequence[Actor]
+    numbered: bool
+    held: bool
+    canvas: Canvas = field(default_factory=lambda: Canvas(0), init=False)
+    count: int = field(default=0, init=False)
+    last: tuple[str, float] | None = field(default=None, init=False)
+    total: ClassVar[float] = WIDE
+
+    def draw(self, items: Sequence[Item]) -> Canvas:
+        """Draw everything."""
+        self.canvas = Canvas(self.total)
+        y = self.begin()
+        for item in items:
+            y = self.block(item, y) if isinstance(item, Block) else self.item(item, y)
+        self.end(y)
+        return self.canvas
+
+    def begin(self) -> float:
+        """Draw the actors; gives where messages begin."""
+        raise NotImplementedError
+
+    def end(self, y: float) -> None:
+        """Draw what is known only after the last message, and give the drawing its height."""
+        raise NotImplementedError
+
+    def message(self, message: Message, y: float) -> float:
+        """Draw a message; gives where the next item begins."""
+        raise NotImplementedError
+
+    def note(self, note: Note, y: float) -> float:
+        """Draw a note; gives where the next item begins."""
+        raise NotImplementedError
+
+    def block(self, block: Block, y: float) -> float:
+        """Draw a block with what is in it; gives where the next item begins."""
+        raise NotImplementedError
+
+    def item(self, item: Message | Note, y: float) -> float:
+        """Draw a message or a note; gives where the next item begins."""
+        return self.note(item, y) if isinstance(item, Note) else self.message(item, y)
+
+    def x(self, key: str) -> float:
+        """Where an actor's line is."""
+        raise NotImplementedError
+
+    def look(self, key: str) -> str:
+        """The look of an actor."""
+        index = next(index for index, actor in enumerate(self.actors) if actor.key == key)
+        return f"pic-{index % LOOKS + 1}"
+
+    def hold(self, key: str, y: float) -> None:
+        """The broad line of who has had it until now, and from here on somebody else's."""
+        if self.held and self.last:
+            before, since = self.last
+            self.canvas.sink(
+                self.canvas.box((self.x(before) - 3, since), (6, y - since), f"pic-held {self.look(before)}", radius=3)
+            )
+        self.last = (key, y)
+
+    def mark(self, key: str, y: float) -> None:
+        """Where a message arrives: its number, or a point."""
+        self.count += 1
+        radius = _MARK if self.numbered else 4.0
+        self.canvas.add("circle", f"pic-mark {self.look(key)}", cx=self.x(key), cy=y, r=radius)
+        if self.numbered:
+            self.canvas.text((self.x(key), y + 3.6), str(self.count), "pic-on", size=10, anchor="middle")
+
+    def labels(self, message: Message, at: tuple[float, float], room: float, anchor: str = "start") -> float:
+        """The name and the text of a message; gives the base line after them."""
+        x, y = at
+        for line in wrap(message.name, room, SIZE, code=True) if message.name else ():
+            self.canvas.text(
+                (x, y), line, "pic-code pic-halo", size=SIZE - 0.5, anchor=anchor, href=message.href, title=message.title
+            )
+            y += SIZE * LEAD
+        size, look = (SMALL, "pic-soft pic-halo") if message.name else (SIZE, "pic-halo")
+        return self.canvas.lines((x, y), wrap(message.text, room, size), look, size=size, anchor=anchor)
+
+
+class _Wide(_Sheet):
+    """Life lines side by side."""
+
+    @property
+    def column(self) -> float:
+        """How far one life line is from the next."""
+        return self.total / len(self.actors)
+
+    def x(self, key: str) -> float:
+        index = next(index for index, actor in enumerate(self.actors) if actor.key == key)
+        return self.column * (index + 0.5)
+
+    def begin(self) -> float:
+        return self._heads(0.0) + 8
+
+    def _heads(self, top: float) -> float:
+        """The actors in a row; gives where it ends."""
+        names = [wrap(actor.name, self.column - 34, SIZE) for actor in self.actors]
+        height = max(len(lines) for lines in names) * SIZE * LEAD + 14
+        for actor, lines in zip(self.actors, names, strict=True):
+            x = self.x(actor.key)
+            wide = max(widest(lines) + 24, 90)
+            first = top + height / 2 - (len(lines) - 1) * SIZE * LEAD / 2 + SIZE * 0.36
+            self.canvas.box((x - wide / 2, top + 1), (wide, height - 2), f"pic-actor {self.look(actor.key)}")
+            self.canvas.lines((x, first), lines, "pic-name", anchor="middle")
+        return top + height
+
+    def end(self, y: float) -> None:
+        self.hold("", y)
+        self.canvas.grow(self._heads(y + 10))
+        for actor in self.actors:
+            x = self.x(actor.key)
+            # The heads are drawn over it.
+            life = self.canvas.add("path", f"pic-life {self.look(actor.key)}", d=f"M{x:.1f} 9V{self.canvas.height - 9:.1f}")
+            self.canvas.sink(life)
+
+    def message(self, message: Message, y: float) -> float:
+        source, target = self.x(message.source), self.x(message.target)
+        base = y + SIZE + 4
+        if source == target:
+            return self._alone(message, base, target)
+        left, right = min(source, target) + 14, max(source, target) - 14
+        room = max(right - left, min(230.0, self.total - left))
+        below = self._texts(message, (left, base), room, (left + right) / 2)
+        # A number on its mark reaches further up than an arrow does.
+        at = below - SIZE * LEAD + (14 if self.numbered else 9)
+        if self.held:
+            self.hold(message.target, at)
+        inset = _MARK if self.numbered else 2.0
+        way = 1 if target > source else -1
+        look = "pic-line pic-dash" if message.answer else "pic-line"
+        self.canvas.arrow([(source + 4 * way * self.held, at), (target - inset * way, at)], look)
+        if self.numbered or self.held:
+            self.mark(message.target, at)
+        return at + _ROW
+
+    def _texts(self, message: Message, at: tuple[float, float], room: float, middle: float) -> float:
+        """Above the arrow: in code from its left end on, in words in its middle."""
+        x, y = at
+        if message.name:
+            widths = [width(message.name, SIZE - 0.5, code=True), widest(wrap(message.text, room, SMALL), SMALL)]
+            return self.labels(message, (min(x, self.total - max(widths) - 4), y), room)
+        lines = wrap(message.text, room, SIZE)
+        half = widest(lines) / 2
+        middle = min(max(middle, half + 2), self.total - half - 2)
+        return self.canvas.lines((middle, y), lines, "pic-halo", anchor="middle")
+
+    def _alone(self, message: Message, base: float, x: float) -> float:
+        """What an actor does by itself stands beside its line: at its right, at the last one's left."""
+        last = x + self.column > self.total
+        side, anchor = (x - 16, "end") if last else (x + 16, "start")
+        below = self.labels(message, (side, base), min(self.column * 1.5, 260), anchor)
+        at = base + (below - SIZE * LEAD - base) / 2 - 4
+        if self.held:
+            self.hold(message.target, at)
+        self.mark(message.target, at)
+        return below - SIZE * LEAD + _ROW - 2
+
+    def note(self, note: Note, y: float) -> float:
+        places = [self.x(key) for key in note.over]
+        middle = (min(places) + max(places)) / 2
+        lines = wrap(note.text, max(max(places) - min(places), 150) + 20, SMALL)
+        wide = max(widest(lines, SMALL) + 20, max(places) - min(places) + 24)
+        middle = min(max(middle, wide / 2 + 1), self.total - wide / 2 - 1)
+        high = len(lines) * SMALL * LEAD + 10
+        self.canvas.box((middle - wide / 2, y + 6), (wide, high), "pic-note", radius=2)
+        self.canvas.lines((middle, y + 6 + SMALL + 4), lines, size=SMALL, anchor="middle")
+        return y + high + 12
+
+    def block(self, block: Block, y: float) -> float:
+        texts = wrap(block.text, self.total - 40, SMALL)
+        top = y + 8
+        below = top + 8 + len(texts) * SMALL * LEAD
+        for item in block.items:
+            below = self.item(item, below)
+        self.canvas.box((6, top), (self.total - 12, below - top + 4), "pic-block")
+        self.canvas.lines((16, top + SMALL + 5), texts, "pic-soft pic-halo", size=SMALL)
+        return below + 10
+
+
+class _Narrow(_Sheet):
+    """Tracks side by side, and the texts beside them."""
+
+    total = NARROW
+    _tops: dict[str, float]
+
+    def x(self, key: str) -> float:
+        index = next(index for index, actor in enumerate(self.actors) if actor.key == key)
+        return _MARK + 1 + _TRACK * index
+
+    @property
+    def side(self) -> float:
+        """Where texts begin."""
+        return _TRACK * len(self.actors) + 10
+
+    def begin(self) -> float:
+        """The actors' names one below the other, each at the head of its track."""
+        y = SIZE + 2
+        self._tops = {}
+        for actor in reversed(self.actors):
+            x = self.x(actor.key)
+            self._tops[actor.key] = y - 4
+            self.canvas.add("circle", f"pic-mark {self.look(actor.key)}", cx=x, cy=y - 4, r=4)
+            y = self.canvas.lines((x + 9, y), wrap(actor.name, self.total - x - 9, SIZE), "pic-name pic-halo") + 2
+        return y
+
+    def end(self, y: float) -> None:
+        self.hold("", y)
+        self.canvas.grow(y + 4)
+        for key, top in self._tops.items():
+            track = self.canvas.add("path", f"pic-life {self.look(key)}", d=f"M{self.x(key):.1f} {top:.1f}V{y + 4:.1f}")
+            self.canvas.sink(track)
+
+    def message(self, message: Message, y: float) -> float:
+        source, target = self.x(message.source), self.x(message.target)
+        base = y + SIZE
+        at = base - 4
+        inset = _MARK if self.numbered else 2.0
+        way = 1 if target > source else -1
+        if self.held:
+            self.hold(message.target, at)
+        if source != target:
+            look = "pic-line pic-dash" if message.answer else "pic-line"
+            self.canvas.arrow([(source, at), (target - inset * way, at)], look)
+        if self.numbered or self.held or source == target:
+            self.mark(message.target, at)
+        return self.labels(message, (self.side, base), self.total - self.side) - SIZE * LEAD + _ROW
+
+    def note(self, note: Note, y: float) -> float:
+        lines = wrap(note.text, self.total - self.side - 14, SMALL)
+        high = len(lines) * SMALL * LEAD + 8
+        x = self.x(note.over[0]) - 4
+        self.canvas.box((x, y), (self.total - x - 1, high), "pic-note", radius=2)
+        self.canvas.lines((self.side + 4, y + SMALL + 3), lines, size=SMALL)
+        return y + high + 8
+
+    def block(self, block: Block, y: float) -> float:
+        texts = wrap(block.text, self.total - self.side - 8, SMALL)
+        below = self.canvas.lines((self.side, y + SMALL), texts, "pic-soft", size=SMALL) + 2
+        for item in block.items:
+            below = self.item(item, below)
+        self.canvas.box((0.5, y - 3), (self.total - 1, below - y - 2), "pic-block")
+        return below + 8
+
+
+def life_lines(actors: Sequence[Actor], items: Sequence[Item], *, numbered: bool, held: bool) -> Canvas:
+    """The form for a wide page; the arguments are those of `kvmdocs.render.draw.sequence.sequence`."""
+    return _Wide(actors, numbered, held).draw(items)
+
+
+def tracks(actors: Sequence[Actor], items: Sequence[Item], *, numbered: bool, held: bool) -> Canvas:
+    """The form for a narrow page; the arguments are those of `kvmdocs.render.draw.sequence.sequence`."""
+    return _Narrow(actors, numbered, held).draw(items)

@@ -1,0 +1,105 @@
+"""What happened when: a row for each stretch of time, on an axis that all rows share."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kvmdocs.render.draw.canvas import LEAD, SIZE, SMALL, Canvas, number
+from kvmdocs.render.draw.figure import NARROW, WIDE, Figure
+from kvmdocs.render.draw.measure import width, wrap
+
+_THICK = 12.0
+_GAP = 11.0
+_LABELS = 250.0
+_LEAST = 2.0
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of time.
+
+    Attributes:
+        name: What goes on in it.
+        start: When it begins, in the unit of the axis.
+        end: When it ends.
+        figures: What stands beside it.
+        note: What tells of it, such as the message that begins it; shown as code.
+        look: Which of the looks `LOOKS` it has.
+    """
+
+    name: str
+    start: float
+    end: float
+    figures: str
+    note: str = ""
+    look: int = 1
+
+
+def timeline(figure: Figure, spans: Sequence[Span], unit: str, alternative: str) -> str:
+    """A time line as HTML on one line.
+
+    Args:
+        figure: What is said of it.
+        spans: The stretches, in the order they are to be in.
+        unit: The unit of the axis.
+        alternative: The same in words, as HTML.
+    """
+    return figure.html(_draw(spans, unit, WIDE, beside=True), _draw(spans, unit, NARROW, beside=False), alternative)
+
+
+def ticks(end: float, most: int) -> list[float]:
+    """Round places on an axis from 0 to `end`, at most so many after the 0.
+
+    Args:
+        end: The end of the axis.
+        most: How many places at most.
+    """
+    rough = end / most or 1.0
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
+    return [step * index for index in range(int(end / step + 1.001))]
+
+
+def _draw(spans: Sequence[Span], unit: str, total: float, *, beside: bool) -> Canvas:
+    end = max((span.end for span in spans), default=1.0) or 1.0
+    label = min(max((width(span.name, SIZE) for span in spans), default=0.0), _LABELS) + 12 if beside else 0.0
+    # Beside the last stretch stand its figures.
+    figures = max((width(span.figures, SMALL) for span in spans), default=0.0) + 8 if beside else 0.0
+    scale = (total - label - figures) / end
+    canvas = Canvas(total)
+    y = 24.0
+    for span in spans:
+        y = _row(canvas, span, y, (label, scale), beside=beside)
+    canvas.grow(y + 4)
+    _axis(canvas, (label, scale), end, unit, 8 if beside else 4)
+    return canvas
+
+
+def _axis(canvas: Canvas, place: tuple[float, float], end: float, unit: str, most: int) -> None:
+    left, scale = place
+    for index, tick in enumerate(ticks(end, most)):
+        x = left + tick * scale
+        canvas.sink(canvas.add("path", "pic-grid", d=f"M{number(x)} 18V{number(canvas.height)}"))
+        text = f"{tick:g}" + (f" {unit}" if not index else "")
+        half = width(text, SMALL) / 2
+        anchor = "start" if not index else "middle" if x + half <= canvas.width else "end"
+        canvas.text((x, 12), text, "pic-soft", size=SMALL, anchor=anchor)
+
+
+def _row(canvas: Canvas, span: Span, y: float, place: tuple[float, float], *, beside: bool) -> float:
+    left, scale = place
+    base = y + SIZE
+    start, length = left + span.start * scale, max((span.end - span.start) * scale, _LEAST)
+    look = f"pic-bar pic-{span.look}"
+    if beside:
+        below = canvas.lines((0, base), wrap(span.name, left - 12, SIZE)) - SIZE * LEAD
+        canvas.box((start, base - 10), (length, _THICK), look, radius=1)
+        canvas.text((start + length + 8, base), span.figures, "pic-soft pic-halo", size=SMALL)
+        return below + _GAP
+    canvas.text((canvas.width, base), span.figures, "pic-soft pic-halo", size=SMALL, anchor="end")
+    names = wrap(span.name, canvas.width - width(span.figures, SMALL) - 10, SIZE)
+    below = canvas.lines((0, base), names, "pic-halo") - SIZE * LEAD
+    canvas.box((start, below + 6), (length, _THICK), look, radius=1)
+    return below + 6 + _THICK + _GAP
