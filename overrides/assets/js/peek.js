@@ -74,7 +74,7 @@
     const body = [...lines.querySelectorAll(":scope > :not(summary)")].map(node => node.cloneNode(true))
     for (const part of body) part.removeAttribute("id")
     here.append(head, ...body)
-    here.setAttribute("role", "region")
+    here.setAttribute("role", "group")
     here.setAttribute("aria-label", head.querySelector("code").textContent)
     return here
   }
