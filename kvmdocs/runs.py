@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from kvmdocs.errors import StoreError
+from kvmdocs.errors import Evidence, StoreError
 from kvmdocs.model import Record, Status
 from kvmdocs.store import Store, write_whole
 from kvmdocs.task import TASK
@@ -33,7 +33,8 @@ def new_run(store: Store) -> Path:
         store.runs.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=store.runs))
     except OSError as error:
-        raise StoreError(f"the store {store.path} cannot be written: {error.strerror}") from error
+        advice = "free space or rights there, or set KVMDOCS_STORE_PATH"
+        raise StoreError(f"the store {store.path} cannot be written: {error.strerror}", Evidence(advice=advice)) from error
     mine = os.getpid()
     # An engine of before `started` goes by `born`, and may share the store.
     owner = {"pid": mine, "started": _started(mine), "born": psutil.Process(mine).create_time()}
