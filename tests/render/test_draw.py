@@ -137,7 +137,7 @@ def test_a_picture_with_links_is_no_image_for_a_screen_reader() -> None:
     """What has the role of an image hides the links in it."""
     html = sequence(figure(), ACTORS, [Message("a", "b", "x", "f", "https://example.org/")], WORDS)
     assert {svg.get("role") for svg in drawings(html)} == {"group"}
-    assert html.count('<a class="pic-a" href="https://example.org/">') == 2
+    assert html.count('<a class="pic-a" xlink:href="https://example.org/">') == 2
 
 
 def test_only_what_may_have_to_be_scrolled_is_reached_by_the_keyboard() -> None:

@@ -55,6 +55,9 @@ class Canvas:
             **attributes: Its attributes; ``_`` in a name stands for ``-``.
         """
         named = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
+        # The theme writes to `href` of whatever has one, which an <a> of SVG does not allow: instant navigation would end there.
+        if "href" in named:
+            named["xlink:href"] = named.pop("href")
         given = {name: visible(value) if isinstance(value, str) else number(value) for name, value in named.items()}
         return ET.SubElement(self._at[-1], tag, ({"class": look} if look else {}) | given)
 
@@ -155,7 +158,9 @@ class Canvas:
             "aria-labelledby": f"{ident}-t",
             "aria-describedby": f"{ident}-d",
         }
-        # No namespace: this stands in HTML, whose parser knows what `svg` is.
+        if links:
+            self.root.set("xmlns:xlink", "http://www.w3.org/1999/xlink")
+        # No namespace of its own: this stands in HTML, whose parser knows what `svg` is.
         return ET.tostring(self.root, "unicode").translate(_MARKDOWN)
 
 
