@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,6 +96,8 @@ def build_initramfs(
     shutil.rmtree(sh.workspace / root, ignore_errors=True)
     with sh.cd(sh.workspace):
         _fill(sh, root, box, _contents(sh, files or {}, modules, programs))
+        for program in programs:
+            _add_libraries(sh, root, str(shutil.which(str(program))))
         insmod = "".join(f"insmod /lib/modules/{Path(module).name}\n" for module in modules)
         sh.write(root / "init", _INIT.format(insmod=insmod) if init is None else init, 0o755)
         if init is None:
@@ -139,16 +142,22 @@ def _contents(
         if found is None:
             raise HostLacks(f"there is no program {sh.readable(str(program))!r} to put into the guest")
         contents[f"/bin/{Path(found).name}"] = Path(found)
-        contents.update({str(library): library for library in _libraries(sh, found)})
     return contents
 
 
-def _libraries(sh: Shell, program: str) -> list[Path]:
-    """The shared libraries and the loader a program needs, as `ldd` names them; none for a static one."""
+def _add_libraries(sh: Shell, root: Path, program: str) -> None:
+    """Put the shared libraries and the loader that a program needs, as `ldd` names them, where it looks for them; none for a static one.
+
+    They are taken from what `ldd` prints, not named: a QEMU that is built on another host has others.
+
+    Raises:
+        HostLacks: One of them is not on this host.
+    """
     told = sh.ldd(program, _ok_code=[0, 1])
     if missing := re.findall(r"^\s*(\S+) => not found", told, re.MULTILINE):
         raise HostLacks(f"{Path(program).name} needs libraries that are not here: {', '.join(missing)}")
-    return [Path(found) for found in re.findall(r"(/\S+) \(0x", told)]
+    if re.search(r"/\S+ \(0x", told):
+        sh.line(f"ldd {shlex.quote(program)} | grep -o '/[^ ]*' | xargs cp -L --parents -t {root}")
 
 
 def _static_busybox(given: str | Path | None) -> Path:
