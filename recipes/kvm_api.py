@@ -175,7 +175,7 @@ def table(calls: Sequence[Call], titles: tuple[str, str, str]) -> str:
         calls: The requests.
         titles: The columns' titles.
     """
-    rows = ["| | {} | {} | {} |".format(*titles), "|--:|---|---|---|"]
+    rows = ["| # | {} | {} | {} |".format(*titles), "|--:|---|---|---|"]
     for number, call in enumerate(calls, 1):
         events = [_SHORT.sub(r"\1 …", event) for event in call.events if not event.startswith(_LEFT_OUT)]
         came_back = re.search(r"\) = (.*)$", call.shown)
