@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import textwrap
+from pathlib import Path
 
 import pytest
 from browser import Browser, missing
-from conftest import ENGINE
 from servers import web_server
 
 from kvmdocs.errors import SettingError
 from kvmdocs.versions import check, unversioned
 
 pytestmark = pytest.mark.xdist_group("publishing")
+
+ENGINE = Path(__file__).resolve().parent.parent
 
 CONFIG = """\
 INHERIT: {engine}/{name}

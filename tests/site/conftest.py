@@ -7,41 +7,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from browser import Browser, missing
-
-ROOT = Path(__file__).resolve().parents[2]
-LANGUAGES = ("en", "zh")
-
-
-def guides() -> list[str]:
-    """The pages that guides become, such as ``en/kvm/load.html``."""
-    found = []
-    for language in LANGUAGES:
-        folder = ROOT / "docs" / language
-        found += [f"{language}/{path.relative_to(folder).with_suffix('.html')}" for path in sorted(folder.rglob("*.md"))]
-    return found
-
-
-@dataclass(frozen=True)
-class Site:
-    """The site.
-
-    Attributes:
-        folder: Where it was built.
-        address: Where it is served, without a slash at its end.
-    """
-
-    folder: Path
-    address: str
-
-    def text(self, page: str) -> str:
-        return (self.folder / page).read_text("utf-8")
+from pages import LANGUAGES, ROOT, Site
 
 
 class Quiet(SimpleHTTPRequestHandler):

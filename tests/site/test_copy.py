@@ -6,8 +6,8 @@ from functools import cache
 
 import pytest
 from browser import Browser
-from conftest import ROOT, Site, guides
 from copied import Transcript, transcripts
+from pages import ROOT, Site, guides
 
 from kvmdocs import modes
 from kvmdocs.model import Record, Status

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from browser import Browser
-from conftest import Site, guides
+from pages import Site, guides
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]
 

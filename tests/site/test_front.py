@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 import pytest
 from browser import Browser
-from conftest import LANGUAGES, Site, guides
+from pages import LANGUAGES, Site, guides
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from browser import Browser
-from conftest import LANGUAGES, Site, guides
+from pages import LANGUAGES, Site, guides
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]
 

@@ -7,8 +7,8 @@ import re
 
 import pytest
 from browser import Browser
-from conftest import LANGUAGES, Site
 from jsonschema import Draft202012Validator
+from pages import LANGUAGES, Site
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]
 

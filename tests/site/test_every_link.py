@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlsplit
 
 import pytest
-from conftest import Site
+from pages import Site
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]
 
