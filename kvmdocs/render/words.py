@@ -37,6 +37,7 @@ class Words:
     pic_of: str
     pic_from: str
     pic_to: str
+    pic_what: str
     lies_in: str
     copy_run: str
     copy_all: str
@@ -117,6 +118,7 @@ _EN = Words(
     pic_of="It shows: {what}.",
     pic_from="from",
     pic_to="to",
+    pic_what="what",
     lies_in="lies in",
     copy_run="Copy these commands",
     copy_all="Copy all commands",
@@ -197,6 +199,7 @@ _ZH = Words(
     pic_of="图中有：{what}。",
     pic_from="从",
     pic_to="到",
+    pic_what="内容",
     lies_in="位于",
     copy_run="复制这些命令",
     copy_all="复制全部命令",

@@ -51,7 +51,7 @@ def pictures(language: Language) -> list[str]:
     long = {Language.EN: "a coroutine has reached the image file", Language.ZH: "协程已经走到了镜像文件，主循环继续"}[language]
     code = "virtio_blk_handle_request"
     figure = Figure(long, long, language)
-    words = table(("",), [(Cell(long),)])
+    words = table(("what",), [(Cell(long),)])
     actors = [Actor(key, f"{long[:9]} {key}") for key in "abcd"]
     around = [("a", "a"), ("a", "b"), ("b", "c"), ("c", "c"), ("c", "d"), ("d", "d"), ("d", "c"), ("c", "a"), ("a", "d")]
     hops = [Message(one, other, long, code, "https://example.org/") for one, other in around]

@@ -368,10 +368,24 @@ def test_a_text_that_lies_over_another_is_found(browser: Browser, site: str) -> 
 
 def test_pictures_and_diagrams_need_no_script(browser: Browser, site: str) -> None:
     browser.command("Emulation.setScriptExecutionDisabled", value=True)
-    seen = "return [...document.querySelectorAll('figure.pic svg')].filter((e) => e.getBoundingClientRect().height > 40).length"
+    seen = "return [...document.querySelectorAll('figure.pic svg')].filter((e) => e.getBoundingClientRect().height > 20).length"
     try:
         for page, pictures in (("diagram", 1), ("pictures", 6)):
             browser.call("POST", "/url", {"url": f"{site}/en/a/{page}.html"})
             assert browser.run(seen) == pictures
     finally:
         browser.command("Emulation.setScriptExecutionDisabled", value=False)
+
+
+@pytest.mark.parametrize(("language", "scheme", "wide"), [("en", "light", 1400), ("zh", "dark", 360)])
+def test_pictures_and_their_words_have_no_barrier(browser: Browser, site: str, language: str, scheme: str, wide: int) -> None:
+    browser.size(wide, 900)
+    browser.scheme(scheme)
+    browser.go(f"{site}/{language}/a/pictures.html")
+    browser.run("for (const words of document.querySelectorAll('.pic details')) words.open = true")
+    browser.run((ROOT / "tests" / "site" / "vendor" / "axe-core" / "axe.min.js").read_text("utf-8") + "; window.axe = axe")
+    found = browser.wait_for(
+        "axe.run({include: [['figure.pic']]}, {resultTypes: ['violations']}).then("
+        "(told) => done(told.violations.map((one) => [one.id, one.nodes[0].html])), (error) => done(String(error)))"
+    )
+    assert found == []

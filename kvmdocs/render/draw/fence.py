@@ -75,4 +75,4 @@ def _told(found: Exchange, language: Language) -> str:
                 tell(inner)
         else:
             tell(item)
-    return table((say.pic_from, say.pic_to, ""), rows)
+    return table((say.pic_from, say.pic_to, say.pic_what), rows)

@@ -79,9 +79,10 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
         heads: The names of the columns.
         rows: The cells of each row.
     """
+    # With a class of its own: Material makes any other table scroll in a box that the keyboard does not reach.
     head = "".join(f'<th scope="col">{prose(name)}</th>' for name in heads)
     body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
-    return f'<div class="pic-table" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="pic-table" tabindex="0"><table class="pic-words"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _cell(cell: Cell) -> str:

@@ -243,7 +243,7 @@ def _edges(figure: Figure, drawn: Flow) -> str:
         (TableCell(names[edge.source]), TableCell(edge.text or _SIGNS[edge.heads]), TableCell(names[edge.target]))
         for edge in drawn.edges
     ]
-    return table((say.pic_from, "", say.pic_to), [*within, *lines])
+    return table((say.pic_from, say.pic_what, say.pic_to), [*within, *lines])
 
 
 _SIGNS = {"end": "→", "both": "↔", "none": "—"}
