@@ -29,8 +29,8 @@ return [...document.querySelectorAll('.md-main *')]
 
 
 def drawn(browser: Browser) -> None:
-    """Wait until the page stands still: diagrams drawn, buttons there."""
-    browser.until("return document.readyState === 'complete' && !document.querySelector('pre.mermaid')")
+    """Wait until the page stands still."""
+    browser.until("return document.readyState === 'complete'")
 
 
 def too_wide(browser: Browser) -> list[str]:
