@@ -11,11 +11,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from benchmarks.measure import Ratio
@@ -23,7 +18,7 @@ from benchmarks.measure import Ratio
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from browser import Browser, missing  # noqa: E402  # the tests' browser, found by the line above
+from browser import Browser, missing, served  # noqa: E402  # the tests' browser, found by the line above
 
 PAGES = ("en/index.html", "en/debug/qemu-gdb.html", "en/kvm/gdb.html", "zh/kvm/errors.html")
 """The home page, and the longest ones."""
@@ -41,22 +36,6 @@ new PerformanceObserver((list) => {
   if (entries.length) setTimeout(() => done(entries[entries.length - 1].startTime), 0);
 }).observe({type: 'largest-contentful-paint', buffered: true});
 """
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves files and says nothing."""
-
-    def log_message(self, *args: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """Serve a folder on loopback; gives its address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
 
 
 def bare_site(folder: Path) -> None:

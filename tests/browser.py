@@ -1,4 +1,4 @@
-"""A browser for tests: the few WebDriver calls they need, over chromedriver."""
+"""A browser for tests: the few WebDriver calls they need, over chromedriver; and a server of files for it to look at."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ import json
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
 
 FLAGS = (
@@ -23,6 +29,24 @@ def missing() -> str:
     """Why there is no browser, "" when there is one."""
     absent = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
     return f"not on this host: {', '.join(absent)}" if absent else ""
+
+
+class _Silent(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """Serve a folder on loopback, also one that is yet to be filled; gives its address, without a slash at its end."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Silent, directory=str(folder))) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class Browser:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from browser import Browser, missing
+from browser import Browser, missing, served
 from markdown_exec import markdown_config
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
@@ -80,9 +77,7 @@ def tabbed(language: Language) -> list[str]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Both languages, built from the project's own configuration; gives the address they are served at."""
     folder = tmp_path_factory.mktemp("site")
-    handler = partial(_Quiet, directory=str(folder / "out"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        address = f"http://127.0.0.1:{server.server_port}"
+    with served(folder / "out") as address:
         for language, name in ((Language.EN, "mkdocs.yml"), (Language.ZH, "mkdocs.zh.yml")):
             docs = folder / "docs" / language.value
             (docs / "a").mkdir(parents=True)
@@ -104,14 +99,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             config.plugins.on_startup(command="build", dirty=False)
             build(config)
             markdown_config.reset()
-        threading.Thread(target=server.serve_forever, daemon=True).start()
         yield address
-        server.shutdown()
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")

@@ -5,27 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from browser import Browser, missing
+from browser import Browser, missing, served
 from pages import LANGUAGES, ROOT, Site
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Both languages, built from this project's guides and whatever records there are, served on loopback."""
     folder = tmp_path_factory.mktemp("site")
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
-        address = f"http://127.0.0.1:{server.server_port}"
+    with served(folder) as address:
         # Material's instant navigation follows only what the sitemap has, and that has the address that the site is told.
         told = {f"KVMDOCS_SITE_URL_{language.upper()}": f"{address}/{language}/" for language in LANGUAGES}
         build = subprocess.run(
@@ -37,9 +28,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             text=True,
         )
         assert build.returncode == 0, build.stdout + build.stderr
-        threading.Thread(target=server.serve_forever, daemon=True).start()
         yield Site(folder, address)
-        server.shutdown()
 
 
 @pytest.fixture(scope="session")
