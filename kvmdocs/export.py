@@ -7,12 +7,12 @@ debugger that was told all in one go gets a file of commands. The functions for 
 from __future__ import annotations
 
 import hashlib
-import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib.resources import files
 
-from kvmdocs.model import Record, Step
+from kvmdocs.mirrors import asking, filling, hidden, variable
+from kvmdocs.model import Record
 from kvmdocs.render.words import Language, duration, words
 from kvmdocs.scripting import Piece, comment, pieces
 
@@ -36,7 +36,7 @@ _NEEDS = {
 }
 """For each kind of line, the files with the functions it calls, in order."""
 
-_ORDER = ("head", "start", "talk", "machine", "gdb")
+_ORDER = ("head", "mirror", "start", "talk", "machine", "gdb")
 
 
 def script(
@@ -57,7 +57,8 @@ def script(
         missing: Recipes that are left out, and why.
         title: What it is the script of; the last recipe if not given.
         shown: The recipes it is made for, which are run again every time; the last one if not given.
-        mirrors: The address that stands for each ``<mirror>`` where a reader gives none, by the name in brackets.
+        mirrors: The address that stands for each ``<mirror>`` where a reader gives none, by the name in brackets; for others the script
+            asks its host's apt (`kvmdocs.mirrors`).
         lab: The readable folder of all recipes.
 
     Returns:
@@ -67,7 +68,11 @@ def script(
     asked = set(shown) or {known[-1].recipe}
     made = {record.recipe: pieces(record) for record in known}
     needs = {file for parts in made.values() for part in parts for need in part.needs for file in _NEEDS[need]} | {"head"}
-    body = "".join(_recipe(record, made[record.recipe], asked) for record in known)
+    given = mirrors or {}
+    body = "".join(_recipe(record, made[record.recipe], asked, given) for record in known)
+    asked_for = asking((step for record in known for step in record.steps), given)
+    if asked_for:
+        needs.add("mirror")
     last = known[-1]
     head = _HEAD.format(
         title=title or f"The recipe {last.recipe}",
@@ -78,12 +83,11 @@ def script(
         facts=_facts(known, missing or {}, talks="machine" in needs),
     )
     settings = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(environ.items()))
-    used = dict.fromkeys(name for record in known for name in _mirrors(record.steps))
-    settings += "".join(
-        f': "${{{_variable(name)}:={shlex.quote((mirrors or {})[name])}}}"\n' for name in used if name in (mirrors or {})
-    )
+    used = dict.fromkeys(name for record in known for name in hidden(record.steps))
+    settings += "".join(f': "${{{variable(name)}:={shlex.quote(given[name])}}}"\n' for name in used if name in given)
+    found = "".join(f"{line}\n" for line in ("", *asked_for)) if asked_for else ""
     functions = "\n".join(_bash(file) for file in _ORDER if file in needs)
-    return f"{head}{_WORDS if 'talk' in needs else ''}{settings}lab={lab}\n\n{functions}{body}"
+    return f"{head}{_WORDS if 'talk' in needs else ''}{settings}lab={lab}\n\n{functions}{found}{body}"
 
 
 def section_script(record: Record, section: str | None) -> str:
@@ -112,8 +116,8 @@ def _facts(records: list[Record], missing: Mapping[str, str], *, talks: bool) ->
     return "\n".join(f"# {line}" for line in lines)
 
 
-def _recipe(record: Record, parts: list[Piece], asked: set[str]) -> str:
-    """One recipe: its lines in a shell of their own, which ends what they started."""
+def _recipe(record: Record, parts: list[Piece], asked: set[str], given: Collection[str]) -> str:
+    """One recipe: its lines in a shell of their own, which ends what they started. The addresses in `given` are known by then."""
     lines = [line for part in parts for line in part.lines]
     digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
     what = "shown" if record.recipe in asked else "input"
@@ -123,7 +127,7 @@ def _recipe(record: Record, parts: list[Piece], asked: set[str]) -> str:
             "",
             f"if due {record.recipe} {what} {digest}; then (",
             *ending,
-            *_filling(_mirrors(record.steps)),
+            *filling(record.steps, given),
             *lines,
             ") || exit 1",
             f"made {record.recipe} {digest}",
@@ -131,24 +135,6 @@ def _recipe(record: Record, parts: list[Piece], asked: set[str]) -> str:
             "",
         ]
     )
-
-
-def _mirrors(steps: Iterable[Step]) -> list[str]:
-    """The names of the addresses that steps do not tell, since they mean something on their host only, such as ``mirror-2``."""
-    texts = [text for step in steps for text in (step.command, step.stdin or "")]
-    return list(dict.fromkeys(name for text in texts for name in re.findall(r"<(mirror(?:-\d+)?)>", text)))
-
-
-def _variable(mirror: str) -> str:
-    return mirror.upper().replace("-", "_")
-
-
-def _filling(mirrors: Iterable[str]) -> list[str]:
-    """The lines that put the addresses into a file that was written as the page shows it; each must be known by then."""
-    names = list(mirrors)
-    wanted = [f': "${{{_variable(name)}:?is to be the address that stands as <{name}> on the page}}"' for name in names]
-    fills = " ".join(f'-e "s|<{name}>|${_variable(name)}|g"' for name in names)
-    return [*wanted, f'fill() {{ sed -i {fills} "$1"; }}'] if names else []
 
 
 def _bash(name: str) -> str:

@@ -36,7 +36,7 @@ def everything(project):
     names = [name for name in project.catalog.entries if modes.newest(project, name)]
     plan = graph.closure(names, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
     records = [record for name in graph.in_order(plan) if (record := modes.newest(project, name))]
-    return script(records, FIXED, shown=names, mirrors={"mirror": "http://one.example", "mirror-2": "http://two.example"})
+    return script(records, FIXED, shown=names)
 
 
 def test_shellcheck_finds_nothing_in_any_recipe(everything, tmp_path):
