@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
+from kvmdocs.render.draw.canvas import rounded
 from kvmdocs.render.text import attribute, escape
 from kvmdocs.site_status import layout
 from kvmdocs.site_status.data import Report
@@ -14,6 +14,9 @@ from kvmdocs.site_status.words import Words, recipes
 
 MARGIN = 6.0
 """Around the drawing, in pixels."""
+
+BEND = 4.0
+"""Radius of an arrow's bends, in pixels."""
 
 Link = Callable[[str], str]
 """Turns an address from the top of the site into one from the page."""
@@ -46,21 +49,8 @@ def drawing(report: Report, say: Words, link: Link) -> str:
 
 
 def _arrow(arrow: Arrow, laid: Layout) -> str:
-    """A way that is level beside the boxes it passes and bends between the columns."""
-    across, down = arrow.points[0]
-    drawn = f"M{across:.0f} {down:.1f}"
-    for place, ((x, y), (to_x, to_y)) in enumerate(pairwise(arrow.points)):
-        if place % 2:
-            drawn += f"H{to_x:.0f}"
-        elif abs(y - to_y) < 0.5:
-            drawn += f"L{to_x:.0f} {to_y:.1f}"
-        else:
-            half = (x + to_x) / 2
-            drawn += f"C{half:.0f} {y:.1f} {half:.0f} {to_y:.1f} {to_x:.0f} {to_y:.1f}"
     source, target = laid.boxes[arrow.source].names, laid.boxes[arrow.target].names
-    return (
-        f'<path class="ks-way" d="{drawn}" data-from="{attribute(" ".join(source))}" data-to="{attribute(" ".join(target))}"/>'
-    )
+    return f'<path class="ks-way" d="{rounded(arrow.points, BEND)}" data-from="{attribute(" ".join(source))}" data-to="{attribute(" ".join(target))}"/>'
 
 
 def _box(box: Box, report: Report, say: Words, link: Link) -> str:

@@ -121,7 +121,7 @@ class Canvas:
 
     def path(self, points: Sequence[Point], look: str, *, radius: float = 6.0) -> None:
         """A line through points, with round corners."""
-        self.add("path", look, d=_rounded(points, radius))
+        self.add("path", look, d=rounded(points, radius))
 
     def arrow(self, points: Sequence[Point], look: str = "pic-line", *, start: bool = False, end: bool = True) -> None:
         """A line through points with an arrow head at its end, at its start or at both."""
@@ -188,7 +188,8 @@ def _head(before: Point, tip: Point) -> tuple[Point, str]:
     return back, "M{} {}L{} {}L{} {}z".format(*(number(value) for point in (tip, left, right) for value in point))
 
 
-def _rounded(points: Sequence[Point], radius: float) -> str:
+def rounded(points: Sequence[Point], radius: float) -> str:
+    """A line through points with round corners, as the ``d`` of a path."""
     path = [f"M{number(points[0][0])} {number(points[0][1])}"]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         near = min(radius, math.dist(before, corner) / 2, math.dist(corner, after) / 2)

@@ -1,4 +1,4 @@
-"""Boxes and arrows: what leads to what, and what lies in what. The layout is graphlay's, a layered one that knows the size of each box."""
+"""Boxes and arrows: what leads to what, and what lies in what."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import graphlay
-
 from kvmdocs.render.draw.boxes import Box, Node, heading
 from kvmdocs.render.draw.canvas import LEAD, SMALL, Canvas, Point, widest
 from kvmdocs.render.draw.figure import NARROW, WIDE, Figure, table
 from kvmdocs.render.draw.figure import Cell as TableCell
+from kvmdocs.render.draw.layered import Graph, Placed, place
 from kvmdocs.render.draw.measure import wrap
 from kvmdocs.render.words import words
 
@@ -110,16 +109,13 @@ def _draw(drawn: Flow, fit: _Fit) -> Canvas:
     boxes = {node.key: Box(node, fit.room) for node in drawn.nodes}
     full = {node.inside for node in drawn.nodes}
     placed = _layout(drawn, boxes, full, fit)
-    low, high = placed.bounds["min"], placed.bounds["max"]
-    canvas = Canvas(high["x"] - low["x"] + 4, high["y"] - low["y"] + 4)
-    areas = [_area(one, (2 - low["x"], 2 - low["y"])) for one in placed.nodes]
-    at = {node.key: area for node, area in zip(drawn.nodes, areas, strict=False)}
+    canvas = Canvas(*placed.size)
+    at = {node.key: box for node, box in zip(drawn.nodes, placed.boxes, strict=False)}
     for node in drawn.nodes:
         if node.key in full:
             heading(canvas, node, *at[node.key])
     for index, (edge, one) in enumerate(zip(drawn.edges, _parts(drawn, placed), strict=True)):
-        pieces = [[(point["x"] + 2 - low["x"], point["y"] + 2 - low["y"]) for point in part["points"]] for part in one]
-        pieces = [piece[::-1] for piece in pieces] if _goes_back(drawn, index) else pieces
+        pieces = [list(way[::-1] if _goes_back(drawn, index) else way) for way in one]
         if edge.target in full:
             pieces[-1] = _outside(pieces[-1], *at[edge.target])
         if edge.source in full:
@@ -129,11 +125,11 @@ def _draw(drawn: Flow, fit: _Fit) -> Canvas:
             # A line stops at its text and goes on behind it.
             first, last = piece is pieces[0], piece is pieces[-1]
             canvas.arrow(piece, look, start=first and edge.heads == "both", end=last and edge.heads != "none")
-    texts = iter(areas[len(drawn.nodes) :])
+    texts = iter(placed.boxes[len(drawn.nodes) :])
     for edge, one in zip(drawn.edges, _parts(drawn, placed), strict=True):
         if edge.text:
             wide, tall = _room(edge)
-            x, y = next(texts)[0] if len(one) > 1 else _beside(one[0], (2 - low["x"], 2 - low["y"]), (wide, tall))
+            x, y = next(texts)[0] if len(one) > 1 else _beside(one[0], (wide, tall))
             canvas.lines((x + wide / 2, y + SMALL + 1), _label(edge), "pic-soft pic-halo", size=SMALL, anchor="middle")
     for node in drawn.nodes:
         if node.key not in full:
@@ -141,9 +137,9 @@ def _draw(drawn: Flow, fit: _Fit) -> Canvas:
     return canvas
 
 
-def _layout(drawn: Flow, boxes: Mapping[str, Box], full: set[str], fit: _Fit) -> graphlay.Layout:
+def _layout(drawn: Flow, boxes: Mapping[str, Box], full: set[str], fit: _Fit) -> Placed:
     """Places for all boxes and, after them, for the texts of lines: a text is a box on its line, so that nothing else is where it is."""
-    graph = graphlay.Graph()
+    graph = Graph()
     index: dict[str, int] = {}
     inside = {node.key: node.inside for node in drawn.nodes}
     for node in drawn.nodes:
@@ -171,13 +167,12 @@ def _layout(drawn: Flow, boxes: Mapping[str, Box], full: set[str], fit: _Fit) ->
         "layer_gap": fit.layer * 0.6 if labelled else fit.layer, "node_gap": fit.gap, "dummy_gap": min(fit.gap, 18), "port_gap": 12,
         "port_stroke_clear": 8, "stub": 10, "compound_padding": 14, "compound_header": _HEADER, "isolated_gap": fit.gap,
     }  # fmt: skip
-    direction = "leftright" if fit.across else "topbottom"
-    return graphlay.layout(graph, options={"direction": direction, "spacing": spacing})
+    return place(graph, across=fit.across, spacing=spacing, margin=2)
 
 
-def _parts(drawn: Flow, placed: graphlay.Layout) -> Iterator[list[Mapping[str, Any]]]:
+def _parts(drawn: Flow, placed: Placed) -> Iterator[list[tuple[Point, ...]]]:
     """The line or lines of the layout that each line of the drawing is: two for one that goes through its text."""
-    made = iter(placed.edges)
+    made = iter(placed.ways)
     for number, edge in enumerate(drawn.edges):
         yield [next(made), next(made)] if edge.text and not _goes_back(drawn, number) else [next(made)]
 
@@ -195,12 +190,11 @@ def _room(edge: Edge) -> Point:
     return widest(lines, SMALL) + 8, len(lines) * SMALL * LEAD + 4
 
 
-def _beside(one: Mapping[str, Any], move: Point, size: Point) -> Point:
+def _beside(way: Sequence[Point], size: Point) -> Point:
     """The upper left corner of a text whose line goes back."""
-    points = one["points"]
-    middle = len(points) // 2
-    near = {axis: (points[middle - 1][axis] + points[middle][axis]) / 2 for axis in ("x", "y")}
-    return near["x"] - size[0] / 2 + move[0], near["y"] - size[1] / 2 + move[1]
+    middle = len(way) // 2
+    (x1, y1), (x2, y2) = way[middle - 1], way[middle]
+    return (x1 + x2) / 2 - size[0] / 2, (y1 + y2) / 2 - size[1] / 2
 
 
 def _label(edge: Edge) -> list[str]:
@@ -222,12 +216,6 @@ def _outside(points: list[Point], at: Point, size: Point) -> list[Point]:
         x2 = min(max(x2, x1), at[0]) if x1 <= at[0] else max(min(x2, x1), at[0] + size[0]) if x1 >= at[0] + size[0] else x2
         y2 = min(max(y2, y1), at[1]) if y1 <= at[1] else max(min(y2, y1), at[1] + size[1]) if y1 >= at[1] + size[1] else y2
     return [*kept[:-1], (x2, y2)]
-
-
-def _area(one: Mapping[str, Any], move: Point) -> tuple[Point, Point]:
-    """Upper left corner and size of a box that has its place."""
-    wide, tall = one["size"]["width"], one["size"]["height"]
-    return (one["center"]["x"] - wide / 2 + move[0], one["center"]["y"] - tall / 2 + move[1]), (wide, tall)
 
 
 def _edges(figure: Figure, drawn: Flow) -> str:
