@@ -54,7 +54,7 @@ def hang(notes: Mapping[str, str], lines: Iterable[tuple[Spot, str]], recipe: st
 
     Args:
         notes: Text by regular expression.
-        lines: Every line a reader can see, in order, without its looks.
+        lines: Every line a reader can see, in order, without its looks. A spot may come again with another reading of it.
         recipe: The recipe's name, for a message.
 
     Raises:
@@ -62,8 +62,10 @@ def hang(notes: Mapping[str, str], lines: Iterable[tuple[Spot, str]], recipe: st
     """
     missing = {text: pattern(text, recipe) for text in notes}
     found: list[tuple[Spot, str]] = []
+    met: dict[Spot, int] = {}
     if missing:
         for spot, line in lines:
+            met.setdefault(spot, len(met))
             for text in [text for text, regex in missing.items() if regex.search(line)]:
                 found.append((spot, notes[text]))
                 del missing[text]
@@ -73,6 +75,7 @@ def hang(notes: Mapping[str, str], lines: Iterable[tuple[Spot, str]], recipe: st
             Evidence(recipe=recipe, advice="mend or remove the note in the block"),
         )
     at: dict[Spot, tuple[int, ...]] = {}
+    found.sort(key=lambda hung: met[hung[0]])
     for number, (spot, _) in enumerate(found, 1):
         at[spot] = (*at.get(spot, ()), number)
     return Notes(tuple(text for _, text in found), at)

@@ -19,6 +19,7 @@ from kvmdocs.render.beside import Beside, tabbed
 from kvmdocs.render.notes import Notes, Spot, hang, pattern
 from kvmdocs.render.output import Logs, Printer, focusable, read, write_marks
 from kvmdocs.render.places import Sources, met, no_sources, write_spans
+from kvmdocs.render.reasons import reason
 from kvmdocs.render.stamp import stamp
 from kvmdocs.render.text import attribute, escape, prose
 from kvmdocs.render.typed import Entry, copied, entries, runs
@@ -101,9 +102,9 @@ def skipped(
     say = words(language)
     advice = advice or (record.failure.advice if record.failure else "")
     rows = [f'<p class="tr-head">{escape(say.skipped_title)}: <code>{escape(record.recipe)}</code></p>']
-    rows.append(f'<p class="tr-reason" lang="en">{prose(record.reason)}</p>')
+    rows.append(f'<p class="tr-reason">{reason(record.reason, language)}</p>')
     if advice:
-        rows.append(f'<p><b>{escape(say.to_run_it)}:</b> <span lang="en">{prose(advice)}</span></p>')
+        rows.append(f"<p><b>{escape(say.to_run_it)}:</b> {reason(advice, language)}</p>")
     if instead:
         rows.append(f"<p>{escape(say.instead)}</p>")
     return _frame(record, f'<div class="tr-box tr-skipped">{"".join(rows)}</div>', options, language, freshness)
@@ -154,13 +155,13 @@ def _notes(record: Record, shown: Sequence[Entry], options: ShowOptions) -> Note
 
 
 def _lines(shown: Sequence[Entry]) -> Iterator[tuple[Spot, str]]:
-    """Every line of some steps as a note may match it. A wrapped command is also one line, at its first."""
+    """Every line of some steps as a note may match it. A wrapped command is also one line, at its first, where none of its lines will do."""
     for entry in shown:
         typed = _displayed(entry)
         for index, line in enumerate(typed.split("\n")):
             yield (entry.number, "typed", index), line
-            if not index and " \\\n" in typed:
-                yield (entry.number, "typed", 0), re.sub(r" \\\n\s*", " ", typed)
+        if " \\\n" in typed:
+            yield (entry.number, "typed", 0), re.sub(r" \\\n\s*", " ", typed)
         for part, lines in read(entry.step.output).items():
             for index, spans in enumerate(lines):
                 yield (entry.number, part, index), plain(spans)

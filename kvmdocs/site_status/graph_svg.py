@@ -67,7 +67,7 @@ def _box(box: Box, report: Report, say: Words, link: Link) -> str:
             f'<rect class="ks-hit" x="{box.left + 2:.0f}" y="{top:.1f}" width="{box.width - 4:.0f}" height="{height:g}" rx="3"/>'
             + shape(row.state, round(box.left + 11), round(top + layout.LINE / 2, 1))
             + "".join(
-                f'<text x="{box.left + 20:.0f}" y="{top + layout.LINE * (number + 0.5) + 3.7:.1f}">{escape(line)}</text>'
+                f'<text x="{box.left + 20:.0f}" y="{top + layout.LINE * (number + 0.5) + 4.1:.1f}">{escape(line)}</text>'
                 for number, line in enumerate(written)
             )
         )

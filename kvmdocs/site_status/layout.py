@@ -19,13 +19,13 @@ LINE = 18.0
 """Height of a line in a box, in pixels; all further lengths are in pixels too."""
 PAD = 5.0
 """Between a box's edge and its lines, above and below."""
-CHARACTER = 6.35
-"""Width of a character of a name, in the site's font for code at 10.5 pixels."""
+CHARACTER = 7.26
+"""Width of a character of a name, in the site's font for code at 12 pixels."""
 BESIDE = 27.0
 """What a line needs beside its name: the mark before it and the room on both sides."""
 GAP = 12.0
 """Between two boxes of a column."""
-LONG = 18
+LONG = 17
 """Characters from which a name is written on two lines."""
 
 _SPACING = {

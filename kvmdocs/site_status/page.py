@@ -9,6 +9,7 @@ from importlib import metadata
 
 from kvmdocs.model import Mode
 from kvmdocs.render import Language
+from kvmdocs.render.reasons import reason
 from kvmdocs.render.text import attribute, escape
 from kvmdocs.render.words import date as moment
 from kvmdocs.render.words import words as common
@@ -90,7 +91,7 @@ def skips(view: View) -> str:
     for row in skipped:
         if any(want.kind is Kind.RECIPE for want in row.wants):
             continue
-        reasons = "".join(f'<p lang="en">{escape(_cause(reason))}</p>' for reason in row.reasons)
+        reasons = "".join(f"<p>{reason(_cause(text), view.language)}</p>" for text in row.reasons)
         advice = "".join(f"<li>{text}</li>" for text in _advice(row, view))
         if advice:
             reasons += f"<p><b>{escape(say.to_run_it)}:</b></p><ul>{advice}</ul>"

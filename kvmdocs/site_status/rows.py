@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import resources
 
+from kvmdocs.render.reasons import reason
 from kvmdocs.render.text import attribute, escape
 from kvmdocs.render.words import duration
 from kvmdocs.render.words import words as common
@@ -120,9 +121,7 @@ def _facts(row: Row, view: View) -> list[tuple[str, str]]:
     """What the details list, as pairs of a name and HTML."""
     say = view.say
     later = [other.recipe for other in view.report.recipes if row.recipe in other.builds_on]
-    facts = (
-        [(say.why, "<br>".join(f'<span lang="en">{escape(reason)}</span>' for reason in row.reasons))] if row.reasons else []
-    )
+    facts = [(say.why, "<br>".join(reason(text, view.language) for text in row.reasons))] if row.reasons else []
     facts.append((say.builds_on, names_of(row.builds_on, view)))
     facts.append((say.used_by, names_of(later, view)))
     if row.host:

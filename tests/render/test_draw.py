@@ -298,6 +298,23 @@ def test_a_line_to_what_holds_boxes_ends_at_its_side() -> None:
         assert sides.count(True) == 1
 
 
+@pytest.mark.parametrize("across", [False, True])
+def test_the_text_of_a_line_that_leads_back_lies_in_the_picture(across: bool) -> None:
+    again = "not yet as it is wanted, so once more from there"
+    drawn = Flow((Node("a", (Line("one"),)), Node("b", (Line("two"),))), (Edge("a", "b"), Edge("b", "a", again)), across)
+    svgs = drawings(flow(figure(), drawn))
+    assert svgs
+    for svg in svgs:
+        left, top, wide, tall = (float(number) for number in svg.get("viewBox", "").split())
+        label = [text for text in svg.iter("text") if "pic-soft" in text.get("class", "")]
+        assert " ".join(text.text or "" for text in label) == again
+        for text in label:
+            half = width(text.text or "", 11.5) / 2
+            assert left <= float(text.get("x", 0)) - half
+            assert float(text.get("x", 0)) + half <= left + wide
+            assert top <= float(text.get("y", 0)) <= top + tall
+
+
 def test_the_words_of_boxes_and_arrows_are_their_lines() -> None:
     html = flow(figure(), GRAPH)
     assert "<td>main loop</td><td>lies in</td><td>QEMU</td>" in html

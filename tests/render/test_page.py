@@ -112,6 +112,14 @@ def test_a_note_sees_through_colours_and_wrapped_lines() -> None:
     assert texts(root.all("li")) == ["wrapped", "coloured"]
 
 
+def test_a_note_on_a_wrapped_command_hangs_on_the_line_that_says_it() -> None:
+    notes = {"--two": "its own line", "a --one": "only all of it says that"}
+    html = show(make_record(host("a \\\n    --one \\\n    --two")), notes=notes)
+    typed = html.partition("<pre>")[2].partition("</pre>")[0].split("&#10;")
+    assert ['class="tr-mark"' in line for line in typed] == [False, True, False, True]
+    assert texts(parse(html).all("li")) == ["only all of it says that", "its own line"]
+
+
 def test_a_note_that_hangs_nowhere_is_an_error() -> None:
     with pytest.raises(GuideError, match="no_such_line"):
         page(host("a", "b\n"), notes={"a": "there", "no_such_line": "text"})

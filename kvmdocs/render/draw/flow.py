@@ -108,7 +108,7 @@ def _first(drawn: Flow, fits: Sequence[_Fit], room: float) -> Canvas:
 def _draw(drawn: Flow, fit: _Fit) -> Canvas:
     boxes = {node.key: Box(node, fit.room) for node in drawn.nodes}
     full = {node.inside for node in drawn.nodes}
-    placed = _layout(drawn, boxes, full, fit)
+    placed = _with_texts(drawn, _layout(drawn, boxes, full, fit))
     canvas = Canvas(*placed.size)
     at = {node.key: box for node, box in zip(drawn.nodes, placed.boxes, strict=False)}
     for node in drawn.nodes:
@@ -168,6 +168,21 @@ def _layout(drawn: Flow, boxes: Mapping[str, Box], full: set[str], fit: _Fit) ->
         "port_stroke_clear": 8, "stub": 10, "compound_padding": 14, "compound_header": _HEADER, "isolated_gap": fit.gap,
     }  # fmt: skip
     return place(graph, across=fit.across, spacing=spacing, margin=2)
+
+
+def _with_texts(drawn: Flow, placed: Placed) -> Placed:
+    """The same with room for the texts beside lines that go back: of one at the edge the layout knows nothing."""
+    left, right = 0.0, placed.size[0]
+    for edge, one in zip(drawn.edges, _parts(drawn, placed), strict=True):
+        if edge.text and len(one) == 1:
+            size = _room(edge)
+            begin = _beside(one[0], size)[0]
+            left, right = min(left, begin), max(right, begin + size[0])
+    return Placed(
+        boxes=tuple(((x - left, y), size) for (x, y), size in placed.boxes),
+        ways=tuple(tuple((x - left, y) for x, y in way) for way in placed.ways),
+        size=(right - left, placed.size[1]),
+    )
 
 
 def _parts(drawn: Flow, placed: Placed) -> Iterator[list[tuple[Point, ...]]]:

@@ -1,0 +1,61 @@
+"""Why a recipe is skipped, in a page's own language.
+
+Reasons are English: a record keeps them, terminals print them, and one record serves the pages of all languages. Those that the engine makes are
+sentences of a few forms, which are known here. What a recipe says itself (`sh.skip`) stays as it is, marked as English.
+"""
+
+from __future__ import annotations
+
+import re
+
+from kvmdocs.render.text import prose
+from kvmdocs.render.words import Language
+
+_FORMS = {
+    # What a group whose name begins with an underscore holds is a reason, too.
+    Language.ZH: (
+        (
+            r"there is no record of it yet, and this build runs nothing; (?P<how>`.+`) makes one",
+            "还没有它的记录，而这次构建什么都不运行；{how} 会做出一份",
+        ),
+        (r"it builds on (?P<what>\w+), which failed", "它依赖的 `{what}` 失败了"),
+        (r"it builds on (?P<what>\w+), which was skipped: (?P<_why>.+)", "它依赖的 `{what}` 被跳过：{_why}"),
+        (r"(?P<where>\S+) cannot be reached from this host \((?P<why>.+)\)", "这台宿主机连不上 {where}（{why}）"),
+        (r"the setting (?P<name>\S+) is no URL", "设置项 `{name}` 不是 URL"),
+        (r"the setting (?P<name>\S+) is (?P<value>'.*')", "设置项 `{name}` 是 {value}"),
+        (
+            r"this host does not let one process trace another \((?P<why>.+); (?P<how>.+) allows it\)",
+            "这台宿主机不允许一个进程跟踪另一个（{why}；{how} 可以放开）",
+        ),
+        (r"the build does not run as root", "构建不是以 root 运行的"),
+        (r"this host has no apt, so it has no Debian source packages", "这台宿主机没有 apt，也就没有 Debian 的源码包"),
+        (r"apt on this host is configured with no archive", "这台宿主机的 apt 没有配置任何软件仓库"),
+        (r"this host lacks (?P<what>[^;]+)", "这台宿主机缺少 {what}"),
+        (r"install with: (?P<how>.+)", "安装命令：`{how}`"),
+        (r"install by hand: (?P<what>.+)", "请自行安装：{what}"),
+    ),
+}
+
+
+def reason(text: str, language: Language) -> str:
+    """A reason as HTML: in the page's language where the engine made it, else as it is and marked as English.
+
+    Args:
+        text: The reason, in English, with code in backticks.
+        language: The page's language.
+    """
+    known = text if language is Language.EN else _said(text, language)
+    return f'<span lang="en">{prose(text)}</span>' if known is None else prose(known)
+
+
+def _said(text: str, language: Language) -> str | None:
+    """The sentence in another language; None if it is of no known form."""
+    for pattern, form in _FORMS.get(language, ()):
+        if found := re.fullmatch(pattern, text):
+            parts = found.groupdict()
+            inner = {name: _said(part, language) for name, part in parts.items() if name.startswith("_")}
+            if None not in inner.values():
+                return form.format(**{**parts, **inner})
+    several = text.split("; ")
+    told = [_said(one, language) for one in several] if len(several) > 1 else [None]
+    return "；".join(one for one in told if one) if all(told) else None
