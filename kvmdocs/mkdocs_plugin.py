@@ -30,6 +30,7 @@ from kvmdocs.feedback import Feedback
 from kvmdocs.model import Mode, Record, Status
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.page_warnings import Places, Targets
+from kvmdocs.plain_pages import PlainPages
 from kvmdocs.present import Publisher, earlier
 from kvmdocs.project import Project
 from kvmdocs.recipe import presenting
@@ -68,6 +69,8 @@ class KvmdocsConfig(Config):  # type: ignore[no-untyped-call]  # MkDocs leaves t
     """The guide that is the status page, to which the line under each page's title leads; it need not be there."""
     badges = config_options.Type(bool, default=True)
     """Whether a page that shows recipes has a line under its title that says how they stand."""
+    plain_pages = config_options.Type(bool, default=True)
+    """Whether a built site has each page as Markdown, too, and all of them in ``llms-full.txt``."""
 
 
 class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]  # the same
@@ -88,6 +91,8 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._scripts = ScriptLinks()
         self._status: StatusView | None = None
         self._status_page = ""
+        self._plain: PlainPages | None = None
+        self._order: list[str] = []
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
         """Remember whether somebody edits while this runs. Its mere presence keeps the plugin alive between builds."""
@@ -250,6 +255,10 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._publisher.relative = self._relative
         page = files.get_file_from_path(self.config.status_page)
         self._status_page = page.url if page else ""
+        self._order = [one.file.dest_uri for one in nav.pages]
+        self._plain = None
+        if self.config.plain_pages and not self._serving:
+            self._plain = PlainPages(self._publisher.project.store, page.dest_uri if page else "")
         try:
             self._status = view_of(self._publisher)
         except KvmdocsError as error:
@@ -273,6 +282,8 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
 
     def on_page_content(self, html: str, *, page: Page, **_: Any) -> str:
         """Say under the page's title how its recipes stand, put the link to its script there, and note what the page leads to."""
+        if self._plain is not None:
+            self._plain.take(html, page)
         if self._publisher and page.file.abs_src_path:
             html = self._scripts.put(html, page, self._publisher.language)
         if self._status is not None and self.config.badges:
@@ -298,9 +309,11 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
                 raise PluginError(told)
             log.error(told)
 
-    def on_post_build(self, **_: Any) -> None:
+    def on_post_build(self, *, config: MkDocsConfig, **_: Any) -> None:
         """The site is built; what is worth running may have the processors now."""
         self._leave()
+        if self._plain is not None:
+            self._plain.write(config, self._order)
         if self._background and self._publisher and self._view:
             self._background.want(self._publisher.project, self._guides, self._view.wanted)
 

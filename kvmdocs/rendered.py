@@ -60,6 +60,26 @@ def cached_transcript(
     return made
 
 
+def kept(store: Store, source: str, ending: str, make: Callable[[], str]) -> str:
+    """What the renderer makes of a text, from the store if it was made before.
+
+    Args:
+        store: The store.
+        source: All that it is made of.
+        ending: That of the file's name; what is made of one text in several ways has different ones.
+        make: Makes it.
+    """
+    path = store.root / "rendered" / f"{hashlib.blake2b(f'{renderer()}{source}'.encode(), digest_size=32).hexdigest()}{ending}"
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        if (there := unseal(path.read_bytes())) is not None:
+            return there.decode("utf-8")
+    made = make()
+    # A store that cannot be written does no harm but to the time of the next build.
+    with contextlib.suppress(StoreError):
+        write_whole(path, seal(made.encode()))
+    return made
+
+
 def _names(record: Record, options: ShowOptions, beside: Beside) -> list[str]:
     """What the names that a page has already, which change with all that stands above, mean for a transcript."""
     anchors = beside.anchors

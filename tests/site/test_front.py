@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import posixpath
 import re
 from urllib.parse import unquote
 
@@ -100,8 +101,26 @@ def test_programs_that_read_are_told_of_every_page(site: Site, language: str):
     assert re.match(r"# .+\n\n> .+\n", text)
     linked = re.findall(r"^- \[[^\]]+\]\(([^)]+)\): \S+", text, re.MULTILINE)
     pages = [page for page in guides() if page.startswith(f"{language}/")]
-    assert sorted(linked) == sorted(f"{site.address}/{page}" for page in pages)
+    wanted = {page: page if page.endswith("/status.html") else f"{page}.md" for page in pages}
+    assert sorted(linked) == sorted(f"{site.address}/{page}" for page in wanted.values())
     assert re.findall(r"^## .+$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_pages_as_markdown_have_their_transcripts_and_lead_to_one_another(site: Site, language: str):
+    whole = site.text(f"{language}/llms-full.txt")
+    for page in (page for page in guides() if page.startswith(f"{language}/") and not page.endswith("/status.html")):
+        text = site.text(f"{page}.md")
+        assert text in whole
+        assert text.startswith("# "), page
+        assert not re.search(
+            r"<(?:div|span|svg|pre|sup)\b", re.sub(r"`[^`]*`|^(`{3,})$.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
+        ), page
+        for href in re.findall(
+            r"\]\(([^)#:]+\.html(?:\.md)?)(?:#[^)]*)?\)", re.sub(r"^(`{3,})$.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
+        ):
+            assert site.text(posixpath.normpath(posixpath.join(posixpath.dirname(page), href))), (page, href)
+    assert "virtqueue_flush (vq=" in site.text(f"{language}/debug/qemu-gdb.html.md")
 
 
 def test_nothing_is_linked_where_no_address_is_set(site: Site):
