@@ -72,15 +72,15 @@ ENGLISH = Words(
 )
 
 CHINESE = Words(
-    inlined=("函数", "代码在哪个函数里", "改用它来跟踪或设 probe"),
-    closed=("函数", "改用它来跟踪或设 probe"),
+    inlined=("函数", "代码在哪个函数里", "改用它来跟踪或设探针"),
+    closed=("函数", "改用它来跟踪或设探针"),
     partly=("函数", "代码的副本在"),
     whole=("属于", "函数"),
     groups={
         "calls": "系统调用",
         "loop": "vCPU 的循环",
         "enter": "进入客户机",
-        "exit": "处理 exit",
+        "exit": "处理退出",
         "memory": "客户机内存",
         "emulate": "模拟指令",
         "devices": "设备：端口、MMIO、eventfd",
@@ -88,7 +88,7 @@ CHINESE = Words(
         "nested": "嵌套客户机",
     },
     absent="这个内核里没有：{}。",
-    summary="问到的 {all} 个函数中，{whole} 个既能停、又能跟踪、也能设 probe，{partly} 个只能部分做到，{gdb} 个只有 gdb 能停。",
+    summary="问到的 {all} 个函数中，{whole} 个既能停、又能跟踪、也能设探针，{partly} 个只能部分做到，{gdb} 个只有 gdb 能停。",
     none="本构建里没有这样的函数。",
     joined="、",
 )

@@ -217,17 +217,24 @@ def _quote(node: _Node) -> Iterator[str]:
 
 
 def _run(node: _Node) -> Iterator[str]:
-    """Steps typed at one prompt: who they were typed to, and each with its output in one box."""
+    """Steps typed at one prompt: who they were typed to, and steps in one box as far as nothing is said between them."""
+    boxes: list[str] = []
     for one in node.elements():
         if "tr-bar" in one.looks:
             yield f"*{''.join(badge.text() for badge in one.find(lambda below: 'tr-badge' in below.looks))}*"
-        elif "tr-step" in one.looks:
-            yield from _step(one)
-        else:
-            yield from _block(one)
+            continue
+        box, behind = _step(one) if "tr-step" in one.looks else ([], [*_block(one)])
+        boxes += box
+        if behind:
+            yield from [_fenced("\n".join(boxes))] if boxes else []
+            boxes = []
+            yield from behind
+    if boxes:
+        yield _fenced("\n".join(boxes))
 
 
-def _step(node: _Node) -> Iterator[str]:
+def _step(node: _Node) -> tuple[list[str], list[str]]:
+    """What stands in a step's box, and what is said behind it."""
     boxes: list[str] = []
     behind: list[str] = []
     notes: list[str] = []
@@ -242,11 +249,7 @@ def _step(node: _Node) -> Iterator[str]:
             notes += [f"({item.given.get('value', '')}) {_inline(item.below).strip()}" for item in one.elements()]
         else:
             behind += _block(one)
-    if boxes:
-        yield _fenced("\n".join(boxes))
-    yield from behind
-    if notes:
-        yield "\n".join(notes)
+    return boxes, [*behind, *(["\n".join(notes)] if notes else [])]
 
 
 def _long(node: _Node) -> Iterator[str]:
