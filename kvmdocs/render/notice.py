@@ -27,8 +27,8 @@ def notice(recipe: str, freshness: Freshness, reasons: Iterable[str], language: 
     title = say.stale_title if not running else say.first_title if first else say.running_title
     rows = [f'<p lang="en">{prose(reason)}</p>' for reason in reasons]
     if not running:
-        rows.append(f"<p><b>{escape(say.to_run_it)}:</b> <code>kvmdocs run {escape(recipe)}</code></p>")
-    return _box(freshness.value, recipe, title, rows)
+        rows.append(f"<p><b>{escape(say.to_run_it)}{say.colon}</b><code>kvmdocs run {escape(recipe)}</code></p>")
+    return _box(freshness.value, recipe, f"{title}{say.colon}", rows)
 
 
 def problem(recipe: str, message: str, advice: str, language: Language) -> str:
@@ -40,12 +40,12 @@ def problem(recipe: str, message: str, advice: str, language: Language) -> str:
     say = words(language)
     rows = [f'<p class="tr-reason" lang="en">{prose(message)}</p>']
     if advice:
-        rows.append(f'<p><b>{escape(say.next)}:</b> <span lang="en">{prose(advice)}</span></p>')
-    return _box("failed", recipe, say.problem_title, rows)
+        rows.append(f'<p><b>{escape(say.next)}{say.colon}</b><span lang="en">{prose(advice)}</span></p>')
+    return _box("failed", recipe, f"{say.problem_title}{say.colon}", rows)
 
 
 def _box(kind: str, recipe: str, title: str, rows: Iterable[str]) -> str:
-    head = f'<p class="tr-head">{escape(title)}: <code>{escape(recipe)}</code></p>'
+    head = f'<p class="tr-head">{escape(title)}<code>{escape(recipe)}</code></p>'
     return (
         f'<div class="tr" data-search-exclude data-recipe="{attribute(recipe)}" data-state="{kind}">'
         f'<div class="tr-box tr-{kind}" role="status">{head}{"".join(rows)}</div></div>'

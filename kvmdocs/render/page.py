@@ -101,10 +101,10 @@ def skipped(
     """
     say = words(language)
     advice = advice or (record.failure.advice if record.failure else "")
-    rows = [f'<p class="tr-head">{escape(say.skipped_title)}: <code>{escape(record.recipe)}</code></p>']
+    rows = [f'<p class="tr-head">{escape(say.skipped_title)}{say.colon}<code>{escape(record.recipe)}</code></p>']
     rows.append(f'<p class="tr-reason">{reason(record.reason, language)}</p>')
     if advice:
-        rows.append(f"<p><b>{escape(say.to_run_it)}:</b> {reason(advice, language)}</p>")
+        rows.append(f"<p><b>{escape(say.to_run_it)}{say.colon}</b>{reason(advice, language)}</p>")
     if instead:
         rows.append(f"<p>{escape(say.instead)}</p>")
     return _frame(record, f'<div class="tr-box tr-skipped">{"".join(rows)}</div>', options, language, freshness)
@@ -124,12 +124,12 @@ def failed(record: Record, options: ShowOptions, language: Language, *, freshnes
     """
     say = words(language)
     failure = record.failure
-    rows = [f'<p class="tr-head">{escape(say.failed_title)}: <code>{escape(record.recipe)}</code></p>']
+    rows = [f'<p class="tr-head">{escape(say.failed_title)}{say.colon}<code>{escape(record.recipe)}</code></p>']
     if failure:
         rows.append(f'<p class="tr-reason" lang="en">{prose(failure.message)}</p>')
         place = f"{failure.path}:{failure.line}" if failure.path and failure.line else failure.path
         facts = [(say.at, place), (say.step, str(failure.step or "")), (say.next, failure.advice)]
-        rows += [f'<p><b>{escape(name)}:</b> <span lang="en">{prose(text)}</span></p>' for name, text in facts if text]
+        rows += [f'<p><b>{escape(name)}{say.colon}</b><span lang="en">{prose(text)}</span></p>' for name, text in facts if text]
     body = f'<div class="tr-box tr-failed">{"".join(rows)}</div>'
     plainly = ShowOptions(title=options.title, fold=options.fold)
     shown = entries(record, None)
@@ -282,7 +282,7 @@ def _frame(record: Record, body: str, options: ShowOptions, language: Language, 
     title = f'<span class="tr-title">{prose(options.title)}</span>' if options.title else ""
     caption = f'<div class="tr-caption">{title}{button}</div>' if title or button else ""
     names = f'data-recipe="{attribute(record.recipe)}" data-status="{record.status.value}"'
-    label = attribute(f"{say.transcript}: {options.title or record.recipe}")
+    label = attribute(f"{say.transcript}{say.colon}{options.title or record.recipe}")
     return (
         f'<div class="tr" role="group" aria-label="{label}" {names}>'
         f"{caption}{body}{stamp(record, language, freshness=freshness)}</div>"

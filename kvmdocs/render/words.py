@@ -39,6 +39,7 @@ class Words:
     pic_to: str
     pic_what: str
     lies_in: str
+    colon: str
     copy_run: str
     copy_all: str
     in_background: str
@@ -120,6 +121,7 @@ _EN = Words(
     pic_to="to",
     pic_what="what",
     lies_in="lies in",
+    colon=": ",
     copy_run="Copy these commands",
     copy_all="Copy all commands",
     in_background="goes on in the background",
@@ -201,6 +203,7 @@ _ZH = Words(
     pic_to="到",
     pic_what="内容",
     lies_in="位于",
+    colon="：",
     copy_run="复制这些命令",
     copy_all="复制全部命令",
     in_background="在后台继续运行",

@@ -94,9 +94,9 @@ def skips(view: View) -> str:
         reasons = "".join(f"<p>{reason(_cause(text), view.language)}</p>" for text in row.reasons)
         advice = "".join(f"<li>{text}</li>" for text in _advice(row, view))
         if advice:
-            reasons += f"<p><b>{escape(say.to_run_it)}:</b></p><ul>{advice}</ul>"
+            reasons += f"<p><b>{escape(say.to_run_it + common(view.language).colon)}</b></p><ul>{advice}</ul>"
         if hence := _hence(row.recipe, rows):
-            reasons += f"<p><b>{escape(say.hence)}:</b> {names_of(hence, view)}</p>"
+            reasons += f"<p><b>{escape(say.hence + common(view.language).colon)}</b>{names_of(hence, view)}</p>"
         items.append(
             f'<dt><a href="#status-{attribute(row.recipe)}"><code>{escape(row.recipe)}</code></a></dt><dd>{reasons}</dd>'
         )
