@@ -7,11 +7,8 @@ section, a process that goes on, and a step that something else than a shell ans
 
 from __future__ import annotations
 
-import ctypes
 import os
-import shlex
 import shutil
-import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,45 +18,14 @@ from typing import Any, NoReturn
 
 import sh as _sh
 
-from kvmdocs.errors import CatalogError, Evidence, HostLacks, Skipped
+from kvmdocs.arguments import refuse, words
+from kvmdocs.errors import Evidence, HostLacks, Skipped
 from kvmdocs.model import Output, Step, Where
 from kvmdocs.names import Names
 from kvmdocs.output import Capture
 from kvmdocs.places import Tree, make_trees
 from kvmdocs.pump import Pump
-
-_libc = ctypes.CDLL(None, use_errno=True)
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to kill the calling process when its parent ends (prctl(2), PR_SET_PDEATHSIG).
-
-    The worker's keeper kills whatever a recipe started; this is for the moment in which the keeper itself is killed.
-    """
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-
-
-@dataclass
-class LiveStep:
-    """A step under way; `Shell` turns it into a `Step` when the record is made."""
-
-    where: Where
-    command: str
-    capture: Capture
-    cwd: str | None
-    section: str | None
-    machine: str
-    stdin: str | None
-    background: bool
-    started: float
-    status: int | None = None
-    mode: str = ""
-    ended: float | None = None
-
-    def write(self, chunk: bytes | str) -> None:
-        """Add to what the step printed."""
-        self.capture.write(chunk)
+from kvmdocs.running import LiveStep, Spawned, die_with_parent
 
 
 @dataclass
@@ -75,53 +41,6 @@ class Limits:
     cpus: int = 1
     memory: int = 1 << 30
     log: int = 16 << 20
-
-
-class Spawned:
-    """A process that goes on in the background until it is stopped or the recipe ends."""
-
-    def __init__(self, running: Any, step: LiveStep, pump: Pump) -> None:
-        self._running = running
-        self._step = step
-        self._pump = pump
-        self._ended = False
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return int(self._running.pid)
-
-    def poll(self) -> int | None:
-        """Its exit status (negative for a signal), or None while it runs."""
-        alive, status = self._running.process.is_alive()
-        if alive:
-            return None
-        if not self._ended:
-            self._ended = True
-            self._pump.finish()
-            self._step.status = status
-            self._step.ended = time.monotonic()
-        return int(status)
-
-    def wait(self, timeout: float) -> int | None:
-        """Wait for its end, at most `timeout` seconds; the exit status, or None if it still runs."""
-        deadline = time.monotonic() + timeout
-        while (status := self.poll()) is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        return status
-
-    def stop(self, timeout: float = 5.0) -> int | None:
-        """End it: SIGTERM, and SIGKILL after `timeout` seconds. Returns its exit status."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            if self.poll() is not None:
-                break
-            self._running.process.signal(number)
-            self.wait(timeout)
-        return self.poll()
-
-    def output(self) -> str:
-        """What it has printed so far, as far as a record keeps it."""
-        return self._step.capture.text()
 
 
 @dataclass
@@ -219,10 +138,10 @@ class Shell:
 
     def _call(self, command: Any, program: str, args: tuple[Any, ...], kwargs: dict[str, Any], *, shown: str = "") -> str:
         """Run a command through the `sh` package and record it as a step."""
-        _refuse(kwargs)
+        refuse(kwargs)
         cwd = self._cwd / kwargs.pop("_cwd", "")
         fed = kwargs.get("_in")
-        typed = shown or self.names.command([program, *_words(command, args, kwargs)])
+        typed = shown or self.names.command([program, *words(command, args, kwargs)])
         step = self._begin(self.where, typed, cwd=cwd, stdin=fed if isinstance(fed, str) else None)
         pump = Pump(step)
         try:
@@ -412,26 +331,3 @@ class Shell:
             started=round(step.started - self._begun, 3),
             seconds=round(ended - step.started, 3),
         )
-
-
-def _refuse(kwargs: dict[str, Any]) -> None:
-    """Refuse what would leave a command running, or its output elsewhere, after its step is over."""
-    for name in ("_bg", "_iter", "_iter_noblock", "_piped", "_async", "_fg", "_with"):
-        if kwargs.get(name):
-            raise CatalogError(
-                f"a recorded command cannot take {name}",
-                Evidence(advice="use sh.spawn() for a process that goes on, sh.line() for a pipe"),
-            )
-
-
-_SPELLING = ("_long_sep", "_long_prefix")
-"""Special arguments that say how the `sh` package writes options."""
-
-
-def _words(command: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
-    """The arguments as the `sh` package will pass them: lists flattened, keywords made options."""
-    options = {name: value for name, value in kwargs.items() if not name.startswith("_") or name in _SPELLING}
-    if not options and all(isinstance(arg, str | int | float | Path) and arg is not False for arg in args):
-        return [str(arg) for arg in args]
-    # A baked command in text form is the one public view of that flattening.
-    return shlex.split(str(command.bake(*args, **options)))[1:] if args or options else []

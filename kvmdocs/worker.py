@@ -38,8 +38,9 @@ from kvmdocs.guides import find_blocks
 from kvmdocs.model import Failure, Host, Record, Status
 from kvmdocs.names import Names
 from kvmdocs.recipe import Recipe
+from kvmdocs.running import LiveStep
 from kvmdocs.settings import Settings
-from kvmdocs.shell import Limits, LiveStep, Shell
+from kvmdocs.shell import Limits, Shell
 from kvmdocs.store import dump, write_whole
 from kvmdocs.task import RECORD, UNWRITTEN, Task
 

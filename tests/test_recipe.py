@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvmdocs import recipe, setting
+from kvmdocs.declared import Input, parse_size, parse_time
 from kvmdocs.errors import CatalogError
-from kvmdocs.recipe import CPUS_ALL, Input, ShowOptions, parse_size, parse_time, presenter, presenting
+from kvmdocs.recipe import CPUS_ALL, ShowOptions, presenter, presenting
 
 
 def test_a_signature_is_a_place_in_the_graph():

@@ -26,7 +26,8 @@ from kvmdocs.errors import Evidence, HostLacks, LabFailed, TimedOut
 from kvmdocs.lab.waiting import tail
 from kvmdocs.model import Where
 from kvmdocs.names import WIDTH
-from kvmdocs.shell import Shell, die_with_parent
+from kvmdocs.running import die_with_parent
+from kvmdocs.shell import Shell
 
 PROMPT = "(gdb) "
 

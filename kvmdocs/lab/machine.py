@@ -17,7 +17,8 @@ from kvmdocs.lab.options import options
 from kvmdocs.lab.qmp import Qmp, QmpError
 from kvmdocs.lab.waiting import TICK, connect, death, tail, until
 from kvmdocs.model import Where
-from kvmdocs.shell import Shell, Spawned
+from kvmdocs.running import Spawned
+from kvmdocs.shell import Shell
 
 QMP_TIMEOUT = 30.0
 """Seconds QEMU has to answer a monitor command."""

@@ -1,0 +1,102 @@
+"""What a recipe declares, as it is read: its signature, sizes, durations."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kvmdocs.errors import CatalogError, Evidence, Place
+from kvmdocs.settings import Setting
+
+
+@dataclass(frozen=True)
+class Input:
+    """A parameter that takes another recipe's result.
+
+    Attributes:
+        name: The recipe's name, which is the parameter's.
+        optional: True when the parameter takes None if that recipe was skipped.
+    """
+
+    name: str
+    optional: bool
+
+
+def read_signature(function: Callable[..., Any]) -> tuple[tuple[Input, ...], dict[str, str]]:
+    """Read a recipe's inputs and settings off its parameters.
+
+    Returns:
+        What it builds on, and the name of the setting that each further parameter takes.
+
+    Raises:
+        CatalogError: A parameter is neither.
+    """
+    parameters = list(inspect.signature(function).parameters.values())
+    where = Evidence(
+        recipe=function.__name__, place=Place(relative(function.__code__.co_filename), function.__code__.co_firstlineno)
+    )
+    if not parameters or parameters[0].name != "sh":
+        raise CatalogError(f"the first parameter of recipe {function.__name__} must be `sh: Shell`", where)
+    inputs: list[Input] = []
+    settings: dict[str, str] = {}
+    for parameter in parameters[1:]:
+        if isinstance(parameter.default, Setting):
+            settings[parameter.name] = parameter.default.name
+        elif parameter.default is inspect.Parameter.empty and parameter.kind in (
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            inspect.Parameter.KEYWORD_ONLY,
+        ):
+            inputs.append(Input(parameter.name, _accepts_none(parameter.annotation)))
+        else:
+            raise CatalogError(
+                f"parameter {parameter.name!r} of recipe {function.__name__} names no recipe and takes no setting", where
+            )
+    return tuple(inputs), settings
+
+
+def _accepts_none(annotation: Any) -> bool:
+    """Whether an annotation says that None may be passed, be it text (postponed) or a type."""
+    if isinstance(annotation, str):
+        return bool(re.search(r"\bNone\b|\bOptional\b", annotation))
+    return type(None) in typing.get_args(annotation)
+
+
+def parse_size(text: int | str) -> int:
+    """Bytes from a number or from text such as ``512M`` or ``3G`` (powers of 1024).
+
+    Raises:
+        CatalogError: The text is no size.
+    """
+    if isinstance(text, int):
+        return text
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip())
+    if not found:
+        raise CatalogError(f"{text!r} is not a size; write for instance '512M' or '3G'")
+    return int(float(found[1]) * 1024 ** " KMGT".index(found[2] or " "))
+
+
+def parse_time(text: float | str) -> float:
+    """Seconds from a number or from text such as ``90s``, ``30m`` or ``2h``.
+
+    Raises:
+        CatalogError: The text is no duration.
+    """
+    if isinstance(text, int | float):
+        return float(text)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if not found:
+        raise CatalogError(f"{text!r} is not a duration; write for instance '90s' or '30m'")
+    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+
+
+def relative(path: str) -> str:
+    """A path below the working directory without that directory."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path

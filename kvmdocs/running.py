@@ -1,0 +1,93 @@
+"""Steps under way, and processes that go on while later steps run."""
+
+from __future__ import annotations
+
+import ctypes
+import signal
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from kvmdocs.model import Where
+from kvmdocs.output import Capture
+from kvmdocs.pump import Pump
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to kill the calling process when its parent ends (prctl(2), PR_SET_PDEATHSIG).
+
+    The worker's keeper kills whatever a recipe started; this is for the moment in which the keeper itself is killed.
+    """
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+@dataclass
+class LiveStep:
+    """A step under way; `Shell` turns it into a `Step` when the record is made."""
+
+    where: Where
+    command: str
+    capture: Capture
+    cwd: str | None
+    section: str | None
+    machine: str
+    stdin: str | None
+    background: bool
+    started: float
+    status: int | None = None
+    mode: str = ""
+    ended: float | None = None
+
+    def write(self, chunk: bytes | str) -> None:
+        """Add to what the step printed."""
+        self.capture.write(chunk)
+
+
+class Spawned:
+    """A process that goes on in the background until it is stopped or the recipe ends."""
+
+    def __init__(self, running: Any, step: LiveStep, pump: Pump) -> None:
+        self._running = running
+        self._step = step
+        self._pump = pump
+        self._ended = False
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return int(self._running.pid)
+
+    def poll(self) -> int | None:
+        """Its exit status (negative for a signal), or None while it runs."""
+        alive, status = self._running.process.is_alive()
+        if alive:
+            return None
+        if not self._ended:
+            self._ended = True
+            self._pump.finish()
+            self._step.status = status
+            self._step.ended = time.monotonic()
+        return int(status)
+
+    def wait(self, timeout: float) -> int | None:
+        """Wait for its end, at most `timeout` seconds; the exit status, or None if it still runs."""
+        deadline = time.monotonic() + timeout
+        while (status := self.poll()) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return status
+
+    def stop(self, timeout: float = 5.0) -> int | None:
+        """End it: SIGTERM, and SIGKILL after `timeout` seconds. Returns its exit status."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            if self.poll() is not None:
+                break
+            self._running.process.signal(number)
+            self.wait(timeout)
+        return self.poll()
+
+    def output(self) -> str:
+        """What it has printed so far, as far as a record keeps it."""
+        return self._step.capture.text()
