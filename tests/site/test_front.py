@@ -113,6 +113,7 @@ def test_pages_as_markdown_have_their_transcripts_and_lead_to_one_another(site: 
         text = site.text(f"{page}.md")
         assert text in whole
         assert text.startswith("# "), page
+        assert f'type="text/markdown" href="{posixpath.basename(page)}.md"' in site.text(page)
         assert not re.search(
             r"<(?:div|span|svg|pre|sup)\b", re.sub(r"`[^`]*`|^(`{3,})$.*?^\1$", "", text, flags=re.MULTILINE | re.DOTALL)
         ), page
