@@ -9,6 +9,8 @@ BIN := $(ROOT)/.venv/bin
 PYTHON ?= python3
 UV ?= uv
 CONFIG ?= mkdocs.yml
+# Processes that run tests side by side; 0 for none but the one.
+WORKERS ?= 2
 
 # Another Python's settings must not reach the environment's.
 unexport PYTHONHOME PYTHONPATH
@@ -27,7 +29,7 @@ site: environment ## run the recipes on this host and build site/en and site/zh
 test: environment ## lint, then run every test, recipe and guide
 	@cd '$(ROOT)' && '$(BIN)/kvmdocs' doctor --install
 	@$(MAKE) --no-print-directory -f '$(ROOT)/Makefile' lint
-	@cd '$(ROOT)' && '$(BIN)/python' -m pytest
+	@cd '$(ROOT)' && '$(BIN)/python' -m pytest -n '$(WORKERS)' --dist loadfile
 
 lint: environment ## check style, types and the order of imports
 	@cd '$(ROOT)' && '$(BIN)/ruff' check

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
-import socket
 import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -50,22 +50,27 @@ def served(folder: Path) -> Iterator[str]:
 
 
 class Browser:
-    """Chromium without a window; use it in a ``with``."""
+    """Chromium without a window; use it in a ``with``.
+
+    Args:
+        names: Hosts that only this browser knows: a name, and the address on loopback that it stands for, such as ``127.0.0.1:8000``.
+    """
+
+    def __init__(self, names: Mapping[str, str] | None = None) -> None:
+        self._rules = ", ".join(f"MAP {name}:80 {address}" for name, address in (names or {}).items())
 
     def __enter__(self) -> Self:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self._driver = subprocess.Popen(["chromedriver", f"--port={port}"], stdout=subprocess.DEVNULL)
-        self._base = f"http://127.0.0.1:{port}"
+        # It finds a free port itself and says which: one that a test found could be another's by then.
+        self._driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
         try:
-            self._wait_until_ready()
-            options = {"args": list(FLAGS), "binary": shutil.which("chromium")}
+            self._base = f"http://127.0.0.1:{self._port()}"
+            flags = [*FLAGS, f"--host-resolver-rules={self._rules}"] if self._rules else [*FLAGS]
+            options = {"args": flags, "binary": shutil.which("chromium")}
             wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
             session = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         except BaseException:
             self._driver.kill()
-            self._driver.wait()
+            self._ended()
             raise
         self._base += f"/session/{session['sessionId']}"
         return self
@@ -75,16 +80,19 @@ class Browser:
             self.call("DELETE", "")
         finally:
             self._driver.terminate()
-            self._driver.wait(20)
+            self._ended()
 
-    def _wait_until_ready(self) -> None:
-        for _ in range(100):
-            try:
-                if self.call("GET", "/status")["ready"]:
-                    return
-            except urllib.error.URLError:
-                time.sleep(0.1)
-        raise TimeoutError("chromedriver does not answer")
+    def _port(self) -> int:
+        assert self._driver.stdout is not None
+        for line in self._driver.stdout:
+            if found := re.search(r"successfully on port (\d+)", line):
+                return int(found[1])
+        raise RuntimeError("chromedriver ended before it listened")
+
+    def _ended(self) -> None:
+        assert self._driver.stdout is not None
+        self._driver.wait(20)
+        self._driver.stdout.close()
 
     def call(self, method: str, path: str, data: Any = None) -> Any:
         body = None if data is None else json.dumps(data).encode()

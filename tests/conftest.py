@@ -21,7 +21,7 @@ from kvmdocs.executor import Executor
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.project import Project
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "scheduling"]
 
 # The same examples on every run and no clock: a busy machine must not turn a test red. `--hypothesis-profile=search` looks for more.
 hypothesis_settings.register_profile(

@@ -14,8 +14,6 @@ from servers import web_server
 from kvmdocs.errors import SettingError
 from kvmdocs.versions import check, unversioned
 
-pytestmark = pytest.mark.xdist_group("publishing")
-
 ENGINE = Path(__file__).resolve().parent.parent
 
 CONFIG = """\

@@ -102,11 +102,11 @@ def test_a_value_means_the_same_where_the_store_lies_elsewhere():
 @pytest.mark.parametrize(
     "value",
     [
-        object(),
+        pytest.param(object(), id="an object"),
         b"bytes",
         {1: "a"},
         {"$path": "a"},
-        {"a", "b"},
+        pytest.param({"a", "b"}, id="a set"),
         Path("/etc/passwd"),
         Path("relative"),
         WORK / ".." / "elsewhere",

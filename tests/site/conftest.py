@@ -6,36 +6,50 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from browser import Browser, missing, served
 from pages import LANGUAGES, ROOT, Site
 
+from kvmdocs.pytest_workers import once, shared_folder
+
+HOST = "handbook.localhost"
+"""Where the tests' browsers see the site. Material's instant navigation follows only what the sitemap has, and that has the address that the build was told; but
+each worker of pytest-xdist serves the one build at a port of its own."""
+
+
+def build(folder: Path) -> None:
+    """Build both languages from this project's guides and whatever records there are."""
+    told = {f"KVMDOCS_SITE_URL_{language.upper()}": f"http://{HOST}/{language}/" for language in LANGUAGES}
+    done = subprocess.run(
+        [sys.executable, "-m", "kvmdocs.cli", "build", "--mode", "recorded", "--output", str(folder)],
+        cwd=ROOT,
+        check=False,
+        env={**os.environ, **told},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Both languages, built from this project's guides and whatever records there are, served on loopback."""
-    folder = tmp_path_factory.mktemp("site")
-    with served(folder) as address:
-        # Material's instant navigation follows only what the sitemap has, and that has the address that the site is told.
-        told = {f"KVMDOCS_SITE_URL_{language.upper()}": f"{address}/{language}/" for language in LANGUAGES}
-        build = subprocess.run(
-            [sys.executable, "-m", "kvmdocs.cli", "build", "--mode", "recorded", "--output", str(folder)],
-            cwd=ROOT,
-            check=False,
-            env={**os.environ, **told},
-            capture_output=True,
-            text=True,
-        )
-        assert build.returncode == 0, build.stdout + build.stderr
-        yield Site(folder, address)
+def site(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Site:
+    """The site, built once for all workers."""
+    shared = shared_folder(pytestconfig)
+    folder = shared / "site" if shared else tmp_path_factory.mktemp("site")
+    if shared:
+        once(shared, "the whole site", lambda: build(folder))
+    else:
+        build(folder)
+    return Site(folder, f"http://{HOST}")
 
 
 @pytest.fixture(scope="session")
 def opened(site: Site) -> Iterator[Browser]:
     if why := missing():
         pytest.skip(why)
-    with Browser() as browser:
+    with served(site.folder) as address, Browser({HOST: address.removeprefix("http://")}) as browser:
         clipboard = ["clipboardReadWrite", "clipboardSanitizedWrite"]
         browser.command("Browser.grantPermissions", permissions=clipboard, origin=site.address)
         yield browser

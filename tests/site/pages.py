@@ -24,7 +24,7 @@ class Site:
 
     Attributes:
         folder: Where it was built.
-        address: Where it is served, without a slash at its end.
+        address: Where the tests' browser sees it, without a slash at its end.
     """
 
     folder: Path

@@ -14,7 +14,7 @@ from kvmdocs.model import Record, Status
 from kvmdocs.project import Project
 from kvmdocs.render.typed import copied, entries, runs
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.slow
 
 CLICKED = ("zh/kvm/load.html", "en/kvm/gdb.html", "zh/debug/qemu-gdb.html")
 """Pages with every kind of prompt: host, guest, gdb, monitor, file."""

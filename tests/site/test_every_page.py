@@ -11,7 +11,7 @@ import pytest
 from browser import Browser
 from pages import Site, guides
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
 AXE = (HERE / "vendor" / "axe-core" / "axe.min.js").read_text("utf-8")

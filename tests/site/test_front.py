@@ -11,7 +11,7 @@ import pytest
 from browser import Browser
 from pages import LANGUAGES, Site, guides
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.slow
 
 OTHER = {"en": "zh", "zh": "en"}
 

@@ -9,7 +9,7 @@ import pytest
 from browser import Browser
 from pages import LANGUAGES, Site, guides
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.slow
 
 QUERIES: dict[str, dict[str, str]] = tomllib.loads((Path(__file__).parents[1] / "search_queries.toml").read_text("utf-8"))
 FIRST = 3

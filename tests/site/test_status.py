@@ -10,7 +10,7 @@ from browser import Browser
 from jsonschema import Draft202012Validator
 from pages import LANGUAGES, Site
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.slow
 
 ROWS = (
     "return [...document.querySelectorAll('.ks-table tr[id]')].filter((row) => row.offsetParent).map((row) => row.id.slice(7))"
