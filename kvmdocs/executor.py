@@ -15,6 +15,7 @@ from filelock import FileLock
 from kvmdocs import graph, host
 from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError
 from kvmdocs.model import Failure, Freshness, Record, Status
+from kvmdocs.nursing import Nursery
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.process import Worker, wait_any
 from kvmdocs.project import Project
@@ -61,6 +62,7 @@ class Executor:
         self._may_start = False
         self._claim: Claim | None = None
         self._keys = Keys(project)
+        self._nursery = Nursery(project.root)
 
     def run(self, names: Iterable[str]) -> Outcome:
         """Make sure that the records of these recipes exist.
@@ -176,7 +178,9 @@ class Executor:
                 return True
             self._enough_disk(recipe)
             parts = self._project.code_parts(recipe.name)
-            worker = Worker.start(self._project, recipe, self._key(recipe.name), self._outcome.records, self._host, cpus)
+            worker = Worker.start(
+                self._project, recipe, self._key(recipe.name), self._outcome.records, self._host, cpus, self._nursery
+            )
         except BaseException:
             lock.release()
             raise
@@ -278,6 +282,7 @@ class Executor:
             running.worker.close()
             running.lock.release()
         self._running.clear()
+        self._nursery.close()
         if self._claim is not None:
             self._claim.release()
             self._claim = None

@@ -1,7 +1,6 @@
 """The keeper: a small process around one worker that sees to it that nothing the recipe started outlives it or takes the host's memory.
 
-It is run as a file, ``python -I keeper.py LIFELINE SECONDS BYTES FOLDER COMMAND…``, and imports nothing of the project, so that it is up
-before anything can go wrong.
+It is forked by the nursery (`kvmdocs.nursery`) and uses nothing of the project, so that it is up before anything can go wrong; then it forks the worker.
 
 How it knows when to act: its end of the lifeline, a pipe whose other end only the build holds, is closed by the kernel when the build
 ends in whatever way, ``kill -9`` included; the worker ends; or the time is over. How it finds everything: it is a *child
@@ -24,10 +23,10 @@ import json
 import os
 import select
 import signal
-import sys
 import time
 
 PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
 OVER_MEMORY = 123
 TIMED_OUT = 124
@@ -128,25 +127,35 @@ def overuse(limit: int) -> dict[str, object] | None:
     return {"used": total, "limit": limit, "largest": largest[:4]} if total > limit else None
 
 
-def start(command: list[str]) -> int:
-    """Start the worker; it is killed by the kernel should this process die first."""
+def call_it(name: str) -> None:
+    """Name this process, in at most 15 letters, as ps(1) and the kernel's log show it."""
+    ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
+
+
+def start() -> int:
+    """Fork the worker, which the kernel kills should the keeper die first.
+
+    Returns:
+        Its process id in the keeper, 0 in the worker.
+    """
     libc = ctypes.CDLL(None)
+    call_it("kvmdocs-keeper")
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
     mine = os.getpid()
     pid = os.fork()
-    if pid == 0:
-        libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        for number in IGNORED:
-            signal.signal(number, signal.SIG_DFL)
-        with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-            file.write(str(FIRST_TO_GO))
-        if os.getppid() != mine:
-            os._exit(ORPHANED)
-        try:
-            os.execv(command[0], command)
-        finally:
-            os._exit(127)
-    return pid
+    if pid:
+        return pid
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    call_it("kvmdocs-worker")
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_DFL)
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        file.write(str(FIRST_TO_GO))
+    if os.getppid() != mine:
+        os._exit(ORPHANED)
+    return 0
 
 
 class Memory:
@@ -204,25 +213,20 @@ def watch(pid: int, lifeline: int, seconds: float, memory: Memory) -> int:
             return OVER_MEMORY
 
 
-def main() -> int:
-    """Keep one worker."""
-    lifeline, seconds, limit, folder, command = (
-        int(sys.argv[1]),
-        float(sys.argv[2]),
-        int(sys.argv[3]),
-        sys.argv[4],
-        sys.argv[5:],
-    )
+def keep(pid: int, lifeline: int, seconds: float, memory: Memory) -> int:
+    """Keep a worker.
+
+    Args:
+        pid: The worker.
+        lifeline: The pipe of which the build holds the other end.
+        seconds: When it is killed, should it still run.
+        memory: Sees to what it uses.
+
+    Returns:
+        The exit status to give; nothing of the worker is left.
+    """
     os.set_inheritable(lifeline, False)
-    for number in IGNORED:
-        signal.signal(number, signal.SIG_IGN)
-    pid = start(command)
     try:
-        status = watch(pid, lifeline, seconds, Memory(pid, limit, folder))
+        return watch(pid, lifeline, seconds, memory)
     finally:
         kill_all()
-    return status
-
-
-if __name__ == "__main__":
-    sys.exit(main())

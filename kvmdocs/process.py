@@ -11,8 +11,6 @@ import json
 import os
 import selectors
 import shutil
-import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,8 @@ from kvmdocs import keeper
 from kvmdocs.bounds import kernel_kills, memory_limit, out_of_memory
 from kvmdocs.errors import Evidence, StoreError, TimedOut, WorkerLost, describe_status
 from kvmdocs.model import Host, Record
+from kvmdocs.nursery import Files
+from kvmdocs.nursing import Keeper, Nursery
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
 from kvmdocs.runs import MARK, new_run
@@ -36,10 +36,10 @@ LAST_WORDS = 4000
 class Worker:
     """A worker under way."""
 
-    def __init__(self, folder: Path, task: Task, process: subprocess.Popen[bytes], lifeline: int, events: int) -> None:
+    def __init__(self, folder: Path, task: Task, kept: Keeper, lifeline: int, events: int) -> None:
         self._folder = folder
         self._task = task
-        self._process = process
+        self._keeper = kept
         self._lifeline = lifeline
         self._events = events
         self._unread = b""
@@ -47,10 +47,19 @@ class Worker:
         self._talks = True
         self._closed = False
         self._kernel_kills = kernel_kills()
-        self.pidfd = os.pidfd_open(process.pid)
+        self.pidfd = kept.pidfd
 
     @classmethod
-    def start(cls, project: Project, recipe: Recipe, key: str, records: Mapping[str, Record], host: Host, cpus: int) -> Worker:
+    def start(
+        cls,
+        project: Project,
+        recipe: Recipe,
+        key: str,
+        records: Mapping[str, Record],
+        host: Host,
+        cpus: int,
+        nursery: Nursery,
+    ) -> Worker:
         """Prepare the workspace and start the worker of a recipe. The caller holds the key's lock."""
         store = project.store
         workspace = store.prepare(recipe.name, key)
@@ -59,23 +68,19 @@ class Worker:
         path = task.save(folder)
         lifeline, held = os.pipe()
         events, told = os.pipe()
-        command = [sys.executable, "-m", "kvmdocs.worker", str(path), str(told)]
         with (folder / "worker.log").open("wb") as log:
-            limits = [str(lifeline), str(task.timeout + PATIENCE), str(task.memory_limit), str(folder)]
-            process = subprocess.Popen(
-                [sys.executable, "-I", keeper.__file__, *limits, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=project.root,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-                pass_fds=(lifeline, told),
-                start_new_session=True,
-            )
-        os.close(lifeline)
-        os.close(told)
+            files = Files(lifeline, told, log.fileno())
+            try:
+                kept = nursery.start(path, task.timeout + PATIENCE, task.memory_limit, files)
+            except BaseException:
+                os.close(held)
+                os.close(events)
+                raise
+            finally:
+                os.close(lifeline)
+                os.close(told)
         os.set_blocking(events, False)
-        return cls(folder, task, process, held, events)
+        return cls(folder, task, kept, held, events)
 
     def fileno(self) -> int:
         """The pipe on which the worker says what it does."""
@@ -100,7 +105,7 @@ class Worker:
 
     def ended(self) -> bool:
         """Whether the worker and all it started are gone."""
-        return self._process.poll() is not None
+        return self._keeper.ended()
 
     def record(self) -> Record:
         """The record it left.
@@ -111,7 +116,7 @@ class Worker:
             StoreError: It could not write one.
             WorkerLost: It ended without leaving one.
         """
-        status = self._process.wait()
+        status = self._keeper.status()
         path = self._folder / RECORD
         try:
             return load(path.read_bytes())
@@ -153,13 +158,11 @@ class Worker:
             return
         self._closed = True
         self.abandon()
-        try:
-            self._process.wait(keeper_patience())
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        if not self._keeper.ended(keeper_patience()):
+            self._keeper.kill()
+        self._keeper.status()
         os.close(self._events)
-        os.close(self.pidfd)
+        self._keeper.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

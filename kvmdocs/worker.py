@@ -10,7 +10,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import sys
 import threading
 import time
 import traceback
@@ -48,14 +47,22 @@ BEAT = 1.0
 """Seconds between two reports of the last line that a long step printed."""
 
 
-def main() -> int:
-    """Run the recipe that the task in ``sys.argv[1]`` names; events go to file descriptor ``sys.argv[2]``."""
-    task = Task(**json.loads(Path(sys.argv[1]).read_text("utf-8")))
+def work(path: str, told: int) -> int:
+    """Run the recipe that a task names.
+
+    Args:
+        path: The task's file; the record comes to lie beside it.
+        told: The file descriptor for events.
+
+    Returns:
+        The exit status of the process: 0 when there is a record, whatever came of the recipe.
+    """
+    task = Task(**json.loads(Path(path).read_text("utf-8")))
     os.environ.clear()
     os.environ.update(task.environ)
     os.chdir(task.workspace)
-    folder = Path(sys.argv[1]).parent
-    with os.fdopen(int(sys.argv[2]), "w", encoding="utf-8", buffering=1) as events:
+    folder = Path(path).parent
+    with os.fdopen(told, "w", encoding="utf-8", buffering=1) as events:
         os.set_inheritable(events.fileno(), False)
         try:
             write_whole(folder / RECORD, dump(run(task, Bounds(task.timeout, folder), events)))
@@ -240,7 +247,3 @@ class _Telling:
         """The recipe is over."""
         self._over.set()
         self._thread.join()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -110,7 +110,7 @@ def test_what_a_killed_keeper_left_is_ended_by_the_next_build(lab):
     build = lab.start("kvmdocs.cli", "run", "lab")
     wait_until_it_runs(lab, build)
     time.sleep(0.5)
-    keepers = [child for child in psutil.Process(build.pid).children() if "keeper.py" in " ".join(child.cmdline())]
+    keepers = [child for child in psutil.Process(build.pid).children(recursive=True) if child.name() == "kvmdocs-keeper"]
     assert keepers
     build.kill()
     for keeper in keepers:
@@ -118,6 +118,47 @@ def test_what_a_killed_keeper_left_is_ended_by_the_next_build(lab):
     build.wait()
     assert lab.run("quick").records["quick"].status is Status.PASSED
     assert soon_nothing_left(lab.root)
+
+
+def test_a_killed_nursery_takes_no_recipe_with_it(trial):
+    made = trial().recipes("""
+        import signal
+        import time
+        import psutil
+
+        @recipe()
+        def first(sh: Shell) -> str:
+            keeper = psutil.Process().parent()
+            nursery = keeper.parent()
+            assert (keeper.name(), nursery.name()) == ("kvmdocs-keeper", "kvmdocs-nursery")
+            nursery.send_signal(signal.SIGKILL)
+            while nursery.is_running() and nursery.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.01)
+            return sh.echo("alone").strip()
+
+        @recipe()
+        def second(sh: Shell, first: str) -> str:
+            return sh.echo(f"not {first}").strip()
+        """)
+    outcome = made.run("second")
+    assert {name: record.value for name, record in outcome.records.items()} == {"first": "alone", "second": "not alone"}
+    assert soon_nothing_left(made.root)
+
+
+def test_a_nursery_that_does_not_start_is_told(trial, tmp_path, monkeypatch):
+    broken = tmp_path / "python"
+    broken.write_text("#!/bin/sh\necho no python today >&2\nexit 3\n")
+    broken.chmod(0o755)
+    made = trial().recipes("""
+        @recipe()
+        def first(sh: Shell) -> None:
+            sh.echo("never")
+        """)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    record = made.run("first").records["first"]
+    assert record.status is Status.FAILED
+    assert record.failure.error == "WorkerLost"
+    assert "no python today" in record.failure.tail
 
 
 def test_a_recipe_that_raises_takes_what_it_started_with_it(trial):

@@ -51,11 +51,11 @@ def last(sh: Shell, tree: Path, detaching: int) -> Path:
 
 
 def processes(build):
-    """The build, its keepers, and all else it started."""
+    """The build, its nursery and keepers, and all that it started."""
     with contextlib.suppress(psutil.Error):
         mine = psutil.Process(build.pid)
         below = mine.children(recursive=True)
-        keepers = [process for process in below if process.ppid() == build.pid]
+        keepers = [process for process in below if process.name() in {"kvmdocs-nursery", "kvmdocs-keeper"}]
         return [mine], keepers, below
     return [], [], []
 

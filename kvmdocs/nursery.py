@@ -1,0 +1,163 @@
+"""The nursery: a process of a build that has imported what every worker needs, and forks keepers, each of which forks its worker.
+
+It is run as ``python -m kvmdocs.nursery SOCKET`` when a build starts its first recipe, and ends with the build: what it imports takes a third of a second, which each worker
+would otherwise spend anew. No module of recipes is imported here, since what that does may depend on the environment, which each recipe has its own of. One
+build has one nursery, so none runs code that was edited since.
+
+It is told of a job by one message on its socket, with three file descriptors: the lifeline, the pipe for events, and the log. It answers with a message that has the
+keeper's pidfd with it, and sends another one when the keeper has ended, with its exit status.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from dataclasses import asdict, dataclass
+
+from kvmdocs import keeper, worker
+from kvmdocs.store import load
+
+LARGEST = 65536
+"""Bytes of a message."""
+FILES = 3
+"""File descriptors that come with a job."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A worker to be started.
+
+    Attributes:
+        number: What its messages are told by.
+        task: The file that says what the worker has to do; its folder is the run's.
+        seconds: When it is killed, should it still run.
+        memory: With how much memory it is ended, in bytes; 0 for no limit.
+    """
+
+    number: int
+    task: str
+    seconds: float
+    memory: int
+
+    def message(self) -> bytes:
+        """As it is sent."""
+        return json.dumps(asdict(self)).encode()
+
+
+@dataclass(frozen=True)
+class Files:
+    """What comes with a job: file descriptors, of which the one who holds them closes what it does not use."""
+
+    lifeline: int
+    events: int
+    log: int
+
+    def close(self) -> None:
+        """Close them all."""
+        for file in (self.lifeline, self.events, self.log):
+            os.close(file)
+
+
+class Nursery:
+    """The loop of the process.
+
+    Args:
+        to_build: The socket on which the build says what to start.
+    """
+
+    def __init__(self, to_build: socket.socket) -> None:
+        self._build = to_build
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(to_build, selectors.EVENT_READ)
+        self._numbers: dict[int, tuple[int, int]] = {}
+
+    def serve(self) -> tuple[Job, Files] | None:
+        """Start keepers until the build is gone.
+
+        Returns:
+            In a keeper that was just forked, what it has to keep; None in the nursery when the build is gone.
+        """
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is not self._build:
+                    self._ended(int(key.fd))
+                    continue
+                try:
+                    data, files, _, _ = socket.recv_fds(self._build, LARGEST, FILES, socket.MSG_CMSG_CLOEXEC)
+                except ConnectionError:
+                    return None
+                if not data:
+                    return None
+                job, held = Job(**json.loads(data)), Files(*files)
+                if self._forked(job, held):
+                    return job, held
+                held.close()
+
+    def _forked(self, job: Job, files: Files) -> bool:
+        """Fork a keeper. True in the keeper, which has nothing of the nursery left but what it imported."""
+        pid = os.fork()
+        if pid == 0:
+            self._selector.close()
+            self._build.close()
+            for pidfd in self._numbers:
+                os.close(pidfd)
+            os.setsid()
+            os.dup2(files.log, 1)
+            os.dup2(files.log, 2)
+            os.close(files.log)
+            return True
+        pidfd = os.pidfd_open(pid)
+        self._numbers[pidfd] = (job.number, pid)
+        self._selector.register(pidfd, selectors.EVENT_READ)
+        socket.send_fds(self._build, [json.dumps({"number": job.number}).encode()], [pidfd])
+        return False
+
+    def _ended(self, pidfd: int) -> None:
+        """Tell the build of a keeper's end."""
+        number, pid = self._numbers.pop(pidfd)
+        self._selector.unregister(pidfd)
+        os.close(pidfd)
+        _, status = os.waitpid(pid, 0)
+        try:
+            self._build.send(json.dumps({"number": number, "status": os.waitstatus_to_exitcode(status)}).encode())
+        except ConnectionError:
+            return  # the build is gone, which the next look at the socket tells
+
+
+def main() -> int:
+    """Be the nursery, and in its descendants a keeper or a worker."""
+    keeper.call_it("kvmdocs-nursery")
+    with_records()
+    # What there is now stays for good: a worker's collector of garbage need not look at it, which would copy its pages.
+    gc.collect()
+    gc.freeze()
+    kept = Nursery(socket.socket(fileno=int(sys.argv[1]))).serve()
+    if kept is None:
+        return 0
+    job, files = kept
+    pid = keeper.start()
+    if pid:
+        os.close(files.events)
+        status = keeper.keep(pid, files.lifeline, job.seconds, keeper.Memory(pid, job.memory, os.path.dirname(job.task)))
+        # There is nothing to clean up, and what other threads of the nursery's libraries would do at their end is not its own.
+        os._exit(status)
+    os.close(files.lifeline)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    return worker.work(job.task, files.events)
+
+
+def with_records() -> None:
+    """Have the reader and writer of records made, which is half of what a worker's start would take."""
+    try:
+        load(b"{}")
+    except ValueError:
+        return
+
+
+if __name__ == "__main__":
+    sys.exit(main())
