@@ -75,7 +75,10 @@ def run(names: list[str]) -> tuple[dict[str, str], str]:
         return dict.fromkeys(names, "no answer"), done.stderr[-4000:]
     ends = {one["recipe"]: one["record"]["status"] for one in told["recipes"] if one["asked"]}
     failed = [one["record"] for one in told["recipes"] if one["record"]["status"] == "failed"]
-    return ends, "\n".join(f"{record['recipe']}: {json.dumps(record['failure'])[:2000]}" for record in failed)
+    return ends, "\n".join(
+        f"{record['recipe']}: {json.dumps(record['failure'])[:2000]}\n{json.dumps(record['steps'][-3:])[-3000:]}"
+        for record in failed
+    )
 
 
 def main() -> int:

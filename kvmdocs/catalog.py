@@ -74,6 +74,7 @@ class Catalog:
 
     def __post_init__(self) -> None:
         self.code = Code(packages=(self.settings["project.recipes"],))
+        self._shown: dict[Path, str] = {}
 
     @property
     def root(self) -> Path:
@@ -124,7 +125,9 @@ class Catalog:
 
     def shown(self, path: Path) -> str:
         """A path below the project's folder without that folder."""
-        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+        if path not in self._shown:
+            self._shown[path] = str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+        return self._shown[path]
 
     # -- guides -------------------------------------------------------------------------------------------------
 

@@ -92,6 +92,7 @@ class Code:
 
     def __post_init__(self) -> None:
         self._modules: dict[str, Module | None] = {}
+        self._whole: dict[str, bytes] = {}
         self._texts: dict[Place, str] = {}
         self._edges: dict[Place, tuple[Place, ...]] = {}
 
@@ -141,6 +142,22 @@ class Code:
         found = self.definitions(module, name)
         # A block of a guide is known by its line, which moves with the prose above it.
         return {f"{place[0].partition(':')[0]}.{place[1]}": text.rpartition(" ")[2][:16] for place, (text, _) in found.items()}
+
+    def written(self, module: str, name: str) -> str:
+        """SHA-256 of the whole text, comments and all, of every file or block in which something lies that `name` in `module` reaches.
+
+        Raises:
+            CatalogError: The source is not there.
+        """
+        modules = {place[0] for place in self.definitions(module, name)}
+        texts = [self.blocks[one].encode() if one in self.blocks else self._file(one) for one in sorted(modules)]
+        return hashlib.sha256(b"\0".join(hashlib.sha256(text).digest() for text in texts)).hexdigest()
+
+    def _file(self, module: str) -> bytes:
+        if module not in self._whole:
+            path = _source_file(module)
+            self._whole[module] = path.read_bytes() if path else b""
+        return self._whole[module]
 
     def files(self) -> set[Path]:
         """The files whose text the digests so far depend on: those read, and the engine's own that reads them."""

@@ -175,7 +175,7 @@ TITLES = {"report": "report.json of a site"}
 
 def dump(document: Document) -> str:
     """A document as JSON."""
-    return json.dumps(TypeAdapter(type(document)).dump_python(document, mode="json"), indent=2, ensure_ascii=False)
+    return schemas.write(document)
 
 
 def schema(name: str) -> str:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-
-from filelock import FileLock
+from typing import TYPE_CHECKING
 
 from kvmdocs import graph, host
 from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError
@@ -22,6 +21,9 @@ from kvmdocs.project import Project
 from kvmdocs.recipe import CPUS_ALL, Recipe
 from kvmdocs.runs import Claim, sweep
 from kvmdocs.standing import Keys, blocked, plan, standings
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 GRACE = 1.0
 """Seconds between two looks at what is neither a pipe nor a process: a lock that another build holds."""
@@ -55,11 +57,13 @@ class Executor:
         self._fresh = fresh
         self._host = host.describe(project.settings)
         self._cpus = host.cpus(project.settings)
+        self._allowed = self._cpus * float(project.settings["limits.overcommit"])
         self._memory = host.memory(project.settings)
         self._jobs = int(project.settings["limits.jobs"])
         self._outcome = Outcome()
         self._running: dict[str, _Running] = {}
         self._may_start = False
+        self._looked: set[str] = set()  # whose inputs are there and whose record is not, so that each is looked for once
         self._claim: Claim | None = None
         self._keys = Keys(project)
         self._nursery = Nursery(project.root)
@@ -116,23 +120,26 @@ class Executor:
         A record that the store has may make more recipes ready at once, so the round is repeated until nothing moves.
         """
         while True:
-            left = [name for name in waiting if not self._settle(name, below[name])]
-            if len(left) == len(waiting):
-                return left
-            waiting = left
+            known = len(self._outcome.records)
+            waiting = [name for name in waiting if not self._settle(name, below[name])]
+            if len(self._outcome.records) == known:
+                return waiting
 
     def _settle(self, name: str, needed: tuple[str, ...]) -> bool:
         """Take a recipe from the waiting ones if it can be: found, skipped, or started."""
-        records = self._outcome.records
-        if any(other not in records for other in needed):
-            return False
         recipe = self._recipe(name)
-        reason = blocked(recipe, records) or self._project.capabilities.missing(recipe.needs) or self._lacks(recipe)
-        if reason:
-            self._skip(name, reason)
-            return True
+        looked = name in self._looked
+        if not looked:
+            records = self._outcome.records
+            if any(other not in records for other in needed):
+                return False
+            reason = blocked(recipe, records) or self._project.capabilities.missing(recipe.needs) or self._lacks(recipe)
+            if reason:
+                self._skip(name, reason)
+                return True
+            self._looked.add(name)
         try:
-            return self._found(name) or self._begin(recipe)
+            return (not looked and self._found(name)) or self._begin(recipe)
         except StoreError:
             raise
         except KvmdocsError as error:
@@ -194,13 +201,11 @@ class Executor:
             return True
         if self._jobs and len(self._running) >= self._jobs:
             return False
-        taken = {thing for name in self._running for thing in self._recipe(name).resources}
-        if taken & set(recipe.resources):
+        if sum(running.cpus for running in self._running.values()) + cpus > self._allowed:
             return False
-        busy = sum(running.cpus for running in self._running.values())
+        taken = {thing for name in self._running for thing in self._recipe(name).resources}
         used = sum(running.memory for running in self._running.values())
-        allowed = self._cpus * self._project.settings["limits.overcommit"]
-        return bool(busy + cpus <= allowed and used + recipe.memory <= self._memory)
+        return not taken & set(recipe.resources) and used + recipe.memory <= self._memory
 
     def _enough_disk(self, recipe: Recipe) -> None:
         free = self._project.store.free()
@@ -251,7 +256,7 @@ class Executor:
         self._outcome.records[name] = record
         self._outcome.freshness[name] = freshness
         if self._claim is not None:
-            self._claim.hold(self._outcome.records.values())
+            self._claim.hold([record])
         self._reporter.finished(name, record, freshness)
 
     def _skip(self, name: str, reason: str) -> None:

@@ -24,13 +24,18 @@ def import_package(root: Path, package: str) -> Iterator[ModuleType]:
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
     importlib.invalidate_caches()  # a server or a test may have looked here before a module was written
-    top = _import(root, package)
+    top = import_module(root, package)
     yield top
     for name in sorted(info.name for info in pkgutil.walk_packages(top.__path__, f"{package}.")):
-        yield _import(root, name)
+        yield import_module(root, name)
 
 
-def _import(root: Path, name: str) -> ModuleType:
+def import_module(root: Path, name: str) -> ModuleType:
+    """Import a module of the project's own.
+
+    Raises:
+        CatalogError: It cannot be imported; the error names the line.
+    """
     # A compiled module is told from its source by size and whole seconds of age. An edit may keep both, and then the
     # worker would run other code than the key was made of; so none is left behind.
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from mkdocs.structure.files import File, Files
 
-from kvmdocs import documents, schemas
+from kvmdocs import schemas
 from kvmdocs.present import GuidePage
 from kvmdocs.project import Project
 from kvmdocs.site_status.badge_svg import badge_svg
@@ -67,7 +67,7 @@ def badge_of(url: str) -> str:
 
 def offer(files: Files, config: MkDocsConfig, view: View) -> None:
     """Add the report, its schema and the badges to the site."""
-    contents = {DATA: documents.dump(view.report) + "\n", SCHEMA: schemas.read("report")}
+    contents = {DATA: schemas.write(view.report) + "\n", SCHEMA: schemas.read("report")}
     contents |= {page.badge: badge_svg(page, view.say) for page in view.report.pages if page.badge}
     for name, content in contents.items():
         files.append(File.generated(config, name, content=content))

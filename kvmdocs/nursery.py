@@ -10,6 +10,7 @@ keeper's pidfd with it, and sends another one when the keeper has ended, with it
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -17,50 +18,12 @@ import selectors
 import signal
 import socket
 import sys
-from dataclasses import asdict, dataclass
+import traceback
+from typing import NoReturn
 
 from kvmdocs import keeper, worker
 from kvmdocs.store import load
-
-LARGEST = 65536
-"""Bytes of a message."""
-FILES = 3
-"""File descriptors that come with a job."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A worker to be started.
-
-    Attributes:
-        number: What its messages are told by.
-        task: The file that says what the worker has to do; its folder is the run's.
-        seconds: When it is killed, should it still run.
-        memory: With how much memory it is ended, in bytes; 0 for no limit.
-    """
-
-    number: int
-    task: str
-    seconds: float
-    memory: int
-
-    def message(self) -> bytes:
-        """As it is sent."""
-        return json.dumps(asdict(self)).encode()
-
-
-@dataclass(frozen=True)
-class Files:
-    """What comes with a job: file descriptors, of which the one who holds them closes what it does not use."""
-
-    lifeline: int
-    events: int
-    log: int
-
-    def close(self) -> None:
-        """Close them all."""
-        for file in (self.lifeline, self.events, self.log):
-            os.close(file)
+from kvmdocs.task import FILES, LARGEST, Files, Job
 
 
 class Nursery:
@@ -129,7 +92,7 @@ class Nursery:
             return  # the build is gone, which the next look at the socket tells
 
 
-def main() -> int:
+def main() -> None:
     """Be the nursery, and in its descendants a keeper or a worker."""
     keeper.call_it("kvmdocs-nursery")
     with_records()
@@ -138,17 +101,30 @@ def main() -> int:
     gc.freeze()
     kept = Nursery(socket.socket(fileno=int(sys.argv[1]))).serve()
     if kept is None:
-        return 0
-    job, files = kept
+        return
+    become(*kept)
+
+
+def become(job: Job, files: Files) -> NoReturn:
+    """Be a keeper, and in the process that it forks its worker."""
     pid = keeper.start()
     if pid:
         os.close(files.events)
         status = keeper.keep(pid, files.lifeline, job.seconds, keeper.Memory(pid, job.memory, os.path.dirname(job.task)))
-        # There is nothing to clean up, and what other threads of the nursery's libraries would do at their end is not its own.
         os._exit(status)
     os.close(files.lifeline)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    return worker.work(job.task, files.events)
+    status = 1
+    try:
+        status = worker.work(job.task, files.events)
+    except Exception:  # noqa: BLE001  # whatever it is, the run's log tells it
+        traceback.print_exc()
+    finally:
+        # What a recipe wants done at the end is done; taking all modules apart as well would take longer than most recipes.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 def with_records() -> None:
@@ -160,4 +136,4 @@ def with_records() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kvmdocs.errors import Evidence, WorkerLost
-from kvmdocs.nursery import LARGEST, Files, Job
+from kvmdocs.task import LARGEST, Files, Job
 
 LOST = 128 + signal.SIGKILL
 """The exit status of a keeper of which nobody could tell how it ended."""

@@ -10,6 +10,7 @@ from kvmdocs.errors import Evidence, GuideError
 from kvmdocs.export import script
 from kvmdocs.model import Record, Status
 from kvmdocs.project import FIXED, Project
+from kvmdocs.rendered import kept
 
 MIRRORS = "script.mirrors."
 CANNOT = "script.cannot."
@@ -48,15 +49,15 @@ def for_recipes(project: Project, names: Iterable[str], record_of: RecordOf, tit
     shown = [record.recipe for record in records if record.recipe in wanted]
     if not shown:
         return None
-    return script(
-        records,
-        FIXED,
-        missing,
-        title=title,
-        shown=shown,
-        mirrors=dict(_settings(project, MIRRORS)),
-        lab=project.settings["lab.folder"],
-    )
+    mirrors, lab = dict(_settings(project, MIRRORS)), project.settings["lab.folder"]
+
+    def make() -> str:
+        return script(records, FIXED, missing, title=title, shown=shown, mirrors=mirrors, lab=lab)
+
+    if not all(record.key for record in records):
+        return make()  # what an approved record holds has no key
+    made = [f"{record.key} {record.started}" for record in records]
+    return kept(project.store, [*made, repr((FIXED, missing, title, shown, mirrors, lab))], make, ".sh")
 
 
 def for_guide(project: Project, guide: Path, record_of: RecordOf) -> str | None:

@@ -49,7 +49,7 @@ class PlainPages:
         name = page.file.dest_uri
         if name == self.without:
             return
-        text = kept(self.store, html, ENDING, lambda: as_markdown(html))
+        text = kept(self.store, [html], lambda: as_markdown(html), ENDING)
         if self.without:
             text = text.replace(f"{self.without}{ENDING}", self.without)
         self._texts[name] = text

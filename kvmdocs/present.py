@@ -149,13 +149,13 @@ class Publisher:
 
     def _passed(self, record: Record, options: ShowOptions, fresh: Freshness) -> str:
         self._check_section(record, options)
-        beside = self._beside(record, options)
+        anchors = self._anchors()
         if options.render is not None and record.status is Status.PASSED:
             places = self._places(record)
             more = Shown(record, self.language.value, self._addresses(places))
             shown = options.rendered(values.decode(record.value, self.project.store.work), more)
-            shown = linked(shown, places, self.project.templates.url, self.language, beside.anchors)
-            python = python_of(record.recipe, beside, fresh, self.language)
+            shown = linked(shown, places, self.project.templates.url, self.language, anchors)
+            python = python_of(record.recipe, self._beside(record, options, anchors), fresh, self.language)
             return f"{shown}\n\n{python}{stamp(record, self.language, freshness=fresh)}\n"
         return cached_transcript(
             self.project.store,
@@ -165,16 +165,28 @@ class Publisher:
             fresh,
             lambda name: self.links(record, name),
             self.project.templates.url,
-            beside,
+            anchors,
+            self._written(record),
+            lambda: self._beside(record, options, anchors),
         )
 
-    def _beside(self, record: Record, options: ShowOptions) -> Beside:
-        """What a page has beside a record, and what it has of it already."""
-        anchors = Anchors(self._names)
-        if self.guide is None:
-            # Without the plugin nothing says where a page ends; what one has may not be left out of the next.
-            anchors = Anchors(prefix=f"{self._pages}." if self._pages else "")
-            self._pages += 1
+    def _anchors(self) -> Anchors:
+        """What the page has already."""
+        if self.guide is not None:
+            return Anchors(self._names)
+        # Without the plugin nothing says where a page ends; what one has may not be left out of the next.
+        anchors = Anchors(prefix=f"{self._pages}." if self._pages else "")
+        self._pages += 1
+        return anchors
+
+    def _written(self, record: Record) -> str:
+        """What tells the text of a record's recipe from what it was at another time; "" where there is none."""
+        with contextlib.suppress(CatalogError):
+            return self.project.written_digest(record.recipe)
+        return ""
+
+    def _beside(self, record: Record, options: ShowOptions, anchors: Anchors) -> Beside:
+        """What a page has beside a record."""
         if record.status is not Status.PASSED:
             return Beside(anchors=anchors)
         with contextlib.suppress(CatalogError):

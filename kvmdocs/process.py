@@ -19,13 +19,12 @@ from kvmdocs import keeper
 from kvmdocs.bounds import kernel_kills, memory_limit, out_of_memory
 from kvmdocs.errors import Evidence, StoreError, TimedOut, WorkerLost, describe_status
 from kvmdocs.model import Host, Record
-from kvmdocs.nursery import Files
 from kvmdocs.nursing import Keeper, Nursery
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
 from kvmdocs.runs import MARK, new_run
 from kvmdocs.store import load
-from kvmdocs.task import RECORD, UNWRITTEN, Task
+from kvmdocs.task import RECORD, UNWRITTEN, Files, Task
 
 PATIENCE = 20.0
 """Seconds the keeper gives a worker beyond its own time limit, to clean up and to write its record."""
@@ -188,6 +187,7 @@ def make_task(
         recipe=recipe.name,
         key=key,
         root=str(project.root),
+        module="" if entry.block else entry.module,
         guide=project.catalog.shown(entry.block.guide) if entry.block else "",
         line=entry.block.line if entry.block else 0,
         workspace=str(workspace),

@@ -126,27 +126,34 @@ class Project:
     def code_digest(self, name: str) -> str:
         """Digest of the code a recipe reaches."""
         self.catalog.get(name)
-        return self._code_digests[name]
+        return self._digests[name][0]
+
+    def written_digest(self, name: str) -> str:
+        """Digest of the files a recipe's code lies in, comments and all: of what a page may show of it as it is written."""
+        self.catalog.get(name)
+        return self._digests[name][1]
 
     @cached_property
-    def _code_digests(self) -> dict[str, str]:
-        """The code digest of every recipe, from the store when no file that they depend on has changed since."""
+    def _digests(self) -> dict[str, tuple[str, str]]:
+        """Both digests of every recipe, from the store when no file that they depend on has changed since."""
         entries = self.catalog.entries
         modules = {name: entry.module for name, entry in entries.items()}
         # Each language's guides may define recipes of their own, so a build of one language has a file of its own; so has each of
         # the project's checkouts that share a store.
         which = hashlib.sha256(json.dumps([str(self.root), modules], sort_keys=True).encode()).hexdigest()
         path = self.store.root / "code" / f"{which}.json"
-        with contextlib.suppress(OSError, KeyError, TypeError, AttributeError):
+        with contextlib.suppress(OSError, KeyError, TypeError, ValueError, AttributeError):
             saved = remembered(path)
             if (
                 all(state_of(file) == state for file, state in saved["files"].items())
                 and saved["digests"].keys() == modules.keys()
             ):
-                return dict(saved["digests"])
+                return {name: (code, written) for name, (code, written) in saved["digests"].items()}
         code = self.catalog.code
         with _no_collector():
-            digests = {name: code.digest(entry.module, name) for name, entry in entries.items()}
+            digests = {
+                name: (code.digest(entry.module, name), code.written(entry.module, name)) for name, entry in entries.items()
+            }
         files = code.files() | {entry.block.guide for entry in entries.values() if entry.block}
         # A file that appears beside these may be what an import means from then on; its folder's time tells.
         watched = {str(file) for file in files} | {str(file.parent) for file in files}

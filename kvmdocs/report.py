@@ -11,16 +11,16 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TextIO
-
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING, TextIO
 
 from kvmdocs.catalog import Catalog
 from kvmdocs.errors import EngineError, Evidence, Place, RecipeFailed
 from kvmdocs.model import Freshness, Record, Status, Where
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.store import Store
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 HEARTBEAT = 20.0
 """Seconds after which a recipe that has said nothing is mentioned again."""
@@ -62,7 +62,8 @@ class Lines(Reporter):
     def __init__(
         self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic, *, console: Console | None = None
     ) -> None:
-        self._console = console or Console(file=stream or sys.stderr, highlight=False)
+        self._stream = stream
+        self._console = console
         self._clock = clock
         self._running: dict[str, _Shown] = {}
         self._waiting: set[str] = set()
@@ -120,6 +121,11 @@ class Lines(Reporter):
             self._running[name].last = last
 
     def _print(self, mark: str, style: str, name: str, text: str) -> None:
+        # Imported when there is something to say: most builds run nothing.
+        from rich.console import Console
+        from rich.text import Text
+
+        self._console = self._console or Console(file=self._stream or sys.stderr, highlight=False)
         self._console.print(
             Text.assemble((f"{mark} ", style), (f"{name:<28} ", "bold" if mark == "▶" else ""), text), soft_wrap=True
         )

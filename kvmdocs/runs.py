@@ -10,9 +10,9 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-import psutil
-
+from kvmdocs import values
 from kvmdocs.errors import Evidence, StoreError
 from kvmdocs.model import Record, Status
 from kvmdocs.store import Store, write_whole
@@ -36,9 +36,11 @@ def new_run(store: Store) -> Path:
         advice = "free space or rights there, or set KVMDOCS_STORE_PATH"
         raise StoreError(f"the store {store.path} cannot be written: {error.strerror}", Evidence(advice=advice)) from error
     mine = os.getpid()
+    import psutil  # only where something runs
+
     # An engine of before `started` goes by `born`, and may share the store.
     owner = {"pid": mine, "started": _started(mine), "born": psutil.Process(mine).create_time()}
-    write_whole(folder / OWNER, json.dumps(owner).encode())
+    write_whole(folder / OWNER, json.dumps(owner).encode(), durable=False)
     return folder
 
 
@@ -53,11 +55,18 @@ class Claim:
 
     def __init__(self, store: Store) -> None:
         self._folder = new_run(store)
+        self._held: dict[str, Any] = {}
 
     def hold(self, records: Iterable[Record]) -> None:
-        """These records, and the artefacts they name, are in use."""
-        held = {record.recipe: record.value for record in records if record.status is Status.PASSED}
-        write_whole(self._folder / TASK, json.dumps({"workspace": "", "inputs": held}).encode())
+        """These records' artefacts are in use, too."""
+        more = {
+            record.recipe: record.value
+            for record in records
+            if record.status is Status.PASSED and any(values.paths(record.value))
+        }
+        if more:
+            self._held |= more
+            write_whole(self._folder / TASK, json.dumps({"workspace": "", "inputs": self._held}).encode(), durable=False)
 
     def release(self) -> None:
         """They are not any more."""
@@ -72,6 +81,8 @@ def sweep(store: Store) -> int:
     """
     if not store.runs.is_dir():
         return 0
+    import psutil
+
     killed = 0
     for folder in store.runs.iterdir():
         if _owned(folder):
@@ -90,6 +101,8 @@ def sweep(store: Store) -> int:
 
 def _owned(folder: Path) -> bool:
     """Whether the build that a run's folder belongs to is alive. A folder without an owner is just being made, or removed."""
+    import psutil
+
     try:
         owner = json.loads((folder / OWNER).read_text("utf-8"))
         if "started" in owner:

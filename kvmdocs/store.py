@@ -29,14 +29,17 @@ import sys
 import tempfile
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from filelock import FileLock, Timeout
+import msgspec
 
 from kvmdocs import values
 from kvmdocs.errors import Evidence, StoreError
 from kvmdocs.model import SCHEMA, Record, Status
 from kvmdocs.names import KEY_LENGTH
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 
 class Store:
@@ -111,10 +114,10 @@ class Store:
             StoreError: It cannot be written; nothing half written is left.
         """
         if record.status is Status.PASSED:
-            self._write(self.root / "records" / f"{record.key}.json", sealed(record))
-            self._write(self.root / "latest" / record.recipe, record.key.encode())
+            write_whole(self.root / "records" / f"{record.key}.json", sealed(record))
+            write_whole(self.root / "latest" / record.recipe, record.key.encode(), durable=False)
         elif record.status is Status.FAILED:
-            self._write(self.root / "failures" / f"{record.recipe}.json", sealed(record))
+            write_whole(self.root / "failures" / f"{record.recipe}.json", sealed(record), durable=False)
 
     def put_ingredients(self, key: str, data: Any) -> None:
         """Keep what a key was made of, in JSON form.
@@ -122,10 +125,7 @@ class Store:
         Raises:
             StoreError: It cannot be written.
         """
-        self._write(self.root / "keys" / f"{key}.json", json.dumps(data, indent=1, sort_keys=True).encode())
-
-    def _write(self, path: Path, data: bytes) -> None:
-        write_whole(path, data)
+        write_whole(self.root / "keys" / f"{key}.json", json.dumps(data, indent=1, sort_keys=True).encode(), durable=False)
 
     def prepare(self, recipe: str, key: str) -> Path:
         """An empty workspace and an empty folder of logs for a run that begins.
@@ -165,6 +165,9 @@ class Store:
         Raises:
             StoreError: The store cannot be written.
         """
+        # Imported where something runs: it brings asyncio along, and most builds run nothing.
+        from filelock import FileLock, Timeout
+
         path = self.root / "locks" / f"{key}.lock"
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -187,8 +190,14 @@ class Store:
         return shutil.disk_usage(folder).free
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write a file so that it is there whole or not at all.
+
+    Args:
+        path: The file.
+        data: What it holds.
+        durable: Whether it is worth waiting for the disk, so that this also holds when the host's power fails. It is not for what only the
+            processes of one build read, or what is found out again where it is damaged.
 
     Raises:
         StoreError: It cannot be written; the old file, if there was one, is as it was.
@@ -200,7 +209,8 @@ def write_whole(path: Path, data: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         os.replace(fresh, path)
     except OSError as error:
         raise StoreError(
@@ -242,13 +252,12 @@ def remembered(path: Path) -> Any:
 def remember(path: Path, data: Any) -> None:
     """Keep JSON that only spares finding something out again; a store that cannot be written forgets it."""
     with contextlib.suppress(StoreError):
-        write_whole(path, seal(json.dumps(data, indent=1).encode()))
+        write_whole(path, seal(json.dumps(data, indent=1).encode()), durable=False)
 
 
 def dump(record: Record) -> bytes:
     """A record as JSON."""
-    data: bytes = _adapter().dump_json(record)
-    return data
+    return msgspec.json.encode(record)
 
 
 def load(data: bytes) -> Record:
@@ -257,16 +266,12 @@ def load(data: bytes) -> Record:
     Raises:
         ValueError: The data is not one.
     """
-    record: Record = _adapter().validate_json(data)
-    return record
+    return _decoder().decode(data)
 
 
 @lru_cache(maxsize=1)
-def _adapter() -> Any:
-    # Imported late: it takes longer to import than all of kvmdocs, and a command such as --help needs no record.
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(Record)
+def _decoder() -> msgspec.json.Decoder[Record]:
+    return msgspec.json.Decoder(Record)
 
 
 def remove(folder: Path) -> None:

@@ -1,9 +1,10 @@
-"""What a worker is told, and the names of what it gives back: all that the two sides of its process share."""
+"""What a nursery, and what a worker is told, and the names of what comes back: all that the two sides of their processes share."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,11 @@ TASK = "task.json"
 UNWRITTEN = "unwritten"
 """The kind of event that says why a record could not be written: the pipe still works when the disk is full."""
 
+LARGEST = 65536
+"""Bytes of a message."""
+FILES = 3
+"""File descriptors that come with a job."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -24,7 +30,8 @@ class Task:
         recipe: The recipe's name.
         key: The key of the record to make.
         root: The project's folder.
-        guide: The guide that defines the recipe in a block, or "".
+        module: The module that defines it, or "".
+        guide: The guide that defines it in a block, or "".
         line: The line of that block.
         workspace: The recipe's workspace; it is there and empty.
         logs: Where whole logs go.
@@ -50,6 +57,7 @@ class Task:
     recipe: str
     key: str
     root: str
+    module: str
     guide: str
     line: int
     workspace: str
@@ -75,5 +83,40 @@ class Task:
     def save(self, folder: Path) -> Path:
         """Write it into a run's folder."""
         path = folder / TASK
-        write_whole(path, json.dumps(dataclasses.asdict(self)).encode())
+        write_whole(path, json.dumps(dataclasses.asdict(self)).encode(), durable=False)
         return path
+
+
+@dataclass(frozen=True)
+class Job:
+    """A worker to be started.
+
+    Attributes:
+        number: What its messages are told by.
+        task: The file that says what the worker has to do; its folder is the run's.
+        seconds: When it is killed, should it still run.
+        memory: With how much memory it is ended, in bytes; 0 for no limit.
+    """
+
+    number: int
+    task: str
+    seconds: float
+    memory: int
+
+    def message(self) -> bytes:
+        """As it is sent."""
+        return json.dumps(dataclasses.asdict(self)).encode()
+
+
+@dataclass(frozen=True)
+class Files:
+    """What comes with a job: file descriptors, of which the one who holds them closes what it does not use."""
+
+    lifeline: int
+    events: int
+    log: int
+
+    def close(self) -> None:
+        """Close them all."""
+        for file in (self.lifeline, self.events, self.log):
+            os.close(file)

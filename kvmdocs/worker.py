@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import sys
 import threading
 import time
 import traceback
@@ -34,6 +35,7 @@ from kvmdocs.errors import (
     TimedOut,
 )
 from kvmdocs.guides import find_blocks
+from kvmdocs.importing import import_module
 from kvmdocs.model import Failure, Host, Record, Status
 from kvmdocs.names import Names
 from kvmdocs.recipe import Recipe
@@ -57,6 +59,8 @@ def work(path: str, told: int) -> int:
     Returns:
         The exit status of the process: 0 when there is a record, whatever came of the recipe.
     """
+    # No compiled module of recipes may be left behind: see `kvmdocs.importing`.
+    sys.dont_write_bytecode = True
     task = Task(**json.loads(Path(path).read_text("utf-8")))
     os.environ.clear()
     os.environ.update(task.environ)
@@ -65,7 +69,7 @@ def work(path: str, told: int) -> int:
     with os.fdopen(told, "w", encoding="utf-8", buffering=1) as events:
         os.set_inheritable(events.fileno(), False)
         try:
-            write_whole(folder / RECORD, dump(run(task, Bounds(task.timeout, folder), events)))
+            write_whole(folder / RECORD, dump(run(task, Bounds(task.timeout, folder), events)), durable=False)
         except (StoreError, OSError) as error:
             # Logs and records lie on one disk. What a recipe itself cannot write is in its record; this is what the engine cannot.
             why = error.message if isinstance(error, StoreError) else str(error)
@@ -150,21 +154,24 @@ def _outcome(task: Task, shell: Shell) -> dict[str, Any]:
 
 
 def find(task: Task) -> Recipe:
-    """The recipe a task names: from the project's modules, or from the block that defines it."""
-    catalog = Catalog(Settings.load(Path(task.root)))
-    catalog.load_modules()
-    if task.guide:
-        guide = Path(task.root) / task.guide
-        names: dict[str, Any] = {}
-        block = next(block for block in find_blocks(guide) if block.line == task.line)
-        for earlier in find_blocks(guide):
-            if earlier.line < block.line and block.session and earlier.session == block.session:
-                catalog.execute(earlier, names, lambda *_: None)
-        catalog.execute(block, names, lambda *_: None)
-        found = names[task.recipe]
-        assert isinstance(found, Recipe)  # the catalog found it in this very block
-        return found
-    return catalog.get(task.recipe).recipe
+    """The recipe a task names: from the module that defines it, or from the block."""
+    root = Path(task.root)
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
+    if not task.guide:
+        module = import_module(root, task.module)
+        return next(found for found in vars(module).values() if isinstance(found, Recipe) and found.name == task.recipe)
+    catalog = Catalog(Settings.load(root))
+    guide = root / task.guide
+    names: dict[str, Any] = {}
+    block = next(block for block in find_blocks(guide) if block.line == task.line)
+    for earlier in find_blocks(guide):
+        if earlier.line < block.line and block.session and earlier.session == block.session:
+            catalog.execute(earlier, names, lambda *_: None)
+    catalog.execute(block, names, lambda *_: None)
+    found = names[task.recipe]
+    assert isinstance(found, Recipe)  # the catalog found it in this very block
+    return found
 
 
 def failure(error: BaseException, shell: Shell, root: Path) -> Failure:

@@ -56,8 +56,10 @@ LONG = (
     "memslot_perf_test",
     "rseq_test",
     "set_memory_region_test",
+    "xapic_ipi_test",
 )
-"""Tests that measure or that go on for a time: without meaning, and minutes long, on an emulated processor."""
+"""Tests that measure or that go on for a time: without meaning, or minutes long, on an emulated processor. The last one gives an interrupt two thousand
+million ticks of the clock to arrive, which are two seconds here, and a busy host may leave a vCPU waiting for longer."""
 
 
 @dataclass(frozen=True)

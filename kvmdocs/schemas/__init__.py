@@ -6,6 +6,9 @@ They are files so that whoever reads the output finds them without running anyth
 from __future__ import annotations
 
 from importlib import resources
+from typing import Any
+
+import msgspec
 
 NAMES = ("approve", "clean", "diff", "doctor", "list", "report", "run", "status", "why")
 """The commands that have one, and ``report``."""
@@ -14,3 +17,12 @@ NAMES = ("approve", "clean", "diff", "doctor", "list", "report", "run", "status"
 def read(name: str) -> str:
     """The schema of a command's output, as JSON."""
     return resources.files(__name__).joinpath(f"{name}.json").read_text("utf-8")
+
+
+def write(document: Any) -> str:
+    """A document as JSON, for its readers: indented, with every letter as it is.
+
+    Args:
+        document: A dataclass of `kvmdocs.documents`.
+    """
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
