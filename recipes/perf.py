@@ -12,10 +12,19 @@ PERF_TOOLS = ("gcc", "make", "flex", "bison", "pkg-config", "libtraceevent", "re
 WITHOUT = (
     *("NO_JEVENTS=1", "NO_LIBELF=1", "NO_DWARF=1", "NO_LIBDW=1", "NO_LIBUNWIND=1", "NO_LIBDW_DWARF_UNWIND=1", "NO_LIBBPF=1"),
     *("BUILD_BPF_SKEL=", "NO_LIBPYTHON=1", "NO_LIBPERL=1", "NO_JVMTI=1", "NO_SLANG=1", "NO_GTK2=1", "NO_LIBNUMA=1"),
-    *("NO_LIBCRYPTO=1", "NO_LIBZSTD=1", "NO_LZMA=1", "NO_LIBCAP=1", "NO_LIBPFM4=1", "NO_LIBBABELTRACE=1", "NO_DEMANGLE=1"),
+    *(
+        "DEBUG=1",
+        "NO_LIBCRYPTO=1",
+        "NO_LIBZSTD=1",
+        "NO_LZMA=1",
+        "NO_LIBCAP=1",
+        "NO_LIBPFM4=1",
+        "NO_LIBBABELTRACE=1",
+        "NO_DEMANGLE=1",
+    ),
 )
-"""What is left out: symbols, other languages, screens, compression. Counting KVM's events needs none of it; a version that does
-not know one of these words passes over it (tools/perf/Makefile.perf)."""
+"""What is left out: symbols, other languages, screens, compression, and by DEBUG the compiler's optimisation, which takes half of its time. Counting KVM's
+events needs none of it; a version that does not know one of these words passes over it (tools/perf/Makefile.perf, Makefile.config)."""
 
 
 @recipe(tools=PERF_TOOLS, cpus="all", memory="1G", disk="512M", timeout="60m", expects="1m")
