@@ -16,7 +16,7 @@ WORKERS ?= 2
 unexport PYTHONHOME PYTHONPATH
 export YES REQUIRE
 
-.PHONY: help site test lint serve zensical properdocs lock clean environment
+.PHONY: help site pdf test lint serve zensical properdocs lock clean environment
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -25,6 +25,9 @@ help: ## say what can be made
 
 site: environment ## run the recipes on this host and build site/en and site/zh
 	@cd '$(ROOT)' && '$(BIN)/kvmdocs' build --install
+
+pdf: environment ## the same, and each language as one PDF: site/en/handbook.pdf, site/zh/handbook.pdf (needs Chromium)
+	@cd '$(ROOT)' && '$(BIN)/kvmdocs' build --install --pdf
 
 test: environment ## lint, then run every test, recipe and guide
 	@cd '$(ROOT)' && '$(BIN)/kvmdocs' doctor --install

@@ -33,6 +33,7 @@ DEFAULTS: dict[str, Any] = {
     "site.report": "",
     "site.commit": "",
     "site.version": "",
+    "site.pdf": "",
     "store.path": "",
     "lab.folder": "~/kvm-lab",
     "host.name": "",

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from kvmdocs import modes, progress, report, rootpages
+from kvmdocs import book, modes, progress, report, rootpages
 from kvmdocs.errors import Evidence, GuideError, HostLacks
 from kvmdocs.model import Mode, Status
 from kvmdocs.outcome import Outcome
@@ -49,10 +49,13 @@ class Site:
             HostLacks: A package is missing and `require` is set, or nothing but disk or another thing of the host was lacking.
         """
         began = time.monotonic()
+        if self._project.settings["site.pdf"]:
+            book.program()  # not found out after an hour
         self._check_guides()
         outcome = self._records()
         self._check_outcome(outcome)
         pages = self._build_pages(outcome)
+        self._print_pages()
         for line in report.summary(outcome):
             click.echo(line)
         click.echo(f"took {report.duration(time.monotonic() - began)}")
@@ -111,6 +114,14 @@ class Site:
             rootpages.write(self._project.root / folder, self._output, sites)
             return [self._output / "index.html"]
         return sorted(self._output.rglob("index.html"))[:1]
+
+    def _print_pages(self) -> None:
+        """Print every language where a PDF is wanted."""
+        settings = self._project.settings
+        if not settings["site.pdf"]:
+            return
+        for printed in book.print_site(self._project.root, settings["project.configs"], self._output, settings["site.pdf"]):
+            click.echo(f"printed {printed.path}: {printed.pages} pages, {report.size(printed.size)}")
 
 
 def build_pages(config: Path, output: Path) -> rootpages.Language:

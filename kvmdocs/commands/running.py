@@ -26,13 +26,16 @@ from kvmdocs.commands.common import (
     "--install", is_flag=True, help="Install host packages that are missing (asks on a terminal; YES=1 does not ask)."
 )
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Where the site goes; `site` if not given.")
+@click.option("--pdf", is_flag=True, help="Also print each language as handbook.pdf beside its pages, which link to it.")
 @click.pass_obj
 @reporting
-def build(project: Path | None, install: bool, output: Path | None) -> None:
+def build(project: Path | None, install: bool, output: Path | None, pdf: bool) -> None:
     """Run what is stale and build the site in every language."""
+    from kvmdocs.settings import overriding
     from kvmdocs.site import Site
 
-    Site(project, install=install, require=wants_all(), output=output).build()
+    with overriding("site.pdf", "handbook.pdf" if pdf else None):
+        Site(project, install=install, require=wants_all(), output=output).build()
 
 
 @click.command()
