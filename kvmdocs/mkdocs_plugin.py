@@ -21,7 +21,7 @@ from mkdocs.plugins import BasePlugin, get_plugin_logger
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
-from kvmdocs import mkdocs_status, modes, report
+from kvmdocs import mkdocs_status, modes, report, stylesheets
 from kvmdocs.background import Background
 from kvmdocs.catalog import Catalog
 from kvmdocs.errors import KvmdocsError, StoreError
@@ -109,9 +109,10 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         if self.config.enabled:
             self._name_places(config)
             try:
-                version = Settings.load(find_root(Path(config.config_file_path or ".").parent))["site.version"]
-                if version:
+                settings = Settings.load(find_root(Path(config.config_file_path or ".").parent))
+                if version := settings["site.version"]:
                     versioned(config, check(version))
+                config.extra["pdf"] = settings["site.pdf"]
             except KvmdocsError as error:
                 raise PluginError(error.report()) from error
             for fence in config.mdx_configs.get("pymdownx.superfences", {}).get("custom_fences", []):
@@ -292,8 +293,8 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             self._targets.read(html, Path(page.file.abs_src_path), page.url)
         return html
 
-    def on_env(self, env: Environment, *, files: Files, **_: Any) -> None:
-        """All pages are rendered and none is written yet.
+    def on_env(self, env: Environment, *, config: MkDocsConfig, files: Files) -> None:
+        """All pages are rendered and none is written yet: the last moment to change which style sheets they have.
 
         Raises:
             PluginError: A block could not show what it wants to, of which markdown-exec only warns, or a page leads to what is
@@ -302,6 +303,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         del env
         if self._publisher is None or self._places is None:
             return
+        stylesheets.bundle(files, config)
         problems = [*self._publisher.problems, *self._targets.missing({file.dest_uri for file in files}, self._places)]
         if problems:
             told = "\n\n".join(problem.report() for problem in problems)

@@ -109,7 +109,9 @@ class Browser:
 
     def go(self, url: str) -> None:
         self.call("POST", "/url", {"url": url})
-        self.until("return document.documentElement.classList.contains('js')")
+        self.until(
+            "return document.documentElement.classList.contains('js') && !document.querySelector('script[type=\"text/after-paint\"]')"
+        )
 
     def run(self, script: str, *args: Any) -> Any:
         return self.call("POST", "/execute/sync", {"script": script, "args": list(args)})
