@@ -151,7 +151,8 @@ def make(base: str, lock: int) -> None:
     stamp = read_stamp()
     if stamp == wanted:
         return
-    if stamp is None and os.path.isdir(VENV) and os.listdir(VENV):
+    # Killed while it wrote its first stamp, this script leaves the new one, and nothing else.
+    if stamp is None and os.path.isdir(VENV) and set(os.listdir(VENV)) - {os.path.basename(STAMP) + ".new"}:
         raise Stopped(WRONG, f"{VENV} was not made by this project; move it away or remove it")
     way = None
     if stamp is None or stamp.partition("\n")[0] != wanted.partition("\n")[0]:

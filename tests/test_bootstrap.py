@@ -177,6 +177,14 @@ def test_killed_at_any_moment_it_is_never_taken_for_done(fake: Fake, moment: flo
     assert fake.whole()
 
 
+def test_killed_while_it_wrote_its_first_stamp_it_begins_anew(fake: Fake) -> None:
+    (fake.root / ".venv").mkdir()
+    (fake.root / ".venv" / "kvmdocs-stamp.new").write_text("mak")
+    status, text = fake.run()
+    assert status == 0, text
+    assert fake.whole()
+
+
 def test_two_at_once_make_one(fake: Fake) -> None:
     both = [fake.start(), fake.start()]
     texts = [process.communicate(timeout=60)[0] for process in both]
