@@ -1,7 +1,9 @@
-"""When the largest thing on a page is painted, against a page of the bare theme, in the same browser.
+"""When the largest thing on a page is painted, against pages of the bare theme, in the same browser.
 
-The bare page is Material without any of this project's configuration, styles or scripts: a title and a paragraph. Pages are loaded in turns, nothing cached, wide
-and as on a telephone; each figure is a median. All of it is served from this machine, so a ratio shows what the browser has to do and not what a line has to carry.
+The bare theme is Material without any of this project's configuration, styles or scripts. Each page is compared with the shortest page it can have, a title and a
+paragraph, and with its own text: the Markdown that the site has of each of its pages, beside all the others in the navigation. Pages are loaded in turns, nothing
+cached, wide and as on a telephone; each figure is a median. All of it is served from this machine, so a ratio shows what the browser has to do and not what a
+line has to carry.
 """
 
 from __future__ import annotations
@@ -27,7 +29,12 @@ WIDTHS = {"wide": (1400, 900), "narrow": (360, 740)}
 ROUNDS = 7
 AIM = 1.2
 
-BARE = "site_name: Bare\ntheme: {name: material, font: false}\n"
+BARE = """\
+site_name: Bare
+theme: {name: material, font: false}
+use_directory_urls: false
+markdown_extensions: {pymdownx.highlight: {}, pymdownx.superfences: {}, tables: {}}
+"""
 TEXT = "# Bare\n\n" + "A paragraph of some length, as every page has one near its top. " * 12 + "\n"
 
 PAINTED = """
@@ -38,12 +45,31 @@ new PerformanceObserver((list) => {
 """
 
 
-def bare_site(folder: Path) -> None:
-    """Build the bare page."""
-    (folder / "docs").mkdir()
+def bare_site(folder: Path, pages: dict[str, str]) -> Path:
+    """Build pages with the bare theme.
+
+    Args:
+        folder: Where.
+        pages: Each page's Markdown by its path.
+
+    Returns:
+        The site.
+    """
+    for name, text in pages.items():
+        path = folder / "docs" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
     (folder / "mkdocs.yml").write_text(BARE, "utf-8")
-    (folder / "docs/index.md").write_text(TEXT, "utf-8")
-    subprocess.run([sys.executable, "-m", "mkdocs", "build", "-q", "-d", "site"], cwd=folder, check=True)
+    # What the pages lead to beside each other is not there.
+    subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "-q", "-d", "site"], cwd=folder, check=True, stderr=subprocess.DEVNULL
+    )
+    return folder / "site"
+
+
+def same_text(site: Path) -> dict[str, str]:
+    """Each page of a site in one language as Markdown, by the path of its source."""
+    return {str(path.relative_to(site)).replace(".html.md", ".md"): path.read_text("utf-8") for path in site.rglob("*.html.md")}
 
 
 def painted(browser: Browser, address: str) -> float:
@@ -71,13 +97,24 @@ def main() -> None:
     if why := missing():
         sys.exit(why)
     with tempfile.TemporaryDirectory() as name:
-        bare_site(Path(name))
-        with served(given.site) as ours, served(Path(name) / "site") as bare, Browser() as browser:
+        bare_site(Path(name) / "shortest", {"index.md": TEXT})
+        for language in {page.partition("/")[0] for page in PAGES}:
+            bare_site(Path(name) / language, same_text(given.site / language))
+        with served(given.site) as ours, served(Path(name)) as bare, Browser() as browser:
             browser.command("Network.setCacheDisabled", cacheDisabled=True)
             for label, (width, height) in WIDTHS.items():
                 browser.size(width, height)
                 for page in PAGES:
-                    compare(browser, f"{ours}/{page}", f"{bare}/index.html", f"largest paint, {label}: {page}")
+                    language, _, rest = page.partition("/")
+                    compare(
+                        browser,
+                        f"{ours}/{page}",
+                        f"{bare}/shortest/site/index.html",
+                        f"largest paint, {label}: {page}, shortest",
+                    )
+                    compare(
+                        browser, f"{ours}/{page}", f"{bare}/{language}/site/{rest}", f"largest paint, {label}: {page}, its text"
+                    )
 
 
 if __name__ == "__main__":

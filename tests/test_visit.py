@@ -7,8 +7,10 @@ import pty
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from kvmdocs.store import Store
@@ -163,19 +165,24 @@ def test_the_workspace_is_locked_while_somebody_looks_and_ctrl_c_is_the_shells(m
     killer = threading.Timer(60, process.kill)
     killer.start()
     try:
-        told = until(leader, "[base]")
+        terminal = Terminal(leader)
+        told = terminal.until("[base]")
         assert "usually" in told  # the tree was drawn
         store = Store(made.root / "store")
         record = store.latest("base")
         assert record is not None
         assert store.try_lock(record.key) is None
-        os.write(leader, b"sleep 100\n")
-        until(leader, "sleep 100")
-        os.write(leader, b"\x03")
-        until(leader, "[base]")
-        os.write(leader, b"echo still $((1 + 1)) here\n")
-        until(leader, "still 2 here")
-        os.write(leader, b"exit\n")
+        terminal.type("sleep 100\n")
+        terminal.until("sleep 100")
+        # What is typed shows before it runs; until then the shell has nothing that Ctrl-C could end.
+        while "sleep" not in [child.name() for child in psutil.Process(process.pid).children(recursive=True)]:
+            time.sleep(0.02)
+        terminal.type("\x03")
+        terminal.until("[base]")
+        terminal.type("echo still $((1 + 1)) here\n")
+        terminal.until("still 2 here")
+        terminal.until("[base]")
+        terminal.type("exit\n")
         assert process.wait(30) == 0
     finally:
         killer.cancel()
@@ -184,9 +191,20 @@ def test_the_workspace_is_locked_while_somebody_looks_and_ctrl_c_is_the_shells(m
         os.close(leader)
 
 
-def until(leader: int, wanted: str) -> str:
-    """What a terminal shows until a text is on it."""
-    told = ""
-    while wanted not in told:
-        told += os.read(leader, 4096).decode("utf-8", "replace")
-    return told
+class Terminal:
+    """What a terminal shows, from its other end."""
+
+    def __init__(self, leader: int) -> None:
+        self._leader = leader
+        self._unread = ""
+
+    def until(self, wanted: str) -> str:
+        """What it shows up to a text, and that text; what follows is for the next call."""
+        while wanted not in self._unread:
+            self._unread += os.read(self._leader, 4096).decode("utf-8", "replace")
+        before, _, self._unread = self._unread.partition(wanted)
+        return before + wanted
+
+    def type(self, text: str) -> None:
+        """Type something."""
+        os.write(self._leader, text.encode())
