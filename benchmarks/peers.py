@@ -194,7 +194,15 @@ def against_sybil(folder: Path, python: Path) -> None:
     environ = {**os.environ, "KVMDOCS_STORE_PATH": str(folder / "tests/store"), "PYTHONPATH": str(folder / "tests")}
 
     def test(python: Path | str, root: Path) -> None:
-        command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", str(root)]
+        command = [
+            str(python),
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            str(root / "docs" if (root / "docs").is_dir() else root),
+        ]
         subprocess.run(command, cwd=root, env=environ, check=True, stdout=subprocess.DEVNULL)
 
     name = "pytest over 1,000 cached blocks, against sybil"

@@ -56,6 +56,19 @@ class Request:
 
 
 @dataclass
+class Read:
+    """What came of executing a block while its guide was read.
+
+    Attributes:
+        requests: What it asks for.
+        error: Why it did not run.
+    """
+
+    requests: list[Request] = field(default_factory=list)
+    error: KvmdocsError | None = None
+
+
+@dataclass
 class Catalog:
     """All recipes of a project.
 
@@ -64,6 +77,7 @@ class Catalog:
         entries: Each recipe by its name.
         requests: What the guides ask for, in the order of guides and blocks.
         code: Finds the code a recipe reaches.
+        read: What came of each block that has to do with recipes, by its guide and line.
         problems: Blocks that did not run and names that are not there; a build reports all of them at once.
     """
 
@@ -74,6 +88,7 @@ class Catalog:
 
     def __post_init__(self) -> None:
         self.code = Code(packages=(self.settings["project.recipes"],))
+        self.read: dict[tuple[Path, int], Read] = {}
         self._shown: dict[Path, str] = {}
 
     @property
@@ -151,15 +166,18 @@ class Catalog:
                 continue
             names = sessions.setdefault(block.session, {}) if block.session else {}
             source = told.get(block.session, "") if block.session else ""
+            read = self.read[guide, block.line] = Read()
             try:
-                self._read_block(block, names, source)
+                self._read_block(block, names, source, read.requests)
             except KvmdocsError as error:
+                read.error = error
                 self.problems.append(error)
+            self.requests += read.requests
             told[block.session] = f"{source}\n{block.code}"
 
-    def _read_block(self, block: Block, names: dict[str, Any], before: str) -> None:
+    def _read_block(self, block: Block, names: dict[str, Any], before: str, asked: list[Request]) -> None:
         before_names = set(names)
-        shown = self.execute(block, names, lambda name, options: self.requests.append(Request(name, options, block)))
+        shown = self.execute(block, names, lambda name, options: asked.append(Request(name, options, block)))
         module = self.block_module(block)
         for name, value in names.items():
             if isinstance(value, Recipe) and name not in before_names and value.function.__module__ == shown:

@@ -7,8 +7,9 @@ says what became of its part. Under pytest-xdist that is still one run (`kvmdocs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +22,9 @@ from kvmdocs.settings import FILE
 if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
 
-    from kvmdocs.catalog import Entry
+    from kvmdocs.catalog import Entry, Read
     from kvmdocs.guides import Block
     from kvmdocs.model import Record
-    from kvmdocs.recipe import ShowOptions
 
 SLOW = 60.0
 """Seconds a recipe is expected to take from which on it is marked ``slow``."""
@@ -90,8 +90,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 class _File(pytest.File):
-    @property
+    @cached_property
     def unit(self) -> Unit:
+        """The unit of its project."""
         unit = unit_of(self.config, self.path)
         assert unit is not None  # pytest_collect_file has seen to it
         return unit
@@ -229,27 +230,35 @@ class BlockItem(_Item):
 
     def needs(self) -> list[str]:
         """The recipes it shows."""
-        requests = self.unit.project.catalog.requests
-        return [request.name for request in requests if request.block == self._block]
+        read = self._read()
+        return [request.name for request in read.requests] if read else []
+
+    def _read(self) -> Read | None:
+        """What came of the block when its guide was read; None for one that has nothing to do with recipes."""
+        return self.unit.project.catalog.read.get((self.path, self._block.line))
 
     def runtest(self) -> None:
-        """Execute it, and render what it shows."""
+        """Render what it shows, or execute it if that is nothing."""
         from kvmdocs.present import Publisher
 
+        read = self._read()
+        if read is None:
+            self._execute()
+            return
+        if read.error is not None:
+            raise read.error
         publisher = Publisher(self.unit.project, guide=self.path)
-        shown: list[tuple[str, ShowOptions]] = []
-        self._execute(lambda name, options: shown.append((name, options)))
         reasons = []
-        for name, options in shown:
-            self.unit.project.catalog.get(name)
+        for request in read.requests:
+            self.unit.project.catalog.get(request.name)
             try:
-                publisher.render(self.unit.record(name), options)
+                publisher.render(self.unit.record(request.name), request.options)
             except pytest.skip.Exception as skipped:
-                reasons.append(f"{name}: {skipped.msg}")
-        if reasons and len(reasons) == len(shown):
+                reasons.append(f"{request.name}: {skipped.msg}")
+        if reasons and len(reasons) == len(read.requests):
             skip("; ".join(reasons))
 
-    def _execute(self, note: Callable[[str, ShowOptions], None]) -> None:
+    def _execute(self) -> None:
         """Execute the block after the earlier ones of its session."""
         from kvmdocs.guides import find_blocks
 
@@ -259,7 +268,7 @@ class BlockItem(_Item):
             for earlier in find_blocks(self.path):
                 if earlier.session == self._block.session and earlier.line < self._block.line:
                     catalog.execute(earlier, names, lambda *_: None)
-        catalog.execute(self._block, names, note)
+        catalog.execute(self._block, names, lambda *_: None)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Guide, line counted from 0, and name."""
