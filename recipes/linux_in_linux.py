@@ -46,7 +46,11 @@ WAIT_FOR = """\
 #!/bin/sh
 # wait-for FILE TEXT: wait until a file holds a text, and not longer than L2 lives.
 until grep -q "$2" "$1"; do
-    pidof qemu-system-x86_64 >/dev/null || { cat /tmp/l2.out; exit 1; }
+    if ! pidof qemu-system-x86_64 >/dev/null; then
+        grep -q "$2" "$1" && break  # it said so since, and went
+        cat /tmp/l2.out
+        exit 1
+    fi
     sleep 0.1
 done
 """
