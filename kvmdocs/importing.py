@@ -21,13 +21,18 @@ def import_package(root: Path, package: str) -> Iterator[ModuleType]:
     Raises:
         CatalogError: A module cannot be imported; the error names the line.
     """
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+    put_on_path(root)
     importlib.invalidate_caches()  # a server or a test may have looked here before a module was written
     top = import_module(root, package)
     yield top
     for name in sorted(info.name for info in pkgutil.walk_packages(top.__path__, f"{package}.")):
         yield import_module(root, name)
+
+
+def put_on_path(root: Path) -> None:
+    """Have a project's folder be where its own modules are looked for first."""
+    if str(root) not in sys.path:
+        sys.path.insert(0, str(root))
 
 
 def import_module(root: Path, name: str) -> ModuleType:

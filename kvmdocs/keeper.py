@@ -225,7 +225,6 @@ def keep(pid: int, lifeline: int, seconds: float, memory: Memory) -> int:
     Returns:
         The exit status to give; nothing of the worker is left.
     """
-    os.set_inheritable(lifeline, False)
     try:
         return watch(pid, lifeline, seconds, memory)
     finally:

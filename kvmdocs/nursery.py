@@ -22,7 +22,6 @@ import traceback
 from typing import NoReturn
 
 from kvmdocs import keeper, worker
-from kvmdocs.store import load
 from kvmdocs.task import FILES, LARGEST, Files, Job
 
 
@@ -95,7 +94,6 @@ class Nursery:
 def main() -> None:
     """Be the nursery, and in its descendants a keeper or a worker."""
     keeper.call_it("kvmdocs-nursery")
-    with_records()
     # What there is now stays for good: a worker's collector of garbage need not look at it, which would copy its pages.
     gc.collect()
     gc.freeze()
@@ -125,14 +123,6 @@ def become(job: Job, files: Files) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
-
-
-def with_records() -> None:
-    """Have the reader and writer of records made, which is half of what a worker's start would take."""
-    try:
-        load(b"{}")
-    except ValueError:
-        return
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from kvmdocs.task import LARGEST, Files, Job
 LOST = 128 + signal.SIGKILL
 """The exit status of a keeper of which nobody could tell how it ended."""
 LAST_WORDS = 4000
-"""Bytes of a nursery's output that go into the message about one that ended."""
+"""Bytes of a lost process's output that go into the message about it."""
 PATIENCE = 10.0
 """Seconds to wait for a nursery that has nothing to do but to answer."""
 
@@ -63,7 +63,7 @@ class Nursery:
                 return Keeper(self, job.number, self._answer(connection, job.number))
             except OSError as error:
                 words = self._last_words()
-                self._drop()
+                self.close()
                 if not patient:
                     raise WorkerLost(f"the process that starts workers ended: {error}", Evidence(tail=words)) from error
         raise AssertionError("the second try returns or raises")
@@ -118,17 +118,17 @@ class Nursery:
             try:
                 self._receive(self._socket)
             except OSError:
-                self._drop()
+                self.close()
         return self._ends.pop(number)
 
     def _last_words(self) -> str:
         if self._said is None:
             return ""
         self._said.seek(0)
-        return self._said.read()[-LAST_WORDS:].decode("utf-8", "replace").strip()
+        return last_words(self._said.read())
 
-    def _drop(self) -> None:
-        """Have nothing of it any more."""
+    def close(self) -> None:
+        """End it, if it is there; the next start brings another one. The keepers go on; they end by their lifelines."""
         if self._socket is not None:
             self._socket.close()  # which ends it
         if self._process is not None:
@@ -141,9 +141,10 @@ class Nursery:
             self._said.close()
         self._socket = self._process = self._said = None
 
-    def close(self) -> None:
-        """End it. The keepers go on; they end by their lifelines."""
-        self._drop()
+
+def last_words(said: bytes) -> str:
+    """The end of what a process printed that is gone, for a message."""
+    return said[-LAST_WORDS:].decode("utf-8", "replace").strip()
 
 
 class Keeper:

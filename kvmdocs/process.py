@@ -19,7 +19,7 @@ from kvmdocs import keeper
 from kvmdocs.bounds import kernel_kills, memory_limit, out_of_memory
 from kvmdocs.errors import Evidence, StoreError, TimedOut, WorkerLost, describe_status
 from kvmdocs.model import Host, Record
-from kvmdocs.nursing import Keeper, Nursery
+from kvmdocs.nursing import Keeper, Nursery, last_words
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
 from kvmdocs.runs import MARK, new_run
@@ -28,8 +28,6 @@ from kvmdocs.task import RECORD, UNWRITTEN, Files, Task
 
 PATIENCE = 20.0
 """Seconds the keeper gives a worker beyond its own time limit, to clean up and to write its record."""
-LAST_WORDS = 4000
-"""Bytes of a lost worker's output that go into the message about it."""
 
 
 class Worker:
@@ -141,7 +139,7 @@ class Worker:
 
     def _last_words(self) -> str:
         try:
-            return (self._folder / "worker.log").read_bytes()[-LAST_WORDS:].decode("utf-8", "replace").strip()
+            return last_words((self._folder / "worker.log").read_bytes())
         except OSError:
             return ""
 

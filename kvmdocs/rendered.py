@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 
-from kvmdocs import export, frames, listing, render, scripting, varying
+from kvmdocs import export, frames, lasting, listing, mirrors, render, scripting, varying
 from kvmdocs.errors import StoreError
 from kvmdocs.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.recipe import ShowOptions
@@ -21,7 +21,7 @@ from kvmdocs.store import Store, seal, unseal, write_whole
 def renderer() -> str:
     """Digest of the renderer's own code; another renderer gives another page."""
     files = [*sorted(Path(render.__file__).parent.glob("*.py"))]
-    files += [Path(str(module.__file__)) for module in (frames, listing, export, scripting, varying)]
+    files += [Path(str(module.__file__)) for module in (frames, listing, export, lasting, mirrors, scripting, varying)]
     files += sorted(Path(str(export.__file__)).with_name("bash").iterdir())
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
 

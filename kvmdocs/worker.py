@@ -35,7 +35,7 @@ from kvmdocs.errors import (
     TimedOut,
 )
 from kvmdocs.guides import find_blocks
-from kvmdocs.importing import import_module
+from kvmdocs.importing import import_module, put_on_path
 from kvmdocs.model import Failure, Host, Record, Status
 from kvmdocs.names import Names
 from kvmdocs.recipe import Recipe
@@ -67,7 +67,6 @@ def work(path: str, told: int) -> int:
     os.chdir(task.workspace)
     folder = Path(path).parent
     with os.fdopen(told, "w", encoding="utf-8", buffering=1) as events:
-        os.set_inheritable(events.fileno(), False)
         try:
             write_whole(folder / RECORD, dump(run(task, Bounds(task.timeout, folder), events)), durable=False)
         except (StoreError, OSError) as error:
@@ -156,8 +155,7 @@ def _outcome(task: Task, shell: Shell) -> dict[str, Any]:
 def find(task: Task) -> Recipe:
     """The recipe a task names: from the module that defines it, or from the block."""
     root = Path(task.root)
-    if str(root) not in sys.path:
-        sys.path.insert(0, str(root))
+    put_on_path(root)
     if not task.guide:
         module = import_module(root, task.module)
         return next(found for found in vars(module).values() if isinstance(found, Recipe) and found.name == task.recipe)

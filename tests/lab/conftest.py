@@ -109,6 +109,6 @@ def nothing_left():
 def _is_none_of_ours(process: psutil.Process) -> bool:
     """Whether a process has ended, or belongs to the browser that other tests have open in this process."""
     try:
-        return process.status() == psutil.STATUS_ZOMBIE or process.name().startswith(("chrom", "chrome_crashpad"))
+        return process.status() == psutil.STATUS_ZOMBIE or process.name().startswith("chrom")
     except psutil.NoSuchProcess:
         return True
