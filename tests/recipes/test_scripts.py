@@ -22,7 +22,9 @@ from kvmdocs.project import FIXED, Project
 ROOT = Path(__file__).resolve().parent.parent.parent
 BLOCK = re.compile(r"^if due (\w+) (?:shown|input) .*?^fi$", re.MULTILINE | re.DOTALL)
 ENOUGH = 0.9
-"""Share of a record's lines that are the same on every run which a script must give, too: some of a guest's are in another order under load."""
+"""Share of a record's steps which a script must tell, too: of what they give on every run, at least half the lines. On a busy host some lines
+differ: a guest's messages are in another order, and a process that is stopped may be anywhere.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +122,7 @@ def test_a_script_of_the_lab_gives_what_its_record_has(project, tmp_path, recipe
         assert re.search(pattern, done.stdout, re.MULTILINE), (pattern, done.stdout[-3000:])
     names = Names(project.store.work, masks={str(home): "~"})
     told = set(lines(pretty(done.stdout), names))
-    always = {line for step in approved.steps for line in lines(step.output.text, names)}
-    wanted = {line for step in record.steps for line in lines(step.output.text, names)} & always - {""}
-    missing = wanted - told
-    assert len(missing) <= (1 - ENOUGH) * len(wanted), missing
+    always = {line for step in approved.steps for line in lines(step.output.text, names)} - {""}
+    wanted = [said for step in record.steps if (said := always & set(lines(step.output.text, names)))]
+    untold = [said - told for said in wanted if len(said - told) > len(said) / 2]
+    assert len(untold) <= (1 - ENOUGH) * len(wanted), untold
