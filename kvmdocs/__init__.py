@@ -25,7 +25,7 @@ def _publisher() -> Presenter:
 
 
 def __getattr__(name: str) -> object:
-    """`Shell` is imported when it is asked for: with the `sh` package it takes longer than all the rest."""
+    """`Shell` is imported when it is asked for: what it imports takes longer than all the rest."""
     if name == "Shell":
         from kvmdocs.shell import Shell
 

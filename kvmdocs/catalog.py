@@ -17,7 +17,7 @@ from typing import Any
 from kvmdocs.digest import Code
 from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place
 from kvmdocs.guide_checks import check_front_matter, check_languages, check_references, line_in_block
-from kvmdocs.guides import Block, find_blocks
+from kvmdocs.guides import Block, blocks_of
 from kvmdocs.importing import execute, import_package, missed
 from kvmdocs.recipe import Recipe, ShowOptions, presenting
 from kvmdocs.settings import Settings
@@ -78,6 +78,7 @@ class Catalog:
         requests: What the guides ask for, in the order of guides and blocks.
         code: Finds the code a recipe reaches.
         read: What came of each block that has to do with recipes, by its guide and line.
+        blocks: All blocks of each guide that could be read.
         problems: Blocks that did not run and names that are not there; a build reports all of them at once.
     """
 
@@ -89,6 +90,7 @@ class Catalog:
     def __post_init__(self) -> None:
         self.code = Code(packages=(self.settings["project.recipes"],))
         self.read: dict[tuple[Path, int], Read] = {}
+        self.blocks: dict[Path, list[Block]] = {}
         self._shown: dict[Path, str] = {}
 
     @property
@@ -149,12 +151,12 @@ class Catalog:
     def read_guide(self, guide: Path) -> None:
         """Note what a guide's blocks ask for and the recipes they define; problems are collected, not raised."""
         try:
-            blocks = find_blocks(guide)
             text = guide.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             place = Place(self.shown(guide))
             self.problems.append(GuideError(f"{place} cannot be read: {error}", Evidence(place=place)))
             return
+        blocks = self.blocks[guide] = blocks_of(guide, text)
         self.problems += [front] if (front := check_front_matter(text, self.shown(guide))) else []
         self.problems += check_references(text, self.shown(guide))
         sessions: dict[str, dict[str, Any]] = {}

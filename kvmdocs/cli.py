@@ -11,9 +11,9 @@ from pathlib import Path
 import click
 
 from kvmdocs.commands import authoring, projects, records, running
-from kvmdocs.commands.common import exit_code, wants_all
+from kvmdocs.commands.common import exit_code
 
-__all__ = ["exit_code", "main", "wants_all"]
+__all__ = ["exit_code", "main"]
 
 EPILOG = """\b
 Exit codes: 0 done, 1 a recipe failed, 2 wrong use or configuration,

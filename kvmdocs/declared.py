@@ -37,11 +37,8 @@ def read_signature(function: Callable[..., Any]) -> tuple[tuple[Input, ...], dic
         CatalogError: A parameter is neither.
     """
     parameters = list(inspect.signature(function).parameters.values())
-    where = Evidence(
-        recipe=function.__name__, place=Place(relative(function.__code__.co_filename), function.__code__.co_firstlineno)
-    )
     if not parameters or parameters[0].name != "sh":
-        raise CatalogError(f"the first parameter of recipe {function.__name__} must be `sh: Shell`", where)
+        raise CatalogError(f"the first parameter of recipe {function.__name__} must be `sh: Shell`", _where(function))
     inputs: list[Input] = []
     settings: dict[str, str] = {}
     for parameter in parameters[1:]:
@@ -54,9 +51,15 @@ def read_signature(function: Callable[..., Any]) -> tuple[tuple[Input, ...], dic
             inputs.append(Input(parameter.name, _accepts_none(parameter.annotation)))
         else:
             raise CatalogError(
-                f"parameter {parameter.name!r} of recipe {function.__name__} names no recipe and takes no setting", where
+                f"parameter {parameter.name!r} of recipe {function.__name__} names no recipe and takes no setting",
+                _where(function),
             )
     return tuple(inputs), settings
+
+
+def _where(function: Callable[..., Any]) -> Evidence:
+    code = function.__code__
+    return Evidence(recipe=function.__name__, place=Place(relative(code.co_filename), code.co_firstlineno))
 
 
 def _accepts_none(annotation: Any) -> bool:

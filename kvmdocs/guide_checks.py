@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import yaml
-
 from kvmdocs.errors import Evidence, GuideError, Place
 from kvmdocs.guides import Block, outside_blocks
 
@@ -54,6 +52,8 @@ def check_front_matter(text: str, path: str) -> GuideError | None:
     """
     if not re.match(r"---[ \t]*\n", text):
         return None
+    import yaml  # few guides have front matter
+
     found = _FRONT.match(text)
     if found is None:
         return _bad_front(path, 1, "it begins here and never ends", "end it with a line `---`")

@@ -44,7 +44,12 @@ def find_blocks(guide: Path) -> list[Block]:
     Raises:
         UnicodeDecodeError: The guide is not UTF-8.
     """
-    return list(_blocks(guide, guide.read_text("utf-8").removesuffix("\n").split("\n")))
+    return blocks_of(guide, guide.read_text("utf-8"))
+
+
+def blocks_of(guide: Path, text: str) -> list[Block]:
+    """The same for a guide whose text is known."""
+    return list(_blocks(guide, text.removesuffix("\n").split("\n")))
 
 
 def _blocks(guide: Path, lines: list[str]) -> Iterator[Block]:
@@ -55,7 +60,7 @@ def _blocks(guide: Path, lines: list[str]) -> Iterator[Block]:
             number += 1
             continue
         end = _closing(lines, number, opening["fence"])
-        language, options = _info(opening["info"])
+        language, options = _info(opening["info"]) if "exec" in opening["info"] else ("", {})
         if language in ("python", "py") and options.get("exec", "").lower() in _TRUE:
             body = lines[number + 1 : end]
             yield Block(guide, number + 1, dedent("\n".join(_unquoted(body, opening["indent"]))), options.get("session", ""))

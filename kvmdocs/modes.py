@@ -14,6 +14,7 @@ The mode is the setting ``mode``, so ``KVMDOCS_MODE`` in the environment too; th
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,6 +25,11 @@ from kvmdocs.model import Freshness, Mode, Record, Status
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.project import Project
 from kvmdocs.settings import overriding
+
+
+def wants_all() -> bool:
+    """Whether a skip for want of a package is an error (``REQUIRE=all``)."""
+    return os.environ.get("REQUIRE", "") == "all"
 
 
 @contextmanager

@@ -5,19 +5,24 @@ Elsewhere, in a log or a pipe, it is told in lines (`kvmdocs.report.Lines`).
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
-from typing import TextIO
-
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
-from rich.tree import Tree as RichTree
+from typing import TYPE_CHECKING, TextIO
 
 from kvmdocs.model import Freshness, Record
 from kvmdocs.outcome import Reporter
 from kvmdocs.report import Lines, duration, one_line
+
+if TYPE_CHECKING:  # most builds run nothing and draw nothing
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+    from rich.tree import Tree as RichTree
+
+ASKED = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""Environment variables by which rich takes for a terminal what says that it is none."""
 
 PAUSE = 0.1
 """Seconds between two drawings, at least: a recipe may say something thousands of times a second."""
@@ -50,6 +55,8 @@ class Tree(Lines):
         self._usual[name] = usual
         self._steps[name] = ""
         if self._live is None:
+            from rich.live import Live
+
             self._live = Live(
                 console=self._console, auto_refresh=False, transient=True, redirect_stdout=False, redirect_stderr=False
             )
@@ -91,6 +98,8 @@ class Tree(Lines):
 
     def picture(self) -> RichTree:
         """The tree as it is now."""
+        from rich.tree import Tree as RichTree
+
         now = self._clock()
         root = RichTree(f"{self._done} of {self._planned} done", guide_style="dim")
         for name, shown in self._running.items():
@@ -104,6 +113,8 @@ class Tree(Lines):
 
 
 def _row(*parts: str | tuple[str, str]) -> Text:
+    from rich.text import Text
+
     return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
 
 
@@ -113,5 +124,9 @@ def reporter(stream: TextIO | None = None) -> Reporter:
     Args:
         stream: Where to; standard error if not given.
     """
+    if not (stream or sys.stderr).isatty() and not any(name in os.environ for name in ASKED):
+        return Lines(stream)
+    from rich.console import Console
+
     console = Console(file=stream or sys.stderr, highlight=False)
     return Tree(console) if console.is_terminal and not console.is_dumb_terminal else Lines(stream)

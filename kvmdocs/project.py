@@ -171,6 +171,8 @@ class Project:
         Raises:
             CatalogError: One is not there.
         """
+        if not recipe.data:
+            return {}
         folder = Path(recipe.function.__code__.co_filename).parent
         missing = [name for name in recipe.data if not (folder / name).exists()]
         if missing:

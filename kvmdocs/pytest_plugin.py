@@ -113,7 +113,9 @@ class GuideFile(_File):
         """An item for each block."""
         from kvmdocs.guides import find_blocks
 
-        for block in find_blocks(self.path):
+        # One that the catalog could not read tells here why.
+        blocks = self.unit.project.catalog.blocks.get(self.path)
+        for block in find_blocks(self.path) if blocks is None else blocks:
             yield BlockItem.from_parent(self, name=f"line {block.line}", block=block)
 
 
@@ -141,6 +143,15 @@ class _Item(pytest.Item):
     def needs(self) -> list[str]:
         """Names of the recipes this item looks at."""
         raise NotImplementedError
+
+    def sound(self) -> bool:
+        """Whether it passes, seen without any code of the project's own being run; False for one that must be run to know."""
+        names = self.needs()
+        return (
+            bool(names)
+            and all(self.unit.passed(name) for name in names)
+            and not pytest.CallInfo.from_call(self.runtest, "call").excinfo
+        )
 
     def locate(self, line: int) -> None:
         """Put file and line into JUnit's XML, whose current form has no attributes for them."""
@@ -233,6 +244,11 @@ class BlockItem(_Item):
         read = self._read()
         return [request.name for request in read.requests] if read else []
 
+    def sound(self) -> bool:
+        """What a block renders by itself is code of the project's own."""
+        read = self._read()
+        return read is not None and all(request.options.render is None for request in read.requests) and super().sound()
+
     def _read(self) -> Read | None:
         """What came of the block when its guide was read; None for one that has nothing to do with recipes."""
         return self.unit.project.catalog.read.get((self.path, self._block.line))
@@ -281,6 +297,29 @@ def pytest_configure_node(node: Any) -> None:
     from kvmdocs.pytest_workers import KEY, folder_for_workers
 
     node.workerinput[KEY] = str(folder_for_workers(node.config))
+
+
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Report a recipe or block that is sound without the frame of a test: nothing runs that had to be set up, captured, logged or torn down.
+
+    What is not, and the last of a file, after which pytest takes down what earlier tests have set up, go pytest's own way.
+    """
+    if (
+        not isinstance(item, _Item)
+        or nextitem is None
+        or nextitem.parent is not item.parent
+        or item.config.getoption("setuponly")
+    ):
+        return None
+    if not item.sound():
+        return None
+    hook = item.ihook
+    hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for when in ("setup", "call", "teardown"):
+        call = pytest.CallInfo.from_call(lambda: None, when)
+        hook.pytest_runtest_logreport(report=hook.pytest_runtest_makereport(item=item, call=call))
+    hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -62,14 +62,13 @@ class Unit:
 
     def _ran(self, reporter: Reporter) -> Outcome:
         from kvmdocs import modes
-        from kvmdocs.commands.common import wants_all
         from kvmdocs.errors import Interrupted, KvmdocsError
         from kvmdocs.outcome import Outcome
 
         names = [name for name in dict.fromkeys(self.wanted) if name in self.project.catalog.entries]
         sound = [name for name in names if self._is_sound(name)]
         try:
-            return modes.run(self.project, reporter, sound, require=wants_all())
+            return modes.run(self.project, reporter, sound, require=modes.wants_all())
         except Interrupted as error:
             raise KeyboardInterrupt from error
         except KvmdocsError as error:
@@ -103,6 +102,13 @@ class Unit:
         if record.status is Status.FAILED:
             raise RecipeDidFail(record)
         return record
+
+    def passed(self, name: str) -> bool:
+        """Whether a recipe has a record that passed."""
+        from kvmdocs.model import Status
+
+        record = self.outcome.records.get(name)
+        return record is not None and name not in self._wrong and record.status is Status.PASSED
 
     def _lacking(self, name: str) -> str:
         """The capabilities that a skipped recipe needs and that the host has not, named as the recipe names them."""

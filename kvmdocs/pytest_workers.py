@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from filelock import FileLock
 
 KEY = "kvmdocs_shared"
 """What a worker's input calls the folder that all workers of a test run have in common."""
@@ -43,6 +42,8 @@ def shared_folder(config: pytest.Config) -> Path | None:
 
 def once(folder: Path, what: str, make: Callable[[], T]) -> T:
     """What `make` gives, called by one worker only; should that one die, by the next."""
+    from filelock import FileLock  # only where there are other workers
+
     path = folder / hashlib.sha256(what.encode()).hexdigest()
     with FileLock(path.with_suffix(".lock")):
         if path.exists():

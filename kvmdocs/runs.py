@@ -81,12 +81,12 @@ def sweep(store: Store) -> int:
     """
     if not store.runs.is_dir():
         return 0
-    import psutil
-
     killed = 0
     for folder in store.runs.iterdir():
         if _owned(folder):
             continue
+        import psutil  # most builds have nothing to sweep
+
         for process in psutil.process_iter():
             try:
                 if process.environ().get(MARK) == str(folder):
@@ -101,20 +101,26 @@ def sweep(store: Store) -> int:
 
 def _owned(folder: Path) -> bool:
     """Whether the build that a run's folder belongs to is alive. A folder without an owner is just being made, or removed."""
-    import psutil
-
     try:
         owner = json.loads((folder / OWNER).read_text("utf-8"))
         if "started" in owner:
             return bool(_started(owner["pid"]) == owner["started"])
-        return bool(abs(psutil.Process(owner["pid"]).create_time() - owner["born"]) < 1)
-    except psutil.Error:
-        return False
+        return _born(owner["pid"], owner["born"])
     except (OSError, ValueError, KeyError, TypeError):
         try:
             return time.time() - folder.stat().st_mtime < 60
         except FileNotFoundError:
             return True
+
+
+def _born(pid: int, seconds: float) -> bool:
+    """Whether a process of this number runs that began then, in seconds since 1970: what an engine of before `started` wrote."""
+    import psutil
+
+    try:
+        return bool(abs(psutil.Process(pid).create_time() - seconds) < 1)
+    except psutil.Error:
+        return False
 
 
 def _started(pid: int) -> str:

@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-import sh as _sh
-
 from kvmdocs.arguments import refuse, words
 from kvmdocs.errors import Evidence, HostLacks, Skipped
 from kvmdocs.model import Output, Step, Where
@@ -126,6 +124,8 @@ class Shell:
         return str(self._cwd / kwargs.get("_cwd", "") / program) if "/" in str(program) else str(program)
 
     def _command(self, program: str) -> Any:
+        import sh as _sh  # with asyncio it takes longer than all that a process that only reads recipes imports else
+
         if program not in self._commands:
             try:
                 self._commands[program] = _sh.Command(program)
@@ -138,6 +138,8 @@ class Shell:
 
     def _call(self, command: Any, program: str, args: tuple[Any, ...], kwargs: dict[str, Any], *, shown: str = "") -> str:
         """Run a command through the `sh` package and record it as a step."""
+        import sh as _sh
+
         refuse(kwargs)
         cwd = self._cwd / kwargs.pop("_cwd", "")
         fed = kwargs.get("_in")

@@ -206,6 +206,65 @@ def test_a_session_is_executed_from_its_beginning(project):
     assert "2 passed" in told
 
 
+def test_only_what_runs_code_of_the_project_s_own_is_set_up_captured_and_torn_down(project):
+    """A sound block is reported without that, in all three phases; what is around it is set up and torn down as ever."""
+    made = project
+    made.guide(
+        "page.md",
+        f"""\
+        ```python exec="on"
+        from {made.module} import fine
+        fine.show("part")
+        ```
+
+        ```python exec="on"
+        from {made.module} import fine
+        fine.show("part")
+        ```
+
+        ```python exec="on"
+        from {made.module} import fine
+
+        def told(value):
+            print("said while it was rendered")
+            return 1 / 0
+
+        fine.show(render=told)
+        ```
+
+        ```python exec="on"
+        from {made.module} import fine
+        fine.show("part")
+        ```
+
+        ```python exec="on"
+        from {made.module} import fine
+        fine.show("part")
+        ```
+        """,
+    )
+    (made.root / "docs/test_beside.py").write_text("def test_one(tmp_path): print('in a test')\n")
+    (made.root / "docs/conftest.py").write_text(
+        "def note(name, line):\n"
+        "    with open(name, 'a') as file: print(line, file=file)\n"
+        "def pytest_runtest_setup(item): print('begun', item.name)\n"
+        "def pytest_runtest_teardown(item): note('ends', item.name)\n"
+        "def pytest_runtest_logreport(report): note('reports', f'{report.nodeid} {report.when} {report.outcome}')\n"
+    )
+    status, told = pytest_in(made, "-rA", "docs/page.md", "docs/test_beside.py")
+    assert status == 1, told
+    assert (made.root / "ends").read_text().splitlines() == ["line 11", "line 26", "test_one"]
+    reports = [line.rpartition("::")[2] for line in (made.root / "reports").read_text().splitlines()]
+    assert reports == [
+        f"{name} {when} {'failed' if (name, when) == ('line 11', 'call') else 'passed'}"
+        for name in ("line 1", "line 6", "line 11", "line 21", "line 26", "test_one")
+        for when in ("setup", "call", "teardown")
+    ]
+    assert told.count("said while it was rendered") == 1
+    assert "Captured stdout call" in told
+    assert "begun line 1\n" not in told
+
+
 def test_an_inline_recipe_is_tested_with_its_block(project):
     project.block(
         "page.md", "from kvmdocs import recipe\n@recipe()\ndef inline(sh):\n    assert sh.echo(6) == '7', 'six'\ninline.show()"

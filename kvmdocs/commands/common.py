@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -44,11 +43,6 @@ def reporting(command: Callable[..., None]) -> Callable[..., None]:
             sys.exit(INTERRUPTED)
 
     return run
-
-
-def wants_all() -> bool:
-    """Whether a skip for want of a package is an error (``REQUIRE=all``)."""
-    return os.environ.get("REQUIRE", "") == "all"
 
 
 class RecipeName(click.ParamType):  # type: ignore[type-arg]  # click made it generic after 8.2

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kvmdocs.commands.common import LACKS, WRONG, can_be_json, print_json, reporting, wants_all
+from kvmdocs.commands.common import LACKS, WRONG, can_be_json, print_json, reporting
 from kvmdocs.schemas import NAMES
 
 
@@ -44,7 +44,7 @@ def doctor(project: Path | None, install: bool, as_json: bool) -> None:
 
     With REQUIRE=all a missing package is an error.
     """
-    from kvmdocs import documents
+    from kvmdocs import documents, modes
     from kvmdocs.doctor import examine
     from kvmdocs.project import Project
 
@@ -52,14 +52,14 @@ def doctor(project: Path | None, install: bool, as_json: bool) -> None:
     if install:
         from kvmdocs.site import install_missing
 
-        install_missing(known, known.all_tools(), require=wants_all())
+        install_missing(known, known.all_tools(), require=modes.wants_all())
     checks = examine(known)
     if as_json:
         print_json(documents.Examination(checks=tuple(checks)))
     else:
         for check in checks:
             click.echo(check.line())
-    if wants_all() and any(check.blocks for check in checks):
+    if modes.wants_all() and any(check.blocks for check in checks):
         sys.exit(LACKS)
 
 

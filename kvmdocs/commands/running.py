@@ -15,7 +15,6 @@ from kvmdocs.commands.common import (
     names_of_recipes,
     print_json,
     reporting,
-    wants_all,
 )
 
 
@@ -31,11 +30,12 @@ from kvmdocs.commands.common import (
 @reporting
 def build(project: Path | None, install: bool, output: Path | None, pdf: bool) -> None:
     """Run what is stale and build the site in every language."""
+    from kvmdocs import modes
     from kvmdocs.settings import overriding
     from kvmdocs.site import Site
 
     with overriding("site.pdf", "handbook.pdf" if pdf else None):
-        Site(project, install=install, require=wants_all(), output=output).build()
+        Site(project, install=install, require=modes.wants_all(), output=output).build()
 
 
 @click.command()
@@ -65,7 +65,7 @@ def publish(project: Path | None, version: str, old: bool, branch: str) -> None:
 @reporting
 def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: bool, shell: bool, as_json: bool) -> None:
     """Run recipes and what they build on, and print what they did."""
-    from kvmdocs import documents, progress, report
+    from kvmdocs import documents, modes, progress, report
     from kvmdocs.errors import CatalogError
     from kvmdocs.executor import Executor
     from kvmdocs.model import Status
@@ -77,7 +77,7 @@ def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: b
     wanted = sorted(known.catalog.entries) if everything else list(names)
     if not wanted:
         raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
-    executor = Executor(known, progress.reporter(), require=wants_all(), fresh=frozenset(wanted if fresh else ()))
+    executor = Executor(known, progress.reporter(), require=modes.wants_all(), fresh=frozenset(wanted if fresh else ()))
     try:
         outcome = executor.run(wanted)
     except CatalogError as error:
