@@ -86,7 +86,8 @@ class Project:
     @cached_property
     def catalog(self) -> Catalog:
         """The project's recipes and what its guides ask for."""
-        return Catalog.load(self.settings, self._guides)
+        with _no_collector():
+            return Catalog.load(self.settings, self._guides)
 
     @cached_property
     def store(self) -> Store:
@@ -254,7 +255,7 @@ class Project:
 
 @contextlib.contextmanager
 def _no_collector() -> Iterator[None]:
-    """Keep Python's collector of garbage from looking again and again at syntax trees, which are none: that grows faster than they do."""
+    """Keep Python's collector of garbage from looking again and again at recipes and syntax trees, which are none: that grows faster than they do."""
     was = gc.isenabled()
     gc.disable()
     try:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from kvmdocs.catalog import Entry, Read
     from kvmdocs.guides import Block
     from kvmdocs.model import Record
+    from kvmdocs.present import Publisher
 
 SLOW = 60.0
 """Seconds a recipe is expected to take from which on it is marked ``slow``."""
@@ -113,10 +114,20 @@ class GuideFile(_File):
         """An item for each block."""
         from kvmdocs.guides import find_blocks
 
+        catalog = self.unit.project.catalog
         # One that the catalog could not read tells here why.
-        blocks = self.unit.project.catalog.blocks.get(self.path)
+        blocks = catalog.blocks.get(self.path)
         for block in find_blocks(self.path) if blocks is None else blocks:
-            yield BlockItem.from_parent(self, name=f"line {block.line}", block=block)
+            # What came of the block when its guide was read; None for one that has nothing to do with recipes.
+            read = catalog.read.get((self.path, block.line))
+            yield BlockItem.from_parent(self, name=f"line {block.line}", block=block, read=read)
+
+    @cached_property
+    def publisher(self) -> Publisher:
+        """Renders what its blocks show."""
+        from kvmdocs.present import Publisher
+
+        return Publisher(self.unit.project, guide=self.path)
 
 
 class RecipeFile(_File):
@@ -233,42 +244,39 @@ class RecipeItem(_Item):
 class BlockItem(_Item):
     """A block passes if it runs and all that it shows can be shown."""
 
-    def __init__(self, *, block: Block, **kwargs: Any) -> None:
+    def __init__(self, *, block: Block, read: Read | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._block = block
+        self._read = read
+        self._needs = [request.name for request in read.requests] if read else []
         self.locate(block.line)
-        self.mark(self.needs())
+        self.mark(self._needs)
 
     def needs(self) -> list[str]:
         """The recipes it shows."""
-        read = self._read()
-        return [request.name for request in read.requests] if read else []
+        return self._needs
 
     def sound(self) -> bool:
         """What a block renders by itself is code of the project's own."""
-        read = self._read()
+        read = self._read
         return read is not None and all(request.options.render is None for request in read.requests) and super().sound()
-
-    def _read(self) -> Read | None:
-        """What came of the block when its guide was read; None for one that has nothing to do with recipes."""
-        return self.unit.project.catalog.read.get((self.path, self._block.line))
 
     def runtest(self) -> None:
         """Render what it shows, or execute it if that is nothing."""
-        from kvmdocs.present import Publisher
-
-        read = self._read()
+        read = self._read
         if read is None:
             self._execute()
             return
         if read.error is not None:
             raise read.error
-        publisher = Publisher(self.unit.project, guide=self.path)
+        file = self.parent
+        assert isinstance(file, GuideFile)  # it is what makes blocks
+        file.publisher.turn_to(self.path)
         reasons = []
         for request in read.requests:
             self.unit.project.catalog.get(request.name)
             try:
-                publisher.render(self.unit.record(request.name), request.options)
+                file.publisher.render(self.unit.record(request.name), request.options)
             except pytest.skip.Exception as skipped:
                 reasons.append(f"{request.name}: {skipped.msg}")
         if reasons and len(reasons) == len(read.requests):
