@@ -7,6 +7,7 @@ import re
 import typing
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def _accepts_none(annotation: Any) -> bool:
     return type(None) in typing.get_args(annotation)
 
 
+@lru_cache
 def parse_size(text: int | str) -> int:
     """Bytes from a number or from text such as ``512M`` or ``3G`` (powers of 1024).
 
@@ -83,6 +85,7 @@ def parse_size(text: int | str) -> int:
     return int(float(found[1]) * 1024 ** " KMGT".index(found[2] or " "))
 
 
+@lru_cache
 def parse_time(text: float | str) -> float:
     """Seconds from a number or from text such as ``90s``, ``30m`` or ``2h``.
 

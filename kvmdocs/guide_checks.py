@@ -82,6 +82,8 @@ def check_references(text: str, path: str) -> list[GuideError]:
         text: The guide.
         path: Its path as it is best shown.
     """
+    if "][" not in text:
+        return []
     lines = [(number, re.sub(r"`[^`]*`", "", line)) for number, line in outside_blocks(text)]
     known = {found[1].lower() for _, line in lines if (found := re.match(r"\s*\[([^\]]+)\]:\s*\S", line))}
     return [

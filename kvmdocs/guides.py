@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from textwrap import dedent
 
@@ -96,6 +97,7 @@ def _unquoted(body: list[str], indent: str) -> list[str]:
     return [re.sub(r"^[ \t]*(> ?)+", "", line) for line in body]
 
 
+@lru_cache
 def _info(info: str) -> tuple[str, dict[str, str]]:
     """Language and options of a fence: ``python exec="on"``, also in braces with a leading dot."""
     try:

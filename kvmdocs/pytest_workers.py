@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +41,10 @@ def shared_folder(config: pytest.Config) -> Path | None:
 
 def once(folder: Path, what: str, make: Callable[[], T]) -> T:
     """What `make` gives, called by one worker only; should that one die, by the next."""
-    from filelock import FileLock  # only where there are other workers
+    # Only where there are other workers.
+    import pickle
+
+    from filelock import FileLock
 
     path = folder / hashlib.sha256(what.encode()).hexdigest()
     with FileLock(path.with_suffix(".lock")):

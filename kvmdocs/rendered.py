@@ -81,14 +81,14 @@ def kept(store: Store, parts: Iterable[str], make: Callable[[], str], ending: st
     """
     # Whole pages are among the parts; BLAKE2 is the quicker one.
     name = hashlib.blake2b("\0".join([renderer(), *parts]).encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
-    path = store.root / "rendered" / f"{name}{ending}"
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        if (found := unseal(path.read_bytes())) is not None:
+    path = f"{store.root}/rendered/{name}{ending}"
+    with contextlib.suppress(OSError, UnicodeDecodeError), open(path, "rb") as file:
+        if (found := unseal(file.read())) is not None:
             return found.decode("utf-8")
     made = make()
     # A store that cannot be written still has records to show.
     with contextlib.suppress(StoreError):
-        write_whole(path, seal(made.encode()), durable=False)
+        write_whole(Path(path), seal(made.encode()), durable=False)
     return made
 
 
