@@ -10,10 +10,11 @@ PYTHON ?= python3
 UV ?= uv
 CONFIG ?= mkdocs.yml
 # Processes that run tests side by side; 0 for none but the one.
-WORKERS ?= 2
+WORKERS ?= 3
 
-# Another Python's settings must not reach the environment's.
-unexport PYTHONHOME PYTHONPATH
+# Another Python's settings must not reach the environment's. With the last one each of the hundreds of processes that tests start would
+# compile the engine's modules anew.
+unexport PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
 export YES REQUIRE
 
 .PHONY: help site pdf test lint serve zensical properdocs lock clean environment

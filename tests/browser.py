@@ -20,6 +20,8 @@ from typing import Any, Self
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
+    # Pages that were left would stay in memory, a gigabyte of them.
+    "--disable-features=BackForwardCache",
     # A mouse, as at a desk: the theme lets a keyboard scroll code only there.
     "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
 )  # fmt: skip

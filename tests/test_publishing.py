@@ -142,7 +142,12 @@ def test_two_versions_stand_side_by_side(project, tmp_path):
 
         # An older one again: the newest stays the newest.
         write(project, "mended", web.url)
-        assert project.kvmdocs("publish", "7.2", "--old").exit_code == 0
+        assert project.kvmdocs("publish", "7.2", "--old", *([] if missing() else ["--pdf"])).exit_code == 0
         out = published(project, tmp_path / "third")
-        assert "It says mended." in (out / "en/7.2/a/page.html").read_text("utf-8")
+        mended = (out / "en/7.2/a/page.html").read_text("utf-8")
+        assert "It says mended." in mended
+        for language in ("en", "zh") if not missing() else ():
+            assert (out / language / "7.2/handbook.pdf").read_bytes().startswith(b"%PDF")
+            assert not (out / language / "10.2/handbook.pdf").exists()
+            assert "../handbook.pdf" in mended
         assert "It says new." in (out / "en/latest/a/page.html").read_text("utf-8")

@@ -179,7 +179,7 @@ def test_a_hundred_thousand_lines_a_second(trial):
     assert output.head.count("\n") + output.omitted_lines + output.tail.count("\n") == 400_001
     assert 400_000 / float(record.value) > 100_000, f"took {record.value} s"
     assert len(reporter.lines) <= record.seconds + 2
-    assert all(line.startswith("line ") for line in reporter.lines)
+    assert {line for line in reporter.lines if not line.startswith("line ")} <= {record.value}
 
 
 def test_a_command_that_signals_its_whole_group_leaves_the_worker_alone(trial):

@@ -119,3 +119,17 @@ def in_its_jobs(command: Callable[..., None]) -> Callable[..., None]:
             command(*args, **kwargs)
 
     return run
+
+
+def with_pdf(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the option ``--pdf``."""
+
+    @click.option("--pdf", is_flag=True, help="Also print each language as handbook.pdf beside its pages, which link to it.")
+    @wraps(command)
+    def run(*args: Any, pdf: bool, **kwargs: Any) -> None:
+        from kvmdocs.settings import overriding
+
+        with overriding("site.pdf", "handbook.pdf" if pdf else None):
+            command(*args, **kwargs)
+
+    return run

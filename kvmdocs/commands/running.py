@@ -15,6 +15,7 @@ from kvmdocs.commands.common import (
     names_of_recipes,
     print_json,
     reporting,
+    with_pdf,
 )
 
 
@@ -25,17 +26,15 @@ from kvmdocs.commands.common import (
     "--install", is_flag=True, help="Install host packages that are missing (asks on a terminal; YES=1 does not ask)."
 )
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Where the site goes; `site` if not given.")
-@click.option("--pdf", is_flag=True, help="Also print each language as handbook.pdf beside its pages, which link to it.")
+@with_pdf
 @click.pass_obj
 @reporting
-def build(project: Path | None, install: bool, output: Path | None, pdf: bool) -> None:
+def build(project: Path | None, install: bool, output: Path | None) -> None:
     """Run what is stale and build the site in every language."""
     from kvmdocs import modes
-    from kvmdocs.settings import overriding
     from kvmdocs.site import Site
 
-    with overriding("site.pdf", "handbook.pdf" if pdf else None):
-        Site(project, install=install, require=modes.wants_all(), output=output).build()
+    Site(project, install=install, require=modes.wants_all(), output=output).build()
 
 
 @click.command()
@@ -44,6 +43,7 @@ def build(project: Path | None, install: bool, output: Path | None, pdf: bool) -
 @click.argument("version")
 @click.option("--old", is_flag=True, help="Not the newest version: `latest` stays where it is.")
 @click.option("--branch", default="pages", show_default=True, help="The branch that is published; it is not pushed.")
+@with_pdf
 @click.pass_obj
 @reporting
 def publish(project: Path | None, version: str, old: bool, branch: str) -> None:

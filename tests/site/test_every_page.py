@@ -50,34 +50,28 @@ const behind = (e) => {
   return paint.get(e);
 };
 const seen = new Set();
-const one = (e) => {
-  if (![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) return false;
+for (const e of document.body.querySelectorAll('*')) {
+  delete e.dataset.look;
+  if (![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
   const own = getComputedStyle(e);
-  const looks = [e.tagName, e.className, own.color, own.fontSize, own.fontWeight, own.visibility, behind(e)].join();
-  return !seen.has(looks) && seen.add(looks);
-};
-return [...document.body.querySelectorAll('*')].filter(one);
+  const look = [e.tagName, e.className, own.color, own.fontSize, own.fontWeight, own.visibility, behind(e)].join();
+  if (!seen.has(look)) e.dataset.look = '';
+  seen.add(look);
+}
 """
-"""One element of each look that text has on a page: a transcript is thousands of words in a dozen colours, and axe takes seconds to look at all of them."""
+"""Marks one element of each look that text has on a page: a transcript is thousands of words in a dozen colours, and axe takes seconds to look at all of them."""
 
 CONTRAST = "color-contrast"
+READY = f"{AXE}; window.axe = axe; axe.configure({{rules: [{{id: '{CONTRAST}', selector: '[data-look]'}}]}})"
 
 
-def barriers(browser: Browser) -> list[str]:
+def barriers(browser: Browser, *rules: str) -> list[str]:
     """What axe finds, less what is allowed."""
-    rules = f"{{'{CONTRAST}': {{enabled: false}}}}"
-    return found(browser, f"axe.run(document, {{resultTypes: ['violations'], rules: {rules}}})") + faint(browser)
-
-
-def faint(browser: Browser) -> list[str]:
-    """What axe finds too faint, less what is allowed."""
-    return found(
-        browser, f"axe.run({{include: (() => {{{COLOURS}}})()}}, {{resultTypes: ['violations'], runOnly: ['{CONTRAST}']}})"
+    browser.run(COLOURS)
+    only = f", runOnly: {list(rules)}" if rules else ""
+    told = browser.wait_for(
+        f"axe.run(document, {{resultTypes: ['violations']{only}}}).then((r) => done(r.violations), (e) => done(String(e)))"
     )
-
-
-def found(browser: Browser, run: str) -> list[str]:
-    told = browser.wait_for(f"{run}.then((r) => done(r.violations), (e) => done(String(e)))")
     assert isinstance(told, list), told
     return [
         f"{rule['id']}: {node['html'][:160]}: {node.get('failureSummary', '')}"
@@ -95,11 +89,11 @@ def allowed(entry: dict[str, Any], rule: str, node: dict[str, Any]) -> bool:
 def test_page(browser: Browser, site: Site, page: str) -> None:
     browser.go(f"{site.address}/{page}")
     drawn(browser)
-    browser.run(AXE + "; window.axe = axe")
+    browser.run(READY)
     wrong = {"wide light": too_wide(browser) + barriers(browser)}
     browser.scheme("dark")
     browser.until("return document.body.dataset.mdColorScheme === 'slate'")
-    wrong["wide dark"] = too_wide(browser) + faint(browser)
+    wrong["wide dark"] = too_wide(browser) + barriers(browser, CONTRAST)
     browser.size(360, 740)
     wrong["narrow dark"] = too_wide(browser)
     browser.scheme("light")
