@@ -19,7 +19,7 @@ from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.process import Worker, wait_any
 from kvmdocs.project import Project
 from kvmdocs.recipe import CPUS_ALL, Recipe
-from kvmdocs.runs import Claim, sweep
+from kvmdocs.runs import Claim, sweep, whole
 from kvmdocs.standing import Keys, blocked, plan, standings
 
 if TYPE_CHECKING:
@@ -90,7 +90,8 @@ class Executor:
             waiting.sort(key=lambda name: -urgency[name])
             self._may_start = True
             if waiting:
-                self._claim = Claim(self._project.store)
+                with whole():
+                    self._claim = Claim(self._project.store)
                 self._claim.hold(self._outcome.records.values())
             while waiting or self._running:
                 waiting = self._start_ready(waiting, below)
@@ -185,14 +186,16 @@ class Executor:
                 return True
             self._enough_disk(recipe)
             parts = self._project.code_parts(recipe.name)
-            worker = Worker.start(
-                self._project, recipe, self._key(recipe.name), self._outcome.records, self._host, cpus, self._nursery
-            )
+            with whole():
+                worker = Worker.start(
+                    self._project, recipe, self._key(recipe.name), self._outcome.records, self._host, cpus, self._nursery
+                )
+                self._running[recipe.name] = _Running(worker, lock, cpus, min(recipe.memory, self._memory), parts)
         except BaseException:
-            lock.release()
+            if recipe.name not in self._running:
+                lock.release()
             raise
         self._reporter.started(recipe.name, self._usual(recipe.name))
-        self._running[recipe.name] = _Running(worker, lock, cpus, min(recipe.memory, self._memory), parts)
         return True
 
     def _room(self, recipe: Recipe, cpus: int) -> bool:

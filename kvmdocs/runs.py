@@ -7,8 +7,10 @@ import os
 import shutil
 import signal
 import tempfile
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +73,22 @@ class Claim:
     def release(self) -> None:
         """They are not any more."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@contextmanager
+def whole() -> Iterator[None]:
+    """Have Ctrl-C wait until this is done: what it ended half-way would leave a folder and a process that nobody knows of."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python interrupts the main thread only
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
+    if came:
+        raise KeyboardInterrupt
 
 
 def sweep(store: Store) -> int:

@@ -10,7 +10,9 @@ import time
 import psutil
 import pytest
 
+from kvmdocs.errors import Interrupted
 from kvmdocs.model import Status
+from kvmdocs.nursing import Nursery
 
 LAB = """
 DETACH = '''
@@ -104,6 +106,23 @@ def test_ctrl_c_ends_everything_and_says_so(lab):
     assert build.wait(timeout=60) == 130
     assert soon_nothing_left(lab.root, seconds=2)
     assert not list((lab.root / "store" / "v1" / "runs").iterdir())
+
+
+def test_ctrl_c_while_a_worker_starts_leaves_nothing(lab, monkeypatch):
+    start = Nursery.start
+
+    def interrupted(self, *arguments):
+        kept = start(self, *arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+        return kept
+
+    monkeypatch.setattr(Nursery, "start", interrupted)
+    with pytest.raises(Interrupted):
+        lab.run("lab")
+    assert not left_of(lab.root)
+    assert not list((lab.root / "store" / "v1" / "runs").iterdir())
+    monkeypatch.undo()
+    assert lab.run("quick").records["quick"].value == "1000"
 
 
 def test_what_a_killed_keeper_left_is_ended_by_the_next_build(lab):
