@@ -217,7 +217,7 @@ def against_sybil(folder: Path, python: Path) -> None:
     name = "pytest over 1,000 cached blocks, against sybil"
     we, they = (lambda: test(sys.executable, folder / "tests", "-p", "kvmdocs.pytest_plugin")), (lambda: test(python, sybil))
     we()
-    print(side_by_side(name, we, they, rounds=3, aim=1.0).line())
+    print(side_by_side(name, we, they, rounds=7, aim=1.0).line())
 
 
 def peers(folder: Path) -> Path:
