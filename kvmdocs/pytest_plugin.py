@@ -155,14 +155,13 @@ class _Item(pytest.Item):
         """Names of the recipes this item looks at."""
         raise NotImplementedError
 
-    def sound(self) -> bool:
-        """Whether it passes, seen without any code of the project's own being run; False for one that must be run to know."""
+    def sound(self) -> pytest.CallInfo[None] | None:
+        """How it passed, without any code of the project's own being run; None for one that did not, or that must be run to know."""
         names = self.needs()
-        return (
-            bool(names)
-            and all(self.unit.passed(name) for name in names)
-            and not pytest.CallInfo.from_call(self.runtest, "call").excinfo
-        )
+        if not names or not all(self.unit.passed(name) for name in names):
+            return None
+        call = pytest.CallInfo.from_call(self.runtest, "call", (KeyboardInterrupt, pytest.exit.Exception))
+        return None if call.excinfo else call
 
     def locate(self, line: int) -> None:
         """Put file and line into JUnit's XML, whose current form has no attributes for them."""
@@ -256,10 +255,10 @@ class BlockItem(_Item):
         """The recipes it shows."""
         return self._needs
 
-    def sound(self) -> bool:
-        """What a block renders by itself is code of the project's own."""
-        read = self._read
-        return read is not None and all(request.options.render is None for request in read.requests) and super().sound()
+    def sound(self) -> pytest.CallInfo[None] | None:
+        """The same; what a block renders by itself is code of the project's own."""
+        renders = self._read is None or any(request.options.render for request in self._read.requests)
+        return None if renders else super().sound()
 
     def runtest(self) -> None:
         """Render what it shows, or execute it if that is nothing."""
@@ -307,6 +306,10 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput[KEY] = str(folder_for_workers(node.config))
 
 
+def _nothing() -> None:
+    """What there is to set up and to tear down."""
+
+
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Report a recipe or block that is sound without the frame of a test: nothing runs that had to be set up, captured, logged or torn down.
 
@@ -319,12 +322,12 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         or item.config.getoption("setuponly")
     ):
         return None
-    if not item.sound():
+    passed = item.sound()
+    if passed is None:
         return None
     hook = item.ihook
     hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    for when in ("setup", "call", "teardown"):
-        call = pytest.CallInfo.from_call(lambda: None, when)
+    for call in (pytest.CallInfo.from_call(_nothing, "setup"), passed, pytest.CallInfo.from_call(_nothing, "teardown")):
         hook.pytest_runtest_logreport(report=hook.pytest_runtest_makereport(item=item, call=call))
     hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
