@@ -76,7 +76,7 @@ def write_config(name: str, language: str, output: Path) -> Path:
     lines = [f"INHERIT: {parent}", f"site_dir: {output.name}/{language}"]
     if name == "zensical":
         plain = output / "overrides"
-        shutil.copytree(ROOT / "overrides", plain, ignore=shutil.ignore_patterns("*.html"), dirs_exist_ok=True)
+        shutil.copytree(ROOT / "overrides", plain, ignore=shutil.ignore_patterns("*.html", "*.xml"), dirs_exist_ok=True)
         lines += ["theme:", f"  custom_dir: {plain.relative_to(ROOT)}"]
     config = ROOT / f"mkdocs.{name}.{language}.yml"
     config.write_text("\n".join(lines) + "\n", "utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import pytest
 from markdown import markdown
 from pymdownx.superfences import SuperFencesException
@@ -103,6 +105,12 @@ def page(source: str, language: str) -> str:
     return markdown(
         text, extensions=["pymdownx.superfences"], extension_configs={"pymdownx.superfences": {"custom_fences": fences}}
     )
+
+
+def test_what_draws_fences_can_be_pickled() -> None:
+    """Zensical does it with all that is configured."""
+    drawn = pickle.loads(pickle.dumps(formatter("zh")))
+    assert "图中内容的文字版" in drawn(FLOW)
 
 
 def test_a_fence_is_a_picture_in_the_page() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from pymdownx.superfences import SuperFencesException
@@ -23,16 +24,16 @@ def formatter(language: str = "en") -> Callable[..., str]:
     Args:
         language: The language of the pages.
     """
-    known = Language.of(language)
+    # No function of its own: Zensical pickles what is configured.
+    return partial(_diagram, Language.of(language))
 
-    def diagram(source: str, *_args: Any, **_more: Any) -> str:
-        try:
-            return draw(source, known)
-        except GuideError as error:
-            # Any other exception would be taken for a fence of another kind, and the page show its source.
-            raise SuperFencesException(error.message) from error
 
-    return diagram
+def _diagram(language: Language, source: str, *_args: Any, **_more: Any) -> str:
+    try:
+        return draw(source, language)
+    except GuideError as error:
+        # Any other exception would be taken for a fence of another kind, and the page show its source.
+        raise SuperFencesException(error.message) from error
 
 
 def draw(source: str, language: Language) -> str:
