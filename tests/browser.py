@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -25,6 +26,15 @@ FLAGS = (
     # A mouse, as at a desk: the theme lets a keyboard scroll code only there.
     "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
 )  # fmt: skip
+
+GUARD = """
+import os, signal, subprocess, sys
+driver = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
+sys.stdin.read()
+os.killpg(driver.pid, signal.SIGKILL)
+driver.wait()
+"""
+"""Starts what it is told, and ends it with all of its group when nobody holds its input any more: a browser would outlive tests that were killed."""
 
 
 def missing() -> str:
@@ -63,7 +73,13 @@ class Browser:
 
     def __enter__(self) -> Self:
         # It finds a free port itself and says which: one that a test found could be another's by then.
-        self._driver = subprocess.Popen(["chromedriver", "--port=0"], stdout=subprocess.PIPE, text=True)
+        self._driver = subprocess.Popen(
+            [sys.executable, "-c", GUARD, "chromedriver", "--port=0"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
         try:
             self._base = f"http://127.0.0.1:{self._port()}"
             flags = [*FLAGS, f"--host-resolver-rules={self._rules}"] if self._rules else [*FLAGS]
@@ -71,8 +87,7 @@ class Browser:
             wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
             session = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         except BaseException:
-            self._driver.kill()
-            self._ended()
+            self._end()
             raise
         self._base += f"/session/{session['sessionId']}"
         return self
@@ -81,8 +96,7 @@ class Browser:
         try:
             self.call("DELETE", "")
         finally:
-            self._driver.terminate()
-            self._ended()
+            self._end()
 
     def _port(self) -> int:
         assert self._driver.stdout is not None
@@ -91,8 +105,10 @@ class Browser:
                 return int(found[1])
         raise RuntimeError("chromedriver ended before it listened")
 
-    def _ended(self) -> None:
+    def _end(self) -> None:
+        assert self._driver.stdin is not None
         assert self._driver.stdout is not None
+        self._driver.stdin.close()
         self._driver.wait(20)
         self._driver.stdout.close()
 
