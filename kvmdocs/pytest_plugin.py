@@ -112,15 +112,18 @@ class GuideFile(_File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """An item for each block."""
+        for block in self.blocks:
+            # What came of the block when its guide was read; None for one that has nothing to do with recipes.
+            read = self.unit.project.catalog.read.get((self.path, block.line))
+            yield BlockItem.from_parent(self, name=f"line {block.line}", block=block, read=read)
+
+    @cached_property
+    def blocks(self) -> list[Block]:
+        """Its blocks, as the catalog has read them; a guide that it could not read tells here why."""
         from kvmdocs.guides import find_blocks
 
-        catalog = self.unit.project.catalog
-        # One that the catalog could not read tells here why.
-        blocks = catalog.blocks.get(self.path)
-        for block in find_blocks(self.path) if blocks is None else blocks:
-            # What came of the block when its guide was read; None for one that has nothing to do with recipes.
-            read = catalog.read.get((self.path, block.line))
-            yield BlockItem.from_parent(self, name=f"line {block.line}", block=block, read=read)
+        known = self.unit.project.catalog.blocks.get(self.path)
+        return find_blocks(self.path) if known is None else known
 
     @cached_property
     def publisher(self) -> Publisher:
@@ -255,6 +258,12 @@ class BlockItem(_Item):
         """The recipes it shows."""
         return self._needs
 
+    @property
+    def _guide(self) -> GuideFile:
+        file = self.parent
+        assert isinstance(file, GuideFile)  # it is what makes blocks
+        return file
+
     def sound(self) -> pytest.CallInfo[None] | None:
         """The same; what a block renders by itself is code of the project's own."""
         renders = self._read is None or any(request.options.render for request in self._read.requests)
@@ -268,14 +277,13 @@ class BlockItem(_Item):
             return
         if read.error is not None:
             raise read.error
-        file = self.parent
-        assert isinstance(file, GuideFile)  # it is what makes blocks
-        file.publisher.turn_to(self.path)
+        publisher = self._guide.publisher
+        publisher.turn_to(self.path)
         reasons = []
         for request in read.requests:
             self.unit.project.catalog.get(request.name)
             try:
-                file.publisher.render(self.unit.record(request.name), request.options)
+                publisher.render(self.unit.record(request.name), request.options)
             except pytest.skip.Exception as skipped:
                 reasons.append(f"{request.name}: {skipped.msg}")
         if reasons and len(reasons) == len(read.requests):
@@ -283,12 +291,10 @@ class BlockItem(_Item):
 
     def _execute(self) -> None:
         """Execute the block after the earlier ones of its session."""
-        from kvmdocs.guides import find_blocks
-
         names: dict[str, Any] = {}
         catalog = self.unit.project.catalog
         if self._block.session:
-            for earlier in find_blocks(self.path):
+            for earlier in self._guide.blocks:
                 if earlier.session == self._block.session and earlier.line < self._block.line:
                     catalog.execute(earlier, names, lambda *_: None)
         catalog.execute(self._block, names, lambda *_: None)

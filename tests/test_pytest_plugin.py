@@ -27,38 +27,19 @@ def far(sh: Shell) -> None: ...
 """
 
 
+def fenced(*blocks: str) -> str:
+    """Blocks of a guide, with an empty line between them."""
+    return "\n".join(f'```python exec="on"\n{code}\n```\n' for code in blocks)
+
+
 @pytest.fixture
 def project(trial):
     made = trial().recipes(RECIPES)
     path = made.root / "kvmdocs.toml"
     path.write_text(path.read_text() + '[trial]\nmirror = "http://127.0.0.1:9/"\n')
-    made.guide(
-        "page.md",
-        f"""\
-        # Page
-
-        ```python exec="on"
-        from {made.module} import fine
-        fine.show("part")
-        ```
-
-        ```python exec="on"
-        from {made.module} import failing
-        failing.show()
-        ```
-
-        ```python exec="on"
-        from {made.module} import wanting
-        wanting.show()
-        ```
-
-        ````markdown
-        ```python exec="on"
-        never()
-        ```
-        ````
-        """,
-    )
+    shown = ('fine.show("part")', "failing.show()", "wanting.show()")
+    blocks = fenced(*(f"from {made.module} import {show.partition('.')[0]}\n{show}" for show in shown))
+    made.guide("page.md", f'# Page\n\n{blocks}\n````markdown\n```python exec="on"\nnever()\n```\n````\n')
     return made
 
 
@@ -209,40 +190,14 @@ def test_a_session_is_executed_from_its_beginning(project):
 def test_only_what_runs_code_of_the_project_s_own_is_set_up_captured_and_torn_down(project):
     """A sound block is reported without that, in all three phases; what is around it is set up and torn down as ever."""
     made = project
-    made.guide(
-        "page.md",
-        f"""\
-        ```python exec="on"
-        from {made.module} import fine
-        fine.show("part")
-        ```
+    sound = f'from {made.module} import fine\nfine.show("part")'
+    renders = """\
+def told(value):
+    print("said while it was rendered")
+    return 1 / 0
 
-        ```python exec="on"
-        from {made.module} import fine
-        fine.show("part")
-        ```
-
-        ```python exec="on"
-        from {made.module} import fine
-
-        def told(value):
-            print("said while it was rendered")
-            return 1 / 0
-
-        fine.show(render=told)
-        ```
-
-        ```python exec="on"
-        from {made.module} import fine
-        fine.show("part")
-        ```
-
-        ```python exec="on"
-        from {made.module} import fine
-        fine.show("part")
-        ```
-        """,
-    )
+fine.show(render=told)"""
+    made.guide("page.md", fenced(sound, sound, f"from {made.module} import fine\n\n{renders}", sound, sound))
     (made.root / "docs/test_beside.py").write_text("def test_one(tmp_path): print('in a test')\n")
     (made.root / "docs/conftest.py").write_text(
         "def note(name, line):\n"
