@@ -8,9 +8,9 @@ from pathlib import Path
 from kvmdocs import graph
 from kvmdocs.errors import Evidence, GuideError
 from kvmdocs.export import script
+from kvmdocs.kept import kept
 from kvmdocs.model import Record, Status
 from kvmdocs.project import FIXED, Project
-from kvmdocs.rendered import kept
 
 MIRRORS = "script.mirrors."
 CANNOT = "script.cannot."

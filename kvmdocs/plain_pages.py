@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from kvmdocs.kept import kept
 from kvmdocs.render.plain_page import as_markdown
-from kvmdocs.rendered import kept
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig

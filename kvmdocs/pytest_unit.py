@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import pytest
 
 from kvmdocs.model import Mode
+from kvmdocs.settings import FILE
 
 if TYPE_CHECKING:
     from kvmdocs.drift import Drift
@@ -16,6 +17,20 @@ if TYPE_CHECKING:
     from kvmdocs.model import Record
     from kvmdocs.outcome import Outcome, Reporter
     from kvmdocs.project import Project
+
+
+_units = pytest.StashKey[dict[Path, "Unit"]]()
+
+
+def unit_of(config: pytest.Config, path: Path) -> Unit | None:
+    """The unit of the project that a file belongs to; None for a file of no project."""
+    units = config.stash.setdefault(_units, {})
+    root = next((folder for folder in path.parents if (folder / FILE).is_file()), None)
+    if root is None:
+        return None
+    if root not in units:
+        units[root] = Unit(root)
+    return units[root]
 
 
 class Unit:

@@ -220,6 +220,29 @@ fine.show(render=told)"""
     assert "begun line 1\n" not in told
 
 
+def test_what_was_shown_before_is_not_shown_again(trial):
+    made = trial().recipes(RECIPES)
+    show = f"from {made.module} import fine\nfine.show({{}})"
+    (made.root / "docs/conftest.py").write_text(
+        "import sys\ndef pytest_sessionfinish(): print('renderer', 'kvmdocs.render' in sys.modules)\n"
+    )
+
+    def told_of(*options: str, what: str = "docs"):
+        made.guide("page.md", fenced(*(show.format(option) for option in options)))
+        status, told = pytest_in(made, "-s", what)
+        return status, "renderer True" in told
+
+    first, second = 'notes={"fine words": "so it is"}', "'part'"
+    assert told_of(first, second, what="docs/page.md::line 1") == (0, True)
+    # What was left out then is shown now, and with it the whole.
+    assert told_of(first, second) == (0, True)
+    assert told_of(first, second) == (0, False)
+    assert told_of(second, first) == (0, True)
+    assert told_of('notes={"other words": "they are not there"}', second) == (1, True)
+    assert told_of('notes={"other words": "they are not there"}', second) == (1, True)
+    assert told_of(first, second) == (0, False)
+
+
 def test_an_inline_recipe_is_tested_with_its_block(project):
     project.block(
         "page.md", "from kvmdocs import recipe\n@recipe()\ndef inline(sh):\n    assert sh.echo(6) == '7', 'six'\ninline.show()"
