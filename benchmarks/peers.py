@@ -200,6 +200,7 @@ def against_sybil(folder: Path, python: Path) -> None:
         "PYTHONPATH": str(folder / "tests"),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as the Makefile does: with it every run compiles the modules anew
 
     def test(python: Path | str, root: Path, *plugin: str) -> None:
         command = [

@@ -91,7 +91,7 @@ class Catalog:
         self.code = Code(packages=(self.settings["project.recipes"],))
         self.read: dict[tuple[Path, int], Read] = {}
         self.blocks: dict[Path, list[Block]] = {}
-        self._shown: dict[Path, str] = {}
+        self._shown: dict[str, str] = {}
 
     @property
     def root(self) -> Path:
@@ -138,13 +138,15 @@ class Catalog:
 
     def _place(self, recipe: Recipe) -> Place:
         code = recipe.function.__code__
-        return Place(self.shown(Path(code.co_filename)), code.co_firstlineno)
+        return Place(self.shown(code.co_filename), code.co_firstlineno)
 
-    def shown(self, path: Path) -> str:
+    def shown(self, path: Path | str) -> str:
         """A path below the project's folder without that folder."""
-        if path not in self._shown:
-            self._shown[path] = str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
-        return self._shown[path]
+        known = str(path)  # a text is looked up in less time than a path
+        if known not in self._shown:
+            whole = Path(path)
+            self._shown[known] = str(whole.relative_to(self.root)) if whole.is_relative_to(self.root) else known
+        return self._shown[known]
 
     # -- guides -------------------------------------------------------------------------------------------------
 

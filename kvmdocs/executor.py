@@ -14,9 +14,7 @@ from typing import TYPE_CHECKING
 from kvmdocs import graph, host
 from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError
 from kvmdocs.model import Failure, Freshness, Record, Status
-from kvmdocs.nursing import Nursery
 from kvmdocs.outcome import Outcome, Reporter
-from kvmdocs.process import Worker, wait_any
 from kvmdocs.project import Project
 from kvmdocs.recipe import CPUS_ALL, Recipe
 from kvmdocs.runs import Claim, sweep, whole
@@ -24,6 +22,9 @@ from kvmdocs.standing import Keys, blocked, plan, standings
 
 if TYPE_CHECKING:
     from filelock import FileLock
+
+    from kvmdocs.nursing import Nursery
+    from kvmdocs.process import Worker
 
 GRACE = 1.0
 """Seconds between two looks at what is neither a pipe nor a process: a lock that another build holds."""
@@ -66,7 +67,7 @@ class Executor:
         self._looked: set[str] = set()  # whose inputs are there and whose record is not, so that each is looked for once
         self._claim: Claim | None = None
         self._keys = Keys(project)
-        self._nursery = Nursery(project.root)
+        self._nursery: Nursery | None = None
 
     def run(self, names: Iterable[str]) -> Outcome:
         """Make sure that the records of these recipes exist.
@@ -185,8 +186,13 @@ class Executor:
                 lock.release()
                 return True
             self._enough_disk(recipe)
+            # Most runs start nothing, and need not know how.
+            from kvmdocs.nursing import Nursery
+            from kvmdocs.process import Worker
+
             parts = self._project.code_parts(recipe.name)
             with whole():
+                self._nursery = self._nursery or Nursery(self._project.root)
                 worker = Worker.start(
                     self._project, recipe, self._key(recipe.name), self._outcome.records, self._host, cpus, self._nursery
                 )
@@ -225,6 +231,8 @@ class Executor:
         """Wait until a worker says something or ends, and take it in."""
         if not self._running:
             time.sleep(GRACE / 4)
+        from kvmdocs.process import wait_any
+
         workers = {running.worker: name for name, running in self._running.items()}
         for worker in wait_any(list(workers), GRACE):
             name = workers[worker]
@@ -290,7 +298,8 @@ class Executor:
             running.worker.close()
             running.lock.release()
         self._running.clear()
-        self._nursery.close()
+        if self._nursery is not None:
+            self._nursery.close()
         if self._claim is not None:
             self._claim.release()
             self._claim = None

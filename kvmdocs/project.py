@@ -12,8 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from kvmdocs.approved import Approved, private
 from kvmdocs.catalog import Catalog
 from kvmdocs.errors import CatalogError, Evidence, SettingError
@@ -92,7 +90,11 @@ class Project:
     @cached_property
     def store(self) -> Store:
         """The store: where the setting ``store.path`` says, else in the user's cache folder."""
-        path = self.settings["store.path"] or platformdirs.user_cache_dir("kvmdocs")
+        path = self.settings["store.path"]
+        if not path:
+            import platformdirs
+
+            path = platformdirs.user_cache_dir("kvmdocs")
         return Store((self.root / Path(path).expanduser()).resolve())
 
     @property

@@ -127,7 +127,7 @@ class RecipeFile(ProjectFile):
 class ProjectItem(pytest.Item):
     """What recipes and blocks have in common: recipes they need, and how a failure is told."""
 
-    @property
+    @cached_property
     def unit(self) -> Unit:
         """The project's unit."""
         file = self.parent
@@ -235,7 +235,7 @@ class BlockItem(ProjectItem):
         """The recipes it shows."""
         return self._needs
 
-    @property
+    @cached_property
     def _guide(self) -> GuideFile:
         file = self.parent
         assert isinstance(file, GuideFile)  # it is what makes blocks

@@ -81,7 +81,7 @@ class Unit:
         from kvmdocs.outcome import Outcome
 
         names = [name for name in dict.fromkeys(self.wanted) if name in self.project.catalog.entries]
-        sound = [name for name in names if self._is_sound(name)]
+        sound = names if self._hold_together(names) else [name for name in names if self._is_sound(name)]
         try:
             return modes.run(self.project, reporter, sound, require=modes.wants_all())
         except Interrupted as error:
@@ -90,19 +90,34 @@ class Unit:
             self._wrong.update(dict.fromkeys(sound, error))
             return Outcome()
 
+    def _hold_together(self, names: list[str]) -> bool:
+        """Whether all that these build on is there, without a circle."""
+        from kvmdocs.errors import CatalogError
+
+        try:
+            self._order(names)
+        except CatalogError:
+            return False
+        return True
+
     def _is_sound(self, name: str) -> bool:
-        """Whether all that a recipe builds on is there, without a circle."""
-        from kvmdocs import graph
+        """The same of one of them; what is wrong is told by its items."""
         from kvmdocs.errors import CatalogError
 
         catalog = self.project.catalog
         try:
-            graph.in_order(graph.closure([name], lambda one: [wanted.name for wanted in catalog.get(one).recipe.inputs]))
+            self._order([name])
         except CatalogError as error:
             told = [problem for problem in catalog.problems if problem.evidence.recipe == name]
             self._wrong[name] = (told or [error])[0].seen(place=catalog.get(name).place)
             return False
         return True
+
+    def _order(self, names: list[str]) -> list[str]:
+        from kvmdocs import graph
+
+        catalog = self.project.catalog
+        return graph.in_order(graph.closure(names, lambda one: [wanted.name for wanted in catalog.get(one).recipe.inputs]))
 
     def record(self, name: str) -> Record:
         """A recipe's record; the test is skipped or fails as the recipe did."""

@@ -14,16 +14,18 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from kvmdocs.arguments import refuse, words
 from kvmdocs.errors import Evidence, HostLacks, Skipped
 from kvmdocs.model import Output, Step, Where
 from kvmdocs.names import Names
 from kvmdocs.output import Capture
-from kvmdocs.places import Tree, make_trees
 from kvmdocs.pump import Pump
 from kvmdocs.running import LiveStep, Spawned, die_with_parent
+
+if TYPE_CHECKING:
+    from kvmdocs.places import Tree
 
 
 @dataclass
@@ -265,6 +267,8 @@ class Shell:
         Raises:
             CatalogError: A root is no folder.
         """
+        from kvmdocs.places import make_trees
+
         self.trees += make_trees(trees, {name: self.names.readable(str(root)) for name, root in trees.items()}, astray)
 
     def skip(self, reason: str) -> NoReturn:

@@ -60,7 +60,7 @@ class Store:
 
     def get(self, key: str) -> Record | None:
         """The record of a key, or None when there is none, it is damaged, or an artefact it names is gone."""
-        record = self._read(self.root / "records" / f"{key}.json")
+        record = self._read(f"{self.root}/records/{key}.json")
         if record is None or record.key != key:
             return None
         if any(not (self.work / path).exists() for path in values.paths(record.value)):
@@ -86,16 +86,17 @@ class Store:
         except (OSError, ValueError):
             return None
 
-    def _read(self, path: Path) -> Record | None:
+    def _read(self, path: Path | str) -> Record | None:
         """A record from a file; None when the file is missing or not what was written."""
         try:
-            data = path.read_bytes()
+            with open(path, "rb") as file:
+                data = file.read()
         except FileNotFoundError:
             return None
         except OSError as error:
             raise StoreError(
                 f"the store {self.path} cannot be read: {error.strerror}",
-                Evidence(log=path, advice="see to that file, or set KVMDOCS_STORE_PATH to another folder"),
+                Evidence(log=Path(path), advice="see to that file, or set KVMDOCS_STORE_PATH to another folder"),
             ) from error
         body = unseal(data)
         try:
