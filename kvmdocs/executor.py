@@ -15,7 +15,7 @@ from kvmdocs import graph, host
 from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError
 from kvmdocs.model import Failure, Freshness, Record, Status
 from kvmdocs.outcome import Outcome, Reporter
-from kvmdocs.project import Project
+from kvmdocs.project import Project, no_collector
 from kvmdocs.recipe import CPUS_ALL, Recipe
 from kvmdocs.runs import Claim, sweep, whole
 from kvmdocs.standing import Keys, blocked, plan, standings
@@ -86,7 +86,8 @@ class Executor:
         sweep(self._project.store)
         try:
             # What the store has is taken first: most runs start nothing, and need not know how urgent it would be.
-            waiting = self._start_ready(order, below)
+            with no_collector():
+                waiting = self._start_ready(order, below)
             urgency = graph.urgency(below, self._usual) if waiting else {}
             waiting.sort(key=lambda name: -urgency[name])
             self._may_start = True

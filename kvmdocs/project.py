@@ -84,7 +84,7 @@ class Project:
     @cached_property
     def catalog(self) -> Catalog:
         """The project's recipes and what its guides ask for."""
-        with _no_collector():
+        with no_collector():
             return Catalog.load(self.settings, self._guides)
 
     @cached_property
@@ -153,7 +153,7 @@ class Project:
             ):
                 return {name: (code, written) for name, (code, written) in saved["digests"].items()}
         code = self.catalog.code
-        with _no_collector():
+        with no_collector():
             digests = {
                 name: (code.digest(entry.module, name), code.written(entry.module, name)) for name, entry in entries.items()
             }
@@ -256,8 +256,8 @@ class Project:
 
 
 @contextlib.contextmanager
-def _no_collector() -> Iterator[None]:
-    """Keep Python's collector of garbage from looking again and again at recipes and syntax trees, which are none: that grows faster than they do."""
+def no_collector() -> Iterator[None]:
+    """Keep Python's collector of garbage from looking again and again at recipes, syntax trees or records, which are none: that grows faster than they do."""
     was = gc.isenabled()
     gc.disable()
     try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -69,6 +69,11 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput[KEY] = str(folder_for_workers(node.config))
 
 
+def _empty(item: pytest.Item, when: Literal["setup", "teardown"]) -> pytest.TestReport:
+    """The report of a phase in which there was nothing to do, and so nothing that a plugin could say about it."""
+    return pytest.TestReport.from_item_and_call(item, pytest.CallInfo.from_call(_nothing, when))
+
+
 def _nothing() -> None:
     """What there is to set up and to tear down."""
 
@@ -92,8 +97,9 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         return None  # pytest tells it, with all that belongs to a failure
     hook = item.ihook
     hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    for part in (pytest.CallInfo.from_call(_nothing, "setup"), call, pytest.CallInfo.from_call(_nothing, "teardown")):
-        hook.pytest_runtest_logreport(report=hook.pytest_runtest_makereport(item=item, call=part))
+    hook.pytest_runtest_logreport(report=_empty(item, "setup"))
+    hook.pytest_runtest_logreport(report=hook.pytest_runtest_makereport(item=item, call=call))
+    hook.pytest_runtest_logreport(report=_empty(item, "teardown"))
     hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 
