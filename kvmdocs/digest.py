@@ -61,6 +61,9 @@ class Ingredients:
     schema: int = SCHEMA
 
 
+_AS_JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=True)
+
+
 def key(ingredients: Ingredients) -> str:
     """The key of a recipe's record: SHA-256 of its ingredients.
 
@@ -71,7 +74,7 @@ def key(ingredients: Ingredients) -> str:
     if not ingredients.data:
         # Most recipes have none; and so records that are older than this ingredient stay good.
         parts = {name: part for name, part in parts.items() if name != "data"}
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=True).encode()).hexdigest()
+    return hashlib.sha256(_AS_JSON.encode(parts).encode()).hexdigest()
 
 
 Place = tuple[str, str]

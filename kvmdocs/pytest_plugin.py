@@ -69,13 +69,19 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput[KEY] = str(folder_for_workers(node.config))
 
 
-def _empty(item: pytest.Item, when: Literal["setup", "teardown"]) -> pytest.TestReport:
-    """The report of a phase in which there was nothing to do, and so nothing that a plugin could say about it."""
-    return pytest.TestReport.from_item_and_call(item, pytest.CallInfo.from_call(_nothing, when))
-
-
-def _nothing() -> None:
-    """What there is to set up and to tear down."""
+def _empty(passed: pytest.TestReport, when: Literal["setup", "teardown"], at: float) -> pytest.TestReport:
+    """The report of a phase beside a test's call in which there was nothing to do, and so nothing that a plugin could say about it."""
+    return pytest.TestReport(
+        passed.nodeid,
+        passed.location,
+        passed.keywords,
+        "passed",
+        None,
+        when,
+        start=at,
+        stop=at,
+        user_properties=passed.user_properties,
+    )
 
 
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
@@ -97,9 +103,9 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         return None  # pytest tells it, with all that belongs to a failure
     hook = item.ihook
     hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    hook.pytest_runtest_logreport(report=_empty(item, "setup"))
-    hook.pytest_runtest_logreport(report=hook.pytest_runtest_makereport(item=item, call=call))
-    hook.pytest_runtest_logreport(report=_empty(item, "teardown"))
+    passed = hook.pytest_runtest_makereport(item=item, call=call)
+    for report in (_empty(passed, "setup", passed.start), passed, _empty(passed, "teardown", passed.stop)):
+        hook.pytest_runtest_logreport(report=report)
     hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 
