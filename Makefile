@@ -7,7 +7,7 @@ ROOT := $(if $(wildcard kvmdocs/errors.py),$(CURDIR),$(abspath $(dir $(lastword 
 BIN := $(ROOT)/.venv/bin
 
 PYTHON ?= python3
-UV ?= uv
+UV ?= $(or $(wildcard $(BIN)/uv),uv)
 CONFIG ?= mkdocs.yml
 # Processes that run tests side by side; 0 for none but the one.
 WORKERS ?= 3
@@ -50,8 +50,8 @@ zensical properdocs: environment
 zensical: ## build the guides, recorded, with Zensical, which may follow MkDocs
 properdocs: ## build the guides, recorded, with ProperDocs, which may follow MkDocs
 
-lock: ## resolve pyproject.toml and requirements.in into requirements.txt (needs uv)
-	@command -v '$(UV)' >/dev/null || { echo 'make lock needs uv: https://docs.astral.sh/uv/' >&2; exit 3; }
+lock: ## resolve pyproject.toml and requirements.in into requirements.txt
+	@command -v '$(UV)' >/dev/null || { echo 'make lock needs uv: `make environment` brings it' >&2; exit 3; }
 	@cd '$(ROOT)' && '$(UV)' pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' $(LOCK_ARGS) \
 	  --output-file requirements.txt pyproject.toml requirements.in

@@ -18,6 +18,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from typing import TextIO
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -30,8 +31,18 @@ OLDEST = (3, 11)
 NEWER = ("python3.14", "python3.13", "python3.12", "python3.11")
 """Where to look for another Python when the one we run on is too old."""
 
-BUILD = ("setuptools",)
-"""What must be there before the rest is installed: jieba comes as source, and no build may fetch what the lock does not name."""
+FIRST = ("setuptools", "wheel", "uv")
+"""What must be there before the rest is installed. jieba comes as source, and no build may fetch what the lock does not name; uv installs the rest, in a
+third of the time that pip takes."""
+
+AS_UV = {
+    "index-url": "UV_DEFAULT_INDEX",
+    "extra-index-url": "UV_INDEX",
+    "find-links": "UV_FIND_LINKS",
+    "trusted-host": "UV_INSECURE_HOST",
+    "cert": "SSL_CERT_FILE",
+}
+"""What pip calls the places that packages come from, and the environment variables in which uv looks for them; it does not read pip's configuration."""
 
 WRONG, LACKS, INTERRUPTED = 2, 3, 130
 
@@ -158,14 +169,16 @@ def make(base: str, lock: int) -> None:
     if stamp is None or stamp.partition("\n")[0] != wanted.partition("\n")[0]:
         print(
             f"environment: making .venv with Python {wanted.split()[1]} from requirements.txt "
-            f"({count()} packages, about 350 MB, about a minute)",
+            f"({count()} packages, about 400 MB, half a minute or a minute)",
             flush=True,
         )
         way = create(base, lock)
         with open(os.path.join(VENV, "kvmdocs-first.txt"), "w", encoding="utf-8") as file:
-            file.write(blocks(BUILD))
+            file.write(blocks(FIRST))
         install(way, lock, "--require-hashes", "--no-deps", "-r", file.name)
-        install(way, lock, "--require-hashes", "--no-deps", "--no-build-isolation", "-r", REQUIREMENTS)
+        rest = ("--require-hashes", "--no-deps", "--no-build-isolation", "-r", REQUIREMENTS)
+        if not install_with_uv(lock, *rest):
+            install(way, lock, *rest)
     else:
         # Only pyproject.toml changed: what is installed stays, the project's entry points are written again.
         way = next((way for way in ways(base) if installs(way)), None)
@@ -281,12 +294,31 @@ def install(way: Way, lock: int, *arguments: str) -> None:
         raise Stopped(LACKS, f"not made: `{' '.join(done.args)}` ended with status {done.returncode}:\n  {said}")
 
 
-def command(arguments: list[str], lock: int) -> subprocess.CompletedProcess[str]:
+def install_with_uv(lock: int, *arguments: str) -> bool:
+    """Install with the environment's own uv, from where pip would take packages; False if that did not work, and pip may."""
+    uv, inner = (os.path.join(VENV, "bin", name) for name in ("uv", "python"))
+    if not os.path.exists(uv):
+        return False
+    told = pip_settings(inner)
+    places = {name: told[key].replace("\\n", " ").strip() for key, name in AS_UV.items() if key in told}
+    if "UV_FIND_LINKS" in places:
+        places["UV_FIND_LINKS"] = ",".join(places["UV_FIND_LINKS"].split())
+    alone = ["--no-index"] if told.get("no-index", "").lower() in ("1", "true", "yes", "on") else []
+    quickly = [uv, "pip", "install", "--quiet", "--python", inner, "--compile-bytecode", *alone, *arguments]
+    return command(quickly, lock, {**places, **os.environ}).returncode == 0
+
+
+def pip_settings(inner: str) -> dict[str, str]:
+    """What pip is told by its files and its environment, by the option's name; the last place wins, as with pip."""
+    done = subprocess.run([inner, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, text=True, check=False)
+    pairs = (line.partition("=") for line in done.stdout.splitlines())
+    return {name.rpartition(".")[2]: value.strip("'\"") for name, _, value in pairs}
+
+
+def command(arguments: list[str], lock: int, environ: Mapping[str, str] = os.environ) -> subprocess.CompletedProcess[str]:
     """Run a command that holds the lock as long as it lives, even when we do not."""
     # What a user sets for pip elsewhere (installing into the home folder, refusing what has no hash) has no place here.
-    environ = {
-        name: value for name, value in os.environ.items() if name not in ("PIP_USER", "PIP_REQUIRE_HASHES", "PIP_TARGET")
-    }
+    environ = {name: value for name, value in environ.items() if name not in ("PIP_USER", "PIP_REQUIRE_HASHES", "PIP_TARGET")}
     environ.update(PIP_DISABLE_PIP_VERSION_CHECK="1", PIP_NO_INPUT="1", PIP_ROOT_USER_ACTION="ignore", PIP_USER="0")
     return subprocess.run(
         arguments,

@@ -291,6 +291,55 @@ def test_a_newer_python_on_the_path_takes_over(fake: Fake, tmp_path: Path) -> No
     assert text == f"took over: {fake.root}/scripts/bootstrap.py\n"
 
 
+CONFIG = r"""
+global.index-url='https://one.invalid/simple'
+global.extra-index-url='https://two.invalid/simple'
+global.constraint='/somewhere'
+:env:.extra-index-url='\nhttps://three.invalid/simple\nhttps://four.invalid/simple'
+:env:.find-links='/wheels /more'
+:env:.no-index='0'
+"""
+
+
+@pytest.mark.parametrize("status", [0, 2])
+def test_uv_installs_from_where_pip_would(tmp_path: Path, status: int) -> None:
+    folder = tmp_path / ".venv" / "bin"
+    folder.mkdir(parents=True)
+    program(folder, "python", f"cat <<'E'\n{CONFIG}E")
+    program(folder, "uv", f"env > {tmp_path}/environ; echo $* > {tmp_path}/typed; exit {status}")
+    driver = (
+        f"bootstrap.VENV = {str(tmp_path / '.venv')!r}\n"
+        "print(bootstrap.install_with_uv(sys.stdin.fileno(), '--require-hashes', '-r', 'lock'))\n"
+        "sys.exit(0)"
+    )
+    assert run_with(Path(os.defpath.partition(":")[0]), Fake(tmp_path / "project").root, driver) == (0, f"{status == 0}\n")
+    told = dict(line.split("=", 1) for line in (tmp_path / "environ").read_text().splitlines() if line.startswith("UV_"))
+    assert told == {
+        "UV_DEFAULT_INDEX": "https://one.invalid/simple",
+        "UV_INDEX": "https://three.invalid/simple https://four.invalid/simple",
+        "UV_FIND_LINKS": "/wheels,/more",
+    }
+    typed = (tmp_path / "typed").read_text()
+    assert typed.startswith("pip install --quiet --python")
+    assert typed.endswith("--require-hashes -r lock\n")
+    assert "--no-index" not in typed
+
+
+def test_where_uv_does_not_work_pip_installs(fake: Fake) -> None:
+    text = (fake.root / "installer.py").read_text()
+    (fake.root / "installer.py").write_text(
+        text.replace(
+            "what = os.path.basename(sys.argv[-1])",
+            'if sys.argv[2] == "create":\n'
+            '    os.symlink("/bin/false", os.path.join(root, ".venv", "bin", "uv"))\n'
+            "what = os.path.basename(sys.argv[-1])",
+        )
+    )
+    status, told = fake.run()
+    assert status == 0, told
+    assert fake.whole()
+
+
 BACKEND = """
 import base64, hashlib, os, zipfile
 def build_editable(folder, config_settings=None, metadata_directory=None):
