@@ -304,7 +304,9 @@ def install_with_uv(lock: int, *arguments: str) -> bool:
     if "UV_FIND_LINKS" in places:
         places["UV_FIND_LINKS"] = ",".join(places["UV_FIND_LINKS"].split())
     alone = ["--no-index"] if told.get("no-index", "").lower() in ("1", "true", "yes", "on") else []
-    quickly = [uv, "pip", "install", "--quiet", "--python", inner, "--compile-bytecode", *alone, *arguments]
+    # To pip all places are equal. So they may be to uv: what is not the file of the lock's hash is refused.
+    equal = ["--index-strategy", "unsafe-best-match"]
+    quickly = [uv, "pip", "install", "--quiet", "--python", inner, "--compile-bytecode", *equal, *alone, *arguments]
     return command(quickly, lock, {**places, **os.environ}).returncode == 0
 
 

@@ -28,9 +28,18 @@ return [...document.querySelectorAll('.md-main *')]
 """
 
 
+STILL = """
+const style = document.createElement('style');
+style.textContent = '*, *::before, *::after { animation: none !important; transition: none !important }';
+document.head.append(style);
+"""
+"""A colour on its way from one scheme to the other is none of either."""
+
+
 def drawn(browser: Browser) -> None:
     """Wait until the page stands still."""
     browser.until("return document.readyState === 'complete'")
+    browser.run(STILL)
 
 
 def too_wide(browser: Browser) -> list[str]:
@@ -47,16 +56,17 @@ const behind = (e) => {
     const colour = own.backgroundColor, image = own.backgroundImage;
     const clear = colour === 'rgba(0, 0, 0, 0)', whole = /^rgb\\(|^color\\([^/]*$/.test(colour);
     const ground = (clear ? under.ground : whole ? colour : under.ground + colour) + (image === 'none' ? '' : image);
-    paint.set(e, {ground, through: under.through * own.opacity});
+    paint.set(e, {own, ground, through: under.through * own.opacity});
   }
   return paint.get(e);
 };
-const seen = new Set(arguments[0]), fresh = [];
-for (const e of document.body.querySelectorAll('*')) {
-  delete e.dataset.look;
-  if (![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim())) continue;
+for (const e of document.querySelectorAll('[data-look]')) delete e.dataset.look;
+const seen = new Set(arguments[0]), fresh = [], texts = new Set();
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) if (walker.currentNode.data.trim()) texts.add(walker.currentNode.parentElement);
+for (const e of texts) {
   if (!e.checkVisibility({visibilityProperty: true})) continue;
-  const own = getComputedStyle(e), size = parseFloat(own.fontSize), {ground, through} = behind(e);
+  const {own, ground, through} = behind(e), size = parseFloat(own.fontSize);
   const large = size >= 24 || (size >= 18.66 && own.fontWeight >= 700);
   const look = [own.color, large, own.textShadow, ground, through].join();
   if (seen.has(look)) continue;
