@@ -42,6 +42,7 @@ def test_a_file_is_a_group_the_site_is_one_and_so_is_each_page() -> None:
     assert {group(f"tests/site/test_{name}") for name in ("copy.py::test", "every_page.py::test_a_page_is_light[a]")} == {
         "tests/site"
     }
+    assert group("tests/test_kills.py::test_kill_9_at_random_moments") == "tests/site"
 
 
 def test_workers_get_groups(tmp_path: Path) -> None:
