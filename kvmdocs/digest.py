@@ -153,13 +153,17 @@ class Code:
             CatalogError: The source is not there.
         """
         modules = {place[0] for place in self.definitions(module, name)}
-        texts = [self.blocks[one].encode() if one in self.blocks else self._file(one) for one in sorted(modules)]
-        return hashlib.sha256(b"\0".join(hashlib.sha256(text).digest() for text in texts)).hexdigest()
+        texts = [
+            hashlib.sha256(self.blocks[one].encode()).digest() if one in self.blocks else self._file(one)
+            for one in sorted(modules)
+        ]
+        return hashlib.sha256(b"\0".join(texts)).hexdigest()
 
     def _file(self, module: str) -> bytes:
+        """SHA-256 of a module's whole text."""
         if module not in self._whole:
             path = _source_file(module)
-            self._whole[module] = path.read_bytes() if path else b""
+            self._whole[module] = hashlib.sha256(path.read_bytes() if path else b"").digest()
         return self._whole[module]
 
     def files(self) -> set[Path]:

@@ -113,7 +113,8 @@ class Executor:
 
         What cannot run on this host for want of a capability does not count; what lacks a package does, since that can be installed.
         """
-        return [name for name, standing in standings(self._project, names, self._fresh).items() if standing.stale]
+        with no_collector():
+            return [name for name, standing in standings(self._project, names, self._fresh).items() if standing.stale]
 
     # -- starting -----------------------------------------------------------------------------------------------
 
