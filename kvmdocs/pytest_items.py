@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from kvmdocs.links import PREFIX
 from kvmdocs.pytest_unit import RecipeDidFail, RecordDrifted, Unit, skip, unit_of
 
 if TYPE_CHECKING:
@@ -80,8 +81,7 @@ class GuideFile(ProjectFile):
 
     def _parts(self, request: Request) -> list[str]:
         record = self.unit.record(request.name)
-        places = [self.unit.project.templates.url(place) for place in record.places]
-        return [record.recipe, record.key, record.started, repr(request.options), repr(places)]
+        return [record.recipe, record.key, record.started, repr(request.options)]
 
     @cached_property
     def known(self) -> bool:
@@ -91,7 +91,9 @@ class GuideFile(ProjectFile):
         return recall(self.unit.project.store, self._all_parts(), SHOWN) is not None
 
     def _all_parts(self) -> list[str]:
-        return [part for line, parts in self.plain.items() for part in (str(line), *parts)]
+        settings = self.unit.project.settings.values
+        links = {name: value for name, value in settings.items() if name.startswith(PREFIX)}
+        return [repr(links), *(part for line, parts in self.plain.items() for part in (str(line), *parts))]
 
     def teardown(self) -> None:
         """Note in the store that all its plain blocks can be shown, if they were."""

@@ -241,6 +241,10 @@ def test_what_was_shown_before_is_not_shown_again(trial):
     assert told_of('notes={"other words": "they are not there"}', second) == (1, True)
     assert told_of('notes={"other words": "they are not there"}', second) == (1, True)
     assert told_of(first, second) == (0, False)
+    settings = made.root / "kvmdocs.toml"
+    for address, expected in (("{path}", (0, True)), ("{path}", (0, False)), ("{tree}", (0, True))):
+        settings.write_text(f'{settings.read_text().partition("[links]")[0]}[links]\ntree = "https://example.org/{address}"\n')
+        assert told_of(first, second) == expected
 
 
 def test_an_inline_recipe_is_tested_with_its_block(project):
