@@ -23,9 +23,11 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs import source as source_module
+from kvmdocs import uses as uses_module
 from kvmdocs.errors import CatalogError
 from kvmdocs.model import SCHEMA
-from kvmdocs.source import Module, canonical, chains, local_imports, parse_module
+from kvmdocs.source import Module, canonical, local_imports, parse_module
+from kvmdocs.uses import Chain, chains
 
 LAB = "kvmdocs.lab"
 """The engine's package whose code counts like the project's own: it decides what a recipe does."""
@@ -80,6 +82,9 @@ def key(ingredients: Ingredients) -> str:
 Place = tuple[str, str]
 """Where a definition is: its module and its name."""
 
+Definition = tuple[str, tuple[Place, ...]]
+"""A definition: its name with the digest of its source, and what it refers to."""
+
 
 @dataclass
 class Code:
@@ -96,11 +101,25 @@ class Code:
     def __post_init__(self) -> None:
         self._modules: dict[str, Module | None] = {}
         self._whole: dict[str, bytes] = {}
-        self._texts: dict[Place, str] = {}
-        self._edges: dict[Place, tuple[Place, ...]] = {}
+        self._together: dict[frozenset[str], str] = {}
+        self._files: set[Path] = set()
+        self._known: dict[Place, Definition | None] = {}
+        self._meanings: dict[tuple[str, Chain], tuple[Place, ...]] = {}
 
     def digest(self, module: str, name: str) -> str:
         """SHA-256 of the definition of `name` in `module` and of all it reaches.
+
+        Raises:
+            CatalogError: The source is not there.
+        """
+        return self.digests(module, name)[0]
+
+    def digests(self, module: str, name: str) -> tuple[str, str]:
+        """The digest of the code (`digest`), and of all text it is written in.
+
+        Returns:
+            SHA-256 of the definitions that `name` in `module` reaches; and that of the whole text, comments and all, of every file or block in which
+            one of them lies.
 
         Raises:
             CatalogError: The source is not there.
@@ -109,31 +128,24 @@ class Code:
         numbers = {place: number for number, place in enumerate(found)}
         # Which definition refers to which counts too: two modules may swap what they call by one name.
         texts = [[text, *(numbers[other] for other in others if other in numbers)] for text, others in found.values()]
-        return hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+        code = hashlib.sha256(json.dumps(texts).encode()).hexdigest()
+        return code, self._written(frozenset(place[0] for place in found))
 
-    def definitions(self, module: str, name: str) -> dict[Place, tuple[str, tuple[Place, ...]]]:
-        """Digest of each definition reached, and what it refers to, by its module and name, in the order in which they are found.
+    def definitions(self, module: str, name: str) -> dict[Place, Definition]:
+        """Each definition reached, by its module and name, in the order in which they are found.
 
         That order follows from the code alone: where a file lies plays no part.
 
         Raises:
             CatalogError: The source is not there.
         """
-        found: dict[Place, tuple[str, tuple[Place, ...]]] = {}
+        found: dict[Place, Definition] = {}
         todo = [(module, name)]
         while todo:
             place = todo.pop()
-            if place in found:
-                continue
-            source = self._module(place[0])
-            if source is None:
-                raise CatalogError(f"the source of {place[0]} cannot be read")
-            nodes = source.bindings.get(place[1], ())
-            if not nodes:
-                continue
-            reached = self._next(source, place[1], nodes)
-            found[place] = (f"{place[1]} {self._text(*place, nodes)}", reached)
-            todo.extend(reached)
+            if place not in found and (definition := self._definition(place)):
+                found[place] = definition
+                todo.extend(definition[1])
         return found
 
     def parts(self, module: str, name: str) -> dict[str, str]:
@@ -146,18 +158,15 @@ class Code:
         # A block of a guide is known by its line, which moves with the prose above it.
         return {f"{place[0].partition(':')[0]}.{place[1]}": text.rpartition(" ")[2][:16] for place, (text, _) in found.items()}
 
-    def written(self, module: str, name: str) -> str:
-        """SHA-256 of the whole text, comments and all, of every file or block in which something lies that `name` in `module` reaches.
-
-        Raises:
-            CatalogError: The source is not there.
-        """
-        modules = {place[0] for place in self.definitions(module, name)}
-        texts = [
-            hashlib.sha256(self.blocks[one].encode()).digest() if one in self.blocks else self._file(one)
-            for one in sorted(modules)
-        ]
-        return hashlib.sha256(b"\0".join(texts)).hexdigest()
+    def _written(self, modules: frozenset[str]) -> str:
+        """SHA-256 of the whole text of some files and blocks."""
+        if modules not in self._together:
+            texts = [
+                hashlib.sha256(self.blocks[one].encode()).digest() if one in self.blocks else self._file(one)
+                for one in sorted(modules)
+            ]
+            self._together[modules] = hashlib.sha256(b"\0".join(texts)).hexdigest()
+        return self._together[modules]
 
     def _file(self, module: str) -> bytes:
         """SHA-256 of a module's whole text."""
@@ -168,25 +177,29 @@ class Code:
 
     def files(self) -> set[Path]:
         """The files whose text the digests so far depend on: those read, and the engine's own that reads them."""
-        read = {path for name, module in self._modules.items() if module and (path := _source_file(name))}
-        return read | {Path(__file__), Path(source_module.__file__)}
+        return self._files | {Path(__file__), Path(source_module.__file__), Path(uses_module.__file__)}
 
-    def _next(self, source: Module, name: str, nodes: tuple[ast.AST, ...]) -> tuple[Place, ...]:
-        """The definitions that one refers to; found once, since most recipes reach the same lab."""
-        place = (source.name, name)
-        if place not in self._edges:
-            reached = (target for node in nodes for target in self._reached(source, node))
-            self._edges[place] = tuple(dict.fromkeys(reached))
-        return self._edges[place]
+    def _definition(self, place: Place) -> Definition | None:
+        """A definition; None when its module has none of that name. Made once, since most recipes reach the same lab."""
+        if place not in self._known:
+            module, name = place
+            source = self._module(module)
+            if source is None:
+                raise CatalogError(f"the source of {module} cannot be read")
+            self._known[place] = self._read(source, name)
+        return self._known[place]
 
-    def _text(self, module: str, name: str, nodes: tuple[ast.AST, ...]) -> str:
-        place = (module, name)
-        if place not in self._texts:
-            text = json.dumps([canonical(node) for node in nodes])
-            self._texts[place] = hashlib.sha256(text.encode()).hexdigest()
-        return self._texts[place]
+    def _read(self, source: Module, name: str) -> Definition | None:
+        if name not in source.bindings:
+            return None
+        nodes = source.bindings[name]
+        text = f"[{', '.join([canonical(node) for node in nodes])}]"
+        reached = dict.fromkeys(target for node in nodes for target in self._reached(source, node))
+        # No definition is read twice, and of a large project the syntax trees would be most of the memory.
+        source.bindings[name] = ()
+        return f"{name} {hashlib.sha256(text.encode()).hexdigest()}", tuple(reached)
 
-    def _reached(self, source: Module, node: ast.AST) -> Iterator[tuple[str, str]]:
+    def _reached(self, source: Module, node: ast.AST) -> Iterator[Place]:
         """The project definitions that the names in `node` refer to, by module and name."""
         local = local_imports(node, source.package)
         for chain in chains(node):
@@ -194,11 +207,19 @@ class Code:
                 for target, name in local[chain[0]]:
                     yield from self._imported(target, (name, *chain[1:]) if name else chain[1:], set())
             else:
-                yield from self._resolve(source, chain, set())
-                if chain[0] == "globals" and "globals" not in source.bindings:
-                    yield from self._everything(source)
+                yield from self._meaning(source, chain)
 
-    def _resolve(self, source: Module, chain: tuple[str, ...], seen: set[tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    def _meaning(self, source: Module, chain: Chain) -> tuple[Place, ...]:
+        """What a name and its attributes mean in a module. Found once: a module's functions use much the same names."""
+        use = (source.name, chain)
+        if use not in self._meanings:
+            places = [*self._resolve(source, chain, set())]
+            if chain[0] == "globals" and "globals" not in source.bindings:
+                places += self._everything(source)
+            self._meanings[use] = tuple(places)
+        return self._meanings[use]
+
+    def _resolve(self, source: Module, chain: Chain, seen: set[Chain]) -> Iterator[Place]:
         """What a name and its attributes mean in a module. `seen` ends the search where packages import from themselves."""
         first, rest = chain[0], chain[1:]
         if first in source.bindings:
@@ -210,7 +231,7 @@ class Code:
             for star in source.stars:
                 yield from self._imported(star, chain, seen)
 
-    def _imported(self, target: str, chain: tuple[str, ...], seen: set[tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    def _imported(self, target: str, chain: Chain, seen: set[Chain]) -> Iterator[Place]:
         """Follow ``target.a.b`` to a definition, through submodules and re-exports; to all of a module that is itself the value."""
         if not self._counts(target) or (target, *chain) in seen:
             return
@@ -227,7 +248,7 @@ class Code:
             if self._module(submodule) is not None:
                 yield from self._imported(submodule, chain[1:], seen)
 
-    def _everything(self, module: Module) -> Iterator[tuple[str, str]]:
+    def _everything(self, module: Module) -> Iterator[Place]:
         """All that a module defines."""
         yield from ((module.name, name) for name in module.bindings)
 
@@ -240,6 +261,7 @@ class Code:
             path = _source_file(name) if text is None else None
             if path is not None:
                 text = path.read_text("utf-8")
+                self._files.add(path)
             self._modules[name] = None if text is None else parse_module(name, text, path)
         return self._modules[name]
 

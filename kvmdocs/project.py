@@ -154,9 +154,7 @@ class Project:
                 return {name: (code, written) for name, (code, written) in saved["digests"].items()}
         code = self.catalog.code
         with no_collector():
-            digests = {
-                name: (code.digest(entry.module, name), code.written(entry.module, name)) for name, entry in entries.items()
-            }
+            digests = {name: code.digests(entry.module, name) for name, entry in entries.items()}
         files = code.files() | {entry.block.guide for entry in entries.values() if entry.block}
         # A file that appears beside these may be what an import means from then on; its folder's time tells.
         watched = {str(file) for file in files} | {str(file.parent) for file in files}

@@ -1,4 +1,4 @@
-"""Python source as the key sees it: what a module binds and imports, which names a definition uses, and its canonical form.
+"""Python source as the key sees it: what a module binds and imports, and its canonical form.
 
 Only text is read; nothing is imported or executed. Comments, docstrings and positions are not in what comes out.
 """
@@ -6,8 +6,10 @@ Only text is read; nothing is imported or executed. Comments, docstrings and pos
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ class Module:
     """
 
     name: str
-    bindings: Mapping[str, tuple[ast.AST, ...]]
+    bindings: dict[str, tuple[ast.AST, ...]]
     imports: Mapping[str, tuple[Meaning, ...]]
     stars: tuple[str, ...] = ()
     package: str = ""
@@ -60,23 +62,51 @@ def parse_module(name: str, text: str, path: Path | None = None) -> Module:
     )
 
 
-def canonical(node: Any) -> Any:
-    """A syntax tree as plain lists: without positions, docstrings, and fields that are empty (they differ between Python versions)."""
-    if isinstance(node, list):
-        return [canonical(item) for item in node]
-    if not isinstance(node, ast.AST):
-        return repr(node)
-    fields = []
-    for name, value in ast.iter_fields(node):
-        kept = value
-        if name == "body" and isinstance(value, list):
-            kept = _without_docstring(value)
-        elif name == "decorator_list":
-            kept = [_without_judgement(decorator) for decorator in value]
-        if kept is None or kept == [] or name in {"type_comment", "kind", "ctx"}:
-            continue
-        fields.append([name, canonical(kept)])
-    return [type(node).__name__, *fields]
+def canonical(node: ast.AST) -> str:
+    """A syntax tree as JSON in lists: without positions, docstrings, and fields that are empty (they differ between Python versions).
+
+    It is written piece by piece: all code that recipes reach passes here, and to make lists of it first takes half as long again.
+    """
+    text, fields = _heads(type(node).__name__, node._fields)
+    for name, head in fields:
+        value = getattr(node, name, None)
+        if isinstance(value, ast.AST):
+            text += f"{head}{canonical(value)}]"
+        elif isinstance(value, list):
+            if parts := ", ".join([_part(part) for part in _meant(name, value)]):
+                text += f"{head}[{parts}]]"
+        elif value is not None:
+            text += f"{head}{_quoted(repr(value))}]"
+    return f"{text}]"
+
+
+def _part(part: Any) -> str:
+    return canonical(part) if isinstance(part, ast.AST) else _quoted(repr(part))
+
+
+@lru_cache(maxsize=2**14)
+def _quoted(text: str) -> str:
+    """A text as JSON; remembered, since code says the same names over and over."""
+    return json.dumps(text)
+
+
+@cache
+def _heads(kind: str, fields: tuple[str, ...]) -> tuple[str, list[tuple[str, str]]]:
+    """How a node of a kind begins in its canonical form, and for each field that counts its name and how it begins."""
+    return f'["{kind}"', [(name, f', ["{name}", ') for name in fields if name not in _NOT_MEANT]
+
+
+_NOT_MEANT = frozenset({"type_comment", "kind", "ctx"})
+"""Fields of syntax trees that say nothing of what the code does, or again what its place says."""
+
+
+def _meant(name: str, parts: list[Any]) -> list[Any]:
+    """What counts of a field that is a list."""
+    if name == "body":
+        return _without_docstring(parts)
+    if name == "decorator_list":
+        return [_without_judgement(decorator) for decorator in parts]
+    return parts
 
 
 def _without_judgement(decorator: ast.expr) -> ast.expr:
@@ -131,109 +161,6 @@ def _root(node: ast.expr) -> Iterator[str]:
         node = node.value
     if isinstance(node, ast.Name):
         yield node.id
-
-
-def chains(node: ast.AST, local: frozenset[str] = frozenset()) -> Iterator[tuple[str, ...]]:
-    """Every global name used in a tree with the attributes that follow it: ``a.b.c`` is ``("a", "b", "c")``.
-
-    Args:
-        node: The tree.
-        local: Names that a function around it binds. A recipe's parameter is named like the recipe it takes, and does not mean it.
-    """
-    if isinstance(node, _FUNCTIONS):
-        yield from _function_chains(node, local)
-        return
-    if isinstance(node, _COMPREHENSIONS):
-        yield from _comprehension_chains(node, local)
-        return
-    if isinstance(node, ast.Attribute):
-        names = [node.attr]
-        value = node.value
-        while isinstance(value, ast.Attribute):
-            names.append(value.attr)
-            value = value.value
-        if isinstance(value, ast.Name):
-            if value.id not in local:
-                yield (value.id, *reversed(names))
-            return
-    elif isinstance(node, ast.Name) and node.id not in local:
-        yield (node.id,)
-    for child in _named_attribute(node) or _children(node):
-        yield from chains(child, local)
-
-
-def _children(node: ast.AST) -> list[ast.AST]:
-    """What ``ast.iter_child_nodes`` gives, in a third of the time: every tree of a project is gone through here, node by node."""
-    found: list[ast.AST] = []
-    for name in node._fields:
-        value = getattr(node, name, None)
-        if isinstance(value, list):
-            found += [part for part in value if isinstance(part, ast.AST)]
-        elif isinstance(value, ast.AST):
-            found.append(value)
-    return found
-
-
-def _named_attribute(node: ast.AST) -> list[ast.AST]:
-    """``getattr(a.b, "c")`` as the ``a.b.c`` that it is, with what else it is given; nothing for all else, a name in a variable among it."""
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or node.func.id != "getattr" or len(node.args) < 2:
-        return []
-    name = node.args[1]
-    if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
-        return []
-    return [ast.Attribute(value=node.args[0], attr=name.value, ctx=ast.Load()), *node.args[2:]]
-
-
-def _comprehension_chains(
-    node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp, local: frozenset[str]
-) -> Iterator[tuple[str, ...]]:
-    """The same for a comprehension: its variables are its own; only the first iterable is looked up around it."""
-    first = node.generators[0].iter
-    inner = local | {name for part in node.generators for name in _stored(part.target)}
-    yield from chains(first, local)
-    for child in ast.iter_child_nodes(node):
-        for part in ast.iter_child_nodes(child) if isinstance(child, ast.comprehension) else [child]:
-            if part is not first:
-                yield from chains(part, inner)
-
-
-def _function_chains(
-    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, local: frozenset[str]
-) -> Iterator[tuple[str, ...]]:
-    """The same for a function: its defaults, decorators and annotations see the names around it, its body its own."""
-    parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg]
-    body = node.body if isinstance(node.body, list) else [node.body]
-    stored = {name for part in body for name in _stored(part)}
-    inner = local | {parameter.arg for parameter in parameters if parameter} | stored
-    for part in body:
-        yield from chains(part, inner)
-    around: list[ast.AST | None] = [*node.args.defaults, *node.args.kw_defaults]
-    around += [parameter.annotation for parameter in parameters if parameter]
-    around += [] if isinstance(node, ast.Lambda) else [*node.decorator_list, node.returns]
-    for outer in around:
-        if outer is not None:
-            yield from chains(outer, local)
-
-
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-_NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_SCOPES = (*_FUNCTIONS, ast.ClassDef, *_COMPREHENSIONS)
-"""What has names of its own."""
-
-
-def _stored(node: ast.AST) -> Iterator[str]:
-    """Names assigned in a function's body, without those of functions and comprehensions inside it and those declared global."""
-    declared = {name for child in ast.walk(node) if isinstance(child, ast.Global) for name in child.names}
-    todo = [node]
-    while todo:
-        child = todo.pop()
-        if isinstance(child, _NAMED):
-            yield child.name
-        elif isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store) and child.id not in declared:
-            yield child.id
-        if not isinstance(child, _SCOPES):
-            todo += _children(child)
 
 
 def local_imports(node: ast.AST, package: str) -> dict[str, list[Meaning]]:

@@ -253,7 +253,7 @@ def remembered(path: Path) -> Any:
 def remember(path: Path, data: Any) -> None:
     """Keep JSON that only spares finding something out again; a store that cannot be written forgets it."""
     with contextlib.suppress(StoreError):
-        write_whole(path, seal(json.dumps(data, indent=1).encode()), durable=False)
+        write_whole(path, seal(json.dumps(data).encode()), durable=False)
 
 
 def dump(record: Record) -> bytes:
