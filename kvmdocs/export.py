@@ -48,6 +48,7 @@ def script(
     shown: Iterable[str] = (),
     mirrors: Mapping[str, str] | None = None,
     lab: str = "~/kvm-lab",
+    packages: Mapping[str, str] | None = None,
 ) -> str:
     """The script.
 
@@ -60,6 +61,7 @@ def script(
         mirrors: The address that stands for each ``<mirror>`` where a reader gives none, by the name in brackets; for others the script
             asks its host's apt (`kvmdocs.mirrors`).
         lab: The readable folder of all recipes.
+        packages: What root types to install what it needs, by family of distributions.
 
     Returns:
         Its text.
@@ -80,7 +82,7 @@ def script(
         system=last.host.system,
         started=last.started,
         lab=lab,
-        facts=_facts(known, missing or {}, talks="machine" in needs),
+        facts=_facts(known, missing or {}, packages or {}, talks="machine" in needs),
     )
     settings = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(environ.items()))
     used = dict.fromkeys(name for record in known for name in hidden(record.steps))
@@ -107,11 +109,12 @@ def section_script(record: Record, section: str | None) -> str:
     return "\n".join(lines).strip("\n")
 
 
-def _facts(records: list[Record], missing: Mapping[str, str], *, talks: bool) -> str:
+def _facts(records: list[Record], missing: Mapping[str, str], packages: Mapping[str, str], *, talks: bool) -> str:
     """What a reader wants to know before running it, as comments."""
     took = sum(record.seconds for record in records)
     tools = sorted({tool for record in records for tool in record.tools} | ({"python3"} if talks else set()))
     lines = [f"It took {duration(took, words(Language.EN))} there and needs: {', '.join(tools)}."]
+    lines += [f"{family}, as root: {command}" for family, command in packages.items()]
     lines += [f"{name} is left out: {comment(reason)}" for name, reason in missing.items()]
     return "\n".join(f"# {line}" for line in lines)
 

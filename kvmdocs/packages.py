@@ -19,10 +19,12 @@ from kvmdocs.errors import Evidence, HostLacks
 from kvmdocs.tools import MANAGERS, Missing, Tool, Tools
 
 __all__ = [
+    "FAMILIES",
     "MANAGERS",
     "Missing",
     "Tool",
     "Tools",
+    "by_family",
     "confirm",
     "detect_manager",
     "install",
@@ -36,6 +38,16 @@ PROGRAMS = {"apt": "apt-get", "dnf": "dnf", "pacman": "pacman"}
 
 KIN = {"debian": "apt", "ubuntu": "apt", "fedora": "dnf", "rhel": "dnf", "centos": "dnf", "arch": "pacman"}
 """The package manager of each family of distributions, by the names in os-release(5)."""
+
+FAMILIES = {"apt": "Debian, Ubuntu", "dnf": "Fedora", "pacman": "Arch Linux"}
+"""Whose package manager it is, as readers know them."""
+
+VERBS = {
+    "apt": ["apt-get", "install", "--no-install-recommends"],
+    "dnf": ["dnf", "install", "--setopt=install_weak_deps=False"],
+    "pacman": ["pacman", "-S", "--needed"],
+}
+"""What installs packages, for each package manager."""
 
 TAIL = 12
 """Lines of a failed installation that an error carries."""
@@ -67,12 +79,25 @@ def install_command(missing: Iterable[Missing], manager: str) -> list[str]:
     packages = sorted({package for item in missing for package in item.packages.get(manager, ())})
     if not packages:
         return []
-    verb = {
-        "apt": ["apt-get", "install", "--no-install-recommends"],
-        "dnf": ["dnf", "install", "--setopt=install_weak_deps=False"],
-        "pacman": ["pacman", "-S", "--needed"],
-    }[manager]
-    return [*_as_root(), *verb, *packages]
+    return [*_as_root(), *VERBS[manager], *packages]
+
+
+def by_family(tools: Iterable[Tool]) -> dict[str, str]:
+    """What root types to bring these tools to any host: for readers, whose host is not this one.
+
+    Args:
+        tools: The tools, those among them that are here already, too.
+
+    Returns:
+        A line for each family of distributions in whose packages some of the tools are.
+    """
+    known = list(tools)
+    lines = {}
+    for manager, family in FAMILIES.items():
+        if packages := sorted({package for tool in known for package in getattr(tool, manager)}):
+            index = "apt-get update && " if manager == "apt" else ""
+            lines[family] = index + shlex.join([*VERBS[manager], *packages])
+    return lines
 
 
 def typed(missing: Iterable[Missing], manager: str) -> str:

@@ -9,12 +9,16 @@ from kvmdocs import graph
 from kvmdocs.errors import Evidence, GuideError
 from kvmdocs.export import script
 from kvmdocs.kept import kept
-from kvmdocs.model import Record, Status
+from kvmdocs.model import Record, Status, Where
+from kvmdocs.packages import by_family
 from kvmdocs.project import FIXED, Project
 
 MIRRORS = "script.mirrors."
 CANNOT = "script.cannot."
 """Settings: the address for each ``<mirror>`` of the records, and why a recipe cannot be done again by a script."""
+
+TERMINALS = (Where.GUEST, Where.HMP, Where.QMP)
+"""Who is reached by a socket, which takes a program of its own (setting ``project.terminals``)."""
 
 RecordOf = Callable[[str], Record | None]
 """Gives a recipe's record."""
@@ -33,7 +37,25 @@ def for_recipes(project: Project, names: Iterable[str], record_of: RecordOf, tit
         The script; None when none of these recipes has a record that a script can be made of.
     """
     wanted = list(names)
-    plan = graph.closure(wanted, lambda one: [item.name for item in project.catalog.get(one).recipe.inputs])
+    records, missing = _chosen(project, wanted, record_of)
+    shown = [record.recipe for record in records if record.recipe in wanted]
+    if not shown:
+        return None
+    mirrors, lab = dict(_settings(project, MIRRORS)), project.settings["lab.folder"]
+    packages = by_family(map(project.tools.get, tools(project, records)))
+
+    def make() -> str:
+        return script(records, FIXED, missing, title=title, shown=shown, mirrors=mirrors, lab=lab, packages=packages)
+
+    if not all(record.key for record in records):
+        return make()  # what an approved record holds has no key
+    made = [f"{record.key} {record.started}" for record in records]
+    return kept(project.store, [*made, repr((FIXED, missing, title, shown, mirrors, lab, packages))], make, ".sh")
+
+
+def _chosen(project: Project, names: list[str], record_of: RecordOf) -> tuple[list[Record], dict[str, str]]:
+    """The records a script of some recipes is made of, each after those it builds on; and which it cannot have, and why."""
+    plan = graph.closure(names, lambda one: [item.name for item in project.catalog.get(one).recipe.inputs])
     records: list[Record] = []
     missing: dict[str, str] = {}
     for name in graph.in_order(plan):
@@ -46,25 +68,33 @@ def for_recipes(project: Project, names: Iterable[str], record_of: RecordOf, tit
             missing[name] = record.reason or (record.failure.message if record.failure else "it did not pass")
         else:
             records.append(record)
-    shown = [record.recipe for record in records if record.recipe in wanted]
-    if not shown:
-        return None
-    mirrors, lab = dict(_settings(project, MIRRORS)), project.settings["lab.folder"]
+    return records, missing
 
-    def make() -> str:
-        return script(records, FIXED, missing, title=title, shown=shown, mirrors=mirrors, lab=lab)
 
-    if not all(record.key for record in records):
-        return make()  # what an approved record holds has no key
-    made = [f"{record.key} {record.started}" for record in records]
-    return kept(project.store, [*made, repr((FIXED, missing, title, shown, mirrors, lab))], make, ".sh")
+def tools(project: Project, records: Iterable[Record]) -> list[str]:
+    """The tools that somebody needs who types what these records show, sorted: what the recipes declare, and what a guest or a monitor is reached with."""
+    known = list(records)
+    reached = any(step.where in TERMINALS for record in known for step in record.steps)
+    return sorted(
+        {tool for record in known for tool in record.tools} | set(project.settings["project.terminals"] if reached else ())
+    )
 
 
 def for_guide(project: Project, guide: Path, record_of: RecordOf) -> str | None:
     """The script of all that a guide shows; None when it shows nothing that a script can be made of."""
-    names = dict.fromkeys(request.name for request in project.catalog.requests if request.block.guide == guide)
-    known = [name for name in names if name in project.catalog.entries]
+    known = _shown(project, guide)
     return for_recipes(project, known, record_of, f"The page {project.catalog.shown(guide)}") if known else None
+
+
+def packages_for_guide(project: Project, guide: Path, record_of: RecordOf) -> dict[str, str]:
+    """What root types before a reader follows a guide and those it builds on, by family of distributions (`kvmdocs.packages.by_family`)."""
+    records, _ = _chosen(project, _shown(project, guide), record_of)
+    return by_family(map(project.tools.get, tools(project, records)))
+
+
+def _shown(project: Project, guide: Path) -> list[str]:
+    names = dict.fromkeys(request.name for request in project.catalog.requests if request.block.guide == guide)
+    return [name for name in names if name in project.catalog.entries]
 
 
 def find_guide(project: Project, guide: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Offering the script of each page of a site: as a file beside the pages, and as a link under the page's title."""
+"""Offering the script of each page of a site, as a file beside the pages and a link under the page's title, and what to install before it is followed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
-from kvmdocs.page_scripts import RecordOf, for_guide
+from kvmdocs.page_scripts import RecordOf, for_guide, packages_for_guide
 from kvmdocs.render import Language
-from kvmdocs.render.words import words
+from kvmdocs.render.words import Words, words
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -29,6 +29,7 @@ class ScriptLinks:
 
     def __init__(self) -> None:
         self._files: dict[Path, File] = {}
+        self._packages: dict[Path, dict[str, str]] = {}
 
     def offer(self, files: Files, config: MkDocsConfig, project: Project, guides: Iterable[Path], record_of: RecordOf) -> None:
         """Add the script of each guide that shows recipes to the site."""
@@ -40,10 +41,12 @@ class ScriptLinks:
                 name = PurePosixPath(by_path[guide].src_uri).with_suffix(".sh")
                 self._files[guide] = File.generated(config, f"{FOLDER}/{name}", content=text)
                 files.append(self._files[guide])
+                self._packages[guide] = packages_for_guide(project, guide, record_of)
 
     def put(self, html: str, page: Page, language: Language) -> str:
         """A page's HTML with the link to its script behind its title, or before all else where it has none."""
-        file = self._files.get(Path(page.file.abs_src_path or ""))
+        guide = Path(page.file.abs_src_path or "")
+        file = self._files.get(guide)
         if file is None:
             return html
         say = words(language)
@@ -51,6 +54,21 @@ class ScriptLinks:
         link = (
             f'<p class="tr-script" data-search-exclude><a href="{escape(get_relative_url(file.url, page.url))}" '
             f'download="{escape(name)}">{escape(say.page_script)}</a>{escape(say.page_script_is)}</p>'
+            f"{_packages(self._packages[guide], say)}"
         )
         before, title, after = html.partition("</h1>")
         return f"{before}{title}\n{link}{after}" if title else f"{link}\n{html}"
+
+
+def _packages(commands: dict[str, str], say: Words) -> str:
+    """What is to be installed first, folded."""
+    if not commands:
+        return ""
+    lines = "".join(
+        f'<dt>{escape(family)}</dt><dd><div class="highlight"><pre><code>{escape(command)}\n</code></pre></div></dd>'
+        for family, command in commands.items()
+    )
+    return (
+        f'<details class="tr-install" data-search-exclude><summary>{escape(say.install_first)}</summary>'
+        f"<p>{escape(say.install_is)}</p><dl>{lines}</dl></details>"
+    )

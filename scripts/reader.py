@@ -2,12 +2,14 @@ r"""Follow pages of the built site as a reader does: type what their copy button
 
 ::
 
-    python scripts/reader.py --shell 'chroot /srv/bare /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb' \
+    python scripts/reader.py --install --shell 'chroot /srv/bare /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb' \
         --say '<mirror>=http://mirror.example' site/en/get/linux.html site/en/build/linux.html
 
 Host commands go into a bash that ``--shell`` begins, in one terminal; a debugger gets a terminal of its own, as it keeps the one it is
 started in; a guest's commands go to its shell by socat, as the pages say. A command that ends with another status than the page tells stops
 everything: then a reader would be stuck there too.
+
+With ``--install`` what a page says is to be installed first is typed, too, by root: the line for the package manager that the shell has.
 
 Exit codes: 0 all was typed and went as on the page, 1 something did not, 2 wrong use.
 """
@@ -37,7 +39,7 @@ class Typed:
 
     Attributes:
         recipe: Whose transcript it stands in.
-        where: Who it is typed to: ``host``, ``root``, ``gdb``, ``guest``, ``qmp``, ``hmp``, ``file``.
+        where: Who it is typed to: ``host``, ``root``, ``gdb``, ``guest``, ``qmp``, ``hmp``, ``file``; ``install`` for what is to be installed first.
         machine: Label of the terminal.
         text: What the copy button gives.
         status: The exit status the page tells, "" for 0.
@@ -58,8 +60,9 @@ class Page(HTMLParser):
         self.found: list[Typed] = []
         self._recipe = self._where = self._machine = ""
         self._collect = ""
+        self._installs = False
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:  # noqa: ARG002  the base class says so
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note a transcript, a terminal, or something to copy."""
         given = {name: value or "" for name, value in attrs}
         looks = given.get("class", "").split()
@@ -71,8 +74,16 @@ class Page(HTMLParser):
             self._collect, self._machine = "badge", ""
         elif "tr-fact" in looks:
             self._collect = "fact"
+        elif tag == "details":
+            self._installs = "tr-install" in looks
+        elif tag == "code" and self._installs:
+            self._collect = "install"
         elif "data-copy" in given and self._recipe:
             self.found.append(Typed(self._recipe, self._where, self._machine, given["data-copy"]))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Note the end of what is to be installed."""
+        self._installs = self._installs and tag != "details"
 
     def handle_data(self, data: str) -> None:
         """Note a terminal's label, or an exit status."""
@@ -80,6 +91,8 @@ class Page(HTMLParser):
             self._machine = data.partition(" · ")[2].strip()
         elif self._collect == "fact" and (status := re.search(r"\b(?:exit status|status) (\d+)", data)):
             self.found[-1].status = status[1]
+        elif self._collect == "install":
+            self.found.append(Typed("", "install", "", data.strip()))
         self._collect = ""
 
 
@@ -120,6 +133,8 @@ class Desk:
         """Type one thing where the page says."""
         if one.where in ("host", "root", "file"):
             self.host(one, timeout)
+        elif one.where == "install":
+            self.install(one, timeout)
         elif one.where == "gdb":
             self.gdb(one, timeout)
         elif one.where == "guest":
@@ -143,6 +158,18 @@ class Desk:
         status = self.run(child, one.text, timeout)
         if status != (one.status or "0"):
             raise Stuck(f"ended with status {status}, on the page with {one.status or 0}")
+
+    def install(self, one: Typed, timeout: float) -> None:
+        """Type what is to be installed, and yes, if the shell's package manager is the one it is for."""
+        child = self.open(("host", "", ""))
+        manager = one.text.partition(" ")[0]
+        if self.run(child, f"command -v {manager}", timeout) != "0":
+            return
+        child.sendline(f'{one.text}; echo "{DONE[:6]}""{DONE[6:]}:$?"')
+        while child.expect([rf"{DONE}:(\d+)", re.escape("[Y/n] ")], timeout=timeout) == 1:
+            child.sendline("y")
+        if (status := told(child)) != "0":
+            raise Stuck(f"nothing was installed: status {status}")
 
     def gdb(self, one: Typed, timeout: float) -> None:
         """Type to the debugger, line by line."""
@@ -202,7 +229,7 @@ def things(page: Path) -> list[Typed]:
     for one in reader.found:
         key = (one.recipe, one.where, one.machine, one.text)
         # What is typed to a debugger or a guest again is another command; a host's block shown again is the same one.
-        once.setdefault(key if one.where in ("host", "root", "file") else (*key[:3], str(len(once))), one)
+        once.setdefault(key if one.where in ("host", "root", "file", "install") else (*key[:3], str(len(once))), one)
     return list(once.values())
 
 
@@ -214,6 +241,7 @@ def main() -> int:
     parser.add_argument(
         "--say", action="append", default=[], metavar="TEXT=REAL", help="what a reader puts in the place of a text"
     )
+    parser.add_argument("--install", action="store_true", help="the shell is root's: install what a page says first")
     parser.add_argument("--only", action="append", default=[], metavar="RECIPE", help="of these recipes alone")
     parser.add_argument("--limit", type=float, default=3600.0, help="seconds for one command")
     parser.add_argument("--log", type=Path, default=Path("reader.log"))
@@ -222,7 +250,7 @@ def main() -> int:
     try:
         for page in given.pages:
             for one in things(page):
-                if given.only and one.recipe not in given.only:
+                if (given.only and one.recipe not in given.only) or (one.where == "install" and not given.install):
                     continue
                 for said in given.say:
                     one.text = one.text.replace(*said.split("=", 1))

@@ -13,7 +13,7 @@ import pytest
 
 from kvmdocs import packages, tools
 from kvmdocs.errors import HostLacks, SettingError
-from kvmdocs.packages import Missing, Tools, confirm, detect_manager, install, install_command, obstacle, typed
+from kvmdocs.packages import Missing, Tool, Tools, by_family, confirm, detect_manager, install, install_command, obstacle, typed
 
 PROJECT = Path(__file__).parents[1]
 TABLE = PROJECT / "recipes" / "packages.toml"
@@ -300,6 +300,17 @@ def test_the_exact_command(
     program(bin_only, "sudo")
     assert typed(missing, manager) == sudo
     assert install_command(missing, manager)[0] == "sudo"
+
+
+def test_readers_are_told_for_each_family_what_root_types(bin_only: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_user(monkeypatch)
+    program(bin_only, "sudo")
+    there = Tool("there", command="sudo", apt=("b", "a"), dnf=("c",))
+    assert by_family([there, Tool("x", command="x", apt=("a",)), Tool("own", command="own")]) == {
+        "Debian, Ubuntu": "apt-get update && apt-get install --no-install-recommends a b",
+        "Fedora": "dnf install --setopt=install_weak_deps=False c",
+    }
+    assert by_family([Tool("own", command="own")]) == {}
 
 
 def test_no_command_for_what_no_package_brings() -> None:

@@ -87,6 +87,55 @@ def test_what_cannot_be_done_again_is_told(words):
     assert "if due two shown" in done.output
 
 
+NEEDY = """
+@recipe(tools=("bash",))
+def below(sh: Shell) -> None:
+    sh.echo("b")
+
+@recipe(tools=("cat",))
+def above(sh: Shell, below: None) -> None:
+    sh.echo("a")
+
+@recipe()
+def bare(sh: Shell) -> None:
+    sh.echo("c")
+"""
+TABLE = """
+[cat]
+command = "cat"
+apt = ["coreutils"]
+dnf = ["coreutils-<one>"]
+[bash]
+command = "bash"
+apt = ["dash"]
+[join]
+command = "join"
+apt = ["joiner"]
+"""
+
+
+def test_a_page_says_what_to_install_for_it_and_what_it_builds_on(trial, monkeypatch):
+    made = trial().recipes(NEEDY)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setenv("MKDOCS_CONFIG_DIR", str(made.root))
+    monkeypatch.setenv("NO_MKDOCS_2_WARNING", "1")
+    (made.root / "table.toml").write_text(TABLE, "utf-8")
+    toml = made.root / "kvmdocs.toml"
+    told = toml.read_text("utf-8").replace("[project]", '[project]\npackages = "table.toml"\nterminals = ["join"]')
+    toml.write_text(told, "utf-8")
+    made.block("needy.md", f"from {made.module} import above\nabove.show()")
+    made.block("bare.md", f"from {made.module} import bare\nbare.show()")
+    build_pages(made.root / "mkdocs.yml", made.root / "site")
+    page = (made.root / "site/needy/index.html").read_text("utf-8")
+    assert page.count('<details class="tr-install"') == 1
+    # Nobody is talked to by a socket here, so nothing to reach one is asked for.
+    assert "<code>apt-get update &amp;&amp; apt-get install --no-install-recommends coreutils dash\n</code>" in page
+    assert "<code>dnf install --setopt=install_weak_deps=False &#x27;coreutils-&lt;one&gt;&#x27;\n</code>" in page
+    script = (made.root / "site/scripts/needy.sh").read_text("utf-8")
+    assert "# Debian, Ubuntu, as root: apt-get update && apt-get install --no-install-recommends coreutils dash\n" in script
+    assert "tr-install" not in (made.root / "site/bare/index.html").read_text("utf-8")
+
+
 def test_a_page_links_to_its_script(words, tmp_path):
     words.guide("none.md", "# None\n\nNothing runs here.\n")
     words.block("barred.md", f"from {words.module} import barred\nbarred.show()")

@@ -97,6 +97,8 @@ class Words:
     repeat: str
     page_script: str
     page_script_is: str
+    install_first: str
+    install_is: str
     date: str
     seconds: str
     minutes: str
@@ -179,6 +181,8 @@ _EN = Words(
     repeat="Run it",
     page_script="Script of this page",
     page_script_is=": all that is typed here, as one bash script that you can run",
+    install_first="What to install first",
+    install_is="All that the commands of this page use, and those of the pages it builds on. As root:",
     date="{day} {month} {year}, {time} UTC",
     seconds="{s} s",
     minutes="{m} min {s} s",
@@ -261,6 +265,8 @@ _ZH = Words(
     repeat="运行它",
     page_script="本页脚本",
     page_script_is="：本页输入的全部命令，一个可以直接运行的 bash 脚本",
+    install_first="先安装这些",
+    install_is="本页以及它所依赖的各页的命令要用到的全部软件包。以 root 身份执行：",
     date="{year} 年 {number} 月 {day} 日 {time} UTC",
     seconds="{s} 秒",
     minutes="{m} 分 {s} 秒",

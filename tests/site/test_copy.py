@@ -78,3 +78,22 @@ def test_the_clipboard_holds_what_a_recipe_ran(browser: Browser, site: Site, pag
         browser.click(button)
         text = browser.wait_for("setTimeout(() => navigator.clipboard.readText().then(done, done), 50)")
         assert text in ran(recipe)
+
+
+@pytest.mark.parametrize("page", CLICKED)
+def test_what_is_to_be_installed_can_be_copied(browser: Browser, site: Site, page: str) -> None:
+    browser.go(f"{site.address}/{page}")
+    browser.until("return document.querySelectorAll('.tr-install .md-code__button').length === 3")
+    folded = browser.run("return document.querySelector('.tr-install .md-code__button').checkVisibility()")
+    assert not folded
+    browser.click(browser.run("return document.querySelector('.tr-install summary')"))
+    texts = []
+    for button in browser.run("return [...document.querySelectorAll('.tr-install .md-code__button')]"):
+        browser.click(button)
+        texts.append(browser.wait_for("setTimeout(() => navigator.clipboard.readText().then(done, done), 50)").strip())
+    debian, fedora, arch = texts
+    assert debian.startswith("apt-get update && apt-get install ")
+    # QEMU's and Linux's builds come before a guest or a debugger, and whoever talks to a guest wants a program that joins a terminal to a socket.
+    assert {"gcc", "ninja-build", "libelf-dev", "socat"} <= set(debian.split())
+    assert fedora.startswith("dnf install ")
+    assert arch.startswith("pacman -S --needed ")
