@@ -13,7 +13,7 @@ from kvmdocs.settings import FILE
 
 if TYPE_CHECKING:
     from kvmdocs.drift import Drift
-    from kvmdocs.errors import KvmdocsError
+    from kvmdocs.errors import CatalogError, KvmdocsError
     from kvmdocs.model import Record
     from kvmdocs.outcome import Outcome, Reporter
     from kvmdocs.project import Project
@@ -81,7 +81,7 @@ class Unit:
         from kvmdocs.outcome import Outcome
 
         names = [name for name in dict.fromkeys(self.wanted) if name in self.project.catalog.entries]
-        sound = names if self._hold_together(names) else [name for name in names if self._is_sound(name)]
+        sound = [name for name in names if self._is_sound(name)] if self._fault(names) else names
         try:
             return modes.run(self.project, reporter, sound, require=modes.wants_all())
         except Interrupted as error:
@@ -90,34 +90,26 @@ class Unit:
             self._wrong.update(dict.fromkeys(sound, error))
             return Outcome()
 
-    def _hold_together(self, names: list[str]) -> bool:
-        """Whether all that these build on is there, without a circle."""
+    def _fault(self, names: list[str]) -> CatalogError | None:
+        """What these build on that is not there, or in a circle; None when all is well."""
+        from kvmdocs import graph
         from kvmdocs.errors import CatalogError
 
+        catalog = self.project.catalog
         try:
-            self._order(names)
-        except CatalogError:
-            return False
-        return True
+            graph.in_order(graph.closure(names, lambda one: [wanted.name for wanted in catalog.get(one).recipe.inputs]))
+        except CatalogError as error:
+            return error
+        return None
 
     def _is_sound(self, name: str) -> bool:
-        """The same of one of them; what is wrong is told by its items."""
-        from kvmdocs.errors import CatalogError
-
-        catalog = self.project.catalog
-        try:
-            self._order([name])
-        except CatalogError as error:
+        """Whether a recipe can be run; what is wrong is told by its items."""
+        error = self._fault([name])
+        if error:
+            catalog = self.project.catalog
             told = [problem for problem in catalog.problems if problem.evidence.recipe == name]
             self._wrong[name] = (told or [error])[0].seen(place=catalog.get(name).place)
-            return False
-        return True
-
-    def _order(self, names: list[str]) -> list[str]:
-        from kvmdocs import graph
-
-        catalog = self.project.catalog
-        return graph.in_order(graph.closure(names, lambda one: [wanted.name for wanted in catalog.get(one).recipe.inputs]))
+        return error is None
 
     def record(self, name: str) -> Record:
         """A recipe's record; the test is skipped or fails as the recipe did."""
