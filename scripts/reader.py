@@ -126,7 +126,7 @@ class Desk:
         """Type something to a shell and wait for its end; returns its exit status."""
         child.sendline(text)
         child.sendline(f'echo "{DONE[:6]}""{DONE[6:]}:$?"')
-        child.expect(rf"{DONE}:(\d+)", timeout=timeout)
+        child.expect(rf"{DONE}:(\d+)\s", timeout=timeout)
         return told(child)
 
     def type(self, one: Typed, timeout: float) -> None:
@@ -166,7 +166,7 @@ class Desk:
         if self.run(child, f"command -v {manager}", timeout) != "0":
             return
         child.sendline(f'{one.text}; echo "{DONE[:6]}""{DONE[6:]}:$?"')
-        while child.expect([rf"{DONE}:(\d+)", re.escape("[Y/n] ")], timeout=timeout) == 1:
+        while child.expect([rf"{DONE}:(\d+)\s", re.escape("[Y/n] ")], timeout=timeout) == 1:
             child.sendline("y")
         if (status := told(child)) != "0":
             raise Stuck(f"nothing was installed: status {status}")
@@ -194,7 +194,7 @@ class Desk:
         # On the same line: reading the next one makes a status of its own.
         gap = " " if one.text.rstrip().endswith("&") else "; "
         child.sendline(f'{one.text}{gap}echo "{DONE[:6]}""{DONE[6:]}:$?"')
-        child.expect(rf"{DONE}:(\d+)", timeout=timeout)
+        child.expect(rf"{DONE}:(\d+)\s", timeout=timeout)
         status = told(child)
         if status != (one.status or "0"):
             raise Stuck(f"ended with status {status} in the guest, on the page with {one.status or 0}")
