@@ -70,5 +70,5 @@ def _packages(commands: dict[str, str], say: Words) -> str:
     )
     return (
         f'<details class="tr-install" data-search-exclude><summary>{escape(say.install_first)}</summary>'
-        f"<p>{escape(say.install_is)}</p><dl>{lines}</dl></details>"
+        f'<p class="tr-install-is">{escape(say.install_is)}</p><dl>{lines}</dl></details>'
     )

@@ -141,6 +141,10 @@ def place_of(name: str, root: Path) -> Place:
     """
     if variable(name) in os.environ:
         return Place(f"the variable {variable(name)}")
+    return _line_of(name, root)
+
+
+def _line_of(name: str, root: Path) -> Place:
     table = ""
     lines = (root / FILE).read_text("utf-8").split("\n") if (root / FILE).is_file() else []
     for number, line in enumerate(lines, 1):
@@ -213,7 +217,7 @@ def _check(told: dict[str, Any], path: Path) -> None:
         if not fits:
             raise SettingError(
                 f"the setting {name!r} cannot be {value!r}",
-                Evidence(place=place_of(name, path.parent), advice=f"give it a value of the right type: {wanted}"),
+                Evidence(place=_line_of(name, path.parent), advice=f"give it a value of the right type: {wanted}"),
             )
 
 

@@ -74,6 +74,13 @@ def test_a_value_in_the_file_that_cannot_be_is_refused_by_its_name(load, text):
     assert raised.value.evidence.place.path == "kvmdocs.toml"
 
 
+def test_the_file_is_to_blame_for_what_it_says_whatever_the_environment_says(load, monkeypatch):
+    monkeypatch.setenv("KVMDOCS_STORE_PATH", "elsewhere")
+    with pytest.raises(SettingError) as raised:
+        load("[store]\npath = 3", KVMDOCS_STORE_PATH="elsewhere")
+    assert (raised.value.evidence.place.path, raised.value.evidence.place.line) == ("kvmdocs.toml", 2)
+
+
 def test_a_whole_number_is_a_number_of_seconds(load):
     assert load("[network]\nconnect = 3")["network.connect"] == 3
 
