@@ -124,6 +124,12 @@ def myst(root: Path, each: int) -> None:
         (root / f"{name}.md").write_text(page(number, cells, MYST_HEAD), "utf-8")
 
 
+def make_cache(root: Path, python: Path) -> None:
+    """Make the peer's cache, empty: two of its processes that begin at once both make its tables, and one of them fails."""
+    code = "from jupyter_cache import get_cache; get_cache('build/.jupyter_cache').db"
+    subprocess.run([str(python), "-c", code], cwd=root, check=True)
+
+
 def sphinx(root: Path, python: Path) -> None:
     """`sphinx-build` with as many jobs as there are processors."""
     command = [str(python), "-m", "sphinx", "-q", "-j", "auto", "-d", "build/doctrees", ".", "build/html"]
@@ -155,6 +161,7 @@ def against_myst(folder: Path, python: Path) -> None:
     """400 trivial blocks, in three states."""
     ours(folder / "four", 10)
     myst(folder / "myst", 10)
+    make_cache(folder / "myst", python)
     we, they = (lambda: build(folder / "four")), (lambda: sphinx(folder / "myst", python))
     states: dict[str, Callable[[], None]] = {
         "cold": lambda: None,
