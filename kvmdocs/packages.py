@@ -95,9 +95,14 @@ def by_family(tools: Iterable[Tool]) -> dict[str, str]:
     lines = {}
     for manager, family in FAMILIES.items():
         if packages := sorted({package for tool in known for package in getattr(tool, manager)}):
-            index = "apt-get update && " if manager == "apt" else ""
-            lines[family] = index + shlex.join([*VERBS[manager], *packages])
+            lines[family] = _line([*VERBS[manager], *packages], manager, [])
     return lines
+
+
+def _line(command: list[str], manager: str, root: list[str]) -> str:
+    """A command that installs, as one types it: with apt after its index was fetched."""
+    line = shlex.join(command)
+    return f"{shlex.join([*root, 'apt-get', 'update'])} && {line}" if manager == "apt" else line
 
 
 def typed(missing: Iterable[Missing], manager: str) -> str:
@@ -109,9 +114,7 @@ def typed(missing: Iterable[Missing], manager: str) -> str:
     if not command:
         return ""
     root = _as_root()
-    line = shlex.join(command)
-    if manager == "apt":
-        line = f"{shlex.join([*root, 'apt-get', 'update'])} && {line}"
+    line = _line(command, manager, root)
     return line if root or os.geteuid() == 0 else f"su -c {shlex.quote(line)}"
 
 

@@ -12,6 +12,7 @@ from kvmdocs.kept import kept
 from kvmdocs.model import Record, Status, Where
 from kvmdocs.packages import by_family
 from kvmdocs.project import FIXED, Project
+from kvmdocs.standing import plan
 
 MIRRORS = "script.mirrors."
 CANNOT = "script.cannot."
@@ -55,10 +56,9 @@ def for_recipes(project: Project, names: Iterable[str], record_of: RecordOf, tit
 
 def _chosen(project: Project, names: list[str], record_of: RecordOf) -> tuple[list[Record], dict[str, str]]:
     """The records a script of some recipes is made of, each after those it builds on; and which it cannot have, and why."""
-    plan = graph.closure(names, lambda one: [item.name for item in project.catalog.get(one).recipe.inputs])
     records: list[Record] = []
     missing: dict[str, str] = {}
-    for name in graph.in_order(plan):
+    for name in graph.in_order(plan(project, names)):
         record = record_of(name)
         if reason := project.settings.values.get(f"{CANNOT}{name}"):
             missing[name] = str(reason)

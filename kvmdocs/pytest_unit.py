@@ -94,10 +94,10 @@ class Unit:
         """What these build on that is not there, or in a circle; None when all is well."""
         from kvmdocs import graph
         from kvmdocs.errors import CatalogError
+        from kvmdocs.standing import plan
 
-        catalog = self.project.catalog
         try:
-            graph.in_order(graph.closure(names, lambda one: [wanted.name for wanted in catalog.get(one).recipe.inputs]))
+            graph.in_order(plan(self.project, names))
         except CatalogError as error:
             return error
         return None
