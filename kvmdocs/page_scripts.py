@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from kvmdocs import graph
 from kvmdocs.errors import Evidence, GuideError
@@ -25,6 +26,18 @@ RecordOf = Callable[[str], Record | None]
 """Gives a recipe's record."""
 
 
+class Scripted(NamedTuple):
+    """A script, and what it wants.
+
+    Attributes:
+        text: The script.
+        packages: What root types before it is run, by family of distributions (`kvmdocs.packages.by_family`).
+    """
+
+    text: str
+    packages: dict[str, str]
+
+
 def for_recipes(project: Project, names: Iterable[str], record_of: RecordOf, title: str = "") -> str | None:
     """The script of some recipes, with all they build on, each once and in order.
 
@@ -37,6 +50,11 @@ def for_recipes(project: Project, names: Iterable[str], record_of: RecordOf, tit
     Returns:
         The script; None when none of these recipes has a record that a script can be made of.
     """
+    made = _scripted(project, names, record_of, title)
+    return made.text if made else None
+
+
+def _scripted(project: Project, names: Iterable[str], record_of: RecordOf, title: str) -> Scripted | None:
     wanted = list(names)
     records, missing = _chosen(project, wanted, record_of)
     shown = [record.recipe for record in records if record.recipe in wanted]
@@ -49,9 +67,10 @@ def for_recipes(project: Project, names: Iterable[str], record_of: RecordOf, tit
         return script(records, FIXED, missing, title=title, shown=shown, mirrors=mirrors, lab=lab, packages=packages)
 
     if not all(record.key for record in records):
-        return make()  # what an approved record holds has no key
+        return Scripted(make(), packages)  # what an approved record holds has no key
     made = [f"{record.key} {record.started}" for record in records]
-    return kept(project.store, [*made, repr((FIXED, missing, title, shown, mirrors, lab, packages))], make, ".sh")
+    depends = [*made, repr((FIXED, missing, title, shown, mirrors, lab, packages))]
+    return Scripted(kept(project.store, depends, make, ".sh"), packages)
 
 
 def _chosen(project: Project, names: list[str], record_of: RecordOf) -> tuple[list[Record], dict[str, str]]:
@@ -82,19 +101,15 @@ def tools(project: Project, records: Iterable[Record]) -> list[str]:
 
 def for_guide(project: Project, guide: Path, record_of: RecordOf) -> str | None:
     """The script of all that a guide shows; None when it shows nothing that a script can be made of."""
-    known = _shown(project, guide)
-    return for_recipes(project, known, record_of, f"The page {project.catalog.shown(guide)}") if known else None
+    made = scripted_guide(project, guide, record_of)
+    return made.text if made else None
 
 
-def packages_for_guide(project: Project, guide: Path, record_of: RecordOf) -> dict[str, str]:
-    """What root types before a reader follows a guide and those it builds on, by family of distributions (`kvmdocs.packages.by_family`)."""
-    records, _ = _chosen(project, _shown(project, guide), record_of)
-    return by_family(map(project.tools.get, tools(project, records)))
-
-
-def _shown(project: Project, guide: Path) -> list[str]:
+def scripted_guide(project: Project, guide: Path, record_of: RecordOf) -> Scripted | None:
+    """The same, with what it wants."""
     names = dict.fromkeys(request.name for request in project.catalog.requests if request.block.guide == guide)
-    return [name for name in names if name in project.catalog.entries]
+    known = [name for name in names if name in project.catalog.entries]
+    return _scripted(project, known, record_of, f"The page {project.catalog.shown(guide)}") if known else None
 
 
 def find_guide(project: Project, guide: Path) -> Path:

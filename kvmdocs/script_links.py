@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
-from kvmdocs.page_scripts import RecordOf, for_guide, packages_for_guide
+from kvmdocs.page_scripts import RecordOf, scripted_guide
 from kvmdocs.render import Language
 from kvmdocs.render.words import Words, words
 
@@ -36,12 +36,12 @@ class ScriptLinks:
         self._files = {}
         by_path = {Path(file.abs_src_path): file for file in files.documentation_pages() if file.abs_src_path}
         for guide in guides:
-            text = for_guide(project, guide, record_of) if guide in by_path else None
-            if text is not None:
+            made = scripted_guide(project, guide, record_of) if guide in by_path else None
+            if made is not None:
                 name = PurePosixPath(by_path[guide].src_uri).with_suffix(".sh")
-                self._files[guide] = File.generated(config, f"{FOLDER}/{name}", content=text)
+                self._files[guide] = File.generated(config, f"{FOLDER}/{name}", content=made.text)
                 files.append(self._files[guide])
-                self._packages[guide] = packages_for_guide(project, guide, record_of)
+                self._packages[guide] = made.packages
 
     def put(self, html: str, page: Page, language: Language) -> str:
         """A page's HTML with the link to its script behind its title, or before all else where it has none."""
