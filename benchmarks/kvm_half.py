@@ -1,6 +1,7 @@
 """The KVM half from nothing: every recipe that only its guides need, run afresh; the kernel's and QEMU's builds are there already.
 
-First what compiles more of the kernel's tree (KVM alone, for the running kernel and a distribution's, perf, the selftests), then all the rest; each is timed.
+First the builds of the kernel's modules alone (for the kernel that was built, and for a distribution's), then all the rest, perf and the selftests among it;
+each is timed.
 
 Other work on the machine makes a recipe wait, and hardly makes it work more. So besides the seconds on the clock the processor's seconds are
 told: on as many processors as there are the half cannot take less than its share of them, and on a quiet machine takes little more.
@@ -23,8 +24,8 @@ GUIDES = "kvm"
 THERE = ("linux_build", "qemu_optimised", "qemu_debug", "accelerator", "kvm_git")
 """Recipes of the other guides that the half builds on, and the one that is only a download."""
 
-COMPILE = ("kvm_for_distribution", "kvm_module", "perf_tool", "selftests_build")
-"""Recipes that compile other parts of the kernel's tree, and hardly do anything else."""
+COMPILE = ("kvm_for_distribution", "kvm_module")
+"""Recipes that compile modules of a kernel, and hardly do anything else."""
 
 AIM = 240.0
 """Seconds for the rest, on two processors of a quiet machine."""
@@ -61,7 +62,7 @@ def timed(what: str, names: list[str], aim: str = "") -> int:
 def main() -> int:
     """Run both parts."""
     names = half(Project(ROOT))
-    failed = timed("compiling more of the kernel's tree", sorted(set(names) & set(COMPILE)))
+    failed = timed("compiling modules of the kernel", sorted(set(names) & set(COMPILE)))
     return timed("the rest of the KVM half", sorted(set(names) - set(COMPILE)), f" (aim {AIM:.0f})") or failed
 
 

@@ -51,8 +51,9 @@ def change_one_line(
     """
     with sh.section("copy"):
         copy_kvm(sh, linux_source)
+    without = without_other(kvm_host)
     with sh.section("make"):
-        make_kvm(sh, linux_build.build)
+        make_kvm(sh, linux_build.build, without)
     with sh.section("pack"):
         sh.truncate("-s", EXCHANGE, "exchange.img")
         machine = l1(sh, qemu_optimised, linux_build, kvm_host, programs=(tiny,), disk=sh.workspace / "exchange.img")
@@ -67,7 +68,7 @@ def change_one_line(
             sh.write("one-line.patch", PATCH)
             sh.patch("-p1", "--input=one-line.patch")
         with sh.section("rebuild"):
-            assert _objects(make_kvm(sh, linux_build.build)) == [PATCHED]
+            assert _objects(make_kvm(sh, linux_build.build, without)) == [PATCHED]
         with sh.section("reload"):
             _reload(sh, vm, kvm_host)
         with sh.section("after"):
@@ -75,11 +76,16 @@ def change_one_line(
             assert len(seen) == len(PORTS) and all(port in line for port, line in zip(PORTS, seen, strict=True)), seen
         with sh.section("revert"):
             sh.patch("-p1", "--reverse", "--input=one-line.patch")
-            assert _objects(make_kvm(sh, linux_build.build)) == [PATCHED]
+            assert _objects(make_kvm(sh, linux_build.build, without)) == [PATCHED]
         with sh.section("reverted"):
             _reload(sh, vm, kvm_host)
             assert not marked(_run(vm))
     return seen
+
+
+def without_other(host: KvmHost) -> str:
+    """An argument for make that leaves out the other vendor's half of KVM: about a fifth of what there is to compile."""
+    return f"CONFIG_{host.other.stem.upper().replace('-', '_')}="
 
 
 def marked(trace: str) -> list[str]:

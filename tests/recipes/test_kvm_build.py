@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from recipes.kvm_change import OURS, PATCH, marked
+from recipes.kvm_change import OURS, PATCH, marked, without_other
 from recipes.kvm_distribution import helpers_of, matching, source_version
+from recipes.kvm_host import KvmHost
 from recipes.kvm_module import by_kind, compiled
 from recipes.kvm_selftests import Result, by_reason, reason
 
@@ -40,6 +42,14 @@ SECTIONS = """\
 def test_compiled_objects_without_those_of_modpost():
     assert [name.rpartition("/")[2] for name in compiled(MAKE)] == ["kvm_main.o", "svm.o"]
     assert compiled("make: Nothing to be done.\n") == []
+
+
+@pytest.mark.parametrize(
+    ("ours", "other", "said"), [("amd", "intel", "CONFIG_KVM_INTEL="), ("intel", "amd", "CONFIG_KVM_AMD=")]
+)
+def test_the_half_of_kvm_that_is_left_out_is_the_other_vendors(ours, other, said):
+    host = KvmHost("kvm", "host", (Path("kvm.ko"), Path(f"kvm-{ours}.ko")), Path(f"kvm-{other}.ko"))
+    assert without_other(host) == said
 
 
 def test_sections_by_kind():
