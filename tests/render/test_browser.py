@@ -143,6 +143,8 @@ def test_every_button_copies_exactly_what_is_typed(browser: Browser, site: str) 
 
 def test_what_a_reader_selects_has_no_prompt(browser: Browser, site: str) -> None:
     browser.go(f"{site}/en/a/transcript.html")
+    # Before that nobody sees it, and what is not laid out is selected whole.
+    browser.until("return document.documentElement.classList.contains('kd-painted')")
     selected = browser.run(
         "const box = document.querySelector('.tr-at-gdb code'); getSelection().selectAllChildren(box);"
         "return getSelection().toString()"
