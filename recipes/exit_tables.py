@@ -65,10 +65,10 @@ ENGLISH = Words(
     moments=("KVM", "QEMU"),
     pairs=("KVM: `kvm_userspace_exit`", "QEMU: `kvm_run_exit`", "how often, in both"),
     nothing="nothing there",
-    sum="{exits} exits; {user} of them ({share:.0f} %) went on to QEMU. {faults} were for a page of memory that the "
+    sum="{exits:,} exits; {user:,} of them ({share:.0f} %) went on to QEMU. {faults:,} were for a page of memory that the "
     "second page table did not have.",
-    rest="And {rows} more with fewer than {least} exits each, {exits} together; they are in the words below the picture.",
-    agree="**{paired} exits to user space, the same in both, one after the other, without one out of place.**",
+    rest="And {rows} more with fewer than {least} exits each, {exits:,} together; they are in the words below the picture.",
+    agree="**{paired:,} exits to user space, the same in both, one after the other, without one out of place.**",
     kinds={
         r"pci-conf-idx": "PCI configuration: which device and register is meant",
         r"pci-conf-data": "PCI configuration: its value",
@@ -111,16 +111,16 @@ CHINESE = Words(
     by_reason="客户机为什么离开处理器",
     by_device="客户机为哪个设备离开处理器",
     parts=("在 KVM 内处理", "继续到 QEMU"),
-    some="{exits}，{user} 到 QEMU",
-    all="{exits}，全部到 QEMU",
+    some="{exits} 次，其中 {user} 次到 QEMU",
+    all="{exits} 次，全部到 QEMU",
     reasons=("原因", "次数", "占比", "其中到 QEMU"),
     devices=("端口或地址", "QEMU 的区域", "是什么", "次数", "到 QEMU"),
     moments=("KVM", "QEMU"),
     pairs=("KVM：`kvm_userspace_exit`", "QEMU：`kvm_run_exit`", "两边的次数"),
     nothing="此处没有设备",
-    sum="共 {exits} 次退出，其中 {user} 次（{share:.0f} %）继续到了 QEMU。{faults} 次是因为某页内存还不在第二级页表里。",
-    rest="另有 {rows} 个，每个少于 {least} 次，共 {exits} 次，列在图下的文字版里。",
-    agree="**到用户态的退出共 {paired} 次，两边逐一相同，没有一次错位。**",
+    sum="共 {exits:,} 次退出，其中 {user:,} 次（{share:.0f} %）继续到了 QEMU。{faults:,} 次是因为某页内存还不在第二级页表里。",
+    rest="另有 {rows} 个，每个少于 {least} 次，共 {exits:,} 次，列在图下的文字版里。",
+    agree="**到用户态的退出共 {paired:,} 次，两边逐一相同，没有一次错位。**",
     kinds={
         r"pci-conf-idx": "PCI 配置空间：指的是哪个设备、哪个寄存器",
         r"pci-conf-data": "PCI 配置空间：寄存器的值",
@@ -227,7 +227,7 @@ def pairs(words: Words) -> Callable[[Exits], str]:
     def render(recorded: Exits) -> str:
         made = recorded.pairing
         rows = [
-            (f"`{name.partition(' ')[0]}`", f"`reason {name.partition(' ')[2]}`", str(number))
+            (f"`{name.partition(' ')[0]}`", f"`reason {name.partition(' ')[2]}`", f"{number:,}")
             for name, number in made.reasons.items()
         ]
         return f"{words.agree.format(paired=made.paired)}\n\n{_table(words.pairs, '--r', rows)}"
