@@ -23,7 +23,7 @@ from xml.etree.ElementTree import Element
 
 from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
-from markdown.util import AtomicString
+from markdown.util import HTML_PLACEHOLDER_RE, AtomicString
 
 from kvmdocs.errors import Evidence, GuideError, Place
 from kvmdocs.settings import find_root
@@ -36,6 +36,7 @@ _BETWEEN = re.compile(r"\s*[,、，()（）]\s*")
 _SENTENCE = re.compile(r"(?<=。)|(?<=\.)\s+(?=[A-Z`])")
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 _LATIN = "A-Za-z0-9_"
+_TAG = re.compile(r"<(?P<end>/?)(?P<name>[a-z][a-z0-9]*)", re.IGNORECASE)
 SPARED = frozenset(
     {"a", "abbr", "button", "code", "h1", "h2", "h3", "h4", "h5", "h6", "kbd", "pre", "script", "style", "summary"}
 )
@@ -102,8 +103,9 @@ class Marker(Treeprocessor):
     def __init__(self, md: Markdown, glossary: list[Entry]) -> None:
         super().__init__(md)
         self._entries = {term: entry for entry in glossary for term in entry.terms}
-        self._pattern = pattern(list(self._entries))
+        self._pattern = re.compile(f"{HTML_PLACEHOLDER_RE.pattern}|{pattern(list(self._entries)).pattern}")
         self._seen: set[str] = set()
+        self._inside = 0
 
     def run(self, root: Element) -> None:
         """Mark them, unless the page is the glossary itself."""
@@ -115,6 +117,7 @@ class Marker(Treeprocessor):
     def _mark(self, element: Element) -> None:
         if element.tag in SPARED:
             return
+        outside = self._inside
         text, marked = self._split(element.text)
         children = list(element)
         element.text = text
@@ -124,6 +127,7 @@ class Marker(Treeprocessor):
             element.append(child)
             child.tail, marked = self._split(child.tail)
             element.extend(marked)
+        self._inside = outside  # a tag that nobody closed ends with what it stands in
 
     def _split(self, text: str | None) -> tuple[str | None, list[Element]]:
         """A text up to its first term, and an element with the text behind it for each term."""
@@ -132,8 +136,11 @@ class Marker(Treeprocessor):
         marked: list[Element] = []
         head, last = text, 0
         for found in self._pattern.finditer(text):
+            if found[1]:
+                self._pass(int(found[1]))
+                continue
             entry = self._entries.get(found[0]) or self._entries[found[0][:-1]]
-            if entry.anchor in self._seen:
+            if self._inside or entry.anchor in self._seen:
                 continue
             self._seen.add(entry.anchor)
             between = text[last : found.start()]
@@ -148,6 +155,13 @@ class Marker(Treeprocessor):
         if marked:
             marked[-1].tail = text[last:]
         return head, marked
+
+    def _pass(self, number: int) -> None:
+        """Note a tag that was written as HTML, which stands in the text as a number, for whether it begins or ends what is spared."""
+        raw = self.md.htmlStash.rawHtmlBlocks[number]
+        tag = _TAG.match(raw) if isinstance(raw, str) else None
+        if tag and tag["name"].lower() in SPARED:
+            self._inside = max(0, self._inside - 1) if tag["end"] else self._inside + 1
 
 
 class GlossaryExtension(Extension):

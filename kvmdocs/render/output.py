@@ -17,6 +17,10 @@ from kvmdocs.render.words import Words, size
 
 MARKED_IN_SIGHT = 12
 """Marked lines that stay in sight in a long output; a pattern that marks everything must not unfold everything."""
+
+MARK = 'class="tr-mark"'
+"""What tells the mark of a note from all else."""
+
 BRIEF = 40
 """Folded lines that are printed all the same; of more, paper says how many there are."""
 FOCUSABLE = 60
@@ -152,7 +156,7 @@ def _painted(text: str) -> Iterator[Spans]:
 
 def write_marks(marks: Sequence[int]) -> str:
     """The marks of the notes that hang on a line."""
-    return "".join(f'<sup class="tr-mark" data-search-exclude>{number}</sup>' for number in marks)
+    return "".join(f"<sup {MARK} data-search-exclude>{number}</sup>" for number in marks)
 
 
 def focusable(lines: Iterable[str]) -> str:

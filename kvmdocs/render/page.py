@@ -17,7 +17,7 @@ from kvmdocs.render.anchors import NONE_TAKEN, Anchors
 from kvmdocs.render.ansi import plain
 from kvmdocs.render.beside import Beside, tabbed
 from kvmdocs.render.notes import Notes, Spot, hang, pattern
-from kvmdocs.render.output import Logs, Printer, focusable, read, write_marks
+from kvmdocs.render.output import MARK, Logs, Printer, focusable, read, write_marks
 from kvmdocs.render.places import Sources, met, no_sources, write_spans
 from kvmdocs.render.reasons import reason
 from kvmdocs.render.stamp import stamp
@@ -282,8 +282,9 @@ def _frame(record: Record, body: str, options: ShowOptions, language: Language, 
     title = f'<span class="tr-title">{prose(options.title)}</span>' if options.title else ""
     caption = f'<div class="tr-caption">{title}{button}</div>' if title or button else ""
     names = f'data-recipe="{attribute(record.recipe)}" data-status="{record.status.value}"'
+    look = "tr tr-noted" if MARK in body else "tr"
     label = attribute(f"{say.transcript}{say.colon}{options.title or record.recipe}")
     return (
-        f'<div class="tr" role="group" aria-label="{label}" {names}>'
+        f'<div class="{look}" role="group" aria-label="{label}" {names}>'
         f"{caption}{body}{stamp(record, language, freshness=freshness)}</div>"
     )

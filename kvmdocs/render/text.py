@@ -17,6 +17,9 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"
     "\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
+_KEEPS = re.compile(r"(?<!\S)(?=\S*-)\S{2,26}(?!\S)")
+"""Words with a hyphen in code that no line should break, unless they are too long for a telephone."""
+
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
@@ -50,8 +53,17 @@ def prose(text: str) -> str:
     # re.split gives text, fence, code, text, fence, code, ..., text
     html = [escape(parts[0])]
     for code, after in zip(parts[2::3], parts[3::3], strict=True):
-        html += [f"<code>{escape(code.strip())}</code>", escape(after)]
+        html += [f"<code>{together(escape(code.strip()))}</code>", escape(after)]
     return "".join(html)
+
+
+def together(html: str) -> str:
+    """Code as HTML, with each word with a hyphen in an element that is not broken at the end of a line.
+
+    A browser may break after any hyphen, and makes ``--`` and ``mode`` of ``--mode``. Code that has tags already is left alone:
+    there are hyphens in them.
+    """
+    return html if "<" in html else _KEEPS.sub(r'<span class="kd-nb">\g<0></span>', html)
 
 
 def _picture(character: str) -> str:

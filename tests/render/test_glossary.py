@@ -89,6 +89,23 @@ def test_headings_links_code_and_html_stay_as_they_are(convert, text):
     assert marked(convert(text)) == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<code>kvm_<wbr>EPT</code> and <a href='x'>virt/EPT.c</a>",
+        "| a |\n|---|\n| <code>EPT_<wbr>x</code> |",
+        "<code>x *EPT* y</code>",
+    ],
+)
+def test_what_stands_between_tags_written_as_html_is_spared_like_code(convert, text):
+    assert "<abbr" not in convert(text)
+    assert convert(f"{text}\n\nEPT is.").count("<abbr") == 1
+
+
+def test_a_tag_that_is_not_closed_spares_no_more_than_its_paragraph(convert):
+    assert convert("a <code>EPT b\n\nEPT is.").count("<abbr") == 1
+
+
 def test_a_table_and_emphasis_are_text(convert):
     html = convert("| a | b |\n|---|---|\n| x | *the EPT* of it |\n")
     assert marked(html)

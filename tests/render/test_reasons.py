@@ -37,7 +37,11 @@ KNOWN = [
     ("host.py", "this host has no apt, so it has no Debian source packages", "这台宿主机没有 apt，也就没有 Debian 的源码包"),
     ("host.py", "apt on this host is configured with no archive", "这台宿主机的 apt 没有配置任何软件仓库"),
     ("executor.py", "this host lacks gdb, ninja", "这台宿主机缺少 gdb, ninja"),
-    ("project.py", "install with: apt-get install gdb", "安装命令：<code>apt-get install gdb</code>"),
+    (
+        "project.py",
+        "install with: apt-get install gdb",
+        '安装命令：<code><span class="kd-nb">apt-get</span> install gdb</code>',
+    ),
     ("project.py", "install by hand: gdb, ninja", "请自行安装：gdb, ninja"),
 ]
 """The file of the engine that makes it, the sentence, and how it is told."""
@@ -79,7 +83,7 @@ def test_the_engine_says_it_in_these_words(file, pieces):
 
 def test_several_are_told_together_or_not_at_all():
     both = reason("this host lacks gdb; install with: apt-get install gdb", Language.ZH)
-    assert both == "这台宿主机缺少 gdb；安装命令：<code>apt-get install gdb</code>"
+    assert both == '这台宿主机缺少 gdb；安装命令：<code><span class="kd-nb">apt-get</span> install gdb</code>'
     own = "the build does not run as root; only a full moon will do"
     assert reason(own, Language.ZH) == f'<span lang="en">{own}</span>'
 
