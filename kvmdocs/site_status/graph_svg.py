@@ -18,6 +18,12 @@ MARGIN = 6.0
 BEND = 4.0
 """Radius of an arrow's bends, in pixels."""
 
+_HEAD = (
+    '<defs><marker id="ks-head" viewBox="0 0 8 8" refX="7.5" refY="4" markerWidth="8" markerHeight="8" markerUnits="userSpaceOnUse" orient="auto">'
+    '<path class="ks-head" d="M0 0.5L8 4L0 7.5z"/></marker></defs>'
+)
+"""The end of an arrow."""
+
 Link = Callable[[str], str]
 """Turns an address from the top of the site into one from the page."""
 
@@ -43,14 +49,14 @@ def drawing(report: Report, say: Words, link: Link) -> str:
     return (
         f'<figure class="ks-graph" data-search-exclude><div class="ks-scroll" role="group" aria-label="{attribute(label)}" tabindex="0">'
         f'<svg viewBox="{-MARGIN:g} {-MARGIN:g} {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
-        f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{ways}{boxes}</svg></div>'
+        f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{_HEAD}{ways}{boxes}</svg></div>'
         f"<figcaption>{escape(label + say.stop + say.graph_hint)}</figcaption></figure>"
     )
 
 
 def _arrow(arrow: Arrow, laid: Layout) -> str:
     source, target = laid.boxes[arrow.source].names, laid.boxes[arrow.target].names
-    return f'<path class="ks-way" d="{rounded(arrow.points, BEND)}" data-from="{attribute(" ".join(source))}" data-to="{attribute(" ".join(target))}"/>'
+    return f'<path class="ks-way" marker-end="url(#ks-head)" d="{rounded(arrow.points, BEND)}" data-from="{attribute(" ".join(source))}" data-to="{attribute(" ".join(target))}"/>'
 
 
 def _box(box: Box, report: Report, say: Words, link: Link) -> str:

@@ -142,13 +142,50 @@ def test_a_picture_with_links_is_no_image_for_a_screen_reader() -> None:
 
 def test_only_what_may_have_to_be_scrolled_is_reached_by_the_keyboard() -> None:
     wide = Flow(
-        tuple(Node(str(n), (Line("a long word " * 2),)) for n in range(9)), tuple(Edge("0", str(n)) for n in range(1, 9))
+        tuple(Node(str(n), (Line("a long word " * 2),)) for n in range(9)),
+        tuple(Edge("0", str(n), "because") for n in range(1, 9)),
     )
     assert 'pic-narrow" data-search-exclude tabindex="0"' in flow(figure(), wide)
     narrow = Flow((Node("a", (Line("A"),)),), ())
     assert flow(figure(), narrow).count("<svg") == 1
     assert "pic-only" in flow(figure(), narrow)
     assert 'data-search-exclude tabindex="0"' not in flow(figure(), narrow)
+
+
+# -- rows for a narrow page -------------------------------------------------------------------------------------
+
+
+def fan(*more: Edge) -> Flow:
+    """One box that leads to many, which no layout side by side fits into a narrow page."""
+    nodes = (Node("top", (Line("the top"),)), *(Node(str(n), (Line(f"box {n}"),), href=f"#{n}") for n in range(9)))
+    return Flow(nodes, (*(Edge("top", str(n)) for n in range(9)), *more))
+
+
+def test_what_fits_no_narrow_page_side_by_side_stands_in_rows() -> None:
+    wide, narrow = drawings(flow(figure(), fan(Edge("0", "8"))))
+    assert float(narrow.get("width", 0)) == NARROW
+    assert 'data-search-exclude tabindex' not in flow(figure(), fan())
+    assert sorted(texts(wide)) == sorted(text for text in texts(narrow) if not text.startswith("→"))
+    tops = [box[1] for box in boxes(narrow, "pic-node")]
+    assert tops == sorted(tops)
+    for left, top, right, bottom in boxes(narrow, "pic-node"):
+        assert 0 <= left < right <= NARROW and 0 <= top < bottom <= float(narrow.get("height", 0))
+
+
+def test_a_box_that_several_lead_to_stands_once_and_is_named_at_the_others() -> None:
+    """Where most boxes come before it."""
+    _, narrow = drawings(flow(figure(), fan(Edge("0", "8"))))
+    said = texts(narrow)
+    assert said.count("box 8") == 1
+    assert said[said.index("box 0") + 1] == "box 8"
+    assert said[said.index("the top") + 1] == "→ box 8"
+    links = [link.get("{http://www.w3.org/1999/xlink}href") for link in narrow.iter("a")]
+    assert links.count("#8") == 2, "both lead there"
+
+
+def test_a_circle_has_no_rows() -> None:
+    _, narrow = drawings(flow(figure(), fan(Edge("8", "0"), Edge("0", "8"))))
+    assert float(narrow.get("width", 0)) > NARROW
 
 
 # -- bars, time lines, parts ------------------------------------------------------------------------------------

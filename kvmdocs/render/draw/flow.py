@@ -13,6 +13,7 @@ from kvmdocs.render.draw.figure import NARROW, WIDE, Figure, table
 from kvmdocs.render.draw.figure import Cell as TableCell
 from kvmdocs.render.draw.layered import Graph, Placed, place
 from kvmdocs.render.draw.measure import wrap
+from kvmdocs.render.draw.outline import outline
 from kvmdocs.render.words import words
 
 _HEADER = 26.0
@@ -78,9 +79,18 @@ def flow(figure: Figure, drawn: Flow, alternative: str = "") -> str:
         alternative: The same in words, as HTML; a table of the lines if not given.
     """
     wide = _first(drawn, _wide(drawn), WIDE)
-    narrow = _first(drawn, _narrow(), NARROW) if wide.width > NARROW else None
+    narrow = _for_narrow_pages(drawn) if wide.width > NARROW else None
     links = any(node.href for node in drawn.nodes)
     return figure.html(wide, narrow, alternative or _edges(figure, drawn), links=links)
+
+
+def _for_narrow_pages(drawn: Flow) -> Canvas:
+    """The layout if it fits; else rows, for what is only boxes and plain arrows."""
+    made = _first(drawn, _narrow(), NARROW)
+    plain = not any(node.inside for node in drawn.nodes) and not any(edge.text or edge.heads != "end" for edge in drawn.edges)
+    if made.width <= NARROW or not plain:
+        return made
+    return outline(drawn.nodes, [(edge.source, edge.target) for edge in drawn.edges], NARROW) or made
 
 
 def _wide(drawn: Flow) -> list[_Fit]:
