@@ -28,12 +28,12 @@ WIDTH = 88
 LABELS = {
     "en": {
         "language": "en", "parameters": "Parameters", "other parameters": "Parameters", "attributes": "Attributes", "returns": "Returns",
-        "yields": "Yields", "raises": "Raises", "name": "Name", "type": "Type", "meaning": "Meaning", "default": "default",
+        "yields": "Yields", "raises": "Raises", "name": "Name", "type": "Type", "meaning": "Meaning", "default": "default", "comma": ", ",
         "members": "Methods and properties of {name}",
     },
     "zh": {
         "language": "zh", "parameters": "参数", "other parameters": "参数", "attributes": "属性", "returns": "返回",
-        "yields": "产出", "raises": "抛出", "name": "名称", "type": "类型", "meaning": "含义", "default": "默认",
+        "yields": "产出", "raises": "抛出", "name": "名称", "type": "类型", "meaning": "含义", "default": "默认", "comma": "，",
         "members": "{name} 的方法与特性",
     },
 }  # fmt: skip
@@ -186,7 +186,11 @@ class _Writer:
         if kind == "raises" or not named:
             return f"<code>{escape(kind_of)}</code>"
         default = getattr(entry, "value", None) if kind != "attributes" else None
-        told = f", {self._say['default']} <code>{escape(str(default))}</code>" if default not in (None, "") else ""
+        told = (
+            f"{self._say['comma']}{self._say['default']} <code>{escape(str(default))}</code>"
+            if default not in (None, "")
+            else ""
+        )
         return f"<code>{escape(named)}</code>" + (f" <small><code>{escape(kind_of)}</code>{told}</small>" if kind_of else "")
 
     def _prose(self, text: str) -> str:

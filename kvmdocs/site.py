@@ -88,7 +88,7 @@ class Site:
         seconds = sum(record.seconds if (record := last[recipe.name]) else recipe.expects for recipe in recipes)
         disk = sum(recipe.disk for recipe in recipes)
         click.echo(
-            f"{len(recipes)} recipes to run: about {report.duration(seconds)} on a machine with two processors, "
+            f"{len(recipes)} recipe{'s' if len(recipes) > 1 else ''} to run: about {report.duration(seconds)} on a machine with two processors, "
             f"up to {report.size(disk)} of disk in {self._project.store.path}"
         )
         click.echo(f"  {', '.join(stale)}")

@@ -228,7 +228,7 @@ def test_a_site_is_built_and_told(kvmdocs, project, monkeypatch):
     project.block("page.md", f"from {project.module} import fine\nfine.show()")
     done = kvmdocs("build")
     assert done.exit_code == 0, done.output
-    assert "1 recipes to run" in done.stdout
+    assert "1 recipe to run" in done.stdout
     assert "1 ran, 0 unchanged" in done.stdout
     assert f"open {project.root}/site/index.html" in done.stdout
     assert "fine words" in (project.root / "site/page/index.html").read_text()

@@ -31,6 +31,7 @@ _FORMS = {
         (r"this host has no apt, so it has no Debian source packages", "这台宿主机没有 apt，也就没有 Debian 的源码包"),
         (r"apt on this host is configured with no archive", "这台宿主机的 apt 没有配置任何软件仓库"),
         (r"this host lacks (?P<what>[^;]+)", "这台宿主机缺少 {what}"),
+        (r"(?P<how>-cpu [^:`]+): the guest was not ready within (?P<time>\S+) s", "`{how}`：客户机 {time} 秒内没有就绪"),
         (r"install with: (?P<how>.+)", "安装命令：`{how}`"),
         (r"install by hand: (?P<what>.+)", "请自行安装：{what}"),
     ),

@@ -64,14 +64,15 @@ def summary(view: View) -> str:
     data = ""
     if view.published:
         links = ((DATA, "report.json", say.data), (SCHEMA, "report-1.json", say.schema))
-        told = "; ".join(
-            f'<a href="{attribute(view.link(url))}"><code>{name}</code></a>: {escape(text)}' for url, name, text in links
+        colon = common(view.language).colon
+        told = say.semicolon.join(
+            f'<a href="{attribute(view.link(url))}"><code>{name}</code></a>{colon}{escape(text)}' for url, name, text in links
         )
         data = f'<p class="ks-data">{told}</p>'
     total = recipes(len(report.recipes), say)
     return (
         f'<div class="ks-summary" data-search-exclude><p class="ks-lead"><b>{escape(total)}</b></p>'
-        f'<ul class="ks-tiles">{tiles}</ul><p>{escape(built)} {escape(machine)}; {escape(engine)}.</p>{data}</div>'
+        f'<ul class="ks-tiles">{tiles}</ul><p>{escape(built)} {escape(machine)}{say.semicolon}{escape(engine)}{say.stop.strip()}</p>{data}</div>'
     )
 
 

@@ -85,6 +85,7 @@ class Words:
     omitted: str
     graph: str
     stop: str
+    semicolon: str
     graph_hint: str
     badge: str
     badge_hosts: str
@@ -185,6 +186,7 @@ _EN = Words(
     omitted="{n} more lines; the whole of it:",
     graph="What builds on what: {recipes}, and an arrow from each to what takes its result",
     stop=". ",
+    semicolon="; ",
     graph_hint="Arrows that follow from others are left out. Every name leads to the place that shows it.",
     badge="How they stand",
     badge_hosts="ran on {hosts}",
@@ -285,6 +287,7 @@ _ZH = Words(
     omitted="另有 {n} 行；全部差异：",
     graph="谁依赖谁：{recipes}，箭头从每个配方指向使用其结果的配方",
     stop="。",
+    semicolon="；",
     graph_hint="能由其他箭头推出的箭头没有画出。点击名称可到达展示它的位置。",
     badge="它们的状态",
     badge_hosts="运行于 {hosts}",

@@ -69,7 +69,8 @@ def boxes(svg: ET.Element, look: str) -> list[tuple[float, float, float, float]]
 
 def test_text_is_wrapped_where_its_language_allows() -> None:
     assert wrap("the block layer gets it", 100, 13) == ["the block", "layer gets it"]
-    assert wrap("中断向量写进去了。", 13 * 4, 13) == ["中断向量", "写进去", "了。"], "no line begins with a full stop"
+    assert wrap("中断向量写进去了。", 13 * 4, 13) == ["中断向", "量写进", "去了。"], "no line begins with a full stop"
+    assert wrap("中断向量写进去", 13 * 6, 13) == ["中断向量", "写进去"], "no character is alone"
     assert wrap("写（到）盘", 13 * 3, 13) == ["写", "（到）", "盘"]
     assert wrap("one\ntwo", 500, 13) == ["one", "two"]
     assert wrap("kvm_arch_vcpu_ioctl_run", 100, 13, code=True) == ["kvm_arch_", "vcpu_ioctl_", "run"]
@@ -164,12 +165,13 @@ def fan(*more: Edge) -> Flow:
 def test_what_fits_no_narrow_page_side_by_side_stands_in_rows() -> None:
     wide, narrow = drawings(flow(figure(), fan(Edge("0", "8"))))
     assert float(narrow.get("width", 0)) == NARROW
-    assert 'data-search-exclude tabindex' not in flow(figure(), fan())
+    assert "data-search-exclude tabindex" not in flow(figure(), fan())
     assert sorted(texts(wide)) == sorted(text for text in texts(narrow) if not text.startswith("→"))
     tops = [box[1] for box in boxes(narrow, "pic-node")]
     assert tops == sorted(tops)
     for left, top, right, bottom in boxes(narrow, "pic-node"):
-        assert 0 <= left < right <= NARROW and 0 <= top < bottom <= float(narrow.get("height", 0))
+        assert 0 <= left < right <= NARROW
+        assert 0 <= top < bottom <= float(narrow.get("height", 0))
 
 
 def test_a_box_that_several_lead_to_stands_once_and_is_named_at_the_others() -> None:

@@ -38,6 +38,11 @@ KNOWN = [
     ("host.py", "apt on this host is configured with no archive", "这台宿主机的 apt 没有配置任何软件仓库"),
     ("executor.py", "this host lacks gdb, ninja", "这台宿主机缺少 gdb, ninja"),
     (
+        "lab/machine.py",
+        "-cpu host: the guest was not ready within 25 s",
+        '<code><span class="kd-nb">-cpu</span> host</code>：客户机 25 秒内没有就绪',
+    ),
+    (
         "project.py",
         "install with: apt-get install gdb",
         '安装命令：<code><span class="kd-nb">apt-get</span> install gdb</code>',

@@ -62,7 +62,8 @@ def wrap(text: str, room: float, size: float, *, code: bool = False) -> list[str
     """Cut text into lines that fit.
 
     A line ends where the text has a newline, at a space, or beside an East Asian character unless a mark there forbids it. A word that is
-    wider than a line is cut after ``_``, ``/``, ``-`` or ``.``, and anywhere if that does not help either.
+    wider than a line is cut after ``_``, ``/``, ``-`` or ``.``, and anywhere if that does not help either. East Asian text, which
+    may end a line nearly anywhere, is given lines of about the same width, so that no character is left alone on the last.
 
     Args:
         text: The text.
@@ -70,7 +71,21 @@ def wrap(text: str, room: float, size: float, *, code: bool = False) -> list[str
         size: The size of the font.
         code: True for a monospaced font.
     """
-    return [line for part in text.split("\n") for line in _wrap(part.strip(), room, size, code)]
+    return [line for part in text.split("\n") for line in _balanced(part.strip(), room, size, code)]
+
+
+def _balanced(text: str, room: float, size: float, code: bool) -> list[str]:
+    lines = _wrap(text, room, size, code)
+    if len(lines) == 1 or not any(unicodedata.east_asian_width(one) in "WF" for one in text):
+        return lines
+    widest = max(width(piece.strip(), size, code=code) for piece in _pieces(text))
+    while room - size / 2 >= widest:
+        room -= size / 2
+        narrower = _wrap(text, room, size, code)
+        if len(narrower) > len(lines):
+            break
+        lines = narrower
+    return lines
 
 
 def _wrap(text: str, room: float, size: float, code: bool) -> list[str]:

@@ -96,10 +96,10 @@ def _rows(nodes: Sequence[Node], edges: Sequence[tuple[str, str]], depths: dict[
         if not row.again:
             below = [
                 _Row(known[target], row.depth + 1, made, again=home[target] != source)
-                for source, target in edges
+                for source, target in reversed(edges)
                 if source == row.node.key
             ]
-            waiting += sorted(below[::-1], key=lambda one: one.again)
+            waiting += sorted(below, key=lambda one: one.again)
         made += 1
 
 
