@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from kvmdocs.errors import CatalogError, Evidence, Place
 from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, Where, last_until
-from kvmdocs.names import KEY_LENGTH
+from kvmdocs.names import KEY_LENGTH, homes
 from kvmdocs.settings import Settings, variable
 from kvmdocs.store import write_whole
 
@@ -261,13 +261,7 @@ def private(settings: Settings, folders: Iterable[Path], environ: Mapping[str, s
         environ: The environment; the process's own if not given.
     """
     given = dict(os.environ if environ is None else environ)
-    hidden = {str(settings.root): "<project>", **{str(folder): "<store>" for folder in folders}}
-    home = given.get("HOME", "")
-    if home.count("/") > 1:
-        hidden[home] = "~"
-    elif home.strip("/"):
-        # Root's home is of the same name in every guest; what has hidden folders in it is this host's.
-        hidden[f"{home}/."] = "~/."
+    hidden = {str(settings.root): "<project>", **{str(folder): "<store>" for folder in folders}, **homes(given)}
     for name, value in settings.values.items():
         if given.get(variable(name)) == value and "://" in str(value):
             hidden[str(value)] = f"<{name}>"

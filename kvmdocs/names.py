@@ -7,8 +7,12 @@ messages. It also hides what must not be shown: the addresses of package mirrors
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pwd
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -23,6 +27,21 @@ _NEIGHBOUR = re.compile(rf"\.\./(\w+)-[0-9a-f]{{{KEY_LENGTH}}}(?![0-9a-f])")
 
 _SAFE = re.compile(r"(?!~)(?:[\w@%+,./~-]|[=:](?!~))+", re.ASCII)
 """What a shell takes as it is. It expands a tilde at the beginning of a word, and in ``a=~`` and ``a:~``."""
+
+
+def homes(environ: Mapping[str, str]) -> dict[str, str]:
+    """The folders that are the user's home, and what is shown instead of them.
+
+    Two may be: the one of the environment, and the one that the host's list of users has, where programs of theirs stay when a job is given
+    another.
+    """
+    known = [environ.get("HOME", "")]
+    with contextlib.suppress(KeyError):  # an id without an entry, as containers have
+        known.append(pwd.getpwuid(os.getuid()).pw_dir)
+    # Root's home is of the same name in every guest; what has hidden folders in it is this host's.
+    return {home: "~" for home in known if home.count("/") > 1} | {
+        f"{home}/.": "~/." for home in known if home.count("/") == 1 and home.strip("/")
+    }
 
 
 @dataclass
@@ -124,11 +143,13 @@ def _at_home(path: str, tilde: str) -> str:
 def _whole_path(path: str, put_in: tuple[str, ...]) -> re.Pattern[str]:
     """Finds a path, but not where its text is part of another: ``/src`` is not in ``/usr/src``, nor in ``/src-2``, nor behind another that was found.
 
-    What stands before it in a command or an output may be an option (``-I/src``), a colour's code or ``file://``.
+    What stands before it in a command or an output may be an option (``-I/src``), a colour's code or ``file://``. A text that ends in a dot is
+    the beginning of paths (`homes`).
     """
     before = r"(?:(?<![\w./~])|(?<=-[A-Za-z])|(?<=[\d\[]m)|(?<=://))"
     not_behind = "".join(f"(?<!{re.escape(text)})" for text in put_in if text)
-    return re.compile(rf"{not_behind}{before}{re.escape(path)}(?![\w-]|\.\w)", re.ASCII)
+    after = "" if path.endswith("/.") else r"(?![\w-]|\.\w)"
+    return re.compile(f"{not_behind}{before}{re.escape(path)}{after}", re.ASCII)
 
 
 def _quoted(word: str) -> str:

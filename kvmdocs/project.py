@@ -18,6 +18,7 @@ from kvmdocs.errors import CatalogError, Evidence, SettingError
 from kvmdocs.host import Capabilities, Tried
 from kvmdocs.links import Templates
 from kvmdocs.model import Mode
+from kvmdocs.names import homes
 from kvmdocs.packages import detect_manager, typed
 from kvmdocs.recipe import Recipe
 from kvmdocs.settings import Settings, find_root, variable
@@ -197,8 +198,11 @@ class Project:
         return {**passed, **FIXED, "HOME": str(self.store.home)}
 
     def concealed(self) -> dict[str, str]:
-        """What of the environment may hold a password, and what a record shows instead: a recipe may print all that it sees."""
-        return {os.environ[name]: f"<{name}>" for name in PROXIES if os.environ.get(name)}
+        """What a record shows something else instead of: the user's home, and what of the environment may hold a password.
+
+        A recipe may print all that it sees, and its tools the places where they are.
+        """
+        return homes(os.environ) | {os.environ[name]: f"<{name}>" for name in PROXIES if os.environ.get(name)}
 
     # -- tools --------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from kvmdocs.recipe import Shown
 from kvmdocs.render.draw import Bar, Cell, Figure, bars, table
 from kvmdocs.render.words import Language
 from recipes.exit_budget import DeviceRow, Exits, Moment, ReasonRow
+from recipes.kvm_events import in_short
 
 LEAST = 20
 """A device with fewer exits is not in the picture, but in the table below it."""
@@ -263,7 +264,4 @@ def _what(row: DeviceRow, words: Words) -> str:
 
 def _event(moment: Moment) -> str:
     """An event in short: without the addresses of QEMU's own structures, and of an exit only the reason."""
-    text = re.sub(r"\b(vdev|req|vq) 0x[0-9a-f]+\s*", "", moment.text)
-    text = re.sub(r"^vcpu \d+,? |\brip 0x[0-9a-f]+ ?| ?info1 .*| ?error_code .*", "", text).strip()
-    text = re.sub(r"0x0{4,}([0-9a-f])", r"0x\1", text).replace("|", "\\|")
-    return f"**{moment.name}** {text}".strip()
+    return in_short(moment.name, re.sub(r"\b(vdev|req|vq|rip) 0x[0-9a-f]+\s*", "", moment.text))

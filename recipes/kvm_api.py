@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
+from recipes.kvm_events import in_short
 from recipes.kvm_host import L1_TOOLS, KvmHost, l1, load_kvm
 from recipes.linux import Kernel
 
@@ -164,7 +165,6 @@ def _spans(traced: str) -> list[tuple[int, list[str]]]:
     return spans
 
 
-_SHORT = re.compile(r"^(kvm_exit: .*? rip \S+|kvm_page_fault: .*? address \S+) .*")
 _LEFT_OUT = ("kvm_fpu", "kvm_update_master_clock", "vcpu_match_mmio", "kvm_track_tsc", "kvm_write_tsc_offset", "kvm_apicv")
 """Events that say nothing about why the guest stopped."""
 
@@ -178,8 +178,8 @@ def table(calls: Sequence[Call], titles: tuple[str, str, str]) -> str:
     """
     rows = ["| # | {} | {} | {} |".format(*titles), "|--:|---|---|---|"]
     for number, call in enumerate(calls, 1):
-        events = [_SHORT.sub(r"\1 …", event) for event in call.events if not event.startswith(_LEFT_OUT)]
+        events = [in_short(*event.split(": ", 1)) for event in call.events if not event.startswith(_LEFT_OUT)]
         came_back = re.search(r"\) = (.*)$", call.shown)
         shown = f"`{call.request}` = `{came_back[1] if came_back else ''}`"
-        rows.append(f"| {number} | {shown} | {'<br>'.join(f'`{event}`' for event in events)} | {call.said} |")
+        rows.append(f"| {number} | {shown} | {'<br>'.join(events)} | {call.said} |")
     return "\n".join(rows)

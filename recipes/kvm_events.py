@@ -85,3 +85,10 @@ def parse_regions(text: str) -> list[Region]:
 def region_of(regions: list[Region], space: str, address: int) -> str:
     """QEMU's name for what lies at an address; "" if nothing does."""
     return next((it.name for it in regions if it.space == space and it.first <= address <= it.last), "")
+
+
+def in_short(name: str, text: str) -> str:
+    """An event for a table in Markdown: its name and what it says, without the vCPU's number, leading zeros and what only another event explains."""
+    text = re.sub(r"^vcpu \d+,? | ?\binfo1 .*| ?\berror_code .*", "", text).strip()
+    text = re.sub(r"0x0{4,}([0-9a-f])", r"0x\1", text).replace("|", "\\|")
+    return f"**{name}** {text}".strip()

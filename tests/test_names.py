@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvmdocs.names import WIDTH, Names
+from kvmdocs.names import WIDTH, Names, homes
 
 WORK = Path("/srv/store/v1/work")
 KEY = "0123456789abcdef"
@@ -229,3 +230,16 @@ def test_a_lab_that_is_not_below_the_home(names):
     assert elsewhere.argument(f"{FIRST}/x") == "/lab/first/x"
     assert elsewhere.argument(f"--with={FIRST}/a b") == "'--with=/lab/first/a b'"
     assert elsewhere.text(f"a={FIRST}") == "a=/lab/first"
+
+
+def test_the_users_home_is_hidden_also_where_a_job_has_another(names, monkeypatch):
+    monkeypatch.setattr("kvmdocs.names.pwd.getpwuid", lambda _: SimpleNamespace(pw_dir="/home/somebody"))
+    assert homes({"HOME": "/job/home"}) == {"/job/home": "~", "/home/somebody": "~"}
+    monkeypatch.setattr("kvmdocs.names.pwd.getpwuid", lambda _: SimpleNamespace(pw_dir="/root"))
+    assert homes({}) == {"/root/.": "~/."}
+    shown = Names(WORK, "~/kvm-lab", homes({"HOME": "/"}))
+    assert shown.readable("/root/.tools/bin/x -L/root/.lib /root /root/init /a/root/.x") == (
+        "~/.tools/bin/x -L~/.lib /root /root/init /a/root/.x"
+    )
+    monkeypatch.setattr("kvmdocs.names.pwd.getpwuid", lambda _: {}[0])
+    assert homes({}) == {}
