@@ -18,6 +18,7 @@ from kvmdocs.errors import CatalogError, Evidence, GuideError, Place
 from kvmdocs.navigation import with_page
 from kvmdocs.project import Project
 from kvmdocs.settings import FILE
+from kvmdocs.titles import titles, with_title
 
 RECIPE = '''\
 """{title}."""
@@ -39,6 +40,9 @@ def {name}(sh: Shell) -> str:
     assert told.startswith("Linux ")
     return told.strip()
 '''
+
+TITLES = {"zh": "说出这台宿主机运行的是哪个内核。"}
+"""What that recipe does, in further languages (`kvmdocs.titles`)."""
 
 GUIDES = {
     "en": """\
@@ -117,7 +121,7 @@ def _site(path: Path, name: str) -> Site:
 
 
 def plan_recipe(project: Project, name: str) -> dict[Path, str]:
-    """The module of a new recipe.
+    """The module of a new recipe, and what it does in further languages.
 
     Args:
         project: The project.
@@ -143,7 +147,19 @@ def plan_recipe(project: Project, name: str) -> dict[Path, str]:
     path = folder / f"{name}.py"
     _refuse_present(path, project)
     first = {} if (folder / "__init__.py").exists() else {folder / "__init__.py": f'"""Recipes of {project.root.name}."""\n'}
-    return {**first, path: RECIPE.format(title=_title(name), name=name)}
+    return {**first, path: RECIPE.format(title=_title(name), name=name), **_titles(project, name)}
+
+
+def _titles(project: Project, name: str) -> dict[Path, str]:
+    """The file of what recipes do in further languages, with a sentence in each that is known here and has a table there."""
+    if not project.settings["project.titles"]:
+        return {}
+    path = project.root / project.settings["project.titles"]
+    text = path.read_text("utf-8")
+    for language, sentence in TITLES.items():
+        if titles(project.settings, language, project.catalog.entries):
+            text = with_title(text, language, name, sentence)
+    return {path: text}
 
 
 def plan_guide(project: Project, name: str, titles: Mapping[str, str], recipe: str = "") -> dict[Path, str]:

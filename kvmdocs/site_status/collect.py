@@ -16,6 +16,7 @@ from kvmdocs.recipe import Recipe
 from kvmdocs.render.words import moment_of
 from kvmdocs.site_status.comparing import compared
 from kvmdocs.site_status.data import WORST, Kind, PageRow, Report, Row, Shown, State, Want, count
+from kvmdocs.titles import titles
 
 
 def report(publisher: Publisher) -> Report:
@@ -31,8 +32,10 @@ def report(publisher: Publisher) -> Report:
     inputs = {
         name: tuple(wanted.name for wanted in entry.recipe.inputs if wanted.name in entries) for name, entry in entries.items()
     }
+    told = titles(project.settings, str(publisher.language), entries)
     rows = {
-        name: _row(publisher, name, now) for name in graph.in_order(graph.closure(inputs, lambda name: inputs.get(name, ())))
+        name: _row(publisher, name, now, told)
+        for name in graph.in_order(graph.closure(inputs, lambda name: inputs.get(name, ())))
     }
     pages = tuple(_pages(publisher, rows))
     return Report(
@@ -46,7 +49,7 @@ def report(publisher: Publisher) -> Report:
     )
 
 
-def _row(publisher: Publisher, name: str, now: str) -> Row:
+def _row(publisher: Publisher, name: str, now: str, told: Mapping[str, str]) -> Row:
     project, outcome = publisher.project, publisher.outcome
     entry = project.catalog.get(name)
     record = outcome.records.get(name)
@@ -56,7 +59,8 @@ def _row(publisher: Publisher, name: str, now: str) -> Row:
     state = _state(record, fresh, project.mode)
     row = Row(
         recipe=name,
-        title=entry.recipe.title,
+        title=told.get(name, entry.recipe.title),
+        title_language=str(publisher.language) if name in told else "en",
         place=str(entry.place),
         state=state,
         reasons=_reasons(record, state, publisher.reasons.get(name, ())),

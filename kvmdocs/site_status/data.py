@@ -97,6 +97,7 @@ class Row:
         approved: Its approved record; None without one.
         drift: How the record differs from that; None where it does not or was not compared.
         key: The record's key; "" for none.
+        title_language: The language of the title.
     """
 
     recipe: str
@@ -117,6 +118,7 @@ class Row:
     approved: ApprovedRecord | None = None
     drift: Drifted | None = None
     key: str = ""
+    title_language: str = "en"
 
 
 @dataclass(frozen=True)

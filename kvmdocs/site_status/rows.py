@@ -110,9 +110,10 @@ def _name(row: Row, view: View) -> str:
             for page in row.pages
         )
         pages = f'<span class="ks-pages">{escape(say.shown_on)} {links}</span>'
+    lang = "" if row.title_language == str(view.language) else f' lang="{attribute(row.title_language)}"'
     facts = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in _facts(row, view))
     return (
-        f'<th scope="row"><code>{escape(row.recipe)}</code><span class="ks-title" lang="en">{escape(row.title)}</span>{pages}'
+        f'<th scope="row"><code>{escape(row.recipe)}</code><span class="ks-title"{lang}>{escape(row.title)}</span>{pages}'
         f"<details><summary>{escape(say.details)}</summary><dl>{facts}</dl></details></th>"
     )
 

@@ -1,0 +1,69 @@
+"""What recipes do, in a page's own language.
+
+The first sentence of a recipe's docstring says it, and that is all there is for terminals. The setting ``project.titles`` names a TOML file with
+a table for each further language of the site, in it a sentence for each recipe by its name.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Collection
+from pathlib import Path
+
+from kvmdocs.errors import Evidence, Place, SettingError
+from kvmdocs.settings import Settings
+
+
+def titles(settings: Settings, language: str, recipes: Collection[str]) -> dict[str, str]:
+    """The sentences of a language, by recipe; none where the setting names no file or the file has no such table.
+
+    Args:
+        settings: The project's settings.
+        language: The language's code, as its table is called.
+        recipes: The names of all recipes.
+
+    Raises:
+        SettingError: The file cannot be read, or has something else than sentences of recipes that are there.
+    """
+    if not settings["project.titles"]:
+        return {}
+    path = settings.root / settings["project.titles"]
+    place = Place(str(settings["project.titles"]))
+    try:
+        table = tomllib.loads(path.read_text("utf-8")).get(language, {})
+    except (OSError, ValueError) as error:
+        advice = "the setting project.titles names a TOML file with a table for each language"
+        raise SettingError(f"{place}: {error}", Evidence(place=place, advice=advice)) from error
+    for name, text in table.items() if isinstance(table, dict) else [(language, table)]:
+        if name not in recipes or not isinstance(text, str):
+            line = _line_of(name, path)
+            told = "is no recipe" if name not in recipes else "is no sentence"
+            raise SettingError(f"{Place(place.path, line)}: {name} {told}", Evidence(place=Place(place.path, line)))
+    return dict(table)
+
+
+def with_title(text: str, language: str, name: str, sentence: str) -> str:
+    """The file's text with one more sentence at the end of a language's table, which is begun if it is not there.
+
+    Args:
+        text: The file's text.
+        language: The language's code.
+        name: The recipe.
+        sentence: What it does.
+    """
+    added = f"{name} = {json.dumps(sentence, ensure_ascii=False)}"
+    lines = text.rstrip("\n").split("\n") if text.strip() else []
+    heads = [number for number, line in enumerate(lines) if line.strip().startswith("[")]
+    table = next((number for number in heads if lines[number].strip() == f"[{language}]"), None)
+    if table is None:
+        return "\n".join([*lines, *([""] if lines else []), f"[{language}]", added]) + "\n"
+    end = next((number for number in heads if number > table), len(lines))
+    while not lines[end - 1].strip():
+        end -= 1
+    return "\n".join([*lines[:end], added, *lines[end:]]) + "\n"
+
+
+def _line_of(name: str, path: Path) -> int:
+    lines = path.read_text("utf-8").split("\n")
+    return next((number for number, line in enumerate(lines, 1) if line.partition("=")[0].strip() == name), 1)
