@@ -96,6 +96,8 @@ def main() -> None:
     given = parser.parse_args()
     if why := missing():
         sys.exit(why)
+    if not (given.site / PAGES[0]).is_file():
+        sys.exit(f"{given.site} has no site: `make site` builds one, or name another with --site")
     with tempfile.TemporaryDirectory() as name:
         bare_site(Path(name) / "shortest", {"index.md": TEXT})
         for language in {page.partition("/")[0] for page in PAGES}:
