@@ -130,7 +130,7 @@ class _Writer:
 
         self._say = say
         self._lexer, self._formatter = PythonLexer(), HtmlFormatter(nowrap=True)
-        self._markdown = Markdown(extensions=["fenced_code"])
+        self._markdown = Markdown(extensions=["fenced_code", "kvmdocs.render.narrow"])
 
     def object(self, thing: griffe.Object) -> str:
         """An object: its signature, what it says, and its members."""

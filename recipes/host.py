@@ -5,7 +5,7 @@ from __future__ import annotations
 from kvmdocs import Shell, recipe
 
 KVM_API = """\
-/* What the kernel says about KVM: three questions, no virtual machine yet. */
+/* What the kernel says about KVM: a few questions, no virtual machine yet. */
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <stdio.h>

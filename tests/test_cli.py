@@ -20,6 +20,7 @@ from kvmdocs.errors import (
     Interrupted,
     KvmdocsError,
     SettingError,
+    Skipped,
     SourceRefused,
     StoreError,
     TimedOut,
@@ -67,7 +68,8 @@ def kvmdocs(project):
         (GuideError, 2),
         (CatalogError, 2),
         (SettingError, 2),
-        (ValueNotStorable, 2),
+        (ValueNotStorable, 1),
+        (Skipped, 0),
         (HostLacks, 3),
         (StoreError, 3),
         (Interrupted, 130),
@@ -82,7 +84,7 @@ def test_every_error_has_an_exit_code():
         return [error, *(deeper for kind in error.__subclasses__() for deeper in below(kind))]
 
     mine = [error for error in below(KvmdocsError) if error.__module__ == KvmdocsError.__module__]
-    assert {cli.exit_code(error("x")) for error in mine} == {1, 2, 3, 130}
+    assert {cli.exit_code(error("x")) for error in mine} == {0, 1, 2, 3, 130}
 
 
 def test_help_and_version():

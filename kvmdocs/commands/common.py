@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from kvmdocs.errors import EngineError, Interrupted, KvmdocsError, OperatorError, RecipeFailed
+from kvmdocs.errors import EngineError, Interrupted, KvmdocsError, OperatorError, RecipeFailed, Skipped, ValueNotStorable
 
 if TYPE_CHECKING:
     from kvmdocs.documents import Document
@@ -20,12 +20,15 @@ DONE, FAILED, WRONG, LACKS, DRIFT, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
 def exit_code(error: KvmdocsError) -> int:
-    """The exit code of an error, by who must act."""
+    """The exit code of an error, by who must act; a skip is none."""
     if isinstance(error, Interrupted):
         return INTERRUPTED
     if isinstance(error, OperatorError):
         return LACKS
-    return FAILED if isinstance(error, RecipeFailed | EngineError) else WRONG
+    if isinstance(error, Skipped):
+        return 0
+    # A result that cannot be kept is the author's to mend, and ends the recipe.
+    return FAILED if isinstance(error, RecipeFailed | ValueNotStorable | EngineError) else WRONG
 
 
 def reporting(command: Callable[..., None]) -> Callable[..., None]:

@@ -88,11 +88,11 @@ def entries(page: Path) -> list[Entry]:
 
 
 def pattern(terms: list[str]) -> re.Pattern[str]:
-    """What finds terms in a text: the longest first, a Latin one only as a word of its own, or several of it."""
+    """What finds terms in a text: the longest first, a Latin one only as a word of its own, or several of it, and not in a path."""
     parts = []
     for term in sorted(terms, key=len, reverse=True):
-        before = rf"(?<![{_LATIN}])" if re.match(rf"[{_LATIN}]", term) else ""
-        after = rf"s?(?![{_LATIN}])" if re.search(rf"[{_LATIN}]$", term) else ""
+        before = rf"(?<![{_LATIN}/])" if re.match(rf"[{_LATIN}]", term) else ""
+        after = rf"s?(?![{_LATIN}/]|\.\w)" if re.search(rf"[{_LATIN}]$", term) else ""
         parts.append(before + re.escape(term) + after)
     return re.compile("|".join(parts))
 

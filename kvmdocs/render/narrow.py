@@ -59,7 +59,7 @@ class Narrow(Treeprocessor):
                 widths[column] = max(widths[column], _width(self._text(cell)))
         if sum(widths) + SPACE * len(widths) <= FITS:
             return
-        subject = all(self._text(row[0]).strip() for row in rows)
+        subject = all(self._text(row[0]).strip(" —–-") for row in rows)
         table.set("data-stack", "" if subject else "even")
         for row in rows:
             for head, cell in zip(heads, row, strict=True):

@@ -18,7 +18,7 @@ from kvmdocs.render.words import Words, size
 MARKED_IN_SIGHT = 12
 """Marked lines that stay in sight in a long output; a pattern that marks everything must not unfold everything."""
 
-MARK = 'class="tr-mark"'
+MARK = 'class="tr-mark'
 """What tells the mark of a note from all else."""
 
 BRIEF = 40
@@ -155,8 +155,9 @@ def _painted(text: str) -> Iterator[Spans]:
 
 
 def write_marks(marks: Sequence[int]) -> str:
-    """The marks of the notes that hang on a line."""
-    return "".join(f"<sup {MARK} data-search-exclude>{number}</sup>" for number in marks)
+    """The marks of the notes that hang on a line; of several, each says which of them it is, which a style sheet cannot see."""
+    looks = [""] if len(marks) == 1 else [f" tr-m{place}" for place in range(1, len(marks) + 1)]
+    return "".join(f'<sup {MARK}{look}" data-search-exclude>{number}</sup>' for number, look in zip(marks, looks, strict=False))
 
 
 def focusable(lines: Iterable[str]) -> str:

@@ -17,7 +17,7 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"
     "\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
-_KEEPS = re.compile(r"(?<!\S)(?=\S*-)\S{2,26}(?!\S)")
+_KEEPS = re.compile(r"(?<!\S)(?=\S*-)\S{2,28}(?!\S)")
 """Words with a hyphen in code that no line should break, unless they are too long for a telephone."""
 
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")

@@ -40,7 +40,8 @@ def test_nothing_is_asked_of_another_site(config: MkDocsConfig) -> None:
     assert [str(path) for path in config.extra_javascript] == ["assets/js/peek.js"]
     for path in (ROOT / "overrides").rglob("*"):
         if path.suffix in {".css", ".html"} or path.parent.name == "js":
-            assert not re.findall(r"(?:url\(|src=|href=)[\"']?(?:https?:)?//[^\"')\s]+", path.read_text("utf-8"))
+            asked = re.sub(r"<a\s[^>]*>", "", path.read_text("utf-8"))  # a link asks for nothing until somebody follows it
+            assert not re.findall(r"(?:url\(|src=|href=)[\"']?(?:https?:)?//[^\"')\s]+", asked)
 
 
 def test_a_broken_link_or_anchor_is_a_warning_and_so_ends_a_strict_build(config: MkDocsConfig) -> None:

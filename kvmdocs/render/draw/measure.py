@@ -62,8 +62,8 @@ def wrap(text: str, room: float, size: float, *, code: bool = False) -> list[str
     """Cut text into lines that fit.
 
     A line ends where the text has a newline, at a space, or beside an East Asian character unless a mark there forbids it. A word that is
-    wider than a line is cut after ``_``, ``/``, ``-`` or ``.``, and anywhere if that does not help either. East Asian text, which
-    may end a line nearly anywhere, is given lines of about the same width, so that no character is left alone on the last.
+    wider than a line is cut after ``_``, ``/``, ``-`` or ``.``, and anywhere if that does not help either. Text that is not code is given
+    lines of about the same width, so that no word and no character is left alone on the last.
 
     Args:
         text: The text.
@@ -76,7 +76,7 @@ def wrap(text: str, room: float, size: float, *, code: bool = False) -> list[str
 
 def _balanced(text: str, room: float, size: float, code: bool) -> list[str]:
     lines = _wrap(text, room, size, code)
-    if len(lines) == 1 or not any(unicodedata.east_asian_width(one) in "WF" for one in text):
+    if len(lines) == 1 or code:
         return lines
     widest = max(width(piece.strip(), size, code=code) for piece in _pieces(text))
     while room - size / 2 >= widest:
