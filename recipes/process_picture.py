@@ -81,10 +81,10 @@ CHINESE = Words(
         _MAIN: "主循环：事件、定时器、设备",
         _CPU: "虚拟处理器 {processor}",
         _MONITOR: "读写 QMP 套接字",
-        _WORKER: "阻塞式读写磁盘镜像",
+        _WORKER: "阻塞式读写磁盘映像",
         _RCU: "释放已无人读取的内存",
     },
-    partners={_CPU: "客户机", _MONITOR: "QMP 客户端", _WORKER: "磁盘镜像"},
+    partners={_CPU: "客户机", _MONITOR: "QMP 客户端", _WORKER: "磁盘映像"},
 )
 
 

@@ -152,7 +152,11 @@ def _drift(row: Row, view: View) -> str:
     assert drift is not None  # the caller has seen to it
     causes = "".join(f'<li lang="en">{escape(cause)}</li>' for cause in drift.causes)
     sections = [section for section in drift.sections if section]
-    where = f"{escape(say.sections)} {', '.join(f'<code>{escape(section)}</code>' for section in sections)}" if sections else ""
+    where = (
+        f"{escape(say.sections)} {say.between.join(f'<code>{escape(section)}</code>' for section in sections)}"
+        if sections
+        else ""
+    )
     kinds = {"+": "ks-new", "-": "ks-old", "@": "ks-at"}
     lines = [f'<span class="{kinds.get(line[:1], "ks-same")}">{escape(line) or " "}</span>' for line in drift.diff]
     more = (
