@@ -32,7 +32,8 @@ def new_run(store: Store) -> Path:
     """
     try:
         store.runs.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(dir=store.runs))
+        # The name, too, says whose it is: a build may be killed before it has written the file that says it.
+        folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=store.runs))
     except OSError as error:
         advice = "free space or rights there, or set KVMDOCS_STORE_PATH"
         raise StoreError(f"the store {store.path} cannot be written: {error.strerror}", Evidence(advice=advice)) from error
@@ -119,13 +120,16 @@ def sweep(store: Store) -> int:
 
 
 def _owned(folder: Path) -> bool:
-    """Whether the build that a run's folder belongs to is alive. A folder without an owner is just being made, or removed."""
+    """Whether the build that a run's folder belongs to is alive. A folder that has no owner's file is just being made, or removed, unless its maker is gone."""
     try:
         owner = json.loads((folder / OWNER).read_text("utf-8"))
         if "started" in owner:
             return bool(_started(owner["pid"]) == owner["started"])
         return _born(owner["pid"], owner["born"])
     except (OSError, ValueError, KeyError, TypeError):
+        maker = folder.name.partition("-")[0]
+        if maker.isdecimal() and not _started(int(maker)):
+            return False
         try:
             return time.time() - folder.stat().st_mtime < 60
         except FileNotFoundError:
