@@ -50,9 +50,11 @@ class Narrow(Treeprocessor):
                 self._keep_together(element)
 
     def _stack(self, table: Element) -> None:
-        """Mark a table that a narrow screen does not hold."""
-        heads = [self._text(head).strip() for head in table.iter("th")]
+        """Mark a table that a narrow screen does not hold; one that is written as HTML may have another form, and stays as it is."""
+        heads = [self._text(head).strip() for top in table.iter("thead") for head in top.iter("th")]
         rows = [row for body in table.iter("tbody") for row in body]
+        if any(len(row) != len(heads) for row in rows):
+            return
         widths = [max(map(_width, head.split()), default=0) for head in heads]
         for row in rows:
             for column, cell in enumerate(row):

@@ -39,6 +39,14 @@ def test_a_table_whose_rows_begin_with_nothing_has_no_subject(convert):
     assert 'data-stack="even"' in convert(f"| KVM | QEMU |\n|---|---|\n| {LONG} | |\n| | {LONG} |")
 
 
+def test_a_table_of_another_form_stays_as_it_is():
+    made = Markdown(extensions=["md_in_html", "kvmdocs.render.narrow"]).convert(
+        f'<table markdown="1"><tbody><tr><th>{LONG}</th><td>{LONG}</td></tr></tbody></table>'
+    )
+    assert LONG in made
+    assert "data-" not in made
+
+
 def test_a_head_without_words_is_not_said(convert):
     made = convert(f"| | b |\n|---|---|\n| a | {LONG} |")
     assert "<td>a</td>" in made
