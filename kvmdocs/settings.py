@@ -146,14 +146,24 @@ def place_of(name: str, root: Path) -> Place:
 
 
 def _line_of(name: str, root: Path) -> Place:
+    path = root / FILE
+    return Place(FILE, line_of_key(path.read_text("utf-8"), name) if path.is_file() else 0)
+
+
+def line_of_key(text: str, name: str) -> int:
+    """The line of a key in the text of a TOML file, counted from 1; 0 if no line has it.
+
+    Args:
+        text: The file's text.
+        name: The key, with the name of its table in front: ``qemu.version``.
+    """
     table = ""
-    lines = (root / FILE).read_text("utf-8").split("\n") if (root / FILE).is_file() else []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if header := re.match(r"\s*\[+([^\[\]]+)\]+\s*(?:#.*)?$", line):
             table = f"{_bare(header[1])}."
         elif (key := re.match(r"\s*([\w.\"' -]+?)\s*=", line)) and table + _bare(key[1]) == name:
-            return Place(FILE, number)
-    return Place(FILE)
+            return number
+    return 0
 
 
 def _bare(key: str) -> str:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Collection
-from pathlib import Path
 
 from kvmdocs.errors import Evidence, Place, SettingError
-from kvmdocs.settings import Settings
+from kvmdocs.settings import Settings, line_of_key
 
 
 def titles(settings: Settings, language: str, recipes: Collection[str]) -> dict[str, str]:
@@ -31,16 +30,19 @@ def titles(settings: Settings, language: str, recipes: Collection[str]) -> dict[
     path = settings.root / settings["project.titles"]
     place = Place(str(settings["project.titles"]))
     try:
-        table = tomllib.loads(path.read_text("utf-8")).get(language, {})
+        written = path.read_text("utf-8")
+        table = tomllib.loads(written).get(language, {})
     except (OSError, ValueError) as error:
         advice = "the setting project.titles names a TOML file with a table for each language"
         raise SettingError(f"{place}: {error}", Evidence(place=place, advice=advice)) from error
-    for name, text in table.items() if isinstance(table, dict) else [(language, table)]:
-        if name not in recipes or not isinstance(text, str):
-            line = _line_of(name, path)
-            told = "is no recipe" if name not in recipes else "is no sentence"
-            raise SettingError(f"{Place(place.path, line)}: {name} {told}", Evidence(place=Place(place.path, line)))
-    return dict(table)
+    if not isinstance(table, dict):
+        raise _wrong(place, written, language, "is no recipe")
+    for name, sentence in table.items():
+        if name not in recipes:
+            raise _wrong(place, written, f"{language}.{name}", "is no recipe")
+        if not isinstance(sentence, str):
+            raise _wrong(place, written, f"{language}.{name}", "is no sentence")
+    return table
 
 
 def with_title(text: str, language: str, name: str, sentence: str) -> str:
@@ -64,6 +66,7 @@ def with_title(text: str, language: str, name: str, sentence: str) -> str:
     return "\n".join([*lines[:end], added, *lines[end:]]) + "\n"
 
 
-def _line_of(name: str, path: Path) -> int:
-    lines = path.read_text("utf-8").split("\n")
-    return next((number for number, line in enumerate(lines, 1) if line.partition("=")[0].strip() == name), 1)
+def _wrong(file: Place, text: str, key: str, told: str) -> SettingError:
+    """What is wrong with a key of the file, and where it stands."""
+    place = Place(file.path, line_of_key(text, key))
+    return SettingError(f"{place}: {key.rpartition('.')[2]} {told}", Evidence(place=place))

@@ -26,7 +26,7 @@ def exit_code(error: KvmdocsError) -> int:
     if isinstance(error, OperatorError):
         return LACKS
     if isinstance(error, Skipped):
-        return 0
+        return DONE
     # A result that cannot be kept is the author's to mend, and ends the recipe.
     return FAILED if isinstance(error, RecipeFailed | ValueNotStorable | EngineError) else WRONG
 

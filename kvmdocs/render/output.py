@@ -157,7 +157,7 @@ def _painted(text: str) -> Iterator[Spans]:
 def write_marks(marks: Sequence[int]) -> str:
     """The marks of the notes that hang on a line; of several, each says which of them it is, which a style sheet cannot see."""
     looks = [""] if len(marks) == 1 else [f" tr-m{place}" for place in range(1, len(marks) + 1)]
-    return "".join(f'<sup {MARK}{look}" data-search-exclude>{number}</sup>' for number, look in zip(marks, looks, strict=False))
+    return "".join(f'<sup {MARK}{look}" data-search-exclude>{number}</sup>' for number, look in zip(marks, looks, strict=True))
 
 
 def focusable(lines: Iterable[str]) -> str:

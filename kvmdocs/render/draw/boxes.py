@@ -43,6 +43,11 @@ class Node:
     shape: str = "box"
     href: str = ""
 
+    @property
+    def name(self) -> str:
+        """What stands in it, as one line."""
+        return " ".join(line.text for line in self.lines)
+
 
 class Box:
     """A box with text in it.
@@ -111,7 +116,7 @@ def _outline(canvas: Canvas, shape: str, at: Point, size: Point, look: str) -> N
 def heading(canvas: Canvas, node: Node, at: Point, size: Point) -> None:
     """A box with boxes in it: its outline and its heading."""
     canvas.box(at, size, f"pic-within pic-{node.look}" if node.look else "pic-within")
-    text = " ".join(line.text for line in node.lines)
+    text = node.name
     room = size[0] - 20
     scale = min(1.0, room / max(width(text, SMALL), 1))
     canvas.text((at[0] + 10, at[1] + 17), text, "pic-soft", size=SMALL * max(scale, 0.8))

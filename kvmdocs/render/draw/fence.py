@@ -50,7 +50,7 @@ def draw(source: str, language: Language) -> str:
     say, found = words(language), diagram.drawn
     title = diagram.title or say.diagram
     if isinstance(found, Flow):
-        names = [" ".join(line.text for line in node.lines) for node in found.nodes]
+        names = [node.name for node in found.nodes]
         return flow(Figure(title, say.pic_of.format(what="; ".join(names)), language), found)
     actors = [actor.name for actor in found.actors]
     figure = Figure(title, say.pic_of.format(what="; ".join(actors)), language)

@@ -246,7 +246,7 @@ def _outside(points: list[Point], at: Point, size: Point) -> list[Point]:
 def _edges(figure: Figure, drawn: Flow) -> str:
     """The lines of a drawing as a table: from, to, what it means."""
     say = words(figure.language)
-    names = {node.key: " ".join(line.text for line in node.lines) for node in drawn.nodes}
+    names = {node.key: node.name for node in drawn.nodes}
     within = [
         (TableCell(names[node.key]), TableCell(say.lies_in), TableCell(names[node.inside]))
         for node in drawn.nodes

@@ -52,7 +52,7 @@ def outline(nodes: Sequence[Node], edges: Sequence[tuple[str, str]], room: float
         return None
     rows = list(_rows(nodes, edges, depths))
     boxes = [None if row.again else Box(row.node, room - row.depth * INDENT - 2 * _EDGE - 26) for row in rows]
-    names = [wrap(f"→ {_name(row.node)}", room - row.depth * INDENT - 2 * _EDGE, SMALL) if row.again else [] for row in rows]
+    names = [wrap(f"→ {row.node.name}", room - row.depth * INDENT - 2 * _EDGE, SMALL) if row.again else [] for row in rows]
     tall = [box.size[1] if box else len(name) * SMALL * LEAD for box, name in zip(boxes, names, strict=True)]
     tops = [_EDGE + sum(tall[:number]) + _GAP * number for number in range(len(rows))]
     canvas = Canvas(room, tops[-1] + tall[-1] + _EDGE)
@@ -101,10 +101,6 @@ def _rows(nodes: Sequence[Node], edges: Sequence[tuple[str, str]], depths: dict[
             ]
             waiting += sorted(below, key=lambda one: one.again)
         made += 1
-
-
-def _name(node: Node) -> str:
-    return " ".join(line.text for line in node.lines)
 
 
 def _say(canvas: Canvas, node: Node, lines: Sequence[str], at: Point) -> None:
