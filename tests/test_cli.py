@@ -225,6 +225,24 @@ def test_ctrl_c_is_130(kvmdocs, monkeypatch):
     assert (done.exit_code, done.stderr) == (130, "kvmdocs: interrupted\n")
 
 
+PRESSED = """
+from kvmdocs.commands.common import reporting
+
+@reporting
+def command():
+    exec("import os, signal; os.kill(os.getpid(), signal.SIGINT); [None for _ in range(1000)]")
+
+command()
+"""
+
+
+def test_ctrl_c_is_130_in_code_that_runs_from_a_string(tmp_path):
+    # Such as a dataclass that is being made: Python itself would end the process by the signal, whoever caught the exception.
+    (tmp_path / "pressed.py").write_text(PRESSED)
+    done = subprocess.run([sys.executable, "-m", "pressed"], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "kvmdocs: interrupted\n")
+
+
 def test_a_site_is_built_and_told(kvmdocs, project, monkeypatch):
     monkeypatch.setenv("MKDOCS_CONFIG_DIR", str(project.root))
     project.block("page.md", f"from {project.module} import fine\nfine.show()")

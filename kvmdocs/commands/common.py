@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
@@ -31,13 +34,41 @@ def exit_code(error: KvmdocsError) -> int:
     return FAILED if isinstance(error, RecipeFailed | ValueNotStorable | EngineError) else WRONG
 
 
+class CtrlC(KeyboardInterrupt):
+    """Ctrl-C, as a class of its own.
+
+    Where a plain KeyboardInterrupt is raised in code that runs from a string (a dataclass or named tuple that is just being made), Python ends the process by
+    SIGINT at its very end, whoever caught the exception and whatever exit code was asked for (CPython's ``run_eval_code_obj`` in Python/pythonrun.c,
+    ``Py_RunMain`` in Modules/main.c).
+    """
+
+
+def _interrupt(*_: Any) -> NoReturn:
+    raise CtrlC
+
+
+@contextmanager
+def _own_interrupt() -> Iterator[None]:
+    """Have Ctrl-C raise `CtrlC`, unless somebody has other plans with it, such as a shell whose background jobs ignore it."""
+    in_main = threading.current_thread() is threading.main_thread()
+    ours = in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if ours:
+        signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield
+    finally:
+        if ours:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def reporting(command: Callable[..., None]) -> Callable[..., None]:
     """Turn what a command raises into a message and an exit code."""
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
         try:
-            command(*args, **kwargs)
+            with _own_interrupt():
+                command(*args, **kwargs)
         except KvmdocsError as error:
             click.echo(f"kvmdocs: {error.report()}", err=True)
             sys.exit(exit_code(error))
