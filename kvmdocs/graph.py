@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import graphlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from kvmdocs.errors import CatalogError, Evidence
 
@@ -76,3 +77,52 @@ def reduced(graph: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
         left[name] = tuple(other for other in graph[name] if other not in implied)
         below[name] = implied | set(graph[name])
     return left
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A row of a graph that is written as a tree.
+
+    Attributes:
+        name: What it shows.
+        depth: How many rows it is below the first of its tree, each by one step further in.
+        above: The row it hangs on, by its number; None for the first of a tree.
+        again: True if the name hangs elsewhere with all that follows from it, and is only mentioned here.
+    """
+
+    name: str
+    depth: int
+    above: int | None
+    again: bool
+
+
+def branches(graph: Mapping[str, tuple[str, ...]]) -> list[Branch]:
+    """The graph as a tree, row by row.
+
+    What builds on several hangs on the one that has the longest way behind it; at the others it is mentioned.
+
+    Args:
+        graph: What `closure` gave, in the order in which things that have the same rank shall stand.
+
+    Raises:
+        graphlib.CycleError: There is a circle.
+    """
+    far: dict[str, int] = {}
+    for name in graphlib.TopologicalSorter(graph).static_order():
+        far[name] = max((far[other] + 1 for other in graph[name]), default=0)
+    home = {name: max(needed, key=far.__getitem__) for name, needed in graph.items() if needed}
+    later: dict[str, list[str]] = {name: [] for name in graph}
+    for name, needed in graph.items():
+        for other in needed:
+            later[other].append(name)
+    found: list[Branch] = []
+    waiting = [Branch(name, 0, None, again=False) for name in reversed(list(graph)) if name not in home]
+    while waiting:
+        row = waiting.pop()
+        if not row.again:
+            hanging = [
+                Branch(name, row.depth + 1, len(found), again=home[name] != row.name) for name in reversed(later[row.name])
+            ]
+            waiting += sorted(hanging, key=lambda one: one.again)  # what is only mentioned comes first
+        found.append(row)
+    return found

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-VOID = {"br", "meta", "link", "img", "input", "hr"}
+VOID = {"br", "meta", "link", "img", "input", "hr", "wbr"}
 
 
 @dataclass

@@ -56,3 +56,32 @@ def test_a_circle_is_named_with_what_to_do(needs, said):
         graph.in_order(needs)
     assert raised.value.evidence.recipe in needs
     assert "signature" in raised.value.evidence.advice
+
+
+@given(GRAPHS)
+def test_a_tree_has_everything_once_and_each_edge_once(needs):
+    rows = graph.branches(needs)
+    assert sorted(row.name for row in rows if not row.again) == sorted(needs)
+    above = [(rows[row.above].name, row.name) for row in rows if row.above is not None]
+    assert sorted(above) == sorted((other, name) for name, others in needs.items() for other in others)
+    for number, row in enumerate(rows):
+        if row.above is None:
+            assert (row.depth, row.again) == (0, False)
+        else:
+            assert row.above < number
+            assert not rows[row.above].again
+            assert row.depth == rows[row.above].depth + 1
+            # Whatever stands between hangs on the same row, or below it.
+            assert all(one.depth >= row.depth for one in rows[row.above + 1 : number])
+
+
+def test_what_builds_on_several_hangs_on_the_one_with_the_longest_way_behind_it():
+    needs = {"a": (), "b": ("a",), "c": ("a", "b"), "d": ()}
+    rows = graph.branches(needs)
+    assert [(row.name, row.depth, row.again) for row in rows] == [
+        ("a", 0, False),
+        ("c", 1, True),
+        ("b", 1, False),
+        ("c", 2, False),
+        ("d", 0, False),
+    ]

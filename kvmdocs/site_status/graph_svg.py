@@ -1,15 +1,16 @@
-"""The graph of recipes as a drawing for a page: SVG that takes its colours from the page's theme."""
+"""The graph of recipes for a page: a drawing, SVG that takes its colours from the page's theme, and a tree of names where the page is too narrow for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from kvmdocs import graph
 from kvmdocs.render.draw.canvas import rounded
 from kvmdocs.render.text import attribute, escape
 from kvmdocs.site_status import layout
-from kvmdocs.site_status.data import Report
+from kvmdocs.site_status.data import Report, State
 from kvmdocs.site_status.layout import Arrow, Box, Layout, lay_out
-from kvmdocs.site_status.marks import shape
+from kvmdocs.site_status.marks import mark, shape
 from kvmdocs.site_status.words import Words, recipes
 
 MARGIN = 6.0
@@ -50,8 +51,34 @@ def drawing(report: Report, say: Words, link: Link) -> str:
         f'<figure class="ks-graph" data-search-exclude><div class="ks-scroll" role="group" aria-label="{attribute(label)}" tabindex="0">'
         f'<svg viewBox="{-MARGIN:g} {-MARGIN:g} {width:.0f} {height:.0f}" width="{width:.0f}" height="{height:.0f}" '
         f'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">{_HEAD}{ways}{boxes}</svg></div>'
-        f"<figcaption>{escape(label + say.stop + say.graph_hint)}</figcaption></figure>"
+        f"{_tree(inputs, report, say, link)}"
+        f'<figcaption><span class="ks-drawn">{escape(label + say.stop + say.graph_hint)}</span>'
+        f'<span class="ks-listed">{escape(say.tree_hint)}</span></figcaption></figure>'
     )
+
+
+def _tree(inputs: Mapping[str, tuple[str, ...]], report: Report, say: Words, link: Link) -> str:
+    """The same as lists within lists."""
+    parts = []
+    depth = -1
+    for row in graph.branches(graph.reduced(inputs)):
+        parts.append("<ul>" if row.depth > depth else "</li>" + "</ul></li>" * (depth - row.depth))
+        depth = row.depth
+        where = _place(report, row.name)
+        name = escape(row.name).replace("_", "_<wbr>")
+        name = f'<a href="{attribute(link(where))}">{name}</a>' if where else name
+        parts.append(f"<li>{'→&nbsp;' if row.again else _state(report.by_name[row.name].state, say)}{name}")
+    return f'<div class="ks-tree ks-listed">{"".join(parts)}{"</li></ul>" * (depth + 1)}</div>'
+
+
+def _state(state: State, say: Words) -> str:
+    """The mark of a state, and its name for those who do not see that."""
+    return f'{mark(state)}<span class="ks-unseen">{escape(say.states[state])} </span>'
+
+
+def _place(report: Report, name: str) -> str:
+    """Where a recipe is shown, or ""."""
+    return next((page.anchor for page in report.by_name[name].pages if page.anchor), "")
 
 
 def _arrow(arrow: Arrow, laid: Layout) -> str:
@@ -80,7 +107,7 @@ def _box(box: Box, report: Report, say: Words, link: Link) -> str:
         top += height
         told = f"<title>{escape(f'{name}: {say.states[row.state]}. {row.title}')}</title>"
         # Material's instant navigation takes every `href` for an HTML element's, and stumbles over those of SVG; this one it leaves alone.
-        where = next((page.anchor for page in row.pages if page.anchor), "")
+        where = _place(report, name)
         tag, href = ("a", f' xlink:href="{attribute(link(where))}"') if where else ("g", "")
         lines.append(f'<{tag} class="ks-node" data-recipe="{attribute(name)}"{href}>{told}{text}</{tag}>')
     return frame + "".join(lines)

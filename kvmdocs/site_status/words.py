@@ -87,6 +87,7 @@ class Words:
     stop: str
     semicolon: str
     graph_hint: str
+    tree_hint: str
     badge: str
     badge_hosts: str
     date: str
@@ -188,6 +189,7 @@ _EN = Words(
     stop=". ",
     semicolon="; ",
     graph_hint="Arrows that follow from others are left out. Every name leads to the place that shows it.",
+    tree_hint="Each name stands below one that its recipe takes the result of; after an arrow are those that stand elsewhere.",
     badge="How they stand",
     badge_hosts="ran on {hosts}",
     date="{day} {month} {year}",
@@ -289,6 +291,7 @@ _ZH = Words(
     stop="。",
     semicolon="；",
     graph_hint="能由其他箭头推出的箭头没有画出。点击名称可到达展示它的位置。",
+    tree_hint="每个名称位于它所用结果的配方之下；箭头之后的名称另有所在。",
     badge="它们的状态",
     badge_hosts="运行于 {hosts}",
     date="{year} 年 {number} 月 {day} 日",

@@ -270,6 +270,25 @@ def test_a_thing_that_goes_from_hand_to_hand() -> None:
         assert len([path for path in svg.iter("path") if path.get("class") == "pic-head"]) == 3
 
 
+def test_a_life_line_is_interrupted_where_a_text_lies_over_it() -> None:
+    long, short = "a_name_wider_than_one_column", "f"
+    hops = [Message("a", "a", "", short), Message("a", "a", "", long), Message("a", "c", "x", "g")]
+    wide, _ = drawings(sequence(figure(), [*ACTORS, Actor("d", "D")], hops, WORDS, numbered=True, held=True))
+    lives = [path for path in wide.iter("path") if "pic-life" in path.get("class", "")]
+    pieces = {
+        float(found[1]): [(float(y), float(end)) for y, end in re.findall(r"M\S+ (\S+?)V([\d.]+)", life.get("d", ""))]
+        for life in lives
+        if (found := re.match(r"M(\S+) ", life.get("d", "")))
+    }
+    names = {text.text: float(text.get("y", 0)) for text in wide.iter("text") if "pic-code" in text.get("class", "")}
+    first, second, third, _ = sorted(pieces)
+    assert len(pieces[first]) == 1, "its own texts stand beside it"
+    base = names[long] - 4
+    assert not any(begin < base < end for begin, end in pieces[second])
+    assert any(begin < names[short] < end for begin, end in pieces[second]), "and where there is none it goes on"
+    assert len(pieces[third]) == 1
+
+
 def test_notes_and_blocks() -> None:
     items = [
         Message("a", "b", "ask"),

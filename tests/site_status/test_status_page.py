@@ -200,6 +200,26 @@ def test_the_graph_names_links_and_marks_every_recipe(seen):
     assert ways == {("source", "build"), ("source", "attach"), ("attach", "after"), ("after", "last")}
 
 
+def test_the_tree_has_every_recipe_below_what_it_builds_on(seen):
+    tree = parse(graph_svg.drawing(seen.report, seen.say, seen.link)).one("div", "ks-tree")
+
+    def below(entry):
+        lists = [child for child in entry.children if getattr(child, "tag", "") == "ul"]
+        assert len(lists) <= 1
+        return {name_of(item): below(item) for one in lists for item in one.children}
+
+    def name_of(item):
+        told = [child.text for child in item.children if getattr(child, "tag", "") == "span"]
+        name = "".join(
+            child if isinstance(child, str) else child.text for child in item.children if getattr(child, "tag", "") in ("", "a")
+        )
+        assert told == [f"{seen.say.states[seen.report.by_name[name].state]} "]
+        return name
+
+    assert below(tree) == {"source": {"build": {}, "attach": {"after": {"last": {}}}}, "from_git": {}}
+    assert tree.one("a").attributes["href"] == "../get/a.html#recipe-source"
+
+
 def luminance(colour: str) -> float:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)

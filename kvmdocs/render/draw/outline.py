@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import graphlib
+from collections.abc import Sequence
 
+from kvmdocs import graph
 from kvmdocs.render.draw.boxes import Box, Node
 from kvmdocs.render.draw.canvas import LEAD, SMALL, Canvas, Point
 from kvmdocs.render.draw.measure import wrap
@@ -15,23 +16,6 @@ INDENT = 20.0
 _TRUNK = 9.0
 _GAP = 9.0
 _EDGE = 2.0
-
-
-@dataclass(frozen=True)
-class _Row:
-    """A row.
-
-    Attributes:
-        node: What it shows.
-        depth: How many boxes lead to it here.
-        above: The row that leads to it; None for the first of a tree.
-        again: True if the box itself stands elsewhere, and this only says its name.
-    """
-
-    node: Node
-    depth: int
-    above: int | None
-    again: bool
 
 
 def outline(nodes: Sequence[Node], edges: Sequence[tuple[str, str]], room: float) -> Canvas | None:
@@ -47,12 +31,15 @@ def outline(nodes: Sequence[Node], edges: Sequence[tuple[str, str]], room: float
     Returns:
         The drawing; None if there is a circle.
     """
-    depths = _depths(nodes, edges)
-    if depths is None:
+    known = {node.key: node for node in nodes}
+    try:
+        rows = graph.branches({key: tuple({source: None for source, target in edges if target == key}) for key in known})
+    except graphlib.CycleError:
         return None
-    rows = list(_rows(nodes, edges, depths))
-    boxes = [None if row.again else Box(row.node, room - row.depth * INDENT - 2 * _EDGE - 26) for row in rows]
-    names = [wrap(f"→ {row.node.name}", room - row.depth * INDENT - 2 * _EDGE, SMALL) if row.again else [] for row in rows]
+    boxes = [None if row.again else Box(known[row.name], room - row.depth * INDENT - 2 * _EDGE - 26) for row in rows]
+    names = [
+        wrap(f"→ {known[row.name].name}", room - row.depth * INDENT - 2 * _EDGE, SMALL) if row.again else [] for row in rows
+    ]
     tall = [box.size[1] if box else len(name) * SMALL * LEAD for box, name in zip(boxes, names, strict=True)]
     tops = [_EDGE + sum(tall[:number]) + _GAP * number for number in range(len(rows))]
     canvas = Canvas(room, tops[-1] + tall[-1] + _EDGE)
@@ -67,40 +54,8 @@ def outline(nodes: Sequence[Node], edges: Sequence[tuple[str, str]], room: float
         if box:
             box.draw(canvas, at, box.size)
         else:
-            _say(canvas, row.node, name, (at[0] + 4, at[1] + SMALL))
+            _say(canvas, known[row.name], name, (at[0] + 4, at[1] + SMALL))
     return canvas
-
-
-def _depths(nodes: Sequence[Node], edges: Sequence[tuple[str, str]]) -> dict[str, int] | None:
-    """How many boxes come before each, on the longest way; None if there is a circle."""
-    depths = {node.key: 0 for node in nodes}
-    for _ in nodes:
-        longer = {target: depths[source] + 1 for source, target in edges if depths[source] + 1 > depths[target]}
-        if not longer:
-            return depths
-        depths |= longer
-    return None
-
-
-def _rows(nodes: Sequence[Node], edges: Sequence[tuple[str, str]], depths: dict[str, int]) -> Iterator[_Row]:
-    known = {node.key: node for node in nodes}
-    home: dict[str, str] = {}
-    for source, target in edges:
-        if target not in home or depths[source] > depths[home[target]]:
-            home[target] = source
-    made = 0
-    waiting: list[_Row] = [_Row(node, 0, None, again=False) for node in reversed(nodes) if node.key not in home]
-    while waiting:
-        row = waiting.pop()
-        yield row
-        if not row.again:
-            below = [
-                _Row(known[target], row.depth + 1, made, again=home[target] != source)
-                for source, target in reversed(edges)
-                if source == row.node.key
-            ]
-            waiting += sorted(below, key=lambda one: one.again)
-        made += 1
 
 
 def _say(canvas: Canvas, node: Node, lines: Sequence[str], at: Point) -> None:
