@@ -8,7 +8,7 @@ In ``mkdocs serve`` it waits for nothing and stops for nothing: pages show what 
 
 from __future__ import annotations
 
-import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,20 +18,17 @@ from mkdocs.config import config_options
 from mkdocs.config.base import Config
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import BasePlugin, get_plugin_logger
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import Files
 from mkdocs.utils import get_relative_url
 
-from kvmdocs import mkdocs_status, modes, report, stylesheets
-from kvmdocs.background import Background
-from kvmdocs.catalog import Catalog
-from kvmdocs.errors import KvmdocsError, StoreError
-from kvmdocs.executor import Executor
+from kvmdocs import mkdocs_records, mkdocs_status, stylesheets
+from kvmdocs.errors import KvmdocsError
 from kvmdocs.feedback import Feedback
-from kvmdocs.model import Mode, Record, Status
-from kvmdocs.outcome import Outcome, Reporter
+from kvmdocs.log_links import LogLinks
+from kvmdocs.model import Mode, Record
 from kvmdocs.page_warnings import Places, Targets
 from kvmdocs.plain_pages import PlainPages
-from kvmdocs.present import Publisher, earlier
+from kvmdocs.present import Publisher
 from kvmdocs.project import Project
 from kvmdocs.recipe import presenting
 from kvmdocs.render import Language
@@ -52,9 +49,6 @@ if TYPE_CHECKING:
     from mkdocs.utils.templates import TemplateContext
 
 log = get_plugin_logger("kvmdocs")
-
-LOGS = "logs"
-"""Folder of the site with the whole logs."""
 
 
 class KvmdocsConfig(Config):  # type: ignore[no-untyped-call]  # MkDocs leaves this method untyped
@@ -81,8 +75,8 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._publisher: Publisher | None = None
         self._presenting: presenting | None = None
         self._page: Page | None = None
-        self._logs: dict[tuple[str, str], File] = {}
-        self._background: Background | None = None
+        self._logs = LogLinks()
+        self._looking = mkdocs_records.Looking()
         self._view: View | None = None
         self._guides: list[Path] = []
         self._feedback = Feedback()
@@ -138,25 +132,26 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             return files
         root = find_root(Path(config.config_file_path).parent if config.config_file_path else None)
         if self._serving:
-            _forget_modules(root)
+            mkdocs_records.forget_modules(root)
         self._guides = [Path(page.abs_src_path) for page in files.documentation_pages() if page.abs_src_path]
         view: View | None = None
         try:
             project = Project(root, guides=self._guides, mode=self.config.mode)
             self._feedback = Feedback.load(project.settings)
-            view = self._look(project) if self._serving else View(self._run(project))
+            view = self._looking.look(project) if self._serving else View(mkdocs_records.run(project))
         except KvmdocsError as error:
             if not self._serving:
                 raise PluginError(error.report()) from error
             # Pages show what their blocks come to without the recipes; the next save builds them again.
             log.error(error.report())  # noqa: TRY400  # its author needs no traceback of the engine
-            project = _bare(root)
+            project = mkdocs_records.bare(root)
         self._view = view
         shown = view or View()
-        self._offer_logs(files, config, project, shown.outcome)
-        self._scripts.offer(files, config, project, self._guides, lambda name: self._record(project, shown.outcome, name))
+        self._logs.offer(files, config, project, shown.outcome)
+        record_of = partial(mkdocs_records.shown, project, shown.outcome)
+        self._scripts.offer(files, config, project, self._guides, record_of)
         language = Language.of(str(config.theme.get("language", "en")))
-        self._publisher = Publisher(project, shown.outcome, language, self._link, tolerant=self._serving, reasons=shown.reasons)
+        self._publisher = Publisher(project, shown.outcome, language, self._log, tolerant=self._serving, reasons=shown.reasons)
         if self._places is not None:
             self._places.told = self._publisher.problems
         self._presenting = presenting(self._publisher)
@@ -174,73 +169,6 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         language = Language.of(str(config.theme.get("language", "en")))
         page.edit_url = self._feedback.edit_url(path) or page.edit_url
         page.meta["report_url"] = self._feedback.report_url(path, str(page.title), records, language)
-
-    def _run(self, project: Project) -> Outcome:
-        catalog = project.catalog
-        if catalog.problems:
-            raise PluginError("\n\n".join(problem.report() for problem in catalog.problems))
-        before = earlier.get()
-        # The command around this build has told what runs and what does not; once is enough.
-        if before is None:
-            outcome = modes.run(project, report.Lines(), catalog.asked())
-        elif project.mode is Mode.RECORDED:
-            outcome = modes.recorded(project, catalog.asked())
-        else:
-            outcome = Executor(project, Reporter()).run(catalog.asked())
-        if before is not None:
-            outcome.freshness.update({name: before.freshness[name] for name in outcome.records if name in before.freshness})
-        told = report.describe_failures(outcome, catalog, project.store)
-        if told and not self._serving:
-            raise PluginError(told)
-        if told:
-            log.error(told)
-        return outcome
-
-    def _look(self, project: Project) -> View:
-        """What there is to show, for somebody who writes."""
-        for problem in project.catalog.problems:
-            log.error(problem.report())
-        wanted = [name for name in project.catalog.asked() if name in project.catalog.entries]
-        if project.mode is Mode.RECORDED:
-            return View(modes.recorded(project, wanted))
-        try:
-            self._background = self._background or Background(project)
-        except StoreError as error:
-            log.warning(f"{error.report()}\nnothing runs in the background")  # noqa: G004  # a sentence, not a template
-            return View(modes.recorded(project, wanted))
-        view = self._background.look(project, wanted)
-        shown = view.outcome
-        # A recipe without any record says so; while it runs for the first time its page says that.
-        none = [name for name in wanted if name not in shown.records]
-        shown.records.update((name, record) for name, record in modes.recorded(project, none).records.items() if name in none)
-        if told := report.describe_failures(shown, project.catalog, project.store):
-            log.error(told)
-        return view
-
-    def _offer_logs(self, files: Files, config: MkDocsConfig, project: Project, outcome: Outcome) -> None:
-        """Add the whole log of every step that has one to the site."""
-        self._logs = {}
-        for name in project.catalog.asked():
-            record = outcome.records.get(name)
-            for step in record.steps if record else ():
-                if record and step.output.log:
-                    path = project.store.logs(record.key) / step.output.log
-                    if not path.is_file():
-                        continue  # the record may be older than what the store still holds
-                    file = File.generated(config, f"{LOGS}/{name}/{step.output.log}", abs_src_path=str(path))
-                    files.append(file)
-                    self._logs[name, step.output.log] = file
-
-    def _record(self, project: Project, outcome: Outcome, name: str) -> Record | None:
-        """The record a page shows of a recipe: where it was skipped the approved one."""
-        record = outcome.records.get(name)
-        if record is None or record.status is not Status.PASSED:
-            return modes.newest(project, name) or record
-        return record
-
-    def _link(self, record: Record, name: str) -> str | None:
-        file = self._logs.get((record.recipe, name))
-        return get_relative_url(file.url, self._page.url) if file and self._page else None
 
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
         """Now that it is known which page is where: report how the recipes stand.
@@ -269,6 +197,9 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             return nav
         mkdocs_status.offer(files, config, self._status)
         return nav
+
+    def _log(self, record: Record, name: str) -> str | None:
+        return self._logs.link(record, name, self._page)
 
     def _relative(self, url: str) -> str:
         return get_relative_url(url, self._page.url) if self._page else url
@@ -316,8 +247,8 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._leave()
         if self._plain is not None:
             self._plain.write(config, self._order)
-        if self._background and self._publisher and self._view:
-            self._background.want(self._publisher.project, self._guides, self._view.wanted)
+        if self._looking.background and self._publisher and self._view:
+            self._looking.background.want(self._publisher.project, self._guides, self._view.wanted)
 
     def on_build_error(self, **_: Any) -> None:
         """The site could not be built."""
@@ -325,9 +256,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
 
     def on_shutdown(self) -> None:
         """The server ends, and so does all that it started."""
-        if self._background is not None:
-            self._background.stop()
-            self._background = None
+        self._looking.stop()
 
     def _leave(self) -> None:
         if self._places is not None:
@@ -344,8 +273,8 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             for path in (project.root / project.settings["project.recipes"].replace(".", "/"), project.root / FILE):
                 if path.exists():
                     server.watch(str(path))
-        if self._background is not None:
-            server.watch(str(self._background.folder))
+        if self._looking.background is not None:
+            server.watch(str(self._looking.background.folder))
         return server
 
 
@@ -358,25 +287,3 @@ def as_html(source: str, language: str, css_class: str, options: dict[str, Any],
     only_shows = ".show(" in source and "print(" not in source and "render=" not in source
     given = {**options, "html": True} if only_shows and not options.get("source") else options
     return formatter(source, language, css_class, given, md, **kwargs)
-
-
-def _bare(root: Path) -> Project:
-    """A project without its recipes, for pages of one whose recipes cannot be read.
-
-    Raises:
-        PluginError: Not even its settings can be read.
-    """
-    try:
-        project = Project(root, guides=[])
-    except KvmdocsError as error:
-        raise PluginError(error.report()) from error
-    project.catalog = Catalog(project.settings)
-    return project
-
-
-def _forget_modules(root: Path) -> None:
-    """Forget the project's recipes, so that an edited one is imported anew."""
-    for name, module in list(sys.modules.items()):
-        path = getattr(module, "__file__", None)
-        if path and name.partition(".")[0] != "kvmdocs" and Path(path).is_relative_to(root) and "site-packages" not in path:
-            del sys.modules[name]

@@ -1,0 +1,110 @@
+"""Where the records of a site come from: a build runs all that its guides ask for, a server looks at what there is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from mkdocs.exceptions import PluginError
+from mkdocs.plugins import get_plugin_logger
+
+from kvmdocs import modes, report
+from kvmdocs.background import Background
+from kvmdocs.catalog import Catalog
+from kvmdocs.errors import KvmdocsError, StoreError
+from kvmdocs.executor import Executor
+from kvmdocs.model import Mode, Record, Status
+from kvmdocs.outcome import Outcome, Reporter
+from kvmdocs.present import earlier
+from kvmdocs.project import Project
+from kvmdocs.serving import View
+
+log = get_plugin_logger("kvmdocs")
+
+
+def run(project: Project) -> Outcome:
+    """All that a project's guides ask for, in its mode.
+
+    Raises:
+        PluginError: A guide is wrong or a recipe failed; the message lists all of them.
+    """
+    catalog = project.catalog
+    if catalog.problems:
+        raise PluginError("\n\n".join(problem.report() for problem in catalog.problems))
+    before = earlier.get()
+    # The command around this build has told what runs and what does not; once is enough.
+    if before is None:
+        outcome = modes.run(project, report.Lines(), catalog.asked())
+    elif project.mode is Mode.RECORDED:
+        outcome = modes.recorded(project, catalog.asked())
+    else:
+        outcome = Executor(project, Reporter()).run(catalog.asked())
+    if before is not None:
+        outcome.freshness.update({name: before.freshness[name] for name in outcome.records if name in before.freshness})
+    if told := report.describe_failures(outcome, catalog, project.store):
+        raise PluginError(told)
+    return outcome
+
+
+class Looking:
+    """What there is to show for somebody who writes, while the rest runs behind the pages."""
+
+    def __init__(self) -> None:
+        self.background: Background | None = None
+
+    def look(self, project: Project) -> View:
+        """What there is; what is wrong is logged, and stops nothing."""
+        for problem in project.catalog.problems:
+            log.error(problem.report())
+        wanted = [name for name in project.catalog.asked() if name in project.catalog.entries]
+        if project.mode is Mode.RECORDED:
+            return View(modes.recorded(project, wanted))
+        try:
+            self.background = self.background or Background(project)
+        except StoreError as error:
+            log.warning(f"{error.report()}\nnothing runs in the background")  # noqa: G004  # a sentence, not a template
+            return View(modes.recorded(project, wanted))
+        view = self.background.look(project, wanted)
+        shown = view.outcome
+        # A recipe without any record says so; while it runs for the first time its page says that.
+        none = [name for name in wanted if name not in shown.records]
+        shown.records.update((name, record) for name, record in modes.recorded(project, none).records.items() if name in none)
+        if told := report.describe_failures(shown, project.catalog, project.store):
+            log.error(told)
+        return view
+
+    def stop(self) -> None:
+        """End all that runs behind the pages."""
+        if self.background is not None:
+            self.background.stop()
+            self.background = None
+
+
+def shown(project: Project, outcome: Outcome, name: str) -> Record | None:
+    """The record a page shows of a recipe: where it was skipped the approved one."""
+    record = outcome.records.get(name)
+    if record is None or record.status is not Status.PASSED:
+        return modes.newest(project, name) or record
+    return record
+
+
+def bare(root: Path) -> Project:
+    """A project without its recipes, for pages of one whose recipes cannot be read.
+
+    Raises:
+        PluginError: Not even its settings can be read.
+    """
+    try:
+        project = Project(root, guides=[])
+    except KvmdocsError as error:
+        raise PluginError(error.report()) from error
+    project.catalog = Catalog(project.settings)
+    return project
+
+
+def forget_modules(root: Path) -> None:
+    """Forget the project's recipes, so that an edited one is imported anew."""
+    for name, module in list(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        if path and name.partition(".")[0] != "kvmdocs" and Path(path).is_relative_to(root) and "site-packages" not in path:
+            del sys.modules[name]
