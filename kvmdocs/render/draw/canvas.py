@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from itertools import accumulate
 from xml.etree import ElementTree as ET
 
 from kvmdocs.render.draw.measure import width
@@ -16,6 +17,9 @@ SIZE = 13.0
 SMALL = 11.5
 LEAD = 1.35
 """From one line of text to the next, in sizes."""
+
+_CLEAR = 4.0
+"""Pixels from a text to a line that need not be interrupted for it."""
 
 LOOKS = 6
 """How many looks there are to tell things apart: the classes ``pic-1`` to ``pic-6``."""
@@ -136,6 +140,32 @@ class Canvas:
         self.path(ends, look)
         for head in heads:
             self.add("path", look.replace("pic-line", "pic-head").replace("pic-dash", "").strip(), d=head)
+
+    def upright(self, x: float, ends: tuple[float, float], look: str) -> None:
+        """An upright line below all that is drawn already, interrupted where a text with a halo lies over it.
+
+        Args:
+            x: Where it is.
+            ends: Where it begins and ends, from the top.
+            look: Its classes.
+        """
+        texts = self._texts_on(x)
+        begins = accumulate([ends[0], *(below for _, below in texts)], max)
+        ways = zip(begins, [*(above for above, _ in texts), ends[1]], strict=True)
+        line = "".join(f"M{number(x)} {number(begin)}V{number(end)}" for begin, end in ways if begin < end)
+        self.sink(self.add("path", look, d=line))
+
+    def _texts_on(self, x: float) -> list[tuple[float, float]]:
+        """Upper and lower end of each text over an upright line, from top to bottom."""
+        found: list[tuple[float, float]] = []
+        for text in self.root.iter("text"):
+            size, look = float(text.get("font-size", SIZE)), text.get("class", "")
+            wide = width(text.text or "", size, code="pic-code" in look)
+            left = float(text.get("x", 0)) - wide * {"middle": 0.5, "end": 1.0}.get(text.get("text-anchor", ""), 0.0)
+            if "pic-halo" in look and left - _CLEAR < x < left + wide + _CLEAR:
+                base = float(text.get("y", 0))
+                found.append((base - size, base + size / 2))
+        return sorted(found)
 
     def box(self, at: Point, size: Point, look: str, *, radius: float = 5.0) -> ET.Element:
         """A rectangle by its upper left corner and its size."""

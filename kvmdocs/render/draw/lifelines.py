@@ -15,8 +15,6 @@ _ROW = 14.0
 """Below an arrow, before the text of the next."""
 _TRACK = 20.0
 _MARK = 9.0
-_CLEAR = 4.0
-"""From a text to a life line that need not be interrupted."""
 
 
 @dataclass
@@ -139,26 +137,8 @@ class _Wide(_Sheet):
         self.hold("", y)
         self.canvas.grow(self._heads(y + 10))
         for actor in self.actors:
-            x = self.x(actor.key)
-            texts = self._texts_on(x)
             # The heads are drawn over it.
-            ways = zip(
-                [9.0, *(below for _, below in texts)], [*(above for above, _ in texts), self.canvas.height - 9], strict=True
-            )
-            line = "".join(f"M{x:.1f} {begin:.1f}V{end:.1f}" for begin, end in ways if begin < end)
-            self.canvas.sink(self.canvas.add("path", f"pic-life {self.look(actor.key)}", d=line))
-
-    def _texts_on(self, x: float) -> list[tuple[float, float]]:
-        """Where texts lie over a life line, from top to bottom: there it is interrupted."""
-        found: list[tuple[float, float]] = []
-        for text in self.canvas.root.iter("text"):
-            size, look = float(text.get("font-size", SIZE)), text.get("class", "")
-            wide = width(text.text or "", size, code="pic-code" in look)
-            left = float(text.get("x", 0)) - wide * {"middle": 0.5, "end": 1.0}.get(text.get("text-anchor", ""), 0.0)
-            if "pic-halo" in look and left - _CLEAR < x < left + wide + _CLEAR:
-                base = float(text.get("y", 0))
-                found.append((base - size, base + size / 2))
-        return found
+            self.canvas.upright(self.x(actor.key), (9, self.canvas.height - 9), f"pic-life {self.look(actor.key)}")
 
     def message(self, message: Message, y: float) -> float:
         source, target = self.x(message.source), self.x(message.target)
@@ -254,8 +234,7 @@ class _Narrow(_Sheet):
         self.hold("", y)
         self.canvas.grow(y + 4)
         for key, top in self._tops.items():
-            track = self.canvas.add("path", f"pic-life {self.look(key)}", d=f"M{self.x(key):.1f} {top:.1f}V{y + 4:.1f}")
-            self.canvas.sink(track)
+            self.canvas.upright(self.x(key), (top, y + 4), f"pic-life {self.look(key)}")
 
     def message(self, message: Message, y: float) -> float:
         source, target = self.x(message.source), self.x(message.target)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kvmdocs.render.draw.canvas import LEAD, SIZE, SMALL, Canvas, number
+from kvmdocs.render.draw.canvas import LEAD, SIZE, SMALL, Canvas
 from kvmdocs.render.draw.figure import NARROW, WIDE, Figure
 from kvmdocs.render.draw.measure import width, wrap
 
@@ -81,7 +81,7 @@ def _axis(canvas: Canvas, place: tuple[float, float], end: float, unit: str, mos
     left, scale = place
     for index, tick in enumerate(ticks(end, most)):
         x = left + tick * scale
-        canvas.sink(canvas.add("path", "pic-grid", d=f"M{number(x)} 18V{number(canvas.height)}"))
+        canvas.upright(x, (18, canvas.height), "pic-grid")
         text = f"{tick:g}" + (f" {unit}" if not index else "")
         half = width(text, SMALL) / 2
         anchor = "start" if not index else "middle" if x + half <= canvas.width else "end"
