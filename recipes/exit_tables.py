@@ -66,7 +66,7 @@ ENGLISH = Words(
     moments=("KVM", "QEMU"),
     pairs=("KVM: `kvm_userspace_exit`", "QEMU: `kvm_run_exit`", "how often, in both"),
     nothing="nothing there",
-    sum="{exits:,} exits; {user:,} of them ({share:.0f} %) went on to QEMU. {faults:,} were for a page of memory that the "
+    sum="{exits:,} exits; {user:,} of them ({share:.0f}%) went on to QEMU. {faults:,} were for a page of memory that the "
     "second page table did not have.",
     rest="And {rows} more with fewer than {least} exits each, {exits:,} together; they are in the words below the picture.",
     agree="**{paired:,} exits to user space, the same in both, one after the other, without one out of place.**",
@@ -119,7 +119,7 @@ CHINESE = Words(
     moments=("KVM", "QEMU"),
     pairs=("KVM：`kvm_userspace_exit`", "QEMU：`kvm_run_exit`", "两边的次数"),
     nothing="此处没有设备",
-    sum="共 {exits:,} 次退出，其中 {user:,} 次（{share:.0f} %）继续到了 QEMU。{faults:,} 次是因为某页内存还不在第二级页表里。",
+    sum="共 {exits:,} 次退出，其中 {user:,} 次（{share:.0f}%）继续到了 QEMU。{faults:,} 次是因为某页内存还不在第二级页表里。",
     rest="另有 {rows} 个，每个少于 {least} 次，共 {exits:,} 次，列在图下的文字版里。",
     agree="**到用户态的退出共 {paired:,} 次，两边逐一相同，没有一次错位。**",
     kinds={
@@ -172,7 +172,7 @@ def reasons(words: Words) -> Callable[[Exits, Shown], str]:
             (
                 Cell(f"`{row.reason}`"),
                 Cell(f"{row.exits:,}", right=True),
-                Cell(f"{100 * row.exits / made.exits:.1f} %", right=True),
+                Cell(f"{100 * row.exits / made.exits:.1f}%", right=True),
                 Cell(f"{row.user:,}", right=True),
             )
             for row in made.reasons

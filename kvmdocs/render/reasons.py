@@ -16,7 +16,7 @@ _FORMS = {
     Language.ZH: (
         (
             r"there is no record of it yet, and this build runs nothing; (?P<how>`.+`) makes one",
-            "还没有它的记录，而这次构建什么都不运行；{how} 会做出一份",
+            "还没有它的记录，而这次构建什么都不运行；运行 {how} 就会得到一份",
         ),
         (r"it builds on (?P<what>\w+), which failed", "它依赖的 `{what}` 失败了"),
         (r"it builds on (?P<what>\w+), which was skipped: (?P<_why>.+)", "它依赖的 `{what}` 被跳过：{_why}"),

@@ -105,7 +105,7 @@ def _box(box: Box, report: Report, say: Words, link: Link) -> str:
             )
         )
         top += height
-        told = f"<title>{escape(f'{name}: {say.states[row.state]}. {row.title}')}</title>"
+        told = f"<title>{escape(f'{name}{say.colon}{say.states[row.state]}{say.stop}{row.title}')}</title>"
         # Material's instant navigation takes every `href` for an HTML element's, and stumbles over those of SVG; this one it leaves alone.
         where = _place(report, name)
         tag, href = ("a", f' xlink:href="{attribute(link(where))}"') if where else ("g", "")
