@@ -17,7 +17,7 @@ KNOWN = [
     (
         "modes.py",
         "there is no record of it yet, and this build runs nothing; `kvmdocs run a` makes one",
-        "还没有它的记录，而这次构建什么都不运行；<code>kvmdocs run a</code> 会做出一份",
+        "还没有它的记录，而这次构建什么都不运行；运行 <code>kvmdocs run a</code> 就会得到一份",
     ),
     ("standing.py", "it builds on a, which failed", "它依赖的 <code>a</code> 失败了"),
     (
