@@ -171,7 +171,7 @@ SHOWN = Shown(Record("record_exits", "0" * 64, Status.PASSED, Host("h", "s", "k"
 
 def test_pictures_in_english():
     told = reasons(ENGLISH)(RECORDED, SHOWN)
-    assert told.startswith("200 exits; 50 of them (25 %)")
+    assert told.startswith("200 exits; 50 of them (25%)")
     assert told.count("<svg") == 2
     assert '<td><code>npf</code></td><td class="pic-right">150</td><td class="pic-right">75.0 %</td>' in told
     told = devices(ENGLISH)(RECORDED, SHOWN)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from recipes.debug import Frame, down_to, number, parse_frames
+from recipes.debug import Frame, down_to, hits, number, parse_frames
 from recipes.guest import KVM_LIMIT, steady
 from recipes.history import CHINESE, ENGLISH, GONE, THEN, Pair, align, table, table_en, table_zh
 from recipes.run import interrupts, options_of_today, parse_threads
@@ -168,3 +168,18 @@ def test_both_languages_have_the_same_rows_and_reasons():
 
 def test_what_is_gone_was_there():
     assert set(GONE) <= {frame.function for frame in THEN}
+
+
+def test_hits_of_breakpoints_are_read_from_gdbs_table() -> None:
+    table = """\
+Num     Type           Disp Enb Address            What
+2       breakpoint     keep y   0x000056346852f88a in virtio_queue_notify 
+                                                   at ../hw/virtio/virtio.c:2921
+\tignore next 1000 hits
+3       breakpoint     keep y   0x000056346852f7c1 in handle_aiocb_rw at ../block/file-posix.c:1533
+\tbreakpoint already hit 1 time
+\tignore next 999 hits
+8       breakpoint     keep y   0x000056346852bb2b in virtqueue_flush at ../virtio.c:1449
+\tbreakpoint already hit 6 times
+"""  # noqa: W291  # gdb's own space at the end of a line
+    assert hits(table) == {"virtio_queue_notify": 0, "handle_aiocb_rw": 1, "virtqueue_flush": 6}
