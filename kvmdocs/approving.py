@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kvmdocs.approved import anywhere, brief
 from kvmdocs.drift import Drift, compare
-from kvmdocs.errors import Evidence, GuideError, RecipeFailed
+from kvmdocs.errors import CatalogError, Evidence, GuideError, RecipeFailed
 from kvmdocs.model import Freshness, Record, Status
 from kvmdocs.project import Project
 from kvmdocs.render import Language, transcript
@@ -23,10 +23,23 @@ def drift_of(project: Project, record: Record, stable: bool | tuple[str, ...] = 
         stable: The sections to compare; True for everything.
 
     Raises:
-        CatalogError: The approved record cannot be read.
+        CatalogError: The approved record cannot be read, or neither has a section that is to be compared.
     """
     approved = project.approved.get(record.recipe)
+    if not isinstance(stable, bool):
+        _see_sections(project, [record, *([approved] if approved else [])], stable)
     return None if approved is None else compare(approved, anywhere(record, project.hidden()), stable)
+
+
+def _see_sections(project: Project, records: list[Record], stable: tuple[str, ...]) -> None:
+    """See that what is called stable is there: a name that is misspelt would compare nothing, and say that nothing differs."""
+    known = {step.section: None for record in records for step in record.steps if step.section}
+    if unknown := [name for name in stable if name not in known]:
+        name = records[0].recipe
+        raise CatalogError(
+            f"recipe {name} calls sections stable that it does not have: {', '.join(unknown)}; it has: {', '.join(known) or 'none'}",
+            Evidence(recipe=name, place=project.catalog.get(name).place, advice="give `stable` names of its sections"),
+        )
 
 
 def drift_until_failure(project: Project, record: Record) -> Drift | None:
@@ -45,12 +58,14 @@ def approve(project: Project, records: Iterable[Record]) -> dict[str, Path | Non
         By recipe the file that was written; None where the approved record says the same under stable names.
 
     Raises:
-        CatalogError: An approved record cannot be read.
+        CatalogError: An approved record cannot be read, or what a recipe calls stable is not there.
     """
     done: dict[str, Path | None] = {}
     for record in records:
         name = record.recipe
         known = project.approved.get(name)
+        if not isinstance(stable := project.catalog.get(name).recipe.stable, bool):
+            _see_sections(project, [record], stable)
         kept = anywhere(record, project.hidden())
         same = known is not None and known.host == kept.host and known.tools == kept.tools and compare(known, kept) is None
         done[name] = None if same else project.approved.put(_small(project, kept))

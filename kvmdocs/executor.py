@@ -170,6 +170,7 @@ class Executor:
         record = self._project.store.get(self._key(name))
         if record is None:
             return False
+        self._project.store.make_latest(record)
         self._done(name, record, Freshness.CACHED)
         return True
 

@@ -21,6 +21,9 @@ from kvmdocs.errors import Evidence, Place, SettingError
 
 FILE = "kvmdocs.toml"
 
+NEARLY = 0.85
+"""How alike (`difflib.SequenceMatcher.ratio`) a name is to a setting that was meant by it."""
+
 DEFAULTS: dict[str, Any] = {
     "mode": "live",
     "project.recipes": "recipes",
@@ -101,7 +104,7 @@ class Settings:
             environ: The environment; the process's own if not given.
 
         Raises:
-            SettingError: The file is no TOML, or a value in it or in the environment does not fit its type.
+            SettingError: The file is no TOML, a name in it is nearly that of a setting, or a value in it or in the environment does not fit its type.
         """
         values = dict(DEFAULTS)
         path = root / FILE
@@ -218,9 +221,19 @@ def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _check(told: dict[str, Any], path: Path) -> None:
-    """Refuse values of the file that are not of their default's type, and those that have no form in JSON (dates)."""
+    """Refuse what is nearly a setting of the engine's, values that are not of their default's type, and those that have no form in JSON (dates)."""
     tables = {name.partition(".")[0] for name in DEFAULTS}
     for name, value in told.items():
+        # A project has settings of its own, of any name; one that is nearly the engine's is meant to be that.
+        meant = difflib.get_close_matches(name, DEFAULTS.keys() - told.keys(), 1, NEARLY) if name not in DEFAULTS else []
+        if meant:
+            raise SettingError(
+                f"there is no setting {name!r}",
+                Evidence(
+                    place=_line_of(name, path.parent),
+                    advice=f"did you mean {meant[0]!r}? A name of your own wants to differ more",
+                ),
+            )
         default = DEFAULTS.get(name)
         number = isinstance(default, float) and type(value) is int
         wanted = type(default).__name__ if default is not None else "text, a number, true, false or a list of these"

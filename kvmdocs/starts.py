@@ -44,6 +44,9 @@ def {name}(sh: Shell) -> str:
 TITLES = {"zh": "说出这台宿主机运行的是哪个内核。"}
 """What that recipe does, in further languages (`kvmdocs.titles`)."""
 
+TAKEN = ("sh",)
+"""Names that a recipe cannot have, since no other could take its result: parameters with a meaning of their own."""
+
 GUIDES = {
     "en": """\
 # {title}
@@ -120,12 +123,13 @@ def _site(path: Path, name: str) -> Site:
     return Site(path, path.parent / (told.get("docs_dir") or "docs"), language.partition("-")[0].partition("_")[0], nav)
 
 
-def plan_recipe(project: Project, name: str) -> dict[Path, str]:
+def plan_recipe(project: Project, name: str, advice_if_there: str = "choose another name") -> dict[Path, str]:
     """The module of a new recipe, and what it does in further languages.
 
     Args:
         project: The project.
         name: The recipe's name, and its module's.
+        advice_if_there: What to do if there is a recipe of that name.
 
     Returns:
         Text by file.
@@ -133,14 +137,14 @@ def plan_recipe(project: Project, name: str) -> dict[Path, str]:
     Raises:
         CatalogError: The name cannot be one, is a recipe's already, or its module is there.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
-        raise CatalogError(
-            f"a recipe cannot be called {name!r}",
-            Evidence(advice="a name has small letters, digits and underscores, and begins with a letter: boot_a_guest"),
-        )
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name) or name in TAKEN:
+        taken = f"{name} is a word of Python's, or every recipe's first parameter: choose another"
+        rule = "a name has small letters, digits and underscores, and begins with a letter: boot_a_guest"
+        advice = taken if keyword.iskeyword(name) or name in TAKEN else rule
+        raise CatalogError(f"a recipe cannot be called {name!r}", Evidence(advice=advice))
     if known := project.catalog.entries.get(name):
         raise CatalogError(
-            f"there is a recipe {name} already", Evidence(recipe=name, place=known.place, advice="choose another name")
+            f"there is a recipe {name} already", Evidence(recipe=name, place=known.place, advice=advice_if_there)
         )
     package = project.settings["project.recipes"]
     folder = project.root / package.replace(".", "/")
@@ -192,7 +196,14 @@ def plan_guide(project: Project, name: str, titles: Mapping[str, str], recipe: s
     shown = recipe or last.replace("-", "_")
     # With --recipe the guide may show one that is there.
     there = project.catalog.entries.get(shown) if recipe else None
-    planned = {} if there else plan_recipe(project, shown)
+    if there and there.block is not None:
+        raise CatalogError(
+            f"recipe {shown} is written in a page, and no other page can show it",
+            Evidence(
+                recipe=shown, place=there.place, advice=f"move it into a module below {project.settings['project.recipes']}/"
+            ),
+        )
+    planned = {} if there else plan_recipe(project, shown, f"choose another name, or show that one: --recipe {shown}")
     module = there.module if there else f"{project.settings['project.recipes']}.{shown}"
     for site in built:
         path = site.docs / f"{name}.md"

@@ -1,4 +1,4 @@
-"""How a project's recipes stand: each one's state, its newest record, its approved one, and whether they differ."""
+"""How a project's recipes stand: each one's state, its record, its approved one, and whether they differ."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from kvmdocs import report
 from kvmdocs.approving import drift_of
 from kvmdocs.project import Project
-from kvmdocs.why import explain
+from kvmdocs.standing import Standing, standings
+from kvmdocs.why import answer
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,11 @@ class Row:
         recipe: Its name.
         state: ``current``, ``stale`` or ``cannot run``.
         reasons: Why it is not current.
-        made: When its newest record was made here (UTC, ISO 8601), or "".
+        made: When its record was made here (UTC, ISO 8601), or "".
         seconds: How long that took.
         approved: When its approved record was made, or "".
         approved_host: The host of that.
-        drift: How the newest record differs from the approved one: a kind of `kvmdocs.drift.Kind`, or "" where they say the same or one is missing.
+        drift: How its record differs from the approved one: a kind of `kvmdocs.drift.Kind`, or "" where they say the same or one is missing.
         failed: When it failed last, if that is its last word here, or "".
         guides: The places that show it.
     """
@@ -54,19 +55,23 @@ def status(project: Project, names: Iterable[str]) -> list[Row]:
     Raises:
         CatalogError: A name is unknown, or an approved record cannot be read.
     """
-    answers = explain(project, names)
-    return [_row(project, name, answer.state, answer.reasons) for name, answer in answers.items()]
+    return [_row(project, name, standing) for name, standing in standings(project, names).items()]
 
 
-def _row(project: Project, name: str, state: str, reasons: tuple[str, ...]) -> Row:
-    latest, approved, failure = project.store.latest(name), project.approved.get(name), project.store.failure(name)
+def _row(project: Project, name: str, standing: Standing) -> Row:
+    told = answer(project, name, standing)
+    # The one that is wanted now need not be the newest: an edit may have been undone, or another checkout shares the store.
+    latest = standing.record or project.store.latest(name)
+    approved, failure = project.approved.get(name), project.store.failure(name)
     drift = drift_of(project, latest) if latest else None
     # A failure stays in the store until the next one; what passed after it is newer.
-    failed = failure.started if failure and state == "stale" and (latest is None or failure.started > latest.started) else ""
+    failed = (
+        failure.started if failure and told.state == "stale" and (latest is None or failure.started > latest.started) else ""
+    )
     return Row(
         recipe=name,
-        state=state,
-        reasons=reasons,
+        state=told.state,
+        reasons=told.reasons,
         made=latest.started if latest else "",
         seconds=latest.seconds if latest else 0.0,
         approved=approved.started if approved else "",

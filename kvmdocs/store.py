@@ -75,6 +75,13 @@ class Store:
             return None
         return self._read(self.root / "records" / f"{key}.json")
 
+    def make_latest(self, record: Record) -> None:
+        """What is wanted of a recipe again, after an edit that was undone, is its last record again; where nothing can be written it is not."""
+        place = self.root / "latest" / record.recipe
+        with contextlib.suppress(OSError, StoreError):
+            if place.read_text("ascii") != record.key:
+                write_whole(place, record.key.encode(), durable=False)
+
     def failure(self, recipe: str) -> Record | None:
         """The last failed record of a recipe."""
         return self._read(self.root / "failures" / f"{recipe}.json")

@@ -49,7 +49,7 @@ def explain(project: Project, names: Iterable[str]) -> dict[str, Answer]:
 
 def answer(project: Project, name: str, standing: Standing) -> Answer:
     """Why one recipe stands as it does."""
-    latest = project.store.latest(name)
+    latest = standing.record or project.store.latest(name)
     made = latest.started if latest else ""
     if standing.cannot:
         return Answer(name, "cannot run", (standing.cannot,), made)

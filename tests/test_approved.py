@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from kvmdocs.approved import HEAD, TAIL, Approved, anywhere, brief, private, rea
 from kvmdocs.errors import CatalogError
 from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, Where
 from kvmdocs.settings import Settings
+from kvmdocs.store import Store
 
 HOST = Host("box", "Debian GNU/Linux 12 (bookworm)", "6.1.0", "x86_64", 2, 4 << 30)
 
@@ -253,3 +255,41 @@ def test_what_is_approved_is_the_record_of_this_checkouts_recipe_not_the_newest_
     text = (project.root / project.package / "approved" / "hello.json").read_text()
     assert "good bye" in text
     assert "farewell" not in text
+
+
+def test_after_an_edit_that_was_undone_everything_goes_by_the_record_of_the_code_that_is_there(kvmdocs, project):
+    kvmdocs("run", "hello")
+    kvmdocs("approve", "hello")
+    project.recipes(RECIPES.replace("good bye", "farewell"))
+    kvmdocs("run", "hello")
+    project.recipes(RECIPES)
+    assert kvmdocs("diff", "hello").exit_code == 0
+    assert "drift" not in kvmdocs("status", "hello").stdout
+    assert "good bye" in kvmdocs("export", "hello").stdout
+    # What shows the newest record without asking for its key, such as a build that runs nothing, follows with the next run.
+    assert "0 ran, 1 unchanged" in kvmdocs("run", "hello").stderr
+    latest = Store(project.root / "store").latest("hello")
+    assert latest
+    assert "good bye" in latest.steps[-1].output.text
+
+
+def test_a_comparison_says_that_a_record_is_stale(kvmdocs, project):
+    kvmdocs("run", "hello")
+    kvmdocs("approve", "hello")
+    project.recipes(RECIPES.replace("good bye", "farewell"))
+    done = kvmdocs("diff", "hello")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert "hello: its record is stale; `kvmdocs run hello` makes a new one" in done.stderr
+
+
+def test_a_section_that_is_called_stable_and_is_not_there_is_named(kvmdocs, project):
+    project.recipes(RECIPES.replace('stable=("end",)', 'stable=("ned",)'))
+    kvmdocs("run", "hello")
+    for command in (("approve", "hello"), ("diff", "--stable", "hello")):
+        done = kvmdocs(*command)
+        assert done.exit_code == 2
+        assert "recipe hello calls sections stable that it does not have: ned; it has: end" in done.stderr
+        assert re.search(r"\(\S+\.py:\d+\)", done.stderr)
+    done = project.command("pytest", "-p", "no:cacheprovider", "--rootdir=.", project.package)
+    assert done.returncode == 1
+    assert "it has: end" in done.stdout

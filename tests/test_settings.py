@@ -141,3 +141,24 @@ def test_no_text_in_the_environment_is_more_than_a_wrong_setting(tmp_path_factor
     except SettingError:
         return
     assert type(found) is type(before)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant", "line"),
+    [
+        ('[project]\nconfgs = ["mkdocs.yml"]', "project.configs", 2),
+        ("[netwrok]\nconnect = 1.0", "network.connect", 2),
+        ('\nmodes = "live"', "mode", 2),
+        ("[limit]\nlog = 3", "limits.log", 2),
+    ],
+)
+def test_what_is_nearly_a_setting_is_refused_with_its_line(load, text, meant, line):
+    with pytest.raises(SettingError, match="there is no setting") as raised:
+        load(text)
+    assert f"did you mean {meant!r}" in raised.value.evidence.advice
+    assert raised.value.evidence.place.line == line
+
+
+def test_a_name_of_a_projects_own_is_its_own(load):
+    settings = load('[network]\nstall = 3.0\n[linux]\ngit = "x"\n[limits]\nrooms = 3\n')
+    assert (settings["network.stall"], settings["linux.git"], settings["limits.rooms"]) == (3.0, "x", 3)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -130,6 +131,19 @@ def test_a_guide_begun_in_a_foreign_project_passes(foreign):
     assert "Linux" in page
 
 
+INLINE = """\
+# Inline
+
+```python exec="on"
+from kvmdocs import Shell, recipe
+@recipe()
+def clock(sh: Shell) -> str:
+    return sh.date()
+clock.show()
+```
+"""
+
+
 def test_a_recipe_is_begun_and_a_guide_may_show_it(foreign):
     foreign("kvmdocs.cli", "new", "recipe", "kernel_name")
     foreign("kvmdocs.cli", "new", "guide", "the-name", "--recipe", "kernel_name")
@@ -142,11 +156,21 @@ def test_a_recipe_is_begun_and_a_guide_may_show_it(foreign):
 def test_what_cannot_be_begun_is_refused_and_nothing_is_written(foreign, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     foreign("kvmdocs.cli", "new", "recipe", "kernel_name")
+    for name in ("for", "sh"):
+        assert f"{name} is a word of Python's, or every recipe's first parameter" in foreign.refused("recipe", name)
     for name in ("Kernel", "kernel-name", "2nd", "for", "../up", ""):
         assert f"a recipe cannot be called {name!r}" in foreign.refused("recipe", name)
     told = foreign.refused("recipe", "kernel_name")
     assert "there is a recipe kernel_name already" in told
     assert "howto/kernel_name.py:8" in told
+    told = foreign.refused("guide", "kernel-name")
+    assert "choose another name, or show that one: --recipe kernel_name" in told
+    foreign.write("docs/en/inline.md", INLINE)
+    foreign.write("docs/zh/inline.md", INLINE)
+    told = foreign.refused("guide", "x", "--recipe", "clock")
+    assert "recipe clock is written in a page, and no other page can show it" in told
+    assert "docs/en/inline.md:5" in told
+    assert "move it into a module below howto/" in told
     foreign.write("howto/empty.py", "")
     assert "howto/empty.py is there already" in foreign.refused("recipe", "empty")
     for name in ("../up", "/run/x", "run/", "Run/x", "run//x", "run/x y"):
@@ -210,8 +234,12 @@ def clone(tmp_path):
 
 @pytest.mark.slow
 def test_a_guide_begun_in_this_project_passes(clone):
-    clone("kvmdocs.cli", "new", "guide", "run/see-the-kernel")
-    new = ["docs/en/run/see-the-kernel.md", "docs/zh/run/see-the-kernel.md", "recipes/see_the_kernel.py"]
+    # As the page for authors says it, beside whatever that page defines itself.
+    told = re.search(r"^kvmdocs (new guide .*)$", clone.read("docs/en/authoring/guide.md"), re.MULTILINE)
+    assert told
+    clone("kvmdocs.cli", *shlex.split(told[1]))
+    new = ["docs/en/run/memory-page.md", "docs/zh/run/memory-page.md", "recipes/memory_page.py"]
+    assert f"pytest {' '.join(new)}" in clone.read("docs/en/authoring/guide.md")
     assert "3 passed" in clone("pytest", "-p", "no:cacheprovider", *new)
     clone("ruff", "check", new[-1])
     clone("ruff", "format", "--check", new[-1])
@@ -220,4 +248,4 @@ def test_a_guide_begun_in_this_project_passes(clone):
     # One language will do: the guides of both are read.
     clone.write("kvmdocs.toml", f'mode = "recorded"\n{clone.read("kvmdocs.toml")}')
     clone("mkdocs", "build", "--quiet", "--strict", "-f", "mkdocs.zh.yml")
-    assert "用一句话写明" in clone.read("site/zh/run/see-the-kernel.html")
+    assert "用一句话写明" in clone.read("site/zh/run/memory-page.html")

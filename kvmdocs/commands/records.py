@@ -79,19 +79,23 @@ def approve(project: Path | None, names: tuple[str, ...], everything: bool, as_j
 @click.pass_obj
 @reporting
 def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_json: bool) -> None:
-    """Show how the newest records differ from the approved ones, under stable names; exit code 4 if any does.
+    """Show how records differ from the approved ones, under stable names; exit code 4 if any does.
 
     Without names it is every recipe that has both. Nothing is run.
     """
     from kvmdocs import approving, documents
     from kvmdocs.project import Project
+    from kvmdocs.standing import standings
 
     known = Project(project)
+    for name in names:
+        approving.fresh(known, name)
     both = [name for name in known.approved.names() if name in known.catalog.entries and known.store.latest(name)]
+    stand = standings(known, names or both)
     found = []
     for name in names or both:
         stable = known.catalog.get(name).recipe.stable if only_stable else True
-        found.append(approving.drift_of(known, approving.fresh(known, name), stable))
+        found.append(approving.drift_of(known, stand[name].record or approving.fresh(known, name), stable))
     drifts = [drift for drift in found if drift]
     unapproved = [name for name in names if known.approved.get(name) is None]
     if as_json:
@@ -100,6 +104,8 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
         for drift in drifts:
             click.echo("\n".join(drift.lines()))
         click.echo(f"{len(found) - len(unapproved)} compared, {len(drifts)} drifted", err=True)
+        for name in (name for name in names or both if stand[name].stale):
+            click.echo(f"{name}: its record is stale; `kvmdocs run {name}` makes a new one", err=True)
         for name in unapproved:
             click.echo(f"{name} has no approved record; `kvmdocs approve {name}` makes one", err=True)
     if drifts:
@@ -114,18 +120,21 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
 @reporting
 def export(project: Path | None, names: tuple[str, ...], guide: Path | None, output: Path | None) -> None:
     """Write recipes, or a whole guide's, with all they build on, as the bash script a reader could run. Nothing is run."""
-    from functools import partial
-
     from kvmdocs import approving, modes, page_scripts
     from kvmdocs.errors import CatalogError, Evidence
+    from kvmdocs.model import Record
     from kvmdocs.project import Project
+    from kvmdocs.standing import standings
 
     if bool(names) == bool(guide):
         raise click.UsageError("name recipes (`kvmdocs list` has them) or give --guide")
     known = Project(project)
-    newest = partial(modes.newest, known)
+    stand = standings(known, names or known.catalog.asked())
+
+    def newest(name: str) -> Record | None:
+        return (stand[name].record if name in stand else None) or modes.newest(known, name)
+
     for name in names:
-        known.catalog.get(name)
         if newest(name) is None:
             approving.fresh(known, name)
     if guide:

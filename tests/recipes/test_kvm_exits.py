@@ -173,7 +173,7 @@ def test_pictures_in_english():
     told = reasons(ENGLISH)(RECORDED, SHOWN)
     assert told.startswith("200 exits; 50 of them (25%)")
     assert told.count("<svg") == 2
-    assert '<td><code>npf</code></td><td class="pic-right">150</td><td class="pic-right">75.0 %</td>' in told
+    assert '<td><code>npf</code></td><td class="pic-right">150</td><td class="pic-right">75.0%</td>' in told
     told = devices(ENGLISH)(RECORDED, SHOWN)
     assert "40, all to QEMU</text>" in told
     assert ">0x402</text>" not in told, "too few for the picture"
