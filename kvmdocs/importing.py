@@ -81,18 +81,18 @@ def import_module(root: Path, name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except KvmdocsError as error:
-        error.seen(place=_raised_in(error, root))
+        error.seen(place=raised_in(error, root))
         raise
     except (Exception, SystemExit) as error:
         raise CatalogError(
             f"{name} cannot be imported: {type(error).__name__}: {error}",
-            Evidence(place=_raised_in(error, root), advice="mend the module"),
+            Evidence(place=raised_in(error, root), advice="mend the module"),
         ) from error
     finally:
         sys.dont_write_bytecode = before
 
 
-def _raised_in(error: BaseException, root: Path) -> Place | None:
+def raised_in(error: BaseException, root: Path) -> Place | None:
     """The innermost place of the project's own in a traceback."""
     if isinstance(error, SyntaxError) and error.filename:
         return Place(_below(Path(error.filename), root), error.lineno or 0)

@@ -17,6 +17,7 @@ from typing import Any
 from kvmdocs import modes, report, values
 from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, RecipeFailed
 from kvmdocs.export import section_script
+from kvmdocs.importing import raised_in
 from kvmdocs.listing import written
 from kvmdocs.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.outcome import Outcome
@@ -153,7 +154,7 @@ class Publisher:
         if options.render is not None and record.status is Status.PASSED:
             places = self._places(record)
             more = Shown(record, self.language.value, self._addresses(places))
-            shown = options.rendered(values.decode(record.value, self.project.store.work), more)
+            shown = self._rendered(record, options, more)
             shown = linked(shown, places, self.project.templates.url, self.language, anchors)
             python = python_of(record.recipe, self._beside(record, options, anchors), fresh, self.language)
             return f"{shown}\n\n{python}{stamp(record, self.language, freshness=fresh)}\n"
@@ -169,6 +170,18 @@ class Publisher:
             self._written(record),
             lambda: self._beside(record, options, anchors),
         )
+
+    def _rendered(self, record: Record, options: ShowOptions, more: Shown) -> str:
+        try:
+            return options.rendered(values.decode(record.value, self.project.store.work), more)
+        except KvmdocsError:
+            raise
+        except Exception as error:
+            place = raised_in(error, self.project.root)
+            raise GuideError(
+                f"what `render` does with the result of {record.recipe} fails: {type(error).__name__}: {error}",
+                Evidence(advice=f"mend it, at {place}" if place else "mend the function"),
+            ) from error
 
     def _anchors(self) -> Anchors:
         """What the page has already."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from kvmdocs.declared import Input, parse_size, parse_time, read_signature, relative
-from kvmdocs.errors import CatalogError, Evidence, Place
+from kvmdocs.errors import CatalogError, Evidence, GuideError, Place
 from kvmdocs.model import Record
 
 CPUS_ALL = 0
@@ -64,6 +64,23 @@ class ShowOptions:
     fold: int = 24
     highlight: str = ""
     render: Rendering | None = None
+
+    def __post_init__(self) -> None:
+        """See that each is what it can be.
+
+        Raises:
+            GuideError: One is not.
+        """
+        wanted: dict[str, tuple[type, ...]] = {"notes": (Mapping,), "title": (str,), "fold": (int,), "highlight": (str,)}
+        for name, types in wanted.items():
+            value = getattr(self, name)
+            if not isinstance(value, types) or isinstance(value, bool):
+                what = {"notes": "text by regular expression", "fold": "a whole number"}.get(name, "text")
+                raise GuideError(f"show({name}={value!r}) is not possible", Evidence(advice=f"give {what}"))
+        if self.section is not None and not isinstance(self.section, str):
+            raise GuideError(f"show(section={self.section!r}) is not possible", Evidence(advice="give the name of a section"))
+        if self.render is not None and not callable(self.render):
+            raise GuideError(f"show(render={self.render!r}) is not possible", Evidence(advice="give a function"))
 
     def rendered(self, value: Any, shown: Shown) -> str:
         """What `render` makes of a value."""

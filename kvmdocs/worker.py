@@ -209,14 +209,20 @@ def _explain(error: BaseException, shell: Shell) -> KvmdocsError:
     if isinstance(error, _sh.ErrorReturnCode):
         return CommandFailed(
             f"`{command}` ended with status {error.exit_code}",
-            Evidence(step=number, advice="read its output above; run it by hand in that directory"),
+            Evidence(step=number, advice="read its output above; the same run with `--shell` opens a shell there"),
         )
     if isinstance(error, AssertionError):
-        said = str(error) or "what the recipe asserts does not hold"
+        said = str(error) or f"{_asserted(error)} does not hold"
         return RecipeFailed(f"assertion failed: {said}", Evidence(advice="compare the assertion with the output of the step"))
     if isinstance(error, KeyboardInterrupt):
         return RecipeFailed("the recipe was interrupted")
     return RecipeFailed(f"{type(error).__name__}: {error}")
+
+
+def _asserted(error: AssertionError) -> str:
+    """The line of an assertion; of one that a library makes what the recipe called."""
+    line = traceback.extract_tb(error.__traceback__)[-1].line or ""
+    return f"`{line}`" if line.startswith("assert ") else "what the recipe asserts"
 
 
 class _Telling:

@@ -170,6 +170,32 @@ def test_a_result_can_be_rendered_by_the_author(project, recipes, page):
     assert "tr-stamp" in shown
 
 
+@pytest.mark.parametrize(
+    ("given", "advice"),
+    [
+        ({"fold": "6"}, "give a whole number"),
+        ({"fold": True}, "give a whole number"),
+        ({"title": 3}, "give text"),
+        ({"highlight": None}, "give text"),
+        ({"render": "table"}, "give a function"),
+        ({"section": 1}, "give the name of a section"),
+    ],
+)
+def test_what_cannot_be_shown_so_is_said_at_once(recipes, page, given, advice):
+    with pytest.raises(GuideError, match="is not possible") as raised:
+        page.show(recipes.made, **given)
+    assert raised.value.evidence.advice == advice
+
+
+def test_a_rendering_that_fails_is_told_with_its_line(project, recipes, page):
+    (project.root / "drawing.py").write_text("def draw(made):\n    return made.nothing\n")
+    draw = importlib.import_module("drawing").draw
+    with pytest.raises(GuideError, match="what `render` does with the result of made fails: AttributeError") as raised:
+        page.show(recipes.made, render=draw)
+    assert raised.value.evidence.advice == "mend it, at drawing.py:2"
+    assert page.publisher.problems == [raised.value]
+
+
 def test_a_rendering_that_asks_for_it_gets_the_record_the_language_and_addresses(project, recipes):
     page = Page(Publisher(project, language=Language.ZH))
 
