@@ -86,10 +86,16 @@ def import_module(root: Path, name: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         raise CatalogError(
             f"{name} cannot be imported: {type(error).__name__}: {error}",
-            Evidence(place=raised_in(error, root), advice="mend the module"),
+            Evidence(place=raised_in(error, root), advice=_advice(error)),
         ) from error
     finally:
         sys.dont_write_bytecode = before
+
+
+def _advice(error: BaseException) -> str:
+    """What to do about a module that cannot be imported."""
+    bare = isinstance(error, TypeError) and str(error).startswith("recipe() takes 0 positional arguments")
+    return "write @recipe(), with its brackets" if bare else "mend the module"
 
 
 def raised_in(error: BaseException, root: Path) -> Place | None:

@@ -252,6 +252,7 @@ def recipe(
         raise CatalogError(f"cpus={cpus!r} is no number of processors; write a number or 'all'")
 
     def make(function: Callable[..., Any]) -> Recipe:
+        _refuse_second(function)
         inputs, settings = read_signature(function)
         return Recipe(
             function=function,
@@ -273,3 +274,17 @@ def recipe(
         )
 
     return make
+
+
+def _refuse_second(function: Callable[..., Any]) -> None:
+    """See that no recipe of this name stands further up in the same file: the second would silently take the place of the first."""
+    before = function.__globals__.get(function.__name__)
+    first, second = (before.function.__code__ if isinstance(before, Recipe) else None), function.__code__
+    if first and first.co_filename == second.co_filename and first.co_firstlineno < second.co_firstlineno:
+        raise CatalogError(
+            f"recipe {function.__name__} is defined twice",
+            Evidence(
+                recipe=function.__name__,
+                advice=f"give one of them another name; the first is in line {first.co_firstlineno}",
+            ),
+        )
