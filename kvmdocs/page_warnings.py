@@ -50,6 +50,7 @@ class Places(logging.Filter):
         config: The site's configuration.
         page: The guide being rendered, when there is one.
         told: What blocks have raised and is told anyway, without markdown-exec's traceback through the engine.
+        links: Guide and target of the links that MkDocs has complained of.
     """
 
     root: Path
@@ -57,6 +58,7 @@ class Places(logging.Filter):
     config: Path
     page: Path | None = None
     told: Sequence[KvmdocsError] = ()
+    links: set[tuple[Path, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -101,6 +103,7 @@ class Places(logging.Filter):
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
 
     def _link(self, guide: Path, target: str) -> Place:
+        self.links.add((guide, target.partition("#")[0]))
         text = guide.read_text("utf-8") if guide.is_file() else ""
         # An excluded page is named by its path in the folder, not as it is written.
         line = line_of_link(text, target) or line_of_link(text, target.rpartition("/")[2])
@@ -176,7 +179,8 @@ class Targets:
             known: The addresses of all files of the site, relative to it.
             shown: Says how paths appear.
         """
-        return [_missing(guide, target, shown) for guide, url, target in self.wanted if not _is_there(target, url, known)]
+        gone = [(guide, target) for guide, url, target in self.wanted if not _is_there(target, url, known)]
+        return [_missing(guide, target, shown) for guide, target in gone if (guide, target.partition("#")[0]) not in shown.links]
 
 
 def _is_local(target: str) -> bool:

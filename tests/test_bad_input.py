@@ -229,6 +229,14 @@ def test_what_a_block_prints_is_looked_at_too(two):
     assert f"{PAGE}:{line}" in said
 
 
+def test_a_broken_link_that_mkdocs_tells_of_is_told_once(two):
+    two.edit(PAGE, "[home](../index.md#home)", "[home](../home.md#x) ![y](none.png)")
+    status, said = two.build()
+    assert status != 0
+    assert (said.count("'../home.md"), said.count("'none.png'")) == (1, 1), said
+    assert "give the file's address as the finished page sees it" not in said
+
+
 def test_a_block_that_says_nothing_of_recipes_and_raises_an_error_of_the_engine_is_not_swallowed(two):
     line = two.edit(
         PAGE, "```text", '```python exec="on"\nfrom kvmdocs.settings import Settings\nSettings(None, {})["x"]\n```\n\n```text'
