@@ -113,7 +113,8 @@ def _facts(records: list[Record], missing: Mapping[str, str], packages: Mapping[
     """What a reader wants to know before running it, as comments."""
     took = sum(record.seconds for record in records)
     tools = sorted({tool for record in records for tool in record.tools} | ({"python3"} if talks else set()))
-    lines = [f"It took {duration(took, words(Language.EN))} there and needs: {', '.join(tools)}."]
+    needs = f" and needs: {', '.join(tools)}" if tools else ""
+    lines = [f"It took {duration(took, words(Language.EN))} there{needs}."]
     lines += [f"{family}, as root: {command}" for family, command in packages.items()]
     lines += [f"{name} is left out: {comment(reason)}" for name, reason in missing.items()]
     return "\n".join(f"# {line}" for line in lines)
