@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import difflib
 import io
-from collections.abc import Callable, Iterable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from kvmdocs.digest import Code
-from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place
+from kvmdocs.errors import AuthorError, CatalogError, Evidence, GuideError, KvmdocsError, Place
 from kvmdocs.guide_checks import check_front_matter, check_languages, check_references, line_in_block
 from kvmdocs.guides import Block, blocks_of
 from kvmdocs.importing import execute, import_package, missed
@@ -258,6 +258,19 @@ class Catalog:
         near = difflib.get_close_matches(name, self.entries, n=1)
         advice = f"did you mean {near[0]!r}?" if near else "`kvmdocs list` names all recipes"
         raise CatalogError(f"there is no recipe {name!r}", Evidence(recipe=name, advice=advice))
+
+    @contextmanager
+    def about(self, name: str) -> Iterator[None]:
+        """What an author has got wrong here is about a recipe: an error that does not say where it is has the recipe's place.
+
+        Raises:
+            AuthorError: The error, with the recipe's name and place.
+        """
+        try:
+            yield
+        except AuthorError as error:
+            error.seen(recipe=name, place=self.get(name).place)
+            raise
 
     def check_inputs(self) -> None:
         """Note every recipe that builds on one that is not there."""

@@ -137,13 +137,15 @@ class Executor:
             records = self._outcome.records
             if any(other not in records for other in needed):
                 return False
-            reason = blocked(recipe, records) or self._project.capabilities.missing(recipe.needs) or self._lacks(recipe)
+            with self._project.catalog.about(name):
+                reason = blocked(recipe, records) or self._project.capabilities.missing(recipe.needs) or self._lacks(recipe)
             if reason:
                 self._skip(name, reason)
                 return True
             self._looked.add(name)
         try:
-            return (not looked and self._found(name)) or self._begin(recipe)
+            with self._project.catalog.about(name):
+                return (not looked and self._found(name)) or self._begin(recipe)
         except StoreError:
             raise
         except KvmdocsError as error:

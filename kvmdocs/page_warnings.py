@@ -180,7 +180,9 @@ class Targets:
             shown: Says how paths appear.
         """
         gone = [(guide, target) for guide, url, target in self.wanted if not _is_there(target, url, known)]
-        return [_missing(guide, target, shown) for guide, target in gone if (guide, target.partition("#")[0]) not in shown.links]
+        return [
+            _missing(guide, target, shown) for guide, target in gone if (guide, target.partition("#")[0]) not in shown.links
+        ]
 
 
 def _is_local(target: str) -> bool:

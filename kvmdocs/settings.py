@@ -134,7 +134,7 @@ class Settings:
         except KeyError:
             near = difflib.get_close_matches(name, self.values, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"add it to {FILE}"
-            raise SettingError(f"there is no setting {name!r}", Evidence(place=Place(FILE), advice=hint)) from None
+            raise SettingError(f"there is no setting {name!r}", Evidence(advice=hint)) from None
 
 
 def place_of(name: str, root: Path) -> Place:

@@ -59,23 +59,30 @@ def standings(project: Project, names: Iterable[str], fresh: frozenset[str] = fr
     records: dict[str, Record] = {}
     found: dict[str, Standing] = {}
     for name in graph.in_order(below):
-        recipe = project.catalog.get(name).recipe
         waits_for = tuple(other for other in below[name] if found[other].stale)
         if waits_for:
             found[name] = Standing(stale=True, waits_for=waits_for)
-        elif cannot := blocked(recipe, records) or project.capabilities.missing(recipe.needs):
+            continue
+        with project.catalog.about(name):
+            found[name] = _standing(project, name, keys, records, counts=name not in fresh)
+        if found[name].cannot:
             records[name] = Record(
                 name, "", Status.SKIPPED, host.describe(project.settings), host.now(), reason="cannot run here"
             )
-            found[name] = Standing(stale=False, cannot=cannot)
-        elif lacks := project.missing_tools(recipe.tools):
-            found[name] = Standing(stale=True, lacks=tuple(lacks))
-        else:
-            record = None if name in fresh else project.store.get(keys.key(name, records))
-            found[name] = Standing(stale=record is None, ingredients=keys.ingredients(name, records), record=record)
-            if record is not None:
-                records[name] = record
+        elif record := found[name].record:
+            records[name] = record
     return found
+
+
+def _standing(project: Project, name: str, keys: Keys, records: Mapping[str, Record], *, counts: bool) -> Standing:
+    """How a recipe stands of which all that it builds on has a record; whether the store's record of it counts is said by the caller."""
+    recipe = project.catalog.get(name).recipe
+    if cannot := blocked(recipe, records) or project.capabilities.missing(recipe.needs):
+        return Standing(stale=False, cannot=cannot)
+    if lacks := project.missing_tools(recipe.tools):
+        return Standing(stale=True, lacks=tuple(lacks))
+    record = project.store.get(keys.key(name, records)) if counts else None
+    return Standing(stale=record is None, ingredients=keys.ingredients(name, records), record=record)
 
 
 def blocked(recipe: Recipe, records: Mapping[str, Record]) -> str:

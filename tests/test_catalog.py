@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 import pytest
@@ -273,3 +274,23 @@ def test_guides_lie_where_the_settings_say(trial):
             textwrap.dedent(f'```python exec="on"\nfrom {made.module} import first\nfirst.show()\n```\n')
         )
     assert [str(place) for place in made.project().catalog.askers("first")] == ["pages/en/b.md:1", "pages/zh/a.md:1"]
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ('@recipe(needs=("ptarce",))\ndef one(sh: Shell) -> None: ...\n', "the capability 'ptarce'"),
+        ('@recipe(facts=("cpu-flag",))\ndef one(sh: Shell) -> None: ...\n', "there is no host fact 'cpu-flag'"),
+        (
+            '@recipe()\ndef one(sh: Shell, it: str = setting("qemu.verison")) -> None: ...\n',
+            "there is no setting 'qemu.verison'",
+        ),
+    ],
+)
+def test_what_a_recipe_asks_for_and_nobody_knows_is_named_with_the_recipes_place(trial, declared, said):
+    made = trial().recipes(declared)
+    for command in ("run", "status", "why"):
+        done = made.command("kvmdocs.cli", command, "one")
+        assert done.returncode in (1, 2)
+        assert said in done.stderr + done.stdout
+        assert re.search(rf"recipe   one \({made.package}/all\.py:\d+\)", done.stderr + done.stdout), done.stderr
