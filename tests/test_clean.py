@@ -87,7 +87,7 @@ def test_what_a_run_under_way_was_given_or_holds_stays(project):
 
 
 def test_what_a_build_goes_by_stays_even_if_it_is_not_the_newest(trial):
-    """The build has found a record that is not its recipe's newest, and what builds on it has to wait for its turn."""
+    """The build has found a record, another checkout wants another one since, and what builds on the first has to wait for its turn."""
     held = """
 @recipe(resources=("one",), expects="1h")
 def busy(sh: Shell) -> None:
@@ -109,6 +109,10 @@ def after(sh: Shell, base: Path) -> str:
         while not (made.root / "busy").exists():
             assert time.monotonic() < deadline
             time.sleep(0.01)
+        assert store.latest("base").key.startswith(older.name.rpartition("-")[2])
+        made.recipes(RECIPES.replace("echo one", "echo two") + held).run("base")
+        assert not store.latest("base").key.startswith(older.name.rpartition("-")[2])
+        made.recipes(RECIPES + held)
         assert not [item for item in unused(store) if item.name == older.name]
         assert not discard(store, older)
         (made.root / "go").touch()
