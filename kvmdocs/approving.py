@@ -12,6 +12,7 @@ from kvmdocs.errors import CatalogError, Evidence, GuideError, RecipeFailed
 from kvmdocs.model import Freshness, Record, Status
 from kvmdocs.project import Project
 from kvmdocs.render import Language, transcript
+from kvmdocs.standing import Standing, record_of
 
 
 def drift_of(project: Project, record: Record, stable: bool | tuple[str, ...] = True) -> Drift | None:
@@ -72,15 +73,20 @@ def approve(project: Project, records: Iterable[Record]) -> dict[str, Path | Non
     return done
 
 
-def fresh(project: Project, name: str) -> Record:
-    """The newest record of a recipe that passed on this host.
+def fresh(project: Project, name: str, standing: Standing | None = None) -> Record:
+    """The record of a recipe that passed on this host and that it is to be judged by.
+
+    Args:
+        project: The project.
+        name: The recipe.
+        standing: How it stands; the newest record counts if that is not given.
 
     Raises:
         CatalogError: There is no recipe of that name.
         RecipeFailed: There is no such record.
     """
     project.catalog.get(name)
-    record = project.store.latest(name)
+    record = project.store.latest(name) if standing is None else record_of(project, name, standing)
     if record is None:
         raise RecipeFailed(f"recipe {name} has no record here", Evidence(recipe=name, advice=f"kvmdocs run {name}"))
     return record

@@ -45,6 +45,15 @@ def in_order(graph: dict[str, tuple[str, ...]]) -> list[str]:
         ) from None
 
 
+def turned(graph: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+    """The graph the other way round: for each recipe those that directly build on it, in the graph's order."""
+    later: dict[str, list[str]] = {name: [] for name in graph}
+    for name, needed in graph.items():
+        for other in needed:
+            later[other].append(name)
+    return later
+
+
 def urgency(graph: dict[str, tuple[str, ...]], cost: Callable[[str], float]) -> dict[str, float]:
     """How much work hangs on each recipe: its own cost and the longest chain of recipes that wait for it.
 
@@ -54,10 +63,7 @@ def urgency(graph: dict[str, tuple[str, ...]], cost: Callable[[str], float]) -> 
         graph: What `closure` gave.
         cost: Seconds a recipe takes.
     """
-    waiting: dict[str, list[str]] = {name: [] for name in graph}
-    for name, needed in graph.items():
-        for other in needed:
-            waiting[other].append(name)
+    waiting = turned(graph)
     found: dict[str, float] = {}
     for name in reversed(in_order(graph)):
         found[name] = cost(name) + max((found[later] for later in waiting[name]), default=0.0)
@@ -111,10 +117,7 @@ def branches(graph: Mapping[str, tuple[str, ...]]) -> list[Branch]:
     for name in graphlib.TopologicalSorter(graph).static_order():
         far[name] = max((far[other] + 1 for other in graph[name]), default=0)
     home = {name: max(needed, key=far.__getitem__) for name, needed in graph.items() if needed}
-    later: dict[str, list[str]] = {name: [] for name in graph}
-    for name, needed in graph.items():
-        for other in needed:
-            later[other].append(name)
+    later = turned(graph)
     found: list[Branch] = []
     waiting = [Branch(name, 0, None, again=False) for name in reversed(list(graph)) if name not in home]
     while waiting:

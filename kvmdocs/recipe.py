@@ -71,16 +71,17 @@ class ShowOptions:
         Raises:
             GuideError: One is not.
         """
-        wanted: dict[str, tuple[type, ...]] = {"notes": (Mapping,), "title": (str,), "fold": (int,), "highlight": (str,)}
-        for name, types in wanted.items():
-            value = getattr(self, name)
-            if not isinstance(value, types) or isinstance(value, bool):
-                what = {"notes": "text by regular expression", "fold": "a whole number"}.get(name, "text")
-                raise GuideError(f"show({name}={value!r}) is not possible", Evidence(advice=f"give {what}"))
-        if self.section is not None and not isinstance(self.section, str):
-            raise GuideError(f"show(section={self.section!r}) is not possible", Evidence(advice="give the name of a section"))
-        if self.render is not None and not callable(self.render):
-            raise GuideError(f"show(render={self.render!r}) is not possible", Evidence(advice="give a function"))
+        wanted = {
+            "section": (isinstance(self.section, str | None), "the name of a section"),
+            "notes": (isinstance(self.notes, Mapping), "text by regular expression"),
+            "title": (isinstance(self.title, str), "text"),
+            "fold": (not isinstance(self.fold, bool) and isinstance(self.fold, int), "a whole number"),
+            "highlight": (isinstance(self.highlight, str), "text"),
+            "render": (self.render is None or callable(self.render), "a function"),
+        }
+        for name, (fits, what) in wanted.items():
+            if not fits:
+                raise GuideError(f"show({name}={getattr(self, name)!r}) is not possible", Evidence(advice=f"give {what}"))
 
     def rendered(self, value: Any, shown: Shown) -> str:
         """What `render` makes of a value."""

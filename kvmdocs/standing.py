@@ -85,6 +85,14 @@ def _standing(project: Project, name: str, keys: Keys, records: Mapping[str, Rec
     return Standing(stale=record is None, ingredients=keys.ingredients(name, records), record=record)
 
 
+def record_of(project: Project, name: str, standing: Standing) -> Record | None:
+    """The record to go by: the one that is wanted now, else the newest.
+
+    They differ after an edit that was undone, and where another checkout shares the store.
+    """
+    return standing.record or project.store.latest(name)
+
+
 def blocked(recipe: Recipe, records: Mapping[str, Record]) -> str:
     """Why a recipe cannot run because of what it builds on, of which all have records, or ""."""
     for wanted in recipe.inputs:

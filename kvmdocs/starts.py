@@ -137,10 +137,12 @@ def plan_recipe(project: Project, name: str, advice_if_there: str = "choose anot
     Raises:
         CatalogError: The name cannot be one, is a recipe's already, or its module is there.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name) or name in TAKEN:
-        taken = f"{name} is a word of Python's, or every recipe's first parameter: choose another"
-        rule = "a name has small letters, digits and underscores, and begins with a letter: boot_a_guest"
-        advice = taken if keyword.iskeyword(name) or name in TAKEN else rule
+    advice = ""
+    if keyword.iskeyword(name) or name in TAKEN:
+        advice = f"{name} is a word of Python's, or every recipe's first parameter: choose another"
+    elif not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        advice = "a name has small letters, digits and underscores, and begins with a letter: boot_a_guest"
+    if advice:
         raise CatalogError(f"a recipe cannot be called {name!r}", Evidence(advice=advice))
     if known := project.catalog.entries.get(name):
         raise CatalogError(

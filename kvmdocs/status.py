@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kvmdocs import report
 from kvmdocs.approving import drift_of
 from kvmdocs.project import Project
-from kvmdocs.standing import Standing, standings
+from kvmdocs.standing import Standing, record_of, standings
 from kvmdocs.why import answer
 
 
@@ -60,8 +60,7 @@ def status(project: Project, names: Iterable[str]) -> list[Row]:
 
 def _row(project: Project, name: str, standing: Standing) -> Row:
     told = answer(project, name, standing)
-    # The one that is wanted now need not be the newest: an edit may have been undone, or another checkout shares the store.
-    latest = standing.record or project.store.latest(name)
+    latest = record_of(project, name, standing)
     approved, failure = project.approved.get(name), project.store.failure(name)
     drift = drift_of(project, latest) if latest else None
     # A failure stays in the store until the next one; what passed after it is newer.

@@ -13,7 +13,7 @@ from typing import Any
 from kvmdocs.digest import Ingredients
 from kvmdocs.model import Record
 from kvmdocs.project import Project
-from kvmdocs.standing import Standing, ingredients, standings
+from kvmdocs.standing import Standing, ingredients, record_of, standings
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def explain(project: Project, names: Iterable[str]) -> dict[str, Answer]:
 
 def answer(project: Project, name: str, standing: Standing) -> Answer:
     """Why one recipe stands as it does."""
-    latest = standing.record or project.store.latest(name)
+    latest = record_of(project, name, standing)
     made = latest.started if latest else ""
     if standing.cannot:
         return Answer(name, "cannot run", (standing.cannot,), made)

@@ -60,7 +60,7 @@ def approve(project: Path | None, names: tuple[str, ...], everything: bool, as_j
     found = standings(known, wanted)
     stale = [name for name in wanted if found[name].stale]
     # Not the newest: another checkout that shares the store may have run its own version of a recipe since.
-    records = [found[name].record or approving.fresh(known, name) for name in wanted if name not in stale]
+    records = [approving.fresh(known, name, found[name]) for name in wanted if name not in stale]
     files = {name: known.catalog.shown(path) if path else None for name, path in approving.approve(known, records).items()}
     if as_json:
         print_json(documents.Approval(approved=files, stale=tuple(stale)))
@@ -88,14 +88,12 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
     from kvmdocs.standing import standings
 
     known = Project(project)
-    for name in names:
-        approving.fresh(known, name)
     both = [name for name in known.approved.names() if name in known.catalog.entries and known.store.latest(name)]
     stand = standings(known, names or both)
     found = []
     for name in names or both:
         stable = known.catalog.get(name).recipe.stable if only_stable else True
-        found.append(approving.drift_of(known, stand[name].record or approving.fresh(known, name), stable))
+        found.append(approving.drift_of(known, approving.fresh(known, name, stand[name]), stable))
     drifts = [drift for drift in found if drift]
     unapproved = [name for name in names if known.approved.get(name) is None]
     if as_json:

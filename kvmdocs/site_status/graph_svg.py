@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from kvmdocs import graph
+from kvmdocs.render import Language
 from kvmdocs.render.draw.canvas import rounded
 from kvmdocs.render.text import attribute, escape
+from kvmdocs.render.words import words as common
 from kvmdocs.site_status import layout
 from kvmdocs.site_status.data import Report, State
 from kvmdocs.site_status.layout import Arrow, Box, Layout, lay_out
@@ -105,7 +107,7 @@ def _box(box: Box, report: Report, say: Words, link: Link) -> str:
             )
         )
         top += height
-        told = f"<title>{escape(f'{name}{say.colon}{say.states[row.state]}{say.stop}{row.title}')}</title>"
+        told = f"<title>{escape(f'{name}{common(Language.of(report.language)).colon}{say.states[row.state]}{say.stop}{row.title}')}</title>"
         # Material's instant navigation takes every `href` for an HTML element's, and stumbles over those of SVG; this one it leaves alone.
         where = _place(report, name)
         tag, href = ("a", f' xlink:href="{attribute(link(where))}"') if where else ("g", "")

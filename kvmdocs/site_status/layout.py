@@ -117,10 +117,7 @@ def bundle(inputs: Mapping[str, tuple[str, ...]]) -> tuple[list[tuple[str, ...]]
     Returns:
         The bundles, and the edges between them as pairs of places in that list, from what is built on to what builds on it.
     """
-    later: dict[str, set[str]] = {name: set() for name in inputs}
-    for name, needed in inputs.items():
-        for other in needed:
-            later[other].add(name)
+    later = graph.turned(inputs)
     alike: dict[object, list[str]] = {}
     for name, needed in inputs.items():
         # What has no neighbours at all has nothing in common.

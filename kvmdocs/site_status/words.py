@@ -84,7 +84,6 @@ class Words:
     sections: str
     omitted: str
     graph: str
-    colon: str
     stop: str
     semicolon: str
     graph_hint: str
@@ -187,7 +186,6 @@ _EN = Words(
     sections="; sections:",
     omitted="{n} more lines; the whole of it:",
     graph="What builds on what: {recipes}, and an arrow from each to what takes its result",
-    colon=": ",
     stop=". ",
     semicolon="; ",
     graph_hint="Arrows that follow from others are left out. Every name leads to the place that shows it.",
@@ -290,7 +288,6 @@ _ZH = Words(
     sections="；小节：",
     omitted="另有 {n} 行；全部差异：",
     graph="谁依赖谁：{recipes}，箭头从每个配方指向使用其结果的配方",
-    colon="：",
     stop="。",
     semicolon="；",
     graph_hint="能由其他箭头推出的箭头没有画出。点击名称可到达展示它的位置。",
