@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -141,14 +142,13 @@ def litter(store: Store, older: float | None) -> Iterator[Path]:
         store: The store.
         older: Seconds; pages that are older go. None: they stay.
     """
+    rendered = store.root / "rendered"
+    pages = (path for path in rendered.iterdir() if not path.name.startswith(".")) if rendered.is_dir() else ()
     now = time.time()
-    for folder in (store.root, *(store.root / name for name in ("records", "latest", "failures", "keys", "code", "rendered"))):
-        for path in folder.iterdir() if folder.is_dir() else ():
+    for paths, age in ((store.half_written(), CUT_SHORT), (pages, math.inf if older is None else older)):
+        for path in paths:
             with contextlib.suppress(FileNotFoundError):
-                age = now - path.lstat().st_mtime
-                cut_short = path.name.startswith(".") and age > CUT_SHORT
-                page = folder.name == "rendered" and older is not None and age > older
-                if path.is_file() and (cut_short or page):
+                if path.is_file() and now - path.lstat().st_mtime > age:
                     yield path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -10,7 +11,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ class Claim:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-@contextmanager
+@contextlib.contextmanager
 def whole() -> Iterator[None]:
     """Have Ctrl-C wait until this is done: what it ended half-way would leave a folder and a process that nobody knows of."""
     if threading.current_thread() is not threading.main_thread():
@@ -94,7 +94,7 @@ def whole() -> Iterator[None]:
 
 
 def sweep(store: Store) -> int:
-    """Kill what runs of dead builds left behind, and remove their folders.
+    """Kill what runs of dead builds left behind, and remove their folders and what they had half written.
 
     Returns:
         How many processes were killed.
@@ -102,9 +102,14 @@ def sweep(store: Store) -> int:
     if not store.runs.is_dir():
         return 0
     killed = 0
-    for folder in store.runs.iterdir():
-        if _owned(folder):
-            continue
+    dead = [folder for folder in store.runs.iterdir() if not _owned(folder)]
+    if dead:
+        # Looked for only where a build died: it has as many files to look at as the store has records.
+        for path in store.half_written():
+            if _maker_is_gone(path.name[1:]):
+                with contextlib.suppress(OSError):
+                    path.unlink()
+    for folder in dead:
         import psutil  # most builds have nothing to sweep
 
         for process in psutil.process_iter():
@@ -127,13 +132,18 @@ def _owned(folder: Path) -> bool:
             return bool(_started(owner["pid"]) == owner["started"])
         return _born(owner["pid"], owner["born"])
     except (OSError, ValueError, KeyError, TypeError):
-        maker = folder.name.partition("-")[0]
-        if maker.isdecimal() and not _started(int(maker)):
+        if _maker_is_gone(folder.name):
             return False
         try:
             return time.time() - folder.stat().st_mtime < 60
         except FileNotFoundError:
             return True
+
+
+def _maker_is_gone(name: str) -> bool:
+    """Whether what is called by the number of the process that made it has outlived that process."""
+    maker = name.partition("-")[0]
+    return maker.isdecimal() and not _started(int(maker))
 
 
 def _born(pid: int, seconds: float) -> bool:

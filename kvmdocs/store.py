@@ -27,6 +27,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -192,6 +193,15 @@ class Store:
             ) from error
         return lock
 
+    def half_written(self) -> Iterator[Path]:
+        """Files that are being written, or were when their writer died; the runs' own are not among them. Nobody reads one."""
+        for folder in (
+            self.root,
+            *(self.root / name for name in ("records", "latest", "failures", "keys", "code", "rendered")),
+        ):
+            if folder.is_dir():
+                yield from (Path(entry.path) for entry in os.scandir(folder) if entry.name.startswith(".") and entry.is_file())
+
     def free(self) -> int:
         """Free bytes on the disk the store lies on."""
         folder = self.path
@@ -215,7 +225,8 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
     fresh: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=".")
+        # The name says whose it is: a writer that is killed cannot take it away (`kvmdocs.runs.sweep` does).
+        handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{os.getpid()}-")
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()

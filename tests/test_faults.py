@@ -87,6 +87,34 @@ def test_kill_9_of_the_build_leaves_nothing(lab, moment):
     assert not list((lab.root / "store").glob("v1/records/.*"))
 
 
+KILLED_WHILE_IT_WRITES = """
+import os, signal, sys
+from kvmdocs import cli
+
+replace = os.replace
+def killed(source, target):
+    if "/records/" in str(target):
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(source, target)
+os.replace = killed
+sys.exit(cli.main())
+"""
+
+
+def test_what_a_killed_build_had_half_written_goes_with_the_next_build(lab):
+    (lab.root / "killed.py").write_text(KILLED_WHILE_IT_WRITES)
+    build = lab.start("killed", "run", "quick")
+    assert build.wait(60) == -signal.SIGKILL
+    records = lab.root / "store/v1/records"
+    left = list(records.iterdir())
+    assert [path.name.startswith(f".{build.pid}-") for path in left] == [True]
+    being_written = records / f".{os.getpid()}-abcdefgh"
+    being_written.touch()
+    lab.run("quick")
+    assert not left[0].exists()
+    assert being_written.exists()
+
+
 def test_something_was_there_to_be_ended(lab):
     build = lab.start("kvmdocs.cli", "run", "lab")
     wait_until_it_runs(lab, build)
