@@ -6,15 +6,35 @@ MkDocs says which page a bad link is on but not where, shows front matter that i
 from __future__ import annotations
 
 import ast
+import difflib
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from kvmdocs.errors import Evidence, GuideError, Place
-from kvmdocs.guides import Block, outside_blocks
+from kvmdocs.guides import Block, is_executed, outside_blocks, python_fences
 
 _FRONT = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE)
 _REFERENCE = re.compile(r"(?<![\w\]\\])\[([^\[\]^]+)\]\[([^\[\]]*)\]")
+
+_OF_BLOCKS = {
+    "exec",
+    "html",
+    "id",
+    "idprefix",
+    "result",
+    "returncode",
+    "session",
+    "source",
+    "tabs",
+    "updatetoc",
+    "width",
+    "workdir",
+}
+"""What markdown-exec's validator takes (1.12)."""
+_OF_CODE = {"hl_lines", "linenums", "title", "title_mode"}
+"""What pymdownx.superfences' validator takes for the source beside what a block prints (13.1)."""
+_OPTIONS = _OF_BLOCKS | _OF_CODE
 
 
 def check_languages(root: Path, folders: Iterable[str]) -> list[GuideError]:
@@ -95,6 +115,29 @@ def check_references(text: str, path: str) -> list[GuideError]:
         for found in _REFERENCE.finditer(line)
         if (found[2] or found[1]).lower() not in known
     ]
+
+
+def check_options(text: str, path: str) -> list[GuideError]:
+    """Options of blocks that nobody knows: markdown-exec passes over them, and a block with a slip in ``exec`` is printed as it is written.
+
+    Args:
+        text: The guide.
+        path: Its path as it is best shown.
+    """
+    return [
+        _unknown_option(name, near, Place(path, line))
+        for line, options in python_fences(text)
+        for name in sorted(options.keys() - _OPTIONS)
+        if (near := difflib.get_close_matches(name, _OPTIONS, 1)) == ["exec"] or is_executed(options)
+    ]
+
+
+def _unknown_option(name: str, near: list[str], place: Place) -> GuideError:
+    told = f"did you mean {near[0]!r}? " if near else ""
+    return GuideError(
+        f"a block has no option {name!r}",
+        Evidence(guides=(place,), advice=f"{told}It has {', '.join(sorted(_OPTIONS))}"),
+    )
 
 
 def _bad_front(path: str, line: int, wrong: str, advice: str) -> GuideError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -54,31 +54,38 @@ def blocks_of(guide: Path, text: str) -> list[Block]:
 
 
 def _blocks(guide: Path, lines: list[str]) -> Iterator[Block]:
-    number = 0
-    while number < len(lines):
-        opening = _FENCE.match(lines[number])
-        if not opening:
-            number += 1
-            continue
-        end = _closing(lines, number, opening["fence"])
-        language, options = _info(opening["info"]) if "exec" in opening["info"] else ("", {})
-        if language in ("python", "py") and options.get("exec", "").lower() in _TRUE:
+    for number, opening, end in _lines(lines):
+        if opening and "exec" in opening["info"] and is_executed(options := options_of(opening["info"])):
             body = lines[number + 1 : end]
             yield Block(guide, number + 1, dedent("\n".join(_unquoted(body, opening["indent"]))), options.get("session", ""))
-        number = end + 1
+
+
+def is_executed(options: Mapping[str, str]) -> bool:
+    """Whether a fence with these options is a block."""
+    return options.get("exec", "").lower() in _TRUE
+
+
+def python_fences(text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    """Line, counted from 1, and options of each fence of Python in a guide, executable or not."""
+    for number, opening, _ in _lines(text.split("\n")):
+        if opening and (options := options_of(opening["info"])):
+            yield number + 1, options
 
 
 def outside_blocks(text: str) -> Iterator[tuple[int, str]]:
     """Number, counted from 1, and text of each line of a guide that lies in no fence, executable or not."""
     lines = text.split("\n")
+    return ((number + 1, lines[number]) for number, opening, _ in _lines(lines) if not opening)
+
+
+def _lines(lines: list[str]) -> Iterator[tuple[int, re.Match[str] | None, int]]:
+    """Each line that lies in no fence, counted from 0: what opens a fence there and the line of its end, or None and the line itself."""
     number = 0
     while number < len(lines):
         opening = _FENCE.match(lines[number])
-        if opening:
-            number = _closing(lines, number, opening["fence"]) + 1
-        else:
-            yield number + 1, lines[number]
-            number += 1
+        end = _closing(lines, number, opening["fence"]) if opening else number
+        yield number, opening, end
+        number = end + 1
 
 
 def _closing(lines: list[str], opening: int, fence: str) -> int:
@@ -98,13 +105,12 @@ def _unquoted(body: list[str], indent: str) -> list[str]:
 
 
 @lru_cache
-def _info(info: str) -> tuple[str, dict[str, str]]:
-    """Language and options of a fence: ``python exec="on"``, also in braces with a leading dot."""
+def options_of(info: str) -> dict[str, str]:
+    """Options of a fence of Python, ``python exec="on"``, also in braces with a leading dot; none if it is of something else."""
     try:
         words = shlex.split(info.strip().strip("{}"))
     except ValueError:
-        return "", {}
-    if not words:
-        return "", {}
-    options = dict(word.split("=", 1) for word in words[1:] if "=" in word)
-    return words[0].lstrip("."), options
+        return {}
+    if not words or words[0].lstrip(".") not in ("python", "py"):
+        return {}
+    return dict(word.split("=", 1) for word in words[1:] if "=" in word)

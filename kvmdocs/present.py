@@ -101,7 +101,7 @@ class Publisher:
 
         Raises:
             RecipeFailed: The recipe failed.
-            GuideError: The recipe has no section of that name, or a note matches nothing.
+            GuideError: The recipe has no section of that name, or a note or `highlight` matches nothing.
         """
         try:
             record = self._ensure(recipe.name)

@@ -39,7 +39,7 @@ def cached_transcript(
         beside: Makes what stands beside it.
 
     Raises:
-        GuideError: A note matches nothing.
+        GuideError: A note or `highlight` matches nothing.
     """
 
     def make() -> str:

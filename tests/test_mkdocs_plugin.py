@@ -263,6 +263,7 @@ def test_a_failing_recipe_ends_the_build_and_all_failures_are_told_at_once(site,
         ("hello.show('middle')", "no section 'middle'"),
         ("hello.show(notes={'^nowhere$': 'x'})", "the note on '^nowhere$' hangs nowhere"),
         ("hello.show(notes={'(': 'x'})", "'(' is not a regular expression"),
+        ("hello.show(highlight='^nowhere$')", "highlight='^nowhere$' marks nothing"),
         ("hello.show(highlight='[')", "'[' is not a regular expression"),
     ],
 )

@@ -295,6 +295,7 @@ def test_a_stale_record_is_shown_whatever_the_block_asks_of_a_new_one(project, r
         for options, wrong in (
             ({"section": "three"}, "no section"),
             ({"notes": {"^nowhere$": "x"}}, "hangs nowhere"),
+            ({"highlight": "^nowhere$"}, "marks nothing"),
             ({"render": lambda value: value.nothing}, "AttributeError"),
         ):
             shown = page.show(recipes.made, **options)

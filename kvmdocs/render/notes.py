@@ -49,6 +49,26 @@ def pattern(text: str, recipe: str) -> re.Pattern[str]:
         ) from error
 
 
+def marking(text: str, lines: Iterable[str], recipe: str) -> re.Pattern[str]:
+    """The pattern that marks lines of output.
+
+    Args:
+        text: A regular expression an author wrote.
+        lines: Every line of output a reader can see, without its looks.
+        recipe: The recipe's name, for a message.
+
+    Raises:
+        GuideError: It is none, or is found nowhere.
+    """
+    regex = pattern(text, recipe)
+    if not any(map(regex.search, lines)):
+        raise GuideError(
+            f"highlight={text!r} marks nothing: no line of output of {recipe} matches",
+            Evidence(recipe=recipe, advice="mend or remove it in the block"),
+        )
+    return regex
+
+
 def hang(notes: Mapping[str, str], lines: Iterable[tuple[Spot, str]], recipe: str) -> Notes:
     """Hang each note on the first line its pattern is found in.
 

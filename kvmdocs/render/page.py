@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from kvmdocs.errors import Evidence, GuideError, describe_status
 from kvmdocs.model import Freshness, Record, Status, Step, Where
@@ -16,7 +17,7 @@ from kvmdocs.render import lexers
 from kvmdocs.render.anchors import NONE_TAKEN, Anchors
 from kvmdocs.render.ansi import plain
 from kvmdocs.render.beside import Beside, tabbed
-from kvmdocs.render.notes import Notes, Spot, hang, pattern
+from kvmdocs.render.notes import Notes, Spot, hang, marking
 from kvmdocs.render.output import MARK, Logs, Printer, focusable, read, write_marks
 from kvmdocs.render.places import Sources, met, no_sources, write_spans
 from kvmdocs.render.reasons import reason
@@ -72,7 +73,7 @@ def transcript(
         HTML on one line, with nothing in it that Markdown would take for its own.
 
     Raises:
-        GuideError: The section is not there, a pattern is no regular expression, or a note matches nothing.
+        GuideError: The section is not there, a pattern is no regular expression, or a note or `highlight` matches nothing.
     """
     if record.status is Status.SKIPPED:
         return skipped(record, options, language, freshness=freshness)
@@ -182,10 +183,15 @@ def _steps(
     sources: Sources = no_sources,
     anchors: Anchors = NONE_TAKEN,
 ) -> str:
-    marked = pattern(options.highlight, record.recipe) if options.highlight else None
-    printed = ((entry.number, (plain(spans) for part in read(entry.step.output).values() for spans in part)) for entry in shown)
-    printer = Printer(max(options.fold, 0), marked, notes, say, logs, met(printed, record.places, sources, say, anchors))
+    marked = marking(options.highlight, chain.from_iterable(map(_printed, shown)), record.recipe) if options.highlight else None
+    places = met(((entry.number, _printed(entry)) for entry in shown), record.places, sources, say, anchors)
+    printer = Printer(max(options.fold, 0), marked, notes, say, logs, places)
     return "".join(_run(run, printer) for run in runs(shown))
+
+
+def _printed(entry: Entry) -> Iterator[str]:
+    """Every line of what a step printed that a reader can see, without its looks."""
+    return (plain(spans) for part in read(entry.step.output).values() for spans in part)
 
 
 def _run(run: Sequence[Entry], printer: Printer) -> str:
