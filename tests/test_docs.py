@@ -64,6 +64,11 @@ def test_notes_use_no_markup_but_code(page):
     assert [note for note in notes_in(page) if marked.search(re.sub(r"`[^`]*`", "", note))] == []
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: str(page.relative_to(ROOT / "docs")))
+def test_notes_end_as_sentences_do(page):
+    assert [note for note in notes_in(page) if not note.endswith((".", "。"))] == []
+
+
 def diagrams():
     """Every diagram of the guides, by its page and its number there."""
     for path in sorted((ROOT / "docs").rglob("*.md")):
