@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from kvmdocs.errors import CatalogError, Evidence
 from kvmdocs.model import Host
@@ -53,6 +53,26 @@ def memory(settings: Settings) -> int:
         return int(settings["limits.memory"])
     found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
     return int(found[1]) * 1024 if found else 1 << 30
+
+
+_PORTS = {"http": 80, "https": 443, "git": 9418, "ssh": 22, "socks": 1080, "socks4": 1080, "socks5": 1080, "socks5h": 1080}
+"""The port of a URL that names none."""
+
+
+def _proxy(url: SplitResult) -> str:
+    """Address of the proxy by which curl and git reach a URL, "" if they go there themselves: ``https_proxy`` and its like (curl(1), ENVIRONMENT)."""
+    if url.scheme not in ("http", "https"):
+        return ""
+    # Few hosts have one, and the module brings ssl and http along.
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return ""
+    from urllib.request import getproxies, proxy_bypass
+
+    known = getproxies()
+    address = known.get(url.scheme) or known.get("all") or ""
+    if not address or proxy_bypass(url.hostname or ""):
+        return ""
+    return address if "://" in address else f"http://{address}"
 
 
 def _system() -> str:
@@ -176,22 +196,29 @@ class Capabilities:
         return Tried(False, f"the setting {name} is {value!r}")
 
     def _reach(self, name: str) -> Tried:
-        """Whether a TCP connection to the host of a setting's URL can be made within the limit."""
+        """Whether a TCP connection to the host of a setting's URL, or to the proxy that leads there, can be made within the limit."""
         url = urlsplit(str(self._settings[name]))
-        port = url.port or {"http": 80, "https": 443, "git": 9418, "ssh": 22}.get(url.scheme, 443)
         if not url.hostname:
             return Tried(False, f"the setting {name} is no URL")
+        through = urlsplit(_proxy(url))
+        to, by = (through, "its proxy: ") if through.hostname else (url, "")
         try:
-            socket.create_connection((url.hostname, port), timeout=self._settings["network.connect"]).close()
+            socket.create_connection(
+                (to.hostname, to.port or _PORTS.get(to.scheme, 443)), timeout=self._settings["network.connect"]
+            ).close()
         except OSError as error:
             why = error.strerror or str(error) or "no answer"
-            return Tried(False, f"{url.hostname} cannot be reached from this host ({why})")
+            return Tried(False, f"{url.hostname} cannot be reached from this host ({by}{why})")
         return Tried(True)
 
     def _identity(self, need: str) -> str:
         """A need with what its outcome depends on; another mirror or another boot is another try."""
         kind, _, argument = need.partition(":")
-        on = str(self._settings[argument]) if kind == "reach" else f"uid {os.geteuid()}"
+        if kind == "reach":
+            address = str(self._settings[argument])
+            on = " ".join(filter(None, (address, _proxy(urlsplit(address)))))
+        else:
+            on = f"uid {os.geteuid()}"
         return f"{need} {on} {_boot()}"
 
     def _remembered(self, need: str) -> Tried | None:

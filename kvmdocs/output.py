@@ -80,8 +80,8 @@ class Capture:
         return next((line.rsplit("\r", 1)[-1].strip() for line in reversed(lines) if line.strip()), "")
 
     def text(self) -> str:
-        """What is kept so far, for a message."""
-        return self.finish(None).text if self._file is None else self.last_line()
+        """What is kept so far, with a line for what is not."""
+        return self._kept(None).text
 
     def finish(self, names: Names | None) -> Output:
         """Close the log and give what a record holds.
@@ -89,12 +89,15 @@ class Capture:
         Args:
             names: Turns paths of the host into readable ones, in the output and in the log.
         """
-        head = _clean(bytes(self._head), names)
+        if self._file is not None:
+            self._file.close()
+            if names is not None:
+                _rewrite(self._log_path, names)
+        return self._kept(names)
+
+    def _kept(self, names: Names | None) -> Output:
         if self._file is None:
-            return Output(head=head)
-        self._file.close()
-        if names is not None:
-            _rewrite(self._log_path, names)
+            return Output(head=_clean(bytes(self._head), names))
         # The ring keeps whole chunks, so its end may hold far more than a page needs; cut at a line where there is one.
         end = b"".join(self._tail)[-TAIL:]
         if len(end) == TAIL:

@@ -40,10 +40,12 @@ PASSED_ON = (
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "NO_PROXY",
+    "all_proxy",
+    "ALL_PROXY",
 )
 """Variables of the build's environment that every recipe sees: where programs are, and how the network is reached."""
 
-PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 """Those of them whose value is an address, with a user's name and password where the proxy wants them."""
 
 FIXED = {

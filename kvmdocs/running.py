@@ -15,6 +15,9 @@ from kvmdocs.pump import Pump
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 
+STOP_TIMEOUT = 5.0
+"""Seconds a process has to end after SIGTERM."""
+
 
 def die_with_parent() -> None:
     """Ask the kernel to kill the calling process when its parent ends (prctl(2), PR_SET_PDEATHSIG).
@@ -79,7 +82,7 @@ class Spawned:
             time.sleep(0.01)
         return status
 
-    def stop(self, timeout: float = 5.0) -> int | None:
+    def stop(self, timeout: float = STOP_TIMEOUT) -> int | None:
         """End it: SIGTERM, and SIGKILL after `timeout` seconds. Returns its exit status."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             if self.poll() is not None:

@@ -164,9 +164,12 @@ def _started(pid: int) -> str:
     """
     try:
         status = Path(f"/proc/{pid}/stat").read_bytes()
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
         return ""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        boot = "unknown"  # where /proc/sys is hidden the ticks alone must do
     # The second field is the program's name in parentheses and may hold anything; the state follows, and the start time is the 22nd (proc_pid_stat(5)).
     fields = status.rpartition(b")")[2].split()
     return f"{boot} {fields[19].decode()}" if fields[0] != b"Z" else ""

@@ -184,7 +184,11 @@ class Shell:
         step = self._begin(self.where, shown, cwd=folder, machine=label, background=True)
         pump = Pump(step)
         special = {"_bg": True, "_bg_exc": False, "_ok_code": range(-64, 256), **self._special(pump, folder), **kwargs}
-        running = command(*args, **special, _return_cmd=True)
+        try:
+            running = command(*args, **special, _return_cmd=True)
+        except BaseException:
+            pump.finish()
+            raise
         pump.started()
         spawned = Spawned(running, step, pump)
         self._spawned.append(spawned)

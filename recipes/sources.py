@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,8 +30,33 @@ _CAUSES: dict[str, tuple[type[KvmdocsError], str, str]] = {
     "missing": (RecipeFailed, "does not have what was asked for", "do the version and the mirror in kvmdocs.toml match?"),
     "cut": (RecipeFailed, "ended before its end; the part was removed", "try again, or try another mirror"),
     "unreachable": (HostLacks, "cannot be reached", "check the network, or set another mirror"),
+    "untrusted": (
+        HostLacks,
+        "shows a certificate that this host does not trust",
+        "install ca-certificates, or set SSL_CERT_FILE",
+    ),
+    "unwilling": (RecipeFailed, "answers with an error", "its output says which; try again later, or try another mirror"),
 }
 """What may go wrong with a server: the error, what it says after the address, and what to do."""
+
+
+_CURL = {
+    22: "unwilling",
+    28: "silent",
+    **dict.fromkeys((5, 6, 7, 35), "unreachable"),
+    **dict.fromkeys((18, 52, 56), "cut"),
+    60: "untrusted",
+}
+"""What curl's exit statuses mean (curl(1), EXIT CODES)."""
+
+_SAID = {
+    r"requested URL returned error: (404|410)|HTTP/\S+ (404|410)": "missing",
+    r"Remote branch \S+ not found|repository '.*' not found|does not appear to be a git repository": "missing",
+    r"certificate": "untrusted",
+    r"early EOF|hung up unexpectedly|RPC failed": "cut",
+    r"Could not resolve|Couldn't resolve|Failed to connect|Connection refused|unable to connect|Network is unreachable": "unreachable",
+}
+"""What curl and git say of a server, where the exit status does not tell: 22 is every answer of HTTP from 400 on, and git's 128 every fatal error."""
 
 
 @dataclass(frozen=True)
@@ -156,13 +181,13 @@ def tag_tree(sh: Shell, tag: Tag, signers: Signers, patience: Patience) -> Path:
         RecipeFailed: It cannot be cloned.
     """
     limit = f"{patience.connect + patience.stall:g}"
-    with explained(sh, tag.repository, {124: "silent", 2: "missing", 128: "unreachable"}):
+    with explained(sh, tag.repository, {124: "silent", 2: "missing"}):
         sh.timeout(limit, "git", "ls-remote", "--exit-code", tag.repository, f"refs/tags/{tag.name}")
     import_signers(sh, signers, patience)
     tree = sh.workspace / tag.tree
     slow = ("-c", "http.lowSpeedLimit=1", "-c", f"http.lowSpeedTime={round(patience.stall) or 1}")
     with nothing_left_of(tree):
-        with explained(sh, tag.repository, {128: "unreachable"}):
+        with explained(sh, tag.repository, {}):
             # `--no-checkout`: what no pinned key signed never becomes files.
             sh.git(*slow, "clone", "--quiet", "--no-checkout", "--depth=1", "--branch", tag.name, tag.repository, tag.tree)
         with sh.cd(tree):
@@ -196,8 +221,7 @@ def download(sh: Shell, url: str, patience: Patience, name: str = "") -> str:
         HostLacks: The server cannot be reached.
     """
     name = name or url.rpartition("/")[2]
-    causes = {28: "silent", 22: "missing", 18: "cut", 6: "unreachable", 7: "unreachable", 35: "unreachable"}
-    with nothing_left_of(sh.workspace / name), explained(sh, url, causes):
+    with nothing_left_of(sh.workspace / name), explained(sh, url, _CURL):
         sh.curl(
             "--fail",
             "--location",
@@ -279,18 +303,21 @@ def refusing(message: str) -> Iterator[None]:
 
 
 @contextmanager
-def explained(sh: Shell, url: str, causes: dict[int, str]) -> Iterator[None]:
-    """Turn the exit status of a command that talks to a server into an error that says what to do.
+def explained(sh: Shell, url: str, causes: Mapping[int, str]) -> Iterator[None]:
+    """Turn what a command that talks to a server ends with into an error that says what to do.
 
     Args:
         sh: The recipe's shell, for how the address is shown.
         url: What the command asks for.
-        causes: What a status means, by its name in `_CAUSES`.
+        causes: What a status means, by its name in `_CAUSES`, where nothing that the command said tells it better.
     """
     try:
         yield
     except sh_package.ErrorReturnCode as error:
-        if error.exit_code not in causes:
+        current = sh.current()
+        said = current[1].capture.text() if current else ""
+        cause = next((cause for words, cause in _SAID.items() if re.search(words, said)), causes.get(error.exit_code))
+        if cause is None:
             raise
-        kind, message, advice = _CAUSES[causes[error.exit_code]]
+        kind, message, advice = _CAUSES[cause]
         raise kind(f"{sh.readable(url)} {message}", Evidence(advice=advice)) from error

@@ -86,12 +86,14 @@ class Web:
         url: Its address.
         cut: Paths of which only the first half is sent.
         hung: Paths that are never answered.
+        broken: The status that everything below a path is answered with.
     """
 
     root: Path
     url: str = ""
     cut: set[str] = field(default_factory=set)
     hung: set[str] = field(default_factory=set)
+    broken: dict[str, int] = field(default_factory=dict)
 
 
 @contextmanager
@@ -111,6 +113,8 @@ def web_server(root: Path) -> Iterator[Web]:
             path = unquote(urlsplit(self.path).path)
             if path in web.hung:
                 stop.wait(60)
+            elif broken := next((status for below, status in web.broken.items() if path.startswith(below)), 0):
+                self.send_error(broken)
             elif path.startswith("/git/"):
                 self.git()
             elif path in web.cut:

@@ -90,6 +90,29 @@ def test_a_server_is_reached_or_not(settings, store):
     assert "no URL" in Capabilities(settings(trial__url="nowhere"), store).have("reach:trial.url").reason
 
 
+def test_a_server_that_only_a_proxy_reaches(settings, store, monkeypatch):
+    """What curl and git would do, and with a name that only the proxy knows."""
+    for name in ("https_proxy", "all_proxy", "no_proxy", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    asked = settings(trial__url="https://mirror.invalid/x", trial__git="git://mirror.invalid/x")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        for name, address in (("https_proxy", f"http://127.0.0.1:{port}"), ("ALL_PROXY", f"127.0.0.1:{port}")):
+            with monkeypatch.context() as environ:
+                environ.setenv(name, address)
+                assert Capabilities(asked, store).have("reach:trial.url") == Tried(True)
+                assert not Capabilities(asked, store).have("reach:trial.git").able
+        # Without the proxy it is another question, whatever is remembered of the first.
+        assert not Capabilities(asked, store).have("reach:trial.url").able
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+    monkeypatch.setenv("no_proxy", ".invalid")
+    assert "its proxy" not in Capabilities(asked, store).have("reach:trial.url").reason
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.2:{port}")
+    monkeypatch.delenv("no_proxy")
+    told = Capabilities(asked, store).have("reach:trial.url").reason
+    assert told == "mirror.invalid cannot be reached from this host (its proxy: Connection refused)"
+
+
 def test_the_reasons_of_all_that_is_missing_are_told(settings, store):
     able = Capabilities(settings(trial__one="a", trial__two="b"), store)
     needs = ("setting:trial.one=a", "setting:trial.one=x", "setting:trial.two=y", "setting:trial.one=z")

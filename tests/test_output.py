@@ -35,6 +35,18 @@ def test_a_short_output_is_all_there_and_leaves_no_log(capture, names, tmp_path)
     assert not (tmp_path / "logs").exists()
 
 
+def test_what_is_kept_of_a_long_output_can_be_looked_at_before_its_end(capture, names):
+    capture.write(b"first words\n")
+    capture.write(lines(0, 20_000))
+    so_far = capture.text()
+    assert so_far.startswith("first words\n")
+    assert so_far.endswith("line 0019999\n")
+    capture.write(b"more\n")
+    output = capture.finish(names)
+    assert output.text.endswith("more\n")
+    assert output.log
+
+
 def test_no_output(capture, names):
     assert capture.finish(names).text == ""
     assert capture.last_line() == ""
@@ -158,7 +170,7 @@ def test_the_last_line_is_known_while_it_runs(capture):
     assert capture.last_line() == "20%"
     capture.write(lines(0, 10_000))
     assert capture.last_line() == "line 0009999"
-    assert capture.text() == "line 0009999"
+    assert capture.text().endswith("line 0009999\n")
     capture.finish(None)
 
 

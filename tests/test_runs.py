@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +45,25 @@ def test_a_folder_whose_maker_was_killed_before_it_said_so_goes_at_once(store):
     folder.mkdir(parents=True)
     runs.sweep(store)
     assert not folder.exists()
+
+
+def test_where_proc_sys_is_hidden_the_living_are_told_from_the_dead(store, monkeypatch):
+    read_text = Path.read_text
+
+    def hidden(path, *arguments):
+        if str(path).startswith("/proc/sys"):
+            raise PermissionError(13, "Permission denied")
+        return read_text(path, *arguments)
+
+    monkeypatch.setattr(Path, "read_text", hidden)
+    mine, dead = runs.new_run(store), runs.new_run(store)
+    owner = json.loads((dead / runs.OWNER).read_bytes())
+    (dead / runs.OWNER).write_text(json.dumps({**owner, "pid": gone()}))
+    being_written, left = (store.root / f".{pid}-abcdefgh" for pid in (os.getpid(), gone()))
+    being_written.touch()
+    left.touch()
+    runs.sweep(store)
+    assert [path.exists() for path in (mine, dead, being_written, left)] == [True, False, True, False]
 
 
 def test_a_folder_that_says_nothing_goes_when_it_is_old(store):

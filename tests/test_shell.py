@@ -13,9 +13,11 @@ import sh as plain_sh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kvmdocs import shell
 from kvmdocs.errors import CatalogError, HostLacks, Skipped
 from kvmdocs.model import Where
 from kvmdocs.names import Names
+from kvmdocs.pump import Pump
 from kvmdocs.shell import Limits, Shell
 
 KEY = "0123456789abcdef"
@@ -301,6 +303,18 @@ def test_a_spawned_program_that_does_not_listen_is_killed(sh):
     ready.read_text()
     assert spawned.stop(timeout=0.2) == -signal.SIGKILL
     assert gone(spawned.pid)
+
+
+def test_what_listens_to_a_program_that_cannot_be_started_is_ended(sh, monkeypatch):
+    made = []
+    monkeypatch.setattr(shell, "Pump", lambda sink: made.append(Pump(sink)) or made[0])
+    program = sh.workspace / "no-program"
+    program.write_text("#!/nowhere\n")
+    program.chmod(0o755)
+    with pytest.raises(Exception, match="No such file"):
+        sh.spawn(program)
+    assert made[0].out.closed
+    assert made[0].err.closed
 
 
 def test_a_spawned_program_that_ends_has_a_status(sh):

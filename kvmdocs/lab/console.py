@@ -20,7 +20,7 @@ from typing import NoReturn
 
 from kvmdocs.errors import Evidence, LabFailed, TimedOut
 from kvmdocs.lab.guest import SHELL_BEGINS
-from kvmdocs.lab.waiting import TAIL_LINES, tail, until
+from kvmdocs.lab.waiting import TAIL_LINES, tail, tails, until
 
 PANIC = re.compile(r"^.*Kernel panic - not syncing.*", re.MULTILINE)
 """The line that a Linux kernel prints first when it gives up (kernel/panic.c)."""
@@ -57,6 +57,14 @@ class Console:
             return self.log.read_bytes().decode("utf-8", "replace").replace("\r", "")
         except FileNotFoundError:
             return ""
+
+    @property
+    def size(self) -> int:
+        """Bytes it printed so far."""
+        try:
+            return self.log.stat().st_size
+        except FileNotFoundError:
+            return 0
 
     def check(self) -> None:
         """Raise when the guest's kernel has given up.
@@ -121,11 +129,13 @@ class GuestShell:
     Args:
         connection: The socket that is the other end of the serial port.
         alive: Raises when the machine is gone.
+        said: Gives what the guest printed on its console; its end belongs to the evidence when the guest hangs.
     """
 
-    def __init__(self, connection: socket.socket, alive: Callable[[], None]) -> None:
+    def __init__(self, connection: socket.socket, alive: Callable[[], None], said: Callable[[], str] = str) -> None:
         self._connection = connection
         self._alive = alive
+        self._said = said
         self._lost = False
         self._new = True
 
@@ -155,15 +165,16 @@ class GuestShell:
                 Evidence(advice="put it into a script and the script into the initramfs (`files=`)"),
             )
         self._connection.settimeout(timeout)
-        answer = _Answer(mark, show, new=self._new)
+        answer = _Answer(mark, show, self._said, new=self._new)
         self._new = False
         try:
-            self._connection.sendall(line)
+            self._send(line, answer)
             self._receive(answer, timeout)
         except TimeoutError as error:
             self._interrupt(answer)
             raise TimedOut(
-                f"the guest command did not end within {timeout:g} s", Evidence(command=command, tail=tail(answer.text))
+                f"the guest command did not end within {timeout:g} s",
+                Evidence(command=command, tail=tails(answer.text, self._said())),
             ) from error
         assert answer.reply is not None  # _receive returned
         return answer.reply
@@ -172,10 +183,16 @@ class GuestShell:
         """Press Ctrl-C and see whether the command ends."""
         try:
             self._connection.settimeout(INTERRUPT_GRACE)
-            self._connection.sendall(b"\x03")
+            self._send(b"\x03", answer)
             self._receive(answer, INTERRUPT_GRACE)
         except TimeoutError:
             self._lost = True
+
+    def _send(self, data: bytes, answer: _Answer) -> None:
+        try:
+            self._connection.sendall(data)
+        except ConnectionError:
+            self._closed(answer)
 
     def _receive(self, answer: _Answer, timeout: float) -> None:
         """Feed the answer until it is whole."""
@@ -187,24 +204,28 @@ class GuestShell:
             if not select.select([self._connection], [], [], min(left, 0.1))[0]:
                 self._alive()
                 continue
-            chunk = self._connection.recv(1 << 16)
+            try:
+                chunk = self._connection.recv(1 << 16)
+            except ConnectionError:
+                chunk = b""  # with what was sent unread, the end of a socket's other side is an error (ECONNRESET) and no end of file
             if not chunk:
-                self._lost = True
                 self._closed(answer)
             answer.feed(chunk)
 
     def _closed(self, answer: _Answer) -> NoReturn:
         """Say why the serial port was closed: QEMU's end, which follows within moments, says most."""
+        self._lost = True
         with contextlib.suppress(TimedOut):
             until(lambda: None, self._alive, INTERRUPT_GRACE, "QEMU's end")
-        raise LabFailed("QEMU closed the guest's serial port", Evidence(tail=tail(answer.text)))
+        raise LabFailed("QEMU closed the guest's serial port", Evidence(tail=tails(answer.text, self._said())))
 
 
 class _Answer:
     """Finds a command's output between its marks in what a serial port delivers piece by piece."""
 
-    def __init__(self, mark: str, show: Callable[[bytes], None], *, new: bool = True) -> None:
+    def __init__(self, mark: str, show: Callable[[bytes], None], said: Callable[[], str] = str, *, new: bool = True) -> None:
         self._new = new
+        self._said = said
         self._begin = f"{mark}+\n".encode()
         self._end = f"\n{mark} ".encode()
         self._show = show
@@ -242,7 +263,7 @@ class _Answer:
 
     def _check(self, output: bytes) -> None:
         if SHELL_BEGINS.encode() + b"\n" in output:
-            raise LabFailed("the guest's shell ended and a new one began", Evidence(tail=tail(self.text)))
+            raise LabFailed("the guest's shell ended and a new one began", Evidence(tail=tails(self.text, self._said())))
 
     def _emit(self, output: bytes) -> None:
         if output:

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,7 +33,10 @@ from kvmdocs.shell import Shell
 PROMPT = "(gdb) "
 
 GRACE = 10.0
-"""Seconds gdb has to give its prompt back after Ctrl-C, and to end after it was asked to."""
+"""Seconds gdb has to give its prompt back after Ctrl-C."""
+
+END_GRACE = 4.0
+"""Seconds gdb has to end after each of the two times it is asked to."""
 
 _DENIED = re.compile(r"ptrace: (Operation not permitted|Permission denied)")
 _FAILED = re.compile(r"^ptrace: .*|^warning: process \d+ is .*|^.*[Cc]ould not attach.*", re.MULTILINE)
@@ -92,6 +96,7 @@ class Gdb:
         ]
         self._more = f" -p $(cat {pidfile})" if pidfile else ""
         self._child: PopenSpawn[str] | None = None
+        self._busy = False
 
     def __enter__(self) -> Self:
         # gdb itself says so in one line of many, and then goes on without symbols.
@@ -186,12 +191,14 @@ class Gdb:
         mark = secrets.token_hex(8)
         try:
             lines = [*command.splitlines(), f"echo {mark}\\n"]
+            self._busy = True
             child.send("".join(f"{line}\n" for line in lines))  # type: ignore[no-untyped-call]  # pexpect's stubs
             found = child.expect_exact([mark, pexpect.EOF], timeout=timeout)
         except pexpect.TIMEOUT:
             raise self._interrupt(mark, timeout) from None
         except BrokenPipeError:
             found = child.expect_exact([mark, pexpect.EOF], timeout=GRACE)
+        self._busy = False
         output = _between_prompts(child.before or "")
         if found == 1:
             self._close(child)
@@ -206,20 +213,26 @@ class Gdb:
         if child.expect_exact([mark, pexpect.EOF, pexpect.TIMEOUT], timeout=GRACE) != 0:
             fate = "it did not react to Ctrl-C and was killed"
             self._close(child)
+        self._busy = False
         return TimedOut(
             f"gdb did not give its prompt back within {timeout:g} s; {fate}",
             Evidence(tail=_between_prompts(child.before or "")),
         )
 
     def _end(self) -> None:
-        """Let gdb go: at the end of its input it detaches and ends; else it is interrupted, then killed."""
+        """Let gdb go: at the end of its input it detaches and ends; else it is interrupted, then killed.
+
+        One that is left in the middle of a command, as when the recipe's time is over, is interrupted first: it reads no input meanwhile.
+        """
         child = self._child
         if child is None:
             return
-        for ask in (child.sendeof, lambda: child.kill(signal.SIGINT)):
+        interrupt = partial(child.kill, signal.SIGINT)
+        for asks in ((interrupt, child.sendeof) if self._busy else (child.sendeof,), (interrupt,)):
             try:
-                ask()
-                child.proc.wait(GRACE)
+                for ask in asks:
+                    ask()
+                child.proc.wait(END_GRACE)
                 break
             except (subprocess.TimeoutExpired, OSError):
                 continue

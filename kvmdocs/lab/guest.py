@@ -104,7 +104,7 @@ def build_initramfs(
             sh.write(root / "guest-shell", _SHELL, 0o755)
     archive = sh.workspace / f"{name}.cpio.gz"
     with sh.cd(sh.workspace / root):
-        sh.line("chmod -R u=rwX,go=rX . && find . -exec touch -h -d @0 {} +")
+        sh.line("chmod -R u=rwX,go=rX,g-s . && find . -exec touch -h -d @0 {} +")
         pack = "find . -print0 | LC_ALL=C sort -z | cpio --null -o -H newc -R 0:0 --reproducible --quiet"
         sh.line(f"{pack} | gzip -1n >../{archive.name}")
     return archive

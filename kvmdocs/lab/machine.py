@@ -15,7 +15,7 @@ from kvmdocs.lab.console import Console, GuestShell, Reply
 from kvmdocs.lab.guest import READY, Guest
 from kvmdocs.lab.options import options
 from kvmdocs.lab.qmp import Qmp, QmpError
-from kvmdocs.lab.waiting import TICK, connect, death, tail, until
+from kvmdocs.lab.waiting import TICK, connect, death, tail, tails, until
 from kvmdocs.model import Where
 from kvmdocs.running import Spawned
 from kvmdocs.shell import Shell
@@ -23,8 +23,8 @@ from kvmdocs.shell import Shell
 QMP_TIMEOUT = 30.0
 """Seconds QEMU has to answer a monitor command."""
 
-QUIT_TIMEOUT = 10.0
-"""Seconds QEMU has to end after it was asked to."""
+QUIT_TIMEOUT = 5.0
+"""Seconds QEMU has to end after it was asked to; after them it gets SIGTERM."""
 
 
 class Machine:
@@ -109,11 +109,16 @@ class Machine:
         for kind in ("console", "shell", "qmp", "pid", "gdb"):
             (self._sh.workspace / f"{self.name}.{kind}").unlink(missing_ok=True)
         if self._disk and not isinstance(self._disk, Path):
+            (self._sh.workspace / f"{self.name}.img").unlink(missing_ok=True)
             self._sh.truncate("-s", self._disk, f"{self.name}.img", _cwd=self._sh.workspace)
         self._sh.emulated |= self.emulated
         self._process = self._sh.spawn(self._qemu, *self._args, cwd=self._sh.workspace, label=self._label)
         try:
             self._arrive(time.monotonic() + self._boot_timeout)
+        except TimedOut as error:
+            said = tails(self.console.text, self._process.output())
+            self._end()
+            raise TimedOut(error.message, Evidence(tail=said)) from None
         except BaseException:
             self._end()
             raise
@@ -141,11 +146,11 @@ class Machine:
             raise
         if self._with_shell:
             serial = until(lambda: connect(folder, f"{self.name}.shell"), self._alive, left(), "the guest's serial port")
-            self._shell = GuestShell(serial, self._alive)
+            self._shell = GuestShell(serial, self._alive, lambda: self.console.text)
             try:
                 self.console.wait_for(READY, left())
-            except TimedOut as error:
-                raise TimedOut(f"the guest was not ready within {self._boot_timeout:g} s", error.evidence) from None
+            except TimedOut:
+                raise TimedOut(f"the guest was not ready within {self._boot_timeout:g} s") from None
 
     def _end(self) -> None:
         """Ask QEMU to quit, wait, then kill; close everything."""
@@ -153,8 +158,9 @@ class Machine:
         try:
             if self._monitor and self._process.poll() is None:
                 with contextlib.suppress(LabFailed, TimedOut):
+                    asked = time.monotonic()
                     self._monitor.execute("quit", {}, QUIT_TIMEOUT)
-                    self._process.wait(QUIT_TIMEOUT)
+                    self._process.wait(asked + QUIT_TIMEOUT - time.monotonic())
         finally:
             self._process.stop()
             self._over = True
@@ -293,12 +299,15 @@ class Machine:
         self._alive()
         if self._shell is None:
             raise LabFailed(f"the machine {self.name!r} has no shell (it was made with shell=False, or its `with` is over)")
+        before = self.console.size
         with self._sh.step(Where.GUEST, command, machine=self._label) as step:
             reply = self._shell.run(command, timeout, step.write)
             step.status = reply.status
         if reply.status not in ok:
+            # What its kernel said meanwhile may be why: of a command that an Oops ended the shell knows that it was killed.
+            meanwhile = self.console.text if self.console.size > before else ""
             raise CommandFailed(
                 "a command in the guest failed",
-                Evidence(command=command, status=reply.status, tail=tail(reply.text)),
+                Evidence(command=command, status=reply.status, tail=tails(reply.text, meanwhile)),
             )
         return reply

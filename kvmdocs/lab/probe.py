@@ -34,6 +34,13 @@ def boots_under(
             with Machine(sh, qemu, guest, accel=accel, cpu=model, boot_timeout=timeout):
                 return True, model
         except (LabFailed, TimedOut) as error:
-            reasons.append(f"-cpu {model}: {error.message}")
+            reasons.append(f"-cpu {model}: {_why(error)}")
             sh.emulated = before
     return False, "; ".join(reasons)
+
+
+def _why(error: LabFailed | TimedOut) -> str:
+    """What went wrong in one line: of a QEMU that ended the last thing that it said, else how the error puts it."""
+    if isinstance(error, LabFailed) and error.evidence.status and error.evidence.tail:
+        return f"{error.message}: {error.evidence.tail.splitlines()[-1].strip()}"
+    return error.message

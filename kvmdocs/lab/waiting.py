@@ -73,17 +73,25 @@ def death(process: Spawned, status: int, said: str) -> LabFailed:
         status: Its exit status.
         said: What the guest printed on its console.
     """
-    # A thread of the `sh` package collects what QEMU printed and may be a moment behind its end.
-    deadline = time.monotonic() + 0.5
-    while not (words := process.output().strip()) and status and time.monotonic() < deadline:
-        time.sleep(TICK)
+    words = process.output().strip()
     why = "the guest shut down or was reset" if status == 0 and not words else "QEMU ended"
     return LabFailed(
         f"{why} before the recipe was done with it ({describe_status(status)})",
-        Evidence(status=status, tail=tail(f"{tail(said)}\n{tail(words)}")),
+        Evidence(status=status, tail=tails(said, words)),
     )
 
 
 def tail(text: str) -> str:
     """The last lines of a text, as an error carries them."""
-    return "\n".join(text.strip().splitlines()[-TAIL_LINES:])
+    return tails(text)
+
+
+def tails(*texts: str) -> str:
+    """The last lines of several texts, one after the other: no more in all than of one, and each has its share however long another is."""
+    every = [text.strip().splitlines() for text in texts]
+    left, shares = TAIL_LINES, [0] * len(every)
+    by_length = sorted(range(len(every)), key=lambda number: len(every[number]))
+    for done, number in enumerate(by_length):
+        shares[number] = min(len(every[number]), left // (len(every) - done))
+        left -= shares[number]
+    return "\n".join(line for lines, share in zip(every, shares, strict=True) for line in lines[len(lines) - share :])

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import re
+import socket
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kvmdocs.errors import LabFailed, TimedOut
-from kvmdocs.lab.console import Console, _Answer
-from kvmdocs.lab.waiting import TAIL_LINES
+from kvmdocs.lab import console
+from kvmdocs.lab.console import Console, GuestShell, _Answer
+from kvmdocs.lab.waiting import TAIL_LINES, tails
 
 
 def fine():
@@ -43,6 +46,56 @@ def test_a_new_shell_before_a_command_has_begun():
     later = _Answer("0123456789abcdef", lambda _: None, new=False)
     with pytest.raises(LabFailed, match="a new one began"):
         later.feed(b"sh: syntax error\nguest: a new shell\n")
+
+
+@pytest.fixture
+def hung():
+    """A guest's shell that takes what is sent and never answers, and the other end of its serial port."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        shell = GuestShell(ours, fine, lambda: "BUG: soft lockup\n")
+        yield shell, theirs
+        shell.close()
+
+
+@pytest.fixture
+def hasty(monkeypatch):
+    monkeypatch.setattr(console, "INTERRUPT_GRACE", 0.1)
+
+
+def test_a_serial_port_that_breaks_with_a_command_unread(hung, hasty):
+    shell, theirs = hung
+    threading.Timer(0.2, theirs.close).start()  # what was sent is unread: the end of the socket is ECONNRESET
+    with pytest.raises(LabFailed, match="closed the guest's serial port") as failed:
+        shell.run("true", 30, lambda _: None)
+    assert failed.value.evidence.tail == "BUG: soft lockup"
+
+
+def test_a_serial_port_that_is_gone_before_a_command_is_sent(hung, hasty):
+    shell, theirs = hung
+    theirs.close()
+    with pytest.raises(LabFailed, match="closed the guest's serial port"):
+        shell.run("true", 30, lambda _: None)
+
+
+def test_a_guest_that_hangs_is_told_with_the_end_of_its_console(hung, hasty):
+    shell, _ = hung
+    with pytest.raises(TimedOut, match=r"did not end within 0\.1 s") as failed:
+        shell.run("true", 0.1, lambda _: None)
+    assert failed.value.evidence.tail == "BUG: soft lockup"
+
+
+def test_several_tails_share_the_lines():
+    long = "".join(f"a {number}\n" for number in range(40))
+    longer = "".join(f"b {number}\n" for number in range(80))
+    told = tails(long, longer, "short").splitlines()
+    assert len(told) == TAIL_LINES
+    assert told[-1] == "short"
+    assert {line[0] for line in told} == {"a", "b", "s"}
+    assert "a 39" in told
+    assert "b 79" in told
+    assert tails("", long) == tails(long)
+    assert tails("", "") == ""
 
 
 def test_waiting_for_what_was_printed(tmp_path):

@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import time
 
 import psutil
 import pytest
 
+from kvmdocs import running
 from kvmdocs.errors import HostLacks, LabFailed, Skipped, TimedOut
-from kvmdocs.lab import Gdb
+from kvmdocs.lab import Gdb, machine
 from kvmdocs.lab import gdb as gdb_module
 from kvmdocs.model import Where
+from kvmdocs.process import PATIENCE
 
 
 @pytest.fixture
@@ -66,6 +69,55 @@ def test_a_debugger_deaf_to_ctrl_c_is_killed(sh, fake_gdb, monkeypatch):
         with pytest.raises(LabFailed, match="has ended"):
             gdb("bt")
     assert "begun" in sh.steps()[1].output.text
+
+
+class OutOfTime(Exception):
+    """Stands for what ends a recipe whose time is over, wherever it is."""
+
+
+def leave_in_the_middle_of(sh, program, command, **options):
+    """Leave a debugger while it is at work; returns its process id and the seconds that leaving it took."""
+
+    def out_of_time(_number, _frame):
+        raise OutOfTime
+
+    before = signal.signal(signal.SIGALRM, out_of_time)
+    try:
+        with Gdb(sh, program_name=program, **options) as gdb:
+            pid = gdb.pid
+            signal.setitimer(signal.ITIMER_REAL, 1.0)
+            began = time.monotonic()
+            gdb(command)
+            raise AssertionError(f"{command} came back")
+    except OutOfTime:
+        pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    return pid, time.monotonic() - began - 1.0
+
+
+def test_a_debugger_left_in_the_middle_of_a_command_is_interrupted_at_once(sh, target):
+    needs_gdb()
+    try:
+        pid, took = leave_in_the_middle_of(sh, "gdb", "continue", pid=target.pid)
+    except Skipped as skipped:
+        pytest.skip(skipped.message)
+    assert took < gdb_module.END_GRACE
+    assert not psutil.pid_exists(pid)
+    assert target.poll() is None
+
+
+def test_whatever_ends_a_debugger_and_a_machine_a_worker_has_the_patience_for():
+    asked_twice = 2 * gdb_module.END_GRACE
+    assert asked_twice + machine.QUIT_TIMEOUT + running.STOP_TIMEOUT < PATIENCE
+
+
+def test_a_debugger_deaf_to_all_is_left_in_the_time_it_has(sh, fake_gdb, monkeypatch):
+    monkeypatch.setattr(gdb_module, "END_GRACE", 0.5)
+    pid, took = leave_in_the_middle_of(sh, fake_gdb, "hang")
+    assert took >= 1.0
+    assert not psutil.pid_exists(pid)
 
 
 def test_a_debugger_that_dies(sh, fake_gdb):

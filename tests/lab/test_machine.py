@@ -82,6 +82,20 @@ def test_a_guest_command_that_fails(sh, fake_qemu, no_guest):
     assert (failed.value.evidence.status, failed.value.evidence.tail) == (3, "no")
 
 
+def test_what_the_kernel_said_while_a_guest_command_failed_is_told(sh, fake_qemu, no_guest):
+    with Machine(sh, fake_qemu, no_guest) as vm, pytest.raises(CommandFailed) as failed:
+        vm.guest(f"echo 'BUG: kernel NULL pointer dereference' >>{vm.console.log}; echo Killed; (exit 137)")
+    assert failed.value.evidence.tail.splitlines()[0] == "Killed"
+    assert "BUG: kernel NULL pointer dereference" in failed.value.evidence.tail
+
+
+def test_a_new_disk_is_new_on_a_second_start_as_well(sh, fake_qemu, no_guest):
+    with Machine(sh, fake_qemu, no_guest, disk="1M"):
+        (sh.workspace / "vm.img").write_bytes(b"old")
+    with Machine(sh, fake_qemu, no_guest, disk="1M"):
+        assert (sh.workspace / "vm.img").read_bytes() == bytes(1 << 20)
+
+
 def test_a_shell_keeps_its_state_and_takes_several_lines(sh, fake_qemu, no_guest):
     with Machine(sh, fake_qemu, no_guest) as vm:
         vm.guest("cd /; x='a b'")
@@ -298,6 +312,7 @@ def test_boots_under_tells_what_works(sh, qemu, guest):
     boots, why = boots_under(sh, qemu, guest, "nosuch", 5)
     assert not boots
     assert why.startswith("-cpu max: QEMU ended")
+    assert "nosuch" in why, "QEMU's own last words are not told"
 
 
 @pytest.mark.slow

@@ -29,6 +29,7 @@ def gdb(sh, target, monkeypatch):
     if not shutil.which("gdb"):
         pytest.skip("no gdb on this host")
     monkeypatch.setattr(gdb_module, "GRACE", 1.0)
+    monkeypatch.setattr(gdb_module, "END_GRACE", 1.0)
     try:
         with Gdb(sh, pid=target.pid) as gdb:
             yield gdb

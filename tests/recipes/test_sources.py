@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sh as sh_package
 
 from kvmdocs.errors import HostLacks, RecipeFailed, SettingError, Skipped, SourceRefused, TimedOut
 from kvmdocs.model import Freshness, Host, Record, Status
@@ -173,6 +174,13 @@ def test_missing_version_says_what_to_check(shell: Shell, web: Web, key: Signing
     assert "version" in caught.value.evidence.advice
 
 
+def test_a_server_in_trouble_does_not_lack_the_version(shell: Shell, web: Web, key: SigningKey) -> None:
+    web.broken["/"] = 503
+    with pytest.raises(RecipeFailed, match="answers with an error"):
+        qemu_release(shell, mirror=web.url, **arguments(web, key))
+    assert "error: 503" in text_of(shell)
+
+
 def test_silent_server_is_given_up(shell: Shell, web: Web, key: SigningKey) -> None:
     with silent_server() as url:
         begun = time.monotonic()
@@ -249,6 +257,26 @@ def test_unsigned_tag_is_refused(shell: Shell, web: Web, key: SigningKey) -> Non
 def test_missing_tag(shell: Shell, web: Web, key: SigningKey) -> None:
     with pytest.raises(RecipeFailed, match="does not have what was asked for"):
         qemu_git(shell, repository=f"{web.url}/git/qemu", **{**arguments(web, key), "version": "9.9.9"})
+
+
+def test_missing_repository(shell: Shell, web: Web, key: SigningKey) -> None:
+    with pytest.raises(RecipeFailed, match="does not have what was asked for"):
+        qemu_git(shell, repository=f"{web.url}/git/nothing", **arguments(web, key))
+
+
+def test_a_repository_nobody_serves(shell: Shell, web: Web, key: SigningKey) -> None:
+    with silent_server() as url:
+        pass
+    with pytest.raises(HostLacks, match="cannot be reached"):
+        qemu_git(shell, repository=f"{url}/qemu", **arguments(web, key))
+
+
+def test_what_nobody_foresaw_of_git_stays_as_it_is(shell: Shell, web: Web, key: SigningKey) -> None:
+    (shell.workspace / "qemu").mkdir()
+    (shell.workspace / "qemu/in_the_way").touch()
+    with pytest.raises(sh_package.ErrorReturnCode):
+        qemu_git(shell, repository=f"{web.url}/git/qemu", **arguments(web, key))
+    assert "already exists and is not an empty directory" in text_of(shell)
 
 
 def test_silent_git_server_is_given_up(shell: Shell, web: Web, key: SigningKey) -> None:
