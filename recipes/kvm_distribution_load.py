@@ -22,11 +22,12 @@ def load_in_distribution(
     distribution_kernel: DistributionKernel,
     kvm_for_distribution: OurModules,
     kvm_host: KvmHost,
+    tiny: Path,
 ) -> None:
     """Load KVM into a distribution's kernel in a guest: its own, ours, and ours where only signed modules are let in."""
     ours = _three(kvm_for_distribution.unsigned, kvm_host)
     with sh.section("pack"):
-        guest = _guest(sh, distribution_kernel, kvm_for_distribution, kvm_host)
+        guest = _guest(sh, distribution_kernel, kvm_for_distribution, kvm_host, tiny)
     with ExitStack() as stack:
         with sh.section("start"):
             vm = stack.enter_context(
@@ -43,6 +44,7 @@ def load_in_distribution(
             for name in ours:
                 vm.guest(f"insmod /ours/{name}")
             assert_device(vm)
+            assert "al = 42" in vm.guest("tiny | tail -n 1")
             assert "module verification failed" in vm.guest("dmesg | grep -E 'taints|verification failed'")
             assert tainted(vm) == UNSIGNED | OUT_OF_TREE
             vm.guest("grep ^kvm /proc/modules")
@@ -91,12 +93,12 @@ def _three(files: tuple[Path, ...], host: KvmHost) -> list[str]:
     return [file.name for file in files if file.stem in ("kvm", host.vendor)]
 
 
-def _guest(sh: Shell, distribution: DistributionKernel, ours: OurModules, host: KvmHost) -> Guest:
-    """The distribution's kernel with a root of busybox, its modules, ours, ours signed, and those of another kernel."""
+def _guest(sh: Shell, distribution: DistributionKernel, ours: OurModules, host: KvmHost, tiny: Path) -> Guest:
+    """The distribution's kernel with a root of busybox, its modules, ours, ours signed, those of another kernel, and the smallest of all monitors."""
     named = {module.name: next(distribution.root.rglob(module.name)) for module in host.modules}
     files = {f"/lib/modules/{name}": path for name, path in named.items()}
     files |= {f"/ours/{file.name}": file for file in ours.unsigned if file.stem in ("kvm", host.vendor)}
     files["/signed/kvm.ko"] = next(file for file in ours.signed if file.stem == "kvm")
     files["/foreign/kvm.ko"] = ours.foreign
     files["/other/kvm.ko"] = next(file for file in host.modules if file.stem == "kvm")
-    return Guest(distribution.image, build_initramfs(sh, files=files), STILL)
+    return Guest(distribution.image, build_initramfs(sh, files=files, programs=(tiny,)), STILL)

@@ -151,11 +151,15 @@ def debug_kvm_from_load(sh: Shell, qemu_optimised: Path, linux_build: Kernel, li
             told = gdb("continue")
             assert set(loaded(told)) == {"irqbypass", "kvm", "kvm-amd"}, told
             assert re.search(r"Temporary breakpoint 1, kvm_init", told), told
-            gdb("bt 9")
+            assert "?? ()" in gdb("bt 9"), "the functions thrown away after use have names here"
         with sh.section("then"):
+            # It has yet to be called, by kvm_init.
+            assert "at 0x" in gdb("hbreak svm_hardware_setup")
             gdb("tbreak svm_vcpu_run")
             assert "svm_vcpu_run (vcpu=" in gdb("continue")
             assert "letters" in gdb("print $lx_current().comm")
+            told = gdb("info breakpoints")
+            assert "svm_hardware_setup" in told and "already hit" not in told, told
         with sh.section("detach"):
             gdb("delete")
             assert "detached" in gdb("detach")
@@ -272,13 +276,15 @@ def _result(sh: Shell, gdb: Gdb) -> None:
         assert number(gdb("print $vcpu->run->exit_reason")) == KVM_EXIT_IO
         told = gdb("print $vcpu->run->io")
         assert "direction = 1" in told and f"port = {PORT}" in told, told
-        gdb("print/c *(char *)$vcpu->arch.pio_data")
+        letter = re.search(r"'(.)'$", gdb("print/c *(char *)$vcpu->arch.pio_data"), re.MULTILINE)
+        assert letter and letter[1] in ALPHABET, letter
         gdb("set var *(char *)$vcpu->arch.pio_data = '!'")
     with sh.section("step"):
-        gdb("maintenance packet qqemu.sstepbits")
-        gdb("maintenance packet qqemu.sstep")
+        assert "ENABLE=1,NOIRQ=2,NOTIMER=4" in gdb("maintenance packet qqemu.sstepbits")
+        assert re.search(r'received: "0x[0-7]"', gdb("maintenance packet qqemu.sstep"))
         for _ in range(3):
-            gdb("next")
+            told = gdb("next")
+            assert re.search(r"^\d+\t|\) at .*:\d+", told, re.MULTILINE), told
 
 
 def hexadecimal(told: str) -> int:

@@ -43,23 +43,36 @@ ONE_LIMIT = 180
 """Seconds one test may take."""
 
 
-LONG = (
-    "access_tracking_perf_test",
-    "demand_paging_test",
-    "dirty_log_perf_test",
-    "dirty_log_test",
-    "hardware_disable_test",
-    "kvm_create_max_vcpus",
-    "kvm_page_table_test",
-    "max_guest_memory_test",
-    "memslot_modification_stress_test",
-    "memslot_perf_test",
-    "rseq_test",
-    "set_memory_region_test",
-    "xapic_ipi_test",
-)
-"""Tests that measure or that go on for a time: without meaning, or minutes long, on an emulated processor. The last one gives an interrupt two thousand
-million ticks of the clock to arrive, which are two seconds here, and a busy host may leave a vCPU waiting for longer."""
+LONG = {
+    "access_tracking_perf_test": "measures",
+    "demand_paging_test": "measures",
+    "dirty_log_perf_test": "measures",
+    "dirty_log_test": "minutes",
+    "hardware_disable_test": "minutes",
+    "kvm_create_max_vcpus": "minutes",
+    "kvm_page_table_test": "measures",
+    "max_guest_memory_test": "minutes",
+    "memslot_modification_stress_test": "measures",
+    "memslot_perf_test": "measures",
+    "rseq_test": "minutes",
+    "set_memory_region_test": "minutes",
+    "xapic_ipi_test": "clock",
+}
+"""Tests that are not run, and why: on an emulated processor what they ``measures`` says nothing, or they go on for ``minutes``. The one that goes by the
+``clock`` gives an interrupt two thousand million ticks to arrive, which are two seconds here, and a busy host may leave a vCPU waiting for longer."""
+
+
+@dataclass(frozen=True)
+class Selftests:
+    """What became of the selftests' source.
+
+    Attributes:
+        programs: The programs, each of which is a test.
+        unbuilt: Names of the tests that could not be built.
+    """
+
+    programs: tuple[Path, ...]
+    unbuilt: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,7 @@ class Result:
     Attributes:
         name: Its name.
         status: Its exit status.
-        said: The line in which it says why, for one that did not pass; "" if it says nothing.
+        said: The line in which it says why it did not pass, or what it left out; "" if it says nothing.
     """
 
     name: str
@@ -88,11 +101,11 @@ class Result:
 
 
 @recipe(tools=(*BUILD_TOOLS, "rsync", "tar"), cpus="all", memory="1G", disk="512M", timeout="40m", expects="1m")
-def selftests_build(sh: Shell, linux_source: Path) -> tuple[Path, ...]:
+def selftests_build(sh: Shell, linux_source: Path) -> Selftests:
     """Compile KVM's selftests out of a copy of what they need.
 
     Returns:
-        The programs.
+        The programs, and which could not be built.
     """
     with sh.section("headers"):
         sh.line(f"make -C {linux_source} O=$PWD/headers INSTALL_HDR_PATH=$PWD/usr headers_install")
@@ -102,17 +115,17 @@ def selftests_build(sh: Shell, linux_source: Path) -> tuple[Path, ...]:
         sh.line(f"(cd {linux_source} && tar --create {' '.join(PARTS)}) | tar --extract")
     with sh.section("make"):
         # 2 is make's status when one of them cannot be built; --keep-going builds the others.
-        sh.line(f"make -j{sh.cpus} --keep-going -C {TESTS} 2>&1", _ok_code=[0, 2])
+        told = sh.line(f"make -j{sh.cpus} --keep-going -C {TESTS} 2>&1", _ok_code=[0, 2])
     with sh.section("look"):
         listed = sh.line(f"find {TESTS} -type f -perm -100 ! -name '*.sh' ! -name '*.so' | sort")
         programs = tuple(sh.workspace / line for line in listed.splitlines())
         assert len(programs) > 40, listed
-    return programs
+    return Selftests(programs, tuple(sorted(re.findall(r"^make: \*\*\* \[.*/([\w-]+)\] Error", told, re.MULTILINE))))
 
 
 @recipe(tools=("gcc", *L1_TOOLS), cpus=2, memory="2G", disk="256M", timeout="60m", expects="90s")
 def run_selftests(
-    sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost, selftests_build: tuple[Path, ...]
+    sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost, selftests_build: Selftests
 ) -> list[Result]:
     """Run KVM's selftests in L1.
 
@@ -122,10 +135,11 @@ def run_selftests(
     with sh.section("library"):
         # A thread that is cancelled loads it; no program names it.
         unwinder = sh.gcc("-print-file-name=libgcc_s.so.1").strip()
-    names = [program.name for program in selftests_build if program.name not in LONG]
+    programs = [program for program in selftests_build.programs if program.name not in LONG]
+    names = [program.name for program in programs]
     with sh.section("pack"):
         sh.mkdir("tests")
-        sh.cp(*(program for program in selftests_build if program.name in names), "tests")
+        sh.cp(*programs, "tests")
         sh.line("strip tests/*")
         files = {f"/tests/{name}": sh.workspace / "tests" / name for name in names}
         files["/lib/libgcc_s.so.1"] = Path(unwinder)
@@ -172,12 +186,14 @@ def run(vm: Machine, name: str) -> Result:
     found = re.search(r"^status (\d+)\s*\Z", told, re.MULTILINE)
     assert found, told
     status = int(found[1])
-    return Result(name, STOPPED if status == 137 else status, reason(told) if status else "")
+    return Result(name, STOPPED if status == 137 else status, reason(told) if status else left_out(told))
 
+
+_LEFT_OUT = re.compile(r"(.*), skipping test")
 
 _SAYS = (
     r"# SKIP - (?:Requirement not met: )?(.*)",
-    r"(.*), skipping test",
+    _LEFT_OUT.pattern,
     # Under an assertion, its place and the stack: what was meant by it.
     r"\n\s+pid=.*\n(?:.*(?:stack trace|addr2line).*\n|\s+\d+\t.*\n)*\s*(\S.*)",
     r"((?:[Aa]ssert|not ok).*)",
@@ -191,6 +207,12 @@ def reason(told: str) -> str:
             return found[1].strip()
     lines = [line.strip() for line in told.splitlines() if line.strip() and not line.startswith("status ")]
     return lines[-1] if lines else ""
+
+
+def left_out(told: str) -> str:
+    """Why a test that passes has left a part of itself out; "" if it has not."""
+    found = _LEFT_OUT.search(told)
+    return found[1].strip() if found else ""
 
 
 def by_reason(results: Sequence[Result]) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -113,7 +114,7 @@ class Found:
     events: dict[str, str]
 
 
-@recipe(tools=("gdb", "gcc", *L1_TOOLS), memory="1G", disk="256M", timeout="20m", expects="30s")
+@recipe(tools=("gdb", "gcc", "pahole", *L1_TOOLS), memory="1G", disk="256M", timeout="20m", expects="30s")
 def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source: Path, kvm_host: KvmHost) -> Found:
     """Find out which functions of KVM can be stopped at and traced, and count their calls while a guest boots.
 
@@ -130,6 +131,7 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
             for module in vendors
         )
     functions = placed(told, linux_source)
+    _count_all(sh, vendors)
     with sh.section("defined"):
         # In a form in which each line is looked up in the source, and becomes a link wherever a page names it.
         sh.write("defined", "".join(f"{one.name} {one.file}:{one.line}\n" for one in functions.values()))
@@ -179,6 +181,17 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
         assert functions[name].hits, f"{name} was not called while a guest booted: {functions[name]}"
     assert not functions["vmx_vcpu_run"].symbol, "the other vendor's half is not loaded"
     return Found(list(functions.values()), events)
+
+
+def _count_all(sh: Shell, modules: Sequence[Path]) -> None:
+    """Have pfunct count how many functions each module's debug information knows, and how many the compiler put into others by its own choice."""
+    with sh.section("all"), sh.cd(modules[0].parent):
+        names = " ".join(module.name for module in modules)
+        count = 'echo "$module" $(pfunct "$module" | sort -u | wc -l) $(pfunct --cc_inlined "$module" | sort -u | wc -l)'
+        told = sh.line(f"for module in {names}; do {count}; done")
+    counts = [list(map(int, line.split()[1:])) for line in told.splitlines()]
+    assert len(counts) == len(modules), told
+    assert all(known > inlined > 0 for known, inlined in counts), told
 
 
 def answered(told: str, functions: dict[str, Function]) -> dict[str, Function]:

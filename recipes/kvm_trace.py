@@ -157,8 +157,10 @@ def _fields(sh: Shell, vm: Machine) -> None:
         vm.guest("echo >trace; echo 1 >tracing_on")
     with sh.section("clock"):
         assert "[local]" in vm.guest("cat trace_clock")
+        assert int(vm.guest("until grep -q kvm_ trace; do :; done; echo 0 >tracing_on; grep -c kvm_ trace"))
         vm.guest("echo mono >trace_clock && cat trace_clock")
-        vm.guest("head -n 2 trace_pipe")
+        assert vm.guest("grep -c kvm_ trace", ok=(1,)).strip() == "0", "the buffer was not emptied"
+        vm.guest("echo 1 >tracing_on; head -n 2 trace_pipe")
         vm.guest("echo local >trace_clock")
 
 

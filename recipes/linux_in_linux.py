@@ -126,6 +126,7 @@ def _end(sh: Shell, vm: Machine, host: KvmHost) -> None:
     with sh.section("off"):
         vm.guest("before=$(wc -l </tmp/l2.out); echo go >&3; wait-for /tmp/l2.out 'L2: off'", timeout=INNER_LIMIT)
         ended = vm.guest("tail -n +$((before + 1)) /tmp/l2.out").replace("\r", "")
+        assert "1+0 records out" in ended, ended
         assert re.search(r"virtio0-req", ended), ended
     with sh.section("left"):
         # The process goes first; the kernel takes the machine down a moment later.

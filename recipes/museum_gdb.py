@@ -61,7 +61,7 @@ def says(sh: Shell, line: str) -> str:
     return printed(sh)
 
 
-@recipe(tools=("gdb", "readelf", *FIRMWARE), memory="1500M", disk="64M", timeout="15m", expects="20s")
+@recipe(tools=("gdb", "readelf", *FIRMWARE), memory="1500M", disk="64M", timeout="40m", expects="20s")
 def museum_gdb_kernel(
     sh: Shell, qemu_optimised: Path, linux_guest: Guest, linux_build: Kernel, linux_source: Path, accelerator: Accelerator
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from pathlib import Path
 
@@ -62,6 +63,21 @@ def test_notes_use_no_markup_but_code(page):
     """The renderer of notes knows backticks alone: a link would be shown with its brackets."""
     marked = re.compile(r"\]\(|\*\w[^*]*\*")
     assert [note for note in notes_in(page) if marked.search(re.sub(r"`[^`]*`", "", note))] == []
+
+
+def talks_to_a_guest(page):
+    """Whether something that a page shows was typed into a guest's shell."""
+    records = ROOT / "recipes/approved"
+    names = {re.match(r"\w+", name)[0] for block in find_blocks(page) for name, _, _ in shows(block.code)}
+    known = (json.loads(path.read_bytes()) for path in records.glob("*.json") if path.stem in names)
+    return any(step["where"] == "guest" for record in known for step in record["steps"])
+
+
+@pytest.mark.parametrize("folder", [ENGLISH, CHINESE], ids=["en", "zh"])
+def test_pages_of_kvm_say_how_a_guest_is_typed_to(folder):
+    pages = [page for page in (folder / "kvm").glob("*.md") if talks_to_a_guest(page)]
+    assert len(pages) > 10
+    assert [page.stem for page in pages if "load.md#type" not in page.read_text("utf-8")] == ["load"]
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: str(page.relative_to(ROOT / "docs")))

@@ -145,7 +145,7 @@ def tried(sh, monkeypatch, tmp_path):
         monkeypatch.setattr(host_module, "build_initramfs", lambda *_, **__: tmp_path / "initramfs.cpio.gz")
         monkeypatch.setattr(host_module, "_try", lambda _sh, _qemu, _guest, accel, _cpu: results[accel])
         kernel = Kernel(tmp_path / "bzImage", tmp_path / "vmlinux", modules[:3])
-        return kvm_host(sh, Path("qemu"), kernel, accelerator)
+        return kvm_host(sh, Path("qemu"), kernel, accelerator, tmp_path / "tiny")
 
     return run
 
@@ -200,6 +200,35 @@ def test_a_nested_kvm_under_which_a_guest_hangs(sh, fake_qemu, no_guest, tmp_pat
     silent.chmod(0o755)
     vendor, reason = _try(sh, silent, no_guest, "kvm", "host")
     assert (vendor, reason.partition(" within")[0]) == ("", "the guest was not ready")
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ("KVM_EXIT_HLT: al = 42\n", ("kvm-amd", "")),
+        ("", ("", "KVM can be loaded under it, and runs no guest")),
+        ("tiny: KVM_RUN: Input/output error\n", ("", "KVM can be loaded under it, and runs no guest")),
+    ],
+)
+def test_a_nested_kvm_that_loads_has_to_run_a_guest(sh, no_guest, monkeypatch, told, found):
+    """As under hypervisors that hand the feature on and get it wrong."""
+    answers = {"grep": "svm\n", "ls": "crw-------    1 0        0          10, 232 Jan  1 00:00 /dev/kvm\n", "timeout": told}
+
+    class Vm:
+        def __init__(self, *_, **__):
+            pass
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+        def guest(self, command, **_):
+            return answers.get(command.split()[0], "")
+
+    monkeypatch.setattr(host_module, "Machine", Vm)
+    assert _try(sh, Path("qemu"), no_guest, "kvm", "host") == found
 
 
 def test_modules_are_loaded_and_the_device_is_looked_at(tmp_path):

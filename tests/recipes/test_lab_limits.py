@@ -69,6 +69,25 @@ def test_each_says_how_long_it_may_take_and_how_much_memory(recipes):
         assert {"timeout", "memory"} <= declared(recipe), recipe.name
 
 
+def test_each_has_a_record_that_can_be_looked_at(recipes):
+    approved = Project(ROOT).approved
+    assert [recipe.name for recipe in recipes if approved.get(recipe.name) is None] == []
+
+
+def texts(node: ast.AST) -> list[str]:
+    """The texts in a piece of Python, what is filled into one standing as X."""
+    if isinstance(node, ast.JoinedStr):
+        return ["".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values)]
+    own = [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
+    return own + [text for child in ast.iter_child_nodes(node) for text in texts(child)]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.py")), ids=lambda path: path.stem)
+def test_no_text_of_a_recipe_sleeps_for_a_fixed_time(path):
+    """What was approved tells what was typed then; this is what would be typed now."""
+    assert [line for text in texts(ast.parse(path.read_text("utf-8"))) for line in unconditional(text)] == []
+
+
 def test_the_machines_fit_into_what_the_recipe_may_use(recipes):
     approved = Project(ROOT).approved
     looked = 0
