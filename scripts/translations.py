@@ -77,7 +77,7 @@ def renewed(file: Path, said: Mapping[str, list[str]]) -> bytes:
     catalogue.update(wanted)
     made = BytesIO()
     # An entry is a line, however long: lines that are wrapped anew hide what has changed.
-    write_po(made, catalogue, width=0, omit_header=True, ignore_obsolete=True, include_previous=True, include_lineno=False)
+    write_po(made, catalogue, width=0, omit_header=True, ignore_obsolete=True, include_lineno=False)
     return HEAD.format(language=file.parent.name).encode() + made.getvalue()
 
 

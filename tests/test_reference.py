@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import runpy
@@ -22,6 +23,7 @@ DOCUMENTED = [
 ]
 
 CATALOGUES = sorted((ROOT / "kvmdocs/locale").glob("*/reference.po"), key=str)
+RENEW = ".venv/bin/python scripts/translations.py renews {file}; translate what it names:"
 
 FAMILIES = {"KvmdocsError", "AuthorError", "OperatorError", "EngineError"}
 
@@ -88,7 +90,9 @@ def test_what_is_printed_is_sound_and_says_what_the_source_says(project, languag
     assert len(set(page.ids)) == len(page.ids)
     assert "kvmdocs.shell.Shell.section" in page.ids
     assert "run(program: str | Path, *args: Any, **kwargs: Any) -> str" in page.text
-    assert "Run one line of bash as a reader types it" in page.text
+    first = {"en": "Run one line of bash as a reader types it", "zh": "像读者输入那样运行一行 bash"}
+    assert first.pop(language) in page.text
+    assert not any(other in page.text for other in first.values())
     assert "(self" not in page.text
     assert ("参数" in page.text) == (language == "zh")
     assert len(made.split("\n")) == len(DOCUMENTED)  # what has no line breaks is taken for no markup
@@ -115,6 +119,33 @@ def test_the_pages_of_each_language_have_the_same_reference(script):
     assert [file.parent.name for file in CATALOGUES] == ["zh"]
     assert script["documented"]("zh") == script["documented"]("en")
     assert sorted(script["documented"]("en")) == sorted(DOCUMENTED)
+
+
+@pytest.mark.parametrize("file", CATALOGUES, ids=lambda file: file.parent.name)
+def test_everything_in_the_reference_is_translated_and_nothing_else(file, script):
+    said, told = reference.texts(*DOCUMENTED), reference.translations(file)
+    missing = [f"#: {' '.join(said[text])}\nmsgid {json.dumps(text, ensure_ascii=False)}" for text in said if text not in told]
+    unused = [f"no longer said: {text}" for text in told if text not in said]
+    advice = RENEW.format(file=file.relative_to(ROOT))
+    assert not missing + unused, "\n".join([advice, *missing, *unused])
+    in_order = reference.texts(*script["documented"](file.parent.name))
+    assert script["renewed"](file, in_order) == file.read_bytes(), f"{advice} nothing, but entries moved"
+
+
+@pytest.mark.parametrize("file", CATALOGUES, ids=lambda file: file.parent.name)
+def test_a_translation_has_the_code_and_the_links_of_its_original(file):
+    def marked(text):
+        return {code for _, code in re.findall(r"(`+)(.+?)\1", text)}, set(re.findall(r"\]\(([^)]*)\)", text))
+
+    told = reference.translations(file)
+    assert {text: one for text, one in told.items() if marked(one) != marked(text)} == {}
+    # And it reads as the guides do: a space between Chinese and Latin words, none beside Chinese punctuation.
+    close = re.compile(
+        r"[\u4e00-\u9fff][A-Za-z0-9`]|[A-Za-z0-9`][\u4e00-\u9fff]| [，。；：、（）]|[，。；：、（）] |[\u4e00-\u9fff][,.;:()]"
+    )
+    spaced = {text: re.sub(r"(`+)(.+?)\1", "`x`", one) for text, one in told.items()}
+    assert {text: one for text, one in spaced.items() if close.search(one)} == {}
+    assert {text: one for text, one in told.items() if text.endswith(".") != one.endswith("。")} == {}
 
 
 @pytest.fixture
