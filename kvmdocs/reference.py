@@ -2,20 +2,24 @@
 
 The source is read, not imported, by griffe. What comes out is HTML on one line for each object, and is kept in the store like rendered
 transcripts: a build in which no docstring has changed reads no source.
+
+What docstrings say in another language is in a catalogue beside them, a PO file of the package: ``locale/zh/reference.po``. Each paragraph, and what is
+said of each parameter, is an entry, found by its English words.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from kvmdocs.errors import CatalogError, Evidence, StoreError
+from kvmdocs.errors import CatalogError, Evidence, Place, StoreError
 from kvmdocs.project import Project
 from kvmdocs.store import write_whole
 
@@ -45,26 +49,53 @@ def reference(*paths: str, language: str = "en") -> str:
 
     Args:
         *paths: Each a module and a name in it: ``kvmdocs.recipe:recipe``. A class comes with its public methods and properties.
-        language: The language of the words that are not in the source. Docstrings are English.
+        language: The language to say it in. What the package's catalogue does not know is shown in English, and marked as such.
 
     Returns:
         HTML, a line for each object.
 
     Raises:
-        CatalogError: There is no such object.
+        CatalogError: There is no such object, or a catalogue is no PO file.
     """
-    sources = sorted({_source(path.partition(":")[0]) for path in paths})
-    texts = [file.read_bytes() for file in (Path(__file__), *sources)]
-    digest = hashlib.sha256(b"\0".join([repr((paths, language)).encode(), *texts])).hexdigest()
+    modules = sorted({path.partition(":")[0] for path in paths})
+    catalogues = sorted({file for module in modules for file in _catalogues(module, language)})
+    contents = [file.read_bytes() for file in (Path(__file__), *map(_source, modules), *catalogues)]
+    digest = hashlib.sha256(b"\0".join([repr((paths, language)).encode(), *contents])).hexdigest()
     kept = Project().store.root / "rendered" / f"{digest}.html"
     with contextlib.suppress(OSError, UnicodeDecodeError):
         return kept.read_text("utf-8")
-    writer = _Writer(LABELS.get(language, LABELS["en"]))
+    told = {text: words for file in catalogues for text, words in translations(file).items()}
+    writer = _Writer(language, told)
     made = "\n".join(writer.object(find(path)) for path in paths)
     # A store that cannot be written is no reason to show nothing.
     with contextlib.suppress(StoreError):
         write_whole(kept, made.encode())
     return made
+
+
+def texts(*paths: str) -> dict[str, list[str]]:
+    """What there is to translate: each text that `reference` shows of some objects, with the names of those that say it."""
+    writer = _Writer("en", {})
+    for path in paths:
+        writer.object(find(path))
+    return writer.said
+
+
+def translations(file: Path) -> dict[str, str]:
+    """The words of a catalogue, by the English text. Those that are marked as a guess (``#, fuzzy``) do not count.
+
+    Raises:
+        CatalogError: It is no PO file.
+    """
+    from babel.messages.pofile import PoFileError, read_po
+
+    try:
+        with file.open("rb") as opened:
+            found = read_po(opened, abort_invalid=True)
+    except (PoFileError, UnicodeDecodeError) as error:
+        place = Place(str(file), getattr(error, "lineno", -1) + 1)
+        raise CatalogError(f"{file} is no PO file: {error}", Evidence(place=place)) from error
+    return {str(one.id): str(one.string) for one in found if one.id and one.string and not one.fuzzy}
 
 
 def find(path: str) -> griffe.Object:
@@ -107,12 +138,22 @@ def _module(name: str) -> griffe.Module:
 def _source(module: str) -> Path:
     """The file of a module, which is not imported: nor are the packages it lies in, but for the first."""
     top, *rest = module.split(".")
-    spec = find_spec(top)
-    folders = [Path(folder).joinpath(*rest) for folder in (spec.submodule_search_locations if spec else None) or ()]
+    folders = [folder.joinpath(*rest) for folder in _folders(top)]
     for file in [file for folder in folders for file in (folder.with_suffix(".py"), folder / "__init__.py")]:
         if file.is_file():
             return file
     raise CatalogError(f"there is no module {module!r} to document")
+
+
+def _catalogues(module: str, language: str) -> list[Path]:
+    """The files with the words of a language for what the docstrings of a module's package say: one, or none."""
+    files = [folder / "locale" / language / "reference.po" for folder in _folders(module.partition(".")[0])]
+    return [file for file in files if file.is_file()]
+
+
+def _folders(package: str) -> list[Path]:
+    spec = find_spec(package)
+    return [Path(folder) for folder in (spec.submodule_search_locations if spec else None) or ()]
 
 
 def _is_property(thing: griffe.Object | griffe.Alias) -> bool:
@@ -120,20 +161,27 @@ def _is_property(thing: griffe.Object | griffe.Alias) -> bool:
 
 
 class _Writer:
-    """Writes objects in the words of one language."""
+    """Writes objects in the words of one language.
 
-    def __init__(self, say: dict[str, str]) -> None:
+    Attributes:
+        said: The texts it has shown, in English, each with the names of the objects that say it.
+    """
+
+    def __init__(self, language: str, told: Mapping[str, str]) -> None:
         # Both take longer to import than a page with a reference that is kept takes to show.
         from markdown import Markdown
         from pygments.formatters import HtmlFormatter
         from pygments.lexers import PythonLexer
 
-        self._say = say
+        self._language, self._say = language, LABELS.get(language, LABELS["en"])
+        self._told, self._speaker = told, ""
+        self.said: dict[str, list[str]] = {}
         self._lexer, self._formatter = PythonLexer(), HtmlFormatter(nowrap=True)
         self._markdown = Markdown(extensions=["fenced_code", "kvmdocs.render.narrow"])
 
     def object(self, thing: griffe.Object) -> str:
         """An object: its signature, what it says, and its members."""
+        self._speaker = thing.path
         body = self._signature(thing) + self._docstring(thing) + self._values(thing)
         members = public(thing) if thing.is_class else []
         if members:
@@ -152,7 +200,7 @@ class _Writer:
             for name, one in thing.members.items()
             if one.is_attribute and not one.is_alias
         )
-        return f'<dl class="api-table" lang="en">{rows}</dl>'
+        return f'<dl class="api-table" lang="{self._language}">{rows}</dl>'
 
     def _signature(self, thing: griffe.Object) -> str:
         from pygments import highlight
@@ -161,7 +209,7 @@ class _Writer:
         return f'<div class="highlight api-signature"><pre><code tabindex="0">{code}</code></pre></div>'
 
     def _docstring(self, thing: griffe.Object) -> str:
-        return f'<div lang="en">{"".join(self._sections(thing))}</div>' if thing.docstring else ""
+        return f'<div lang="{self._language}">{"".join(self._sections(thing))}</div>' if thing.docstring else ""
 
     def _sections(self, thing: griffe.Object) -> Iterator[str]:
         for section in sections(thing):
@@ -195,8 +243,16 @@ class _Writer:
 
     def _prose(self, text: str) -> str:
         """A docstring's text; on one line, since markdown-exec may read it again."""
+        return "".join(self._paragraph(one) for one in ([text] if "```" in text else re.split(r"\n\s*\n", text)))
+
+    def _paragraph(self, text: str) -> str:
+        """A text in the page's language, or in English, and marked as such, if there are no words for it."""
+        known = " ".join(text.split())
+        if known and self._speaker not in self.said.setdefault(known, []):
+            self.said[known].append(self._speaker)
         self._markdown.reset()
-        return self._markdown.convert(text).replace("\n\n", "\n").replace("\n", "&#10;")
+        made = self._markdown.convert(self._told.get(known, text)).replace("\n\n", "\n").replace("\n", "&#10;")
+        return made if known in self._told or self._language == "en" else f'<div lang="en">{made}</div>'
 
 
 def sections(thing: griffe.Object) -> list[griffe.DocstringSection]:
