@@ -52,7 +52,7 @@ class ScriptLinks:
         say = words(language)
         name = PurePosixPath(file.src_uri).name
         link = (
-            f'<p class="tr-script" data-search-exclude><a href="{escape(get_relative_url(file.url, page.url))}" '
+            f'<p class="tr-page-script" data-search-exclude><a href="{escape(get_relative_url(file.url, page.url))}" '
             f'download="{escape(name)}">{escape(say.page_script)}</a>{escape(say.page_script_is)}</p>'
             f"{_packages(self._packages[guide], say)}"
         )

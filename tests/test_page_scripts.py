@@ -142,14 +142,14 @@ def test_a_page_links_to_its_script(words, tmp_path):
     build_pages(words.root / "mkdocs.yml", words.root / "site")
     site = words.root / "site"
     page = (site / "part/words/index.html").read_text("utf-8")
-    assert page.count('class="tr-script"') == 1
-    link = page[page.index('class="tr-script"') :].partition('href="')[2].partition('"')[0]
-    assert page.index("</h1>") < page.index('class="tr-script"') < page.index('class="tr"')
+    assert page.count('class="tr-page-script"') == 1
+    link = page[page.index('class="tr-page-script"') :].partition('href="')[2].partition('"')[0]
+    assert page.index("</h1>") < page.index('class="tr-page-script"') < page.index('class="tr"')
     path = (site / "part/words" / link).resolve()
     assert path == (site / "scripts/part/words.sh").resolve()
     ran = run(path, tmp_path / "home")
     assert ran.returncode == 0, ran.stderr
     assert "SAID" in ran.stdout
     for other in ("none", "barred"):
-        assert "tr-script" not in (site / other / "index.html").read_text("utf-8")
+        assert "tr-page-script" not in (site / other / "index.html").read_text("utf-8")
     assert sorted(file.name for file in (site / "scripts").rglob("*.sh")) == ["words.sh"]

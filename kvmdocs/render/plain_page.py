@@ -15,7 +15,8 @@ LONGEST = 40
 
 _VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
 _UNSAID = {"svg", "script", "style", "button", "input", "label", "template"}
-_UNSAID_LOOKS = {"headerlink", "tabbed-labels", "tr-script", "tr-python", "tr-made", "tr-anchor", "tr-peek", "tr-copy"}
+_UNSAID_LOOKS = {"headerlink", "tabbed-labels", "tr-page-script", "tr-script", "tr-python", "tr-made", "tr-anchor", "tr-peek",
+                 "tr-copy"}  # fmt: skip
 """What a page has for its looks, or what it says a second time."""
 _INLINE = {"a", "abbr", "b", "br", "cite", "code", "del", "em", "i", "img", "ins", "kbd", "mark", "q", "s", "small", "span", "strong", "sub", "sup",
            "time", "u", "var", "wbr"}  # fmt: skip

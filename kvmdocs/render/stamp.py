@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from kvmdocs.model import Freshness, Record, Status
+from kvmdocs.render.marks import mark
 from kvmdocs.render.text import attribute, escape
 from kvmdocs.render.words import Language, Words, age, date, duration, size, words
 
@@ -51,7 +52,9 @@ def _state(record: Record, freshness: Freshness, say: Words) -> str:
         kind, text = "recorded", age(record.started, say, datetime.now(UTC))
     else:
         kind, text = ("ran", say.ran) if freshness is Freshness.RAN else ("cached", say.cached)
-    return f'<b class="tr-state tr-{kind}">{escape(text)}</b>'
+    # The sign that the status page and the line under a page's title have for it, too.
+    state = "current" if kind in {"ran", "cached"} else kind
+    return f'<b class="tr-state tr-{kind} ks-{state}">{mark(state)}{escape(text)}</b>'
 
 
 def _facts(record: Record, say: Words) -> list[tuple[str, str]]:

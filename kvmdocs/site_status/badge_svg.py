@@ -11,9 +11,9 @@ from kvmdocs.site_status.words import Words, counted, recipes
 COLOURS = {
     State.CURRENT: "#1d6b3a",
     State.RECORDED: "#1f51b5",
-    State.SKIPPED: "#5d574d",
+    State.SKIPPED: "#7a5200",
     State.NONE: "#5d574d",
-    State.RUNNING: "#7a5200",
+    State.RUNNING: "#5d574d",
     State.STALE: "#7a5200",
     State.FAILED: "#b3261e",
 }

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from kvmdocs import graph
 from kvmdocs.render import Language
 from kvmdocs.render.draw.canvas import rounded
+from kvmdocs.render.marks import mark, shape
 from kvmdocs.render.text import attribute, escape
 from kvmdocs.render.words import words as common
 from kvmdocs.site_status import layout
 from kvmdocs.site_status.data import Report, State
 from kvmdocs.site_status.layout import Arrow, Box, Layout, lay_out
-from kvmdocs.site_status.marks import mark, shape
 from kvmdocs.site_status.words import Words, recipes
 
 MARGIN = 6.0

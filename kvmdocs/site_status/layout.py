@@ -25,7 +25,7 @@ BESIDE = 27.0
 """What a line needs beside its name: the mark before it and the room on both sides."""
 GAP = 12.0
 """Between two boxes of a column."""
-LONG = 17
+LONG = 15
 """Characters from which a name is written on two lines."""
 
 _SPACING = {

@@ -9,6 +9,7 @@ from importlib import metadata
 
 from kvmdocs.model import Mode
 from kvmdocs.render import Language
+from kvmdocs.render.marks import mark
 from kvmdocs.render.reasons import reason
 from kvmdocs.render.text import attribute, escape
 from kvmdocs.render.words import date as moment
@@ -16,7 +17,6 @@ from kvmdocs.render.words import words as common
 from kvmdocs.settings import variable
 from kvmdocs.site_status.data import Kind, PageRow, Report, Row, State
 from kvmdocs.site_status.graph_svg import Link
-from kvmdocs.site_status.marks import mark
 from kvmdocs.site_status.words import Words, counted, day, recipes, words
 
 DATA = "report.json"

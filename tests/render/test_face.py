@@ -37,7 +37,7 @@ def test_both_languages_have_the_same_pages_in_the_same_order() -> None:
 def test_nothing_is_asked_of_another_site(config: MkDocsConfig) -> None:
     assert config.theme["font"] is False
     assert not [path for path in config.extra_css if "//" in str(path)]
-    assert [str(path) for path in config.extra_javascript] == ["assets/js/peek.js"]
+    assert [str(path) for path in config.extra_javascript] == ["assets/js/peek.js", "assets/js/reach.js"]
     for path in (ROOT / "overrides").rglob("*"):
         if path.suffix in {".css", ".html"} or path.parent.name == "js":
             asked = re.sub(r"<a\s[^>]*>", "", path.read_text("utf-8"))  # a link asks for nothing until somebody follows it
@@ -48,18 +48,21 @@ def test_a_broken_link_or_anchor_is_a_warning_and_so_ends_a_strict_build(config:
     assert {config.validation.links.anchors, config.validation.links.not_found, config.validation.nav.not_found} == {30}
 
 
-@pytest.mark.parametrize("path", ["css/site.css", "css/transcript.css", "css/picture.css", "js/peek.js", "logo.svg"])
+@pytest.mark.parametrize(
+    "path", ["css/site.css", "css/transcript.css", "css/picture.css", "js/peek.js", "js/reach.js", "logo.svg"]
+)
 def test_assets_are_there_for_both_languages(config: MkDocsConfig, path: str) -> None:
     assert any((Path(folder) / "assets" / path).is_file() for folder in config.theme.dirs)
 
 
 def test_what_stands_above_the_languages_leads_to_both(tmp_path: Path) -> None:
-    given = {"description": "", "words": {"lost": "Not here", "lost_text": ""}}
+    given = {"description": "", "words": {"lost": "Not here", "lost_outside": "Elsewhere"}}
     sites = [Language(code, code, code, url=f"https://a.org/book/{code}/", **given) for code in ("en", "zh")]
     written = {path.name: path.read_text("utf-8") for path in write(ROOT / "overrides" / "root", tmp_path, sites)}
     for code in ("en", "zh"):
         assert f'href="{code}/index.html" lang="{code}"' in written["index.html"]
         assert f'href="/book/{code}/index.html"' in written["404.html"]
+        assert "Elsewhere" in written["404.html"], "a page above the sites has no search to speak of"
         assert f"<loc>https://a.org/book/{code}/sitemap.xml</loc>" in written["sitemap.xml"]
     assert "Sitemap: https://a.org/book/sitemap.xml" in written["robots.txt"]
 

@@ -30,8 +30,9 @@ def test_hostile_output_is_text_on_one_line(name: str, where: Where) -> None:
     root = parse(html)
     assert {element.tag for element in root.all()} <= {
         "div", "header", "footer", "section", "span", "pre", "code", "b", "i", "p", "details", "summary", "dl", "dt", "dd",
-        "time", "br", "button",
+        "time", "br", "button", "svg", "circle", "path",
     }  # fmt: skip
+    assert [svg.classes for svg in root.all("svg")] == [{"ks-mark", "ks-current"}], "the stamp's own, and none from elsewhere"
     for element in root.all():
         assert not {key for key in element.attributes if key.startswith("on")}
         assert not {"src", "href", "id", "style"} & set(element.attributes)
@@ -223,6 +224,9 @@ def test_the_stamp_says_where_when_and_how(freshness: Freshness, state: str) -> 
     root = parse(stamp(record, Language.EN, freshness=freshness))
     summary = root.one("summary").text
     assert root.one("b", "tr-state").text == state
+    sign = {Freshness.NONE: "ks-skipped"}.get(freshness, "ks-current")
+    assert [svg.classes for svg in root.all("svg")] == [{"ks-mark", sign}], "the sign that the status page has for it"
+    assert sign in root.one("b", "tr-state").classes
     assert "bench" in summary
     assert "23 November 2026, 05:40 UTC" in summary
     assert "times say nothing about speed" in summary

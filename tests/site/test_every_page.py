@@ -30,10 +30,11 @@ return [...document.querySelectorAll('.md-main *')]
 
 STILL = """
 const style = document.createElement('style');
-style.textContent = '*, *::before, *::after { animation: none !important; transition: none !important }';
+style.textContent = '*, *::before, *::after { animation: none !important; transition: none !important }' +
+  'pre, pre > code { background-image: none !important }';
 document.head.append(style);
 """
-"""A colour on its way from one scheme to the other is none of either."""
+"""A colour on its way from one scheme to the other is none of either; and behind the shadow at the edge of what scrolls axe would tell no colour."""
 
 
 def drawn(browser: Browser) -> None:

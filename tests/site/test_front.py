@@ -89,6 +89,8 @@ def test_a_page_that_is_not_there_leads_on_in_both_languages(site: Site):
     above = site.text("404.html")
     for language in LANGUAGES:
         assert f'lang="{language}"' in above
+        assert '<link rel="icon" href="data:,">' in above
+        assert {"en": "The home page leads", "zh": "从首页"}[language] in above
         assert f'href="/{language}/index.html"' in above
         inside = site.text(f"{language}/404.html")
         assert f'href="/{language}/index.html"' in inside

@@ -12,10 +12,10 @@ from render_dom import Element, parse
 from kvmdocs.drift import Kind as DriftKind
 from kvmdocs.model import Host
 from kvmdocs.render import Language
+from kvmdocs.render.marks import SHAPES
 from kvmdocs.site_status import badge_svg, graph_svg, page, rows
 from kvmdocs.site_status.comparing import ApprovedRecord, Drifted
 from kvmdocs.site_status.data import Kind, PageRow, Report, Row, Shown, State, Want, count
-from kvmdocs.site_status.marks import SHAPES
 from kvmdocs.site_status.page import View
 from kvmdocs.site_status.words import words
 
