@@ -50,6 +50,16 @@ def test_headings_and_blocks_are_in_step(page):
     ]
 
 
+@pytest.mark.parametrize(
+    "page",
+    sorted(page for page in (ROOT / "docs").rglob("authoring/*.md")),
+    ids=lambda page: str(page.relative_to(ROOT / "docs")),
+)
+def test_pages_for_authors_stand_behind_those_for_readers_in_search(page):
+    boost = re.search(r"\A---\n(?:.*\n)*?search:\n  boost: ([\d.]+)\n(?:.*\n)*?---\n", page.read_text("utf-8"))
+    assert boost and float(boost[1]) < 1
+
+
 def notes_in(page):
     for block in find_blocks(page):
         for node in ast.walk(ast.parse(block.code)):
