@@ -69,7 +69,7 @@ def _row(publisher: Publisher, name: str, now: str, told: Mapping[str, str]) -> 
         pages=tuple(_shown(publisher, name)),
     )
     found = compared(project, name, record)
-    row = replace(row, approved=found.approved, drift=found.drift)
+    row = replace(row, approved=found.approved, compared=found.done, drift=found.drift)
     # What a page shows of a recipe that cannot run here is the approved record.
     shown = record if record and record.status is Status.PASSED else project.approved.get(name)
     return _told(row, shown, now) if shown else row

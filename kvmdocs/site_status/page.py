@@ -143,7 +143,8 @@ def drifts(view: View) -> str:
     say = view.say
     drifted = [row for row in view.report.recipes if row.drift]
     if not drifted:
-        return f"<p>{escape(say.no_drift)}</p>"
+        compared = sum(row.compared for row in view.report.recipes)
+        return f"<p>{escape(say.no_drift.format(n=compared) if compared else say.uncompared)}</p>"
     return f'<div class="ks-drifts" data-search-exclude>{"".join(_drift(row, view) for row in drifted)}</div>'
 
 

@@ -81,6 +81,7 @@ class Words:
     wants_tools: str
     hence: str
     no_drift: str
+    uncompared: str
     sections: str
     omitted: str
     graph: str
@@ -182,7 +183,8 @@ _EN = Words(
     to_run_it="What would make it run",
     wants_tools="on the host: {tools}",
     hence="Skipped for want of it",
-    no_drift="No record made here differs from its approved one.",
+    no_drift="Records compared with their approved ones: {n}. None differs.",
+    uncompared="Nothing was compared: of no recipe is there an approved record and another one.",
     sections="; sections:",
     omitted="{n} more lines; the whole of it:",
     graph="What builds on what: {recipes}, and an arrow from each to what takes its result",
@@ -284,7 +286,8 @@ _ZH = Words(
     to_run_it="如何让它运行",
     wants_tools="宿主机上要有：{tools}",
     hence="因此也跳过了",
-    no_drift="在这里产生的记录都与核准记录一致，没有漂移。",
+    no_drift="与核准记录比较过的记录：{n} 份，都一致，没有漂移。",
+    uncompared="没有比较任何记录：没有哪个配方既有核准记录，又有另一份记录。",
     sections="；小节：",
     omitted="另有 {n} 行；全部差异：",
     graph="谁依赖谁：{recipes}，箭头从每个配方指向使用其结果的配方",

@@ -26,10 +26,11 @@ DIFF = ("--- approved/build", "+++ fresh/build", "@@ -1 +1 @@", "-old <b>", "+ne
 
 ROWS = (
     Row("source", EVIL, "recipes/all.py:3", State.CURRENT, made="2026-11-24T10:00:00+00:00", age_days=2, seconds=75.0, host=HOST,
-        tools={"tar": EVIL}, settings={"a.b": 7}, pages=(PAGE,), key="f" * 64, approved=ApprovedRecord("2026-11-01T00:00:00+00:00", "other")),
+        tools={"tar": EVIL}, settings={"a.b": 7}, pages=(PAGE,), key="f" * 64, approved=ApprovedRecord("2026-11-01T00:00:00+00:00", "other"),
+        compared=True),
     Row("build", "Build it.", "recipes/all.py:9", State.STALE, ("its own code changed",), made="2026-11-25T10:00:00+00:00", age_days=1,
         seconds=0.5, emulated=True, host=HOST, builds_on=("source",), key="e" * 64, approved=ApprovedRecord("2026-11-01T00:00:00+00:00", "other"),
-        drift=Drifted(DriftKind.TOOL, ("gcc 12 → 14",), ("", "build"), DIFF, 5)),
+        drift=Drifted(DriftKind.TOOL, ("gcc 12 → 14",), ("", "build"), DIFF, 5), compared=True),
     Row("from_git", "Get it from git.", "recipes/all.py:20", State.SKIPPED, ("git.invalid cannot be reached",),
         wants=(Want(Kind.CAPABILITY, "reach:linux.git"), Want(Kind.CAPABILITY, "setting:linux.provider=auto|git"))),
     Row("attach", "Attach.", "recipes/all.py:30", State.SKIPPED, ("this host lacks gdb; install with: apt-get install gdb",),
@@ -170,7 +171,15 @@ def test_drift_is_shown_as_a_difference(seen):
     assert [line.text for line in drift.all("span", "ks-new")] == ["+++ fresh/build", "+new <b>"]
     assert "gcc 12 → 14" in drift.text
     assert "kvmdocs diff build" in drift.text
-    assert seen.say.no_drift in page.drifts(view(seen.language, rows=ROWS[:1], pages=()))
+
+
+def test_nothing_different_and_nothing_compared_are_not_the_same(seen):
+    same = view(seen.language, rows=(ROWS[0], ROWS[-2]), pages=())
+    assert seen.say.no_drift.format(n=1) in page.drifts(same)
+    assert seen.say.same in table_rows(same)["source"].text
+    none = view(seen.language, rows=ROWS[-2:], pages=())
+    assert seen.say.uncompared in page.drifts(none)
+    assert seen.say.not_compared in table_rows(none)["after"].text
 
 
 def test_the_line_under_a_title_leads_to_the_pages_recipes(seen):
