@@ -137,7 +137,7 @@ class Publisher:
         """A record from before a change, and what is done about it."""
         first = record.status is not Status.PASSED
         if first and fresh is Freshness.STALE:
-            return self._passed(record, options, Freshness.NONE)  # it says that there is no record, and how to make one
+            return self._passed(record, options, Freshness.MISSING)  # it says that there is no record, and how to make one
         told = notice(record.recipe, fresh, self.reasons.get(record.recipe, ()), self.language, first=first)
         if first:
             return told
@@ -200,12 +200,10 @@ class Publisher:
 
     def _beside(self, record: Record, options: ShowOptions, anchors: Anchors) -> Beside:
         """What a page has beside a record."""
-        if record.status is not Status.PASSED:
-            return Beside(anchors=anchors)
+        script = section_script(record, options.section) if record.status is Status.PASSED else ""
         with contextlib.suppress(CatalogError):
-            python = written(self.project.catalog, record.recipe, options.section)
-            return Beside(section_script(record, options.section), python, anchors)
-        return Beside(section_script(record, options.section), None, anchors)
+            return Beside(script, written(self.project.catalog, record.recipe, options.section), anchors)
+        return Beside(script, None, anchors)
 
     def _places(self, record: Record) -> list[SourcePlace]:
         """The places of a record and of those it was built on: a table may show what an earlier recipe has seen."""

@@ -18,8 +18,8 @@ from kvmdocs.render.places import merged, write_spans
 from kvmdocs.render.text import attribute, escape
 from kvmdocs.render.words import Language, Words, words
 
-CURRENT = (Freshness.RAN, Freshness.CACHED)
-"""A record of these is of the recipe as it is written now; any other may be of an earlier one."""
+CURRENT = (Freshness.RAN, Freshness.CACHED, Freshness.NONE, Freshness.MISSING)
+"""A record of these is of the recipe as it is written now, or there is none; any other may be of an earlier one."""
 
 PYTHON = "Python"
 """The label of the third tab, in every language."""
@@ -76,7 +76,7 @@ def tabbed(
 
 
 def python_of(recipe: str, beside: Beside, freshness: Freshness, language: Language) -> str:
-    """The Python of a recipe of which a guide shows not its session but what it makes of its result; a link to it if the page has it."""
+    """The Python of a recipe whose session is not shown: a guide shows what it makes of its result, or there is none. A link if the page has it."""
     if beside.python is None:
         return ""
     say = words(language)

@@ -73,8 +73,10 @@ class Words:
     first_title: str
     problem_title: str
     skipped: str
+    missing: str
     failed: str
     skipped_title: str
+    missing_title: str
     failed_title: str
     to_run_it: str
     instead: str
@@ -157,8 +159,10 @@ _EN = Words(
     first_title="Running now: the page reloads when it is done",
     problem_title="This cannot be shown",
     skipped="skipped",
+    missing="no record",
     failed="failed",
     skipped_title="Not run on this host",
+    missing_title="No record",
     failed_title="This recipe failed",
     to_run_it="To run it",
     instead="Below is the approved record, from the host its stamp names.",
@@ -241,8 +245,10 @@ _ZH = Words(
     first_title="正在运行：完成后本页会自动刷新",
     problem_title="这里无法显示",
     skipped="已跳过",
+    missing="没有记录",
     failed="失败",
     skipped_title="没有在这台宿主机上运行",
+    missing_title="没有记录",
     failed_title="此配方运行失败",
     to_run_it="如何让它运行",
     instead="下面是经过核准的记录，来自其戳记所写的宿主机。",

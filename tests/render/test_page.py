@@ -244,6 +244,21 @@ def test_a_skipped_recipe_says_why_and_what_would_make_it_run() -> None:
     assert root.one("b", "tr-state").text == "skipped"
 
 
+@pytest.mark.parametrize(
+    ("freshness", "state", "title"),
+    [(Freshness.NONE, "skipped", "Not run on this host"), (Freshness.MISSING, "no record", "No record")],
+)
+def test_what_never_ran_has_no_place_and_no_time(freshness: Freshness, state: str, title: str) -> None:
+    root = parse(skipped(make_record(status=Status.SKIPPED, reason="r"), ShowOptions(), Language.EN, freshness=freshness))
+    assert root.one("p", "tr-head").text.startswith(title)
+    assert root.one("summary").text == state
+    assert [name.text for name in root.all("dt")] == ["Recipe", "Key", "Run it"]
+    assert "Run at" not in root.text
+    # A recipe that gave up on the way has been somewhere.
+    began = make_record(host("a"), status=Status.SKIPPED, reason="r")
+    assert "bench" in parse(skipped(began, ShowOptions(), Language.EN, freshness=Freshness.NONE)).one("summary").text
+
+
 def failing() -> Record:
     failure = Failure("CommandFailed", "`make` ended with exit status 2", "recipes/qemu.py", 42, 2, "read the log")
     return make_record(host("a", section="one"), host("make", "error: x\n", status=2), status=Status.FAILED, failure=failure)
