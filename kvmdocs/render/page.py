@@ -195,7 +195,7 @@ def _steps(
 ) -> str:
     marked = marking(options.highlight, chain.from_iterable(map(_printed, shown)), record.recipe) if options.highlight else None
     places = met(((entry.number, _printed(entry)) for entry in shown), record.places, sources, say, anchors)
-    printer = Printer(max(options.fold, 0), marked, notes, say, logs, places)
+    printer = Printer(record.recipe, max(options.fold, 0), marked, notes, say, logs, places)
     return "".join(_run(run, printer) for run in runs(shown))
 
 

@@ -48,6 +48,7 @@ class Words:
     took: str
     lines: str
     only_in_log: str
+    not_kept: str
     lost: str
     whole_log: str
     source_lines: str
@@ -134,6 +135,7 @@ _EN = Words(
     took="took {time}",
     lines="… {count} lines …",
     only_in_log="… {count} lines ({size}) are only in the log …",
+    not_kept="… {count} lines ({size}) are not kept here; {command} gives them …",
     lost="The log's limit was reached: {size} were not kept.",
     whole_log="whole output",
     source_lines="source at these {count} places",
@@ -220,6 +222,7 @@ _ZH = Words(
     took="用时 {time}",
     lines="… {count} 行 …",
     only_in_log="… {count} 行（{size}）只在日志中 …",
+    not_kept="… {count} 行（{size}）没有保存在这里；运行 {command} 可以得到 …",
     lost="已达到日志上限：有 {size} 没有保存。",
     whole_log="完整输出",
     source_lines="这 {count} 处的源码",

@@ -186,7 +186,7 @@ def test_what_is_only_in_the_log_is_a_download() -> None:
 def test_without_a_link_the_hole_is_still_named() -> None:
     root = page(Step(Where.HOST, "x", Output("a\n", "z\n", 10, 100, "001.log")))
     assert not root.all("a")
-    assert root.one("p", "tr-hole").text == "… 10 lines (100 B) are only in the log …"
+    assert root.one("p", "tr-hole").text == "… 10 lines (100 B) are not kept here; kvmdocs run sample gives them …"
 
 
 def test_what_is_typed_can_be_searched_and_long_output_cannot() -> None:
