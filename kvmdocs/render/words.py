@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from math import ceil
 
 from kvmdocs.model import Where
 
@@ -100,6 +101,12 @@ class Words:
     repeat: str
     page_script: str
     page_script_is: str
+    first_time: str
+    most_of_it: str
+    comma: str
+    about_a_minute: str
+    about_minutes: str
+    about_hours: str
     install_first: str
     install_is: str
     date: str
@@ -187,6 +194,12 @@ _EN = Words(
     repeat="Run it",
     page_script="Script of this page",
     page_script_is=": all that is typed here, as one bash script that you can run",
+    first_time="; {time} the first time",
+    most_of_it=", most of it for {recipes}",
+    comma=", ",
+    about_a_minute="a minute at most",
+    about_minutes="about {m} min",
+    about_hours="about {h} h {m} min",
     install_first="What to install first",
     install_is="All that the commands of this page use, and those of the pages it builds on. As root:",
     date="{day} {month} {year}, {time} UTC",
@@ -274,6 +287,12 @@ _ZH = Words(
     repeat="运行它",
     page_script="本页脚本",
     page_script_is="：本页输入的全部命令，一个可以直接运行的 bash 脚本",
+    first_time="；第一次运行{time}",
+    most_of_it="，大部分用于 {recipes}",
+    comma="、",
+    about_a_minute="不超过一分钟",
+    about_minutes="大约 {m} 分钟",
+    about_hours="大约 {h} 小时 {m} 分钟",
     install_first="先安装这些",
     install_is="本页以及它所依赖的各页的命令要用到的全部软件包。以 root 身份执行：",
     date="{year} 年 {number} 月 {day} 日 {time} UTC",
@@ -351,6 +370,14 @@ def duration(seconds: float, say: Words) -> str:
         return say.minutes.format(m=whole // 60, s=whole % 60)
     minutes = round(seconds / 60)
     return say.hours.format(h=minutes // 60, m=minutes % 60)
+
+
+def about(seconds: float, say: Words) -> str:
+    """How long something will take, from how long it took: in minutes, since another host is not the same."""
+    minutes = ceil(seconds / 60)
+    if minutes <= 1:
+        return say.about_a_minute
+    return say.about_hours.format(h=minutes // 60, m=minutes % 60) if minutes >= 60 else say.about_minutes.format(m=minutes)
 
 
 def size(count: int) -> str:
