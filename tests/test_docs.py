@@ -23,6 +23,13 @@ def test_both_languages_have_the_same_pages():
     assert sorted(str(path.relative_to(CHINESE)) for path in CHINESE.rglob("*.md")) == PAGES
 
 
+@pytest.mark.parametrize("language", [ENGLISH, CHINESE], ids=["en", "zh"])
+def test_the_home_page_leads_to_every_guide(language):
+    home = (language / "index.md").read_text("utf-8")
+    linked = set(re.findall(r"[(\"]([\w/-]+\.md)(?:#[\w-]+)?[)\"]", home))
+    assert {str(path.relative_to(language)) for path in language.rglob("*.md")} - linked == {"index.md"}
+
+
 def headings(page):
     text = FENCE.sub("", page.read_text("utf-8"))
     found = re.findall(r"^(#{1,3}) .*?(?:\{[^}]*#([\w-]+)[^}]*\})?$", text, re.MULTILINE)
