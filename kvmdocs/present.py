@@ -73,6 +73,7 @@ class Publisher:
         shown: The records each guide shows, by recipe.
         pages: The page of each guide, by the guide's path in the project; empty where nobody knows the whole site.
         relative: How a page is linked from the one that is being rendered.
+        address: Where the site is published, with a slash at the end; "" where that is not known.
         kept: What is made once a build and shown by several blocks, by its name.
     """
 
@@ -87,6 +88,7 @@ class Publisher:
     shown: dict[Path | None, dict[str, Record]] = field(default_factory=dict)
     pages: dict[str, GuidePage] = field(default_factory=dict)
     relative: Relative = str
+    address: str = ""
     kept: dict[str, Any] = field(default_factory=dict)
     _names: frozenset[str] = frozenset()  # of what the page has so far
     _pages: int = 0  # where it is not known what page it is, each transcript counts as one

@@ -91,6 +91,10 @@ class Words:
     tree_hint: str
     badge: str
     badge_hosts: str
+    badge_use: str
+    site_address: str
+    all_badges: str
+    no_badges: str
     date: str
 
 
@@ -194,6 +198,10 @@ _EN = Words(
     tree_hint="Each name stands below one that its recipe takes the result of; after an arrow are those that stand elsewhere.",
     badge="How they stand",
     badge_hosts="ran on {hosts}",
+    badge_use="Each page that shows recipes has a badge that says how they stand, an SVG that anybody can show. In Markdown:",
+    site_address="<address of this site>/",
+    all_badges="The badges of all pages",
+    no_badges="This site has no badges.",
     date="{day} {month} {year}",
 )
 
@@ -297,6 +305,10 @@ _ZH = Words(
     tree_hint="每个名称位于它所用结果的配方之下；箭头之后的名称另有所在。",
     badge="它们的状态",
     badge_hosts="运行于 {hosts}",
+    badge_use="每个展示配方的页面都有一枚徽章，说明这些配方的状态；它是一个 SVG，放在哪里都能显示。在 Markdown 里这样写：",
+    site_address="<本站地址>/",
+    all_badges="全部页面的徽章",
+    no_badges="本站没有徽章。",
     date="{year} 年 {number} 月 {day} 日",
 )
 

@@ -81,7 +81,7 @@ def test_both_languages_have_a_word_for_everything(seen):
             assert len({tuple(sorted(re.findall(r"{\w+}", text))) for text in texts}) == 1, field.name
 
 
-@pytest.mark.parametrize("part", [page.summary, rows.table, page.skips, page.drifts])
+@pytest.mark.parametrize("part", [page.summary, rows.table, page.skips, page.drifts, page.badges])
 def test_every_part_is_one_line_of_whole_html_and_text_stays_text(seen, part):
     html = part(seen)
     script = re.search(r"<script>(.*)</script>", html, re.DOTALL)
@@ -233,6 +233,18 @@ def luminance(colour: str) -> float:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_the_status_page_says_how_a_badge_is_used(seen):
+    found = parse(page.badges(seen))
+    assert f"]({seen.say.site_address}badges/get/a.svg)]({seen.say.site_address}get/a.html)" in found.one("code").text
+    assert [link.attributes["href"] for link in found.all("a")] == ["../badges/get/a.svg"]
+    known = replace(seen, address="https://docs.test/en/")
+    assert (
+        "[![Get it](https://docs.test/en/badges/get/a.svg)](https://docs.test/en/get/a.html)"
+        in parse(page.badges(known)).one("code").text
+    )
+    assert seen.say.no_badges in page.badges(replace(seen, published=False))
 
 
 def test_a_badge_is_an_image_that_can_be_parse(seen):
