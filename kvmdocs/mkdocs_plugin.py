@@ -152,7 +152,15 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         record_of = partial(mkdocs_records.shown, project, shown.outcome)
         self._scripts.offer(files, config, project, self._guides, record_of)
         language = Language.of(str(config.theme.get("language", "en")))
-        self._publisher = Publisher(project, shown.outcome, language, self._log, tolerant=self._serving, reasons=shown.reasons)
+        self._publisher = Publisher(
+            project,
+            shown.outcome,
+            language,
+            self._log,
+            tolerant=self._serving,
+            reasons=shown.reasons,
+            scripts=self._scripts.urls(),
+        )
         if self._places is not None:
             self._places.told = self._publisher.problems
         self._presenting = presenting(self._publisher)

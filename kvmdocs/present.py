@@ -72,6 +72,7 @@ class Publisher:
         problems: What could not be shown; markdown-exec only warns of it.
         shown: The records each guide shows, by recipe.
         pages: The page of each guide, by the guide's path in the project; empty where nobody knows the whole site.
+        scripts: The address of each guide's script, from the top of the site.
         relative: How a page is linked from the one that is being rendered.
         address: Where the site is published, with a slash at the end; "" where that is not known.
         kept: What is made once a build and shown by several blocks, by its name.
@@ -87,6 +88,7 @@ class Publisher:
     problems: list[KvmdocsError] = field(default_factory=list)
     shown: dict[Path | None, dict[str, Record]] = field(default_factory=dict)
     pages: dict[str, GuidePage] = field(default_factory=dict)
+    scripts: Mapping[Path, str] = field(default_factory=dict)
     relative: Relative = str
     address: str = ""
     kept: dict[str, Any] = field(default_factory=dict)
@@ -170,6 +172,7 @@ class Publisher:
             self.project.templates.url,
             anchors,
             self._written(record),
+            self._script(),
             lambda: self._beside(record, options, anchors),
         )
 
@@ -204,8 +207,13 @@ class Publisher:
         """What a page has beside a record."""
         script = section_script(record, options.section) if record.status is Status.PASSED else ""
         with contextlib.suppress(CatalogError):
-            return Beside(script, written(self.project.catalog, record.recipe, options.section), anchors)
-        return Beside(script, None, anchors)
+            return Beside(script, written(self.project.catalog, record.recipe, options.section), anchors, self._script())
+        return Beside(script, None, anchors, self._script())
+
+    def _script(self) -> str:
+        """The address of the page's script, from the page; "" for none."""
+        url = self.scripts.get(self.guide) if self.guide else None
+        return self.relative(url) if url else ""
 
     def _places(self, record: Record) -> list[SourcePlace]:
         """The places of a record and of those it was built on: a table may show what an earlier recipe has seen."""

@@ -47,6 +47,10 @@ class ScriptLinks:
                 files.append(self._files[guide])
                 self._made[guide] = made
 
+    def urls(self) -> dict[Path, str]:
+        """The address of each guide's script, from the top of the site."""
+        return {guide: file.url for guide, file in self._files.items()}
+
     def put(self, html: str, page: Page, language: Language) -> str:
         """A page's HTML with the link to its script under its title; ``script: false`` at the head of its guide leaves it out."""
         guide = Path(page.file.abs_src_path or "")

@@ -181,6 +181,8 @@ def test_a_page_links_to_its_script(words, tmp_path):
     assert page.index("</h1>") < page.index('class="tr-script"') < page.index('class="tr"')
     path = (site / "part/words" / link).resolve()
     assert path == (site / "scripts/part/words.sh").resolve()
+    # Beside a session is a part of it, which says so.
+    assert page.count(f'<a href="{link}" download>the script of this page</a>') == page.count(':script" name="')
     ran = run(path, tmp_path / "home")
     assert ran.returncode == 0, ran.stderr
     assert "SAID" in ran.stdout

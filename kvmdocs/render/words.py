@@ -57,6 +57,7 @@ class Words:
     close: str
     session: str
     script: str
+    part_of: str
     whole_recipe: str
     at_line: str
     at_lines: str
@@ -150,6 +151,7 @@ _EN = Words(
     close="Close",
     session="Session",
     script="Script",
+    part_of="A part of |the script of this page|, which has the functions that are called here.",
     whole_recipe="the whole recipe {recipe}",
     at_line="{path}, line {first}",
     at_lines="{path}, lines {first}–{last}",
@@ -243,6 +245,7 @@ _ZH = Words(
     close="关闭",
     session="会话",
     script="脚本",
+    part_of="取自|本页脚本|，这里调用的函数都定义在那里。",
     whole_recipe="完整的配方 {recipe}",
     at_line="{path}，第 {first} 行",
     at_lines="{path}，第 {first}–{last} 行",
