@@ -79,11 +79,11 @@ def summary(view: View) -> str:
 
 
 def badges(view: View) -> str:
-    """The badge of each page, and how it is used elsewhere."""
+    """The badge of each page, and how it is used elsewhere, folded; "" for a site without badges."""
     say = view.say
     pages = [page for page in view.report.pages if page.badge and view.published]
     if not pages:
-        return f"<p>{escape(say.no_badges)}</p>"
+        return ""
     first, top = pages[0], view.address or say.site_address
     text = f"[![{first.title}]({top}{first.badge})]({top}{first.url})"
     items = "".join(
@@ -92,8 +92,8 @@ def badges(view: View) -> str:
         for page in pages
     )
     return (
-        f'<div data-search-exclude><p>{escape(say.badge_use)}</p><pre><code lang="en">{escape(text)}</code></pre>'
-        f"<details><summary>{escape(say.all_badges)}</summary><ul>{items}</ul></details></div>"
+        f"<details data-search-exclude><summary>{escape(say.badge_elsewhere)}</summary><p>{escape(say.badge_use)}</p>"
+        f'<pre><code lang="en">{escape(text)}</code></pre><ul>{items}</ul></details>'
     )
 
 

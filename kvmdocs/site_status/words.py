@@ -93,8 +93,7 @@ class Words:
     badge_hosts: str
     badge_use: str
     site_address: str
-    all_badges: str
-    no_badges: str
+    badge_elsewhere: str
     date: str
 
 
@@ -200,8 +199,7 @@ _EN = Words(
     badge_hosts="ran on {hosts}",
     badge_use="Each page that shows recipes has a badge that says how they stand, an SVG that anybody can show. In Markdown:",
     site_address="<address of this site>/",
-    all_badges="The badges of all pages",
-    no_badges="This site has no badges.",
+    badge_elsewhere="Badges to show elsewhere",
     date="{day} {month} {year}",
 )
 
@@ -307,8 +305,7 @@ _ZH = Words(
     badge_hosts="运行于 {hosts}",
     badge_use="每个展示配方的页面都有一枚徽章，说明这些配方的状态；它是一个 SVG，放在哪里都能显示。在 Markdown 里这样写：",
     site_address="<本站地址>/",
-    all_badges="全部页面的徽章",
-    no_badges="本站没有徽章。",
+    badge_elsewhere="用在别处的徽章",
     date="{year} 年 {number} 月 {day} 日",
 )
 
