@@ -5,6 +5,8 @@ A block asks for it and writes it in the page's language::
     from kvmdocs.facts import facts
 
     print(f"{facts().recipes} recipes ran.")
+
+Beside it, where a reader gets a copy of the project from.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from dataclasses import dataclass, field
 
 from kvmdocs.model import Host, Record, Status
 from kvmdocs.outcome import Outcome
+from kvmdocs.project import Project
 from kvmdocs.recipe import presenter
 
 
@@ -52,6 +55,12 @@ def facts() -> Facts:
     """What the records of the site that is being built say together."""
     outcome = getattr(presenter(), "outcome", None)
     return summed_up(outcome.records.values()) if isinstance(outcome, Outcome) else Facts()
+
+
+def source() -> str:
+    """The address that a reader clones the project from (setting ``site.source``); "" where there is none, or where a page's blocks are only read."""
+    project = getattr(presenter(), "project", None)
+    return str(project.settings["site.source"]) if isinstance(project, Project) else ""
 
 
 def summed_up(records: Iterable[Record]) -> Facts:

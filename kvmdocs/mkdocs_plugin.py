@@ -32,6 +32,7 @@ from kvmdocs.present import Publisher
 from kvmdocs.project import Project
 from kvmdocs.recipe import presenting
 from kvmdocs.render import Language
+from kvmdocs.rootpages import common
 from kvmdocs.script_links import ScriptLinks
 from kvmdocs.serving import View
 from kvmdocs.settings import FILE, Settings, find_root
@@ -151,7 +152,15 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         record_of = partial(mkdocs_records.shown, project, shown.outcome)
         self._scripts.offer(files, config, project, self._guides, record_of)
         language = Language.of(str(config.theme.get("language", "en")))
-        self._publisher = Publisher(project, shown.outcome, language, self._log, tolerant=self._serving, reasons=shown.reasons)
+        self._publisher = Publisher(
+            project,
+            shown.outcome,
+            language,
+            self._log,
+            tolerant=self._serving,
+            reasons=shown.reasons,
+            scripts=self._scripts.urls(),
+        )
         if self._places is not None:
             self._places.told = self._publisher.problems
         self._presenting = presenting(self._publisher)
@@ -182,6 +191,8 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         pages = mkdocs_status.guide_pages(files, self._publisher.project)
         self._publisher.pages = mkdocs_status.in_order(pages, [page.url for page in nav.pages])
         self._publisher.relative = self._relative
+        address = config.site_url or ""
+        self._publisher.address = address if common([address]) else ""
         page = files.get_file_from_path(self.config.status_page)
         self._status_page = page.url if page else ""
         self._order = [one.file.dest_uri for one in nav.pages]

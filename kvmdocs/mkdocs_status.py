@@ -18,6 +18,7 @@ from kvmdocs.present import GuidePage
 from kvmdocs.project import Project
 from kvmdocs.site_status.badge_svg import badge_svg
 from kvmdocs.site_status.page import DATA, SCHEMA, View, badge
+from kvmdocs.under_title import under_title
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -86,8 +87,7 @@ def with_badge(html: str, page: Page, view: View, status_page: str) -> str:
     if row is None or page.meta.get("badge") is False:
         return html
     line = badge(row, view, f"{view.link(status_page)}?page={quote(page.url)}" if status_page else "")
-    before, title, after = html.partition("</h1>")
-    return f"{before}{title}{line}{after}" if title else f"{line}{html}"
+    return under_title(html, line, page)
 
 
 def _heading(guide: Path) -> str:

@@ -77,7 +77,7 @@ def recorded(project: Project, names: Iterable[str]) -> Outcome:
             reason = f"there is no record of it yet, and this build runs nothing; `kvmdocs run {name}` makes one"
             record = Record(name, "", Status.SKIPPED, host.describe(project.settings), host.now(), reason=reason)
         outcome.records[name] = record
-        outcome.freshness[name] = Freshness.RECORDED if record.status is Status.PASSED else Freshness.NONE
+        outcome.freshness[name] = Freshness.RECORDED if record.status is Status.PASSED else Freshness.MISSING
     return outcome
 
 

@@ -32,10 +32,12 @@ class Scripted(NamedTuple):
     Attributes:
         text: The script.
         packages: What root types before it is run, by family of distributions (`kvmdocs.packages.by_family`).
+        seconds: How long each of its recipes took when its record was made.
     """
 
     text: str
     packages: dict[str, str]
+    seconds: dict[str, float]
 
 
 def for_recipes(project: Project, names: Iterable[str], record_of: RecordOf, title: str = "") -> str | None:
@@ -62,15 +64,16 @@ def _scripted(project: Project, names: Iterable[str], record_of: RecordOf, title
         return None
     mirrors, lab = dict(_settings(project, MIRRORS)), project.settings["lab.folder"]
     packages = by_family(map(project.tools.get, tools(project, records)))
+    seconds = {record.recipe: record.seconds for record in records}
 
     def make() -> str:
         return script(records, FIXED, missing, title=title, shown=shown, mirrors=mirrors, lab=lab, packages=packages)
 
     if not all(record.key for record in records):
-        return Scripted(make(), packages)  # what an approved record holds has no key
+        return Scripted(make(), packages, seconds)  # what an approved record holds has no key
     made = [f"{record.key} {record.started}" for record in records]
     depends = [*made, repr((FIXED, missing, title, shown, mirrors, lab, packages))]
-    return Scripted(kept(project.store, depends, make, ".sh"), packages)
+    return Scripted(kept(project.store, depends, make, ".sh"), packages, seconds)
 
 
 def _chosen(project: Project, names: list[str], record_of: RecordOf) -> tuple[list[Record], dict[str, str]]:

@@ -72,7 +72,9 @@ class Publisher:
         problems: What could not be shown; markdown-exec only warns of it.
         shown: The records each guide shows, by recipe.
         pages: The page of each guide, by the guide's path in the project; empty where nobody knows the whole site.
+        scripts: The address of each guide's script, from the top of the site.
         relative: How a page is linked from the one that is being rendered.
+        address: Where the site is published, with a slash at the end; "" where that is not known.
         kept: What is made once a build and shown by several blocks, by its name.
     """
 
@@ -86,7 +88,9 @@ class Publisher:
     problems: list[KvmdocsError] = field(default_factory=list)
     shown: dict[Path | None, dict[str, Record]] = field(default_factory=dict)
     pages: dict[str, GuidePage] = field(default_factory=dict)
+    scripts: Mapping[Path, str] = field(default_factory=dict)
     relative: Relative = str
+    address: str = ""
     kept: dict[str, Any] = field(default_factory=dict)
     _names: frozenset[str] = frozenset()  # of what the page has so far
     _pages: int = 0  # where it is not known what page it is, each transcript counts as one
@@ -137,7 +141,7 @@ class Publisher:
         """A record from before a change, and what is done about it."""
         first = record.status is not Status.PASSED
         if first and fresh is Freshness.STALE:
-            return self._passed(record, options, Freshness.NONE)  # it says that there is no record, and how to make one
+            return self._passed(record, options, Freshness.MISSING)  # it says that there is no record, and how to make one
         told = notice(record.recipe, fresh, self.reasons.get(record.recipe, ()), self.language, first=first)
         if first:
             return told
@@ -168,6 +172,7 @@ class Publisher:
             self.project.templates.url,
             anchors,
             self._written(record),
+            self._script(),
             lambda: self._beside(record, options, anchors),
         )
 
@@ -200,12 +205,15 @@ class Publisher:
 
     def _beside(self, record: Record, options: ShowOptions, anchors: Anchors) -> Beside:
         """What a page has beside a record."""
-        if record.status is not Status.PASSED:
-            return Beside(anchors=anchors)
+        script = section_script(record, options.section) if record.status is Status.PASSED else ""
         with contextlib.suppress(CatalogError):
-            python = written(self.project.catalog, record.recipe, options.section)
-            return Beside(section_script(record, options.section), python, anchors)
-        return Beside(section_script(record, options.section), None, anchors)
+            return Beside(script, written(self.project.catalog, record.recipe, options.section), anchors, self._script())
+        return Beside(script, None, anchors, self._script())
+
+    def _script(self) -> str:
+        """The address of the page's script, from the page; "" for none."""
+        url = self.scripts.get(self.guide) if self.guide else None
+        return self.relative(url) if url else ""
 
     def _places(self, record: Record) -> list[SourcePlace]:
         """The places of a record and of those it was built on: a table may show what an earlier recipe has seen."""

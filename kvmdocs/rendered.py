@@ -22,6 +22,7 @@ def cached_transcript(
     sources: Callable[[SourcePlace], str | None],
     anchors: Anchors,
     written: str,
+    script: str,
     beside: Callable[[], Beside],
 ) -> str:
     """What `kvmdocs.render.transcript` gives, from the store if it was made before.
@@ -36,6 +37,7 @@ def cached_transcript(
         sources: Gives the address of a place.
         anchors: The names that the page has left.
         written: What tells one text of the recipe from another.
+        script: The address of the page's script.
         beside: Makes what stands beside it.
 
     Raises:
@@ -52,7 +54,7 @@ def cached_transcript(
     today = f"{datetime.now(UTC):%F}" if freshness is Freshness.RECORDED else ""
     places = [sources(place) for place in record.places]
     what = [record.recipe, record.key, record.started, repr(options), language, freshness]
-    around = [written, *_names(record, options, anchors)]
+    around = [written, script, *_names(record, options, anchors)]
     return kept(store, [today, *what, repr(links), repr(places), *around], make)
 
 

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
-from kvmdocs.page_scripts import RecordOf, scripted_guide
+from kvmdocs.page_scripts import RecordOf, Scripted, scripted_guide
 from kvmdocs.render import Language
-from kvmdocs.render.words import Words, words
+from kvmdocs.render.words import Words, about, words
+from kvmdocs.under_title import under_title
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -23,13 +24,16 @@ if TYPE_CHECKING:
 FOLDER = "scripts"
 """Folder of the site with the scripts."""
 
+LARGE, MINUTE = 0.2, 60.0
+"""What takes a fifth of a script's time, and a minute, is named."""
+
 
 class ScriptLinks:
     """The scripts of a site's pages."""
 
     def __init__(self) -> None:
         self._files: dict[Path, File] = {}
-        self._packages: dict[Path, dict[str, str]] = {}
+        self._made: dict[Path, Scripted] = {}
 
     def offer(self, files: Files, config: MkDocsConfig, project: Project, guides: Iterable[Path], record_of: RecordOf) -> None:
         """Add the script of each guide that shows recipes to the site."""
@@ -41,23 +45,42 @@ class ScriptLinks:
                 name = PurePosixPath(by_path[guide].src_uri).with_suffix(".sh")
                 self._files[guide] = File.generated(config, f"{FOLDER}/{name}", content=made.text)
                 files.append(self._files[guide])
-                self._packages[guide] = made.packages
+                self._made[guide] = made
+
+    def urls(self) -> dict[Path, str]:
+        """The address of each guide's script, from the top of the site."""
+        return {guide: file.url for guide, file in self._files.items()}
 
     def put(self, html: str, page: Page, language: Language) -> str:
-        """A page's HTML with the link to its script behind its title, or before all else where it has none."""
+        """A page's HTML with the link to its script under its title; ``script: false`` at the head of its guide leaves it out."""
         guide = Path(page.file.abs_src_path or "")
         file = self._files.get(guide)
-        if file is None:
+        if file is None or page.meta.get("script") is False:
             return html
-        say = words(language)
+        say, made = words(language), self._made[guide]
         name = PurePosixPath(file.src_uri).name
         link = (
             f'<p class="tr-page-script" data-search-exclude><a href="{escape(get_relative_url(file.url, page.url))}" '
-            f'download="{escape(name)}">{escape(say.page_script)}</a>{escape(say.page_script_is)}</p>'
-            f"{_packages(self._packages[guide], say)}"
+            f'download="{escape(name)}">{escape(say.page_script)}</a>{escape(say.page_script_is)}{_cost(made, say)}</p>'
+            f"{_packages(made.packages, say)}"
         )
-        before, title, after = html.partition("</h1>")
-        return f"{before}{title}\n{link}{after}" if title else f"{link}\n{html}"
+        return under_title(html, link, page)
+
+
+def _cost(made: Scripted, say: Words) -> str:
+    """How long the script takes, as its records did, and what takes most of that; what is made once is not made again."""
+    total = sum(made.seconds.values())
+    if not total:
+        return ""
+    told = escape(say.first_time.format(time=about(total, say)))
+    large = sorted(
+        (name for name, took in made.seconds.items() if took >= max(total * LARGE, MINUTE)),
+        key=lambda name: -made.seconds[name],
+    )
+    if not large:
+        return told
+    before, after = say.most_of_it.split("{recipes}")
+    return f"{told}{escape(before)}{escape(say.comma).join(f'<code>{escape(name)}</code>' for name in large)}{escape(after)}"
 
 
 def _packages(commands: dict[str, str], say: Words) -> str:

@@ -36,6 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "project.root_pages": "",
     "site.edit": "",
     "site.report": "",
+    "site.source": "",
     "site.commit": "",
     "site.version": "",
     "site.pdf": "",
@@ -56,7 +57,7 @@ DEFAULTS: dict[str, Any] = {
 
 ``mode`` says what a build does about stale recipes (`kvmdocs.modes`); ``project.*`` say where recipes (a package's name), guides (a folder, or one for each
 language, each with the same pages), site configurations, the table of host packages and the folder of pages
-above all languages (`kvmdocs.rootpages`) lie, what recipes do in further languages (`kvmdocs.titles`), and which tools of that table the project's tests need beside what recipes declare (``project.tools``) and which a reader reaches guests and monitors with (``project.terminals``); ``site.edit`` and ``site.report`` are templates of the addresses where a guide is edited and a problem reported (`kvmdocs.feedback`), ``site.commit`` names the
+above all languages (`kvmdocs.rootpages`) lie, what recipes do in further languages (`kvmdocs.titles`), and which tools of that table the project's tests need beside what recipes declare (``project.tools``) and which a reader reaches guests and monitors with (``project.terminals``); ``site.edit`` and ``site.report`` are templates of the addresses where a guide is edited and a problem reported (`kvmdocs.feedback`), ``site.source`` is the address a reader clones the project from (`kvmdocs.facts.source`), ``site.commit`` names the
 commit the site is built from (empty: git is asked), ``site.version`` the version it is published as (`kvmdocs.versions`); ``store.path`` where the store is
 (empty: the user's cache folder); ``limits.cpus`` and ``limits.memory`` (bytes) bound what runs at once (0: all
 there is); ``limits.memory_times`` how many times what a recipe says it needs it may come to use before it is ended (1 GiB at the least; 0: any amount); ``limits.jobs`` how many recipes run at once (0: as many as these have room for); ``limits.overcommit`` is how many times over the processors may be promised to recipes that use all of them,

@@ -24,6 +24,13 @@ def test_both_languages_have_the_same_pages():
     assert sorted(str(path.relative_to(CHINESE)) for path in CHINESE.rglob("*.md")) == PAGES
 
 
+@pytest.mark.parametrize("language", [ENGLISH, CHINESE], ids=["en", "zh"])
+def test_the_home_page_leads_to_every_guide(language):
+    home = (language / "index.md").read_text("utf-8")
+    linked = set(re.findall(r"[(\"]([\w/-]+\.md)(?:#[\w-]+)?[)\"]", home))
+    assert {str(path.relative_to(language)) for path in language.rglob("*.md")} - linked == {"index.md"}
+
+
 def headings(page):
     text = FENCE.sub("", page.read_text("utf-8"))
     found = re.findall(r"^(#{1,3}) .*?(?:\{[^}]*#([\w-]+)[^}]*\})?$", text, re.MULTILINE)
@@ -49,6 +56,17 @@ def test_headings_and_blocks_are_in_step(page):
     assert [shows(block.code) for block in find_blocks(ENGLISH / page)] == [
         shows(block.code) for block in find_blocks(CHINESE / page)
     ]
+
+
+@pytest.mark.parametrize(
+    "page",
+    sorted(page for page in (ROOT / "docs").rglob("authoring/*.md")),
+    ids=lambda page: str(page.relative_to(ROOT / "docs")),
+)
+def test_pages_for_authors_stand_behind_those_for_readers_in_search(page):
+    boost = re.search(r"\A---\n(?:.*\n)*?search:\n  boost: ([\d.]+)\n(?:.*\n)*?---\n", page.read_text("utf-8"))
+    assert boost
+    assert float(boost[1]) < 1
 
 
 def notes_in(page):

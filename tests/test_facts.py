@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kvmdocs.facts import Facts, facts, summed_up
+from kvmdocs.facts import Facts, facts, source, summed_up
 from kvmdocs.model import Host, Record, SourcePlace, Status, Step, Where
 from kvmdocs.outcome import Outcome
+from kvmdocs.present import Publisher
 from kvmdocs.recipe import presenting
 
 HOST = Host("vm", "Debian", "6.1.0", "x86_64", 2, 4 << 30)
@@ -55,3 +56,12 @@ def test_a_block_is_told_of_the_build_around_it():
         assert facts().recipes == 3
     with presenting(Reading()):
         assert facts() == Facts()
+
+
+def test_where_the_project_is_cloned_from_is_a_setting(trial, monkeypatch):
+    assert source() == ""
+    with presenting(Publisher(trial().project())):
+        assert source() == ""
+    monkeypatch.setenv("KVMDOCS_SITE_SOURCE", "https://docs.test/handbook.git")
+    with presenting(Publisher(trial().project())):
+        assert source() == "https://docs.test/handbook.git"

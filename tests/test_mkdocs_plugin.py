@@ -331,9 +331,9 @@ def test_without_the_plugin_the_page_is_the_same(both):
     assert "hello, reader" in pages[0]
     # What only the plugin can know: the page's script, how its recipes stand, and where on it each is.
     added = re.compile(
-        r'<p class="ks-badge.*?</p>|<p class="tr-page-script.*?</p>\n|<div class="tr-anchor" id="recipe-hello"></div>\s*'
+        r'<p class="ks-badge.*?</p>|<p class="tr-page-script.*?</p>|<p class="tr-name">A part of.*?</p>|<div class="tr-anchor" id="recipe-hello"></div>\s*'
     )
-    assert len(added.findall(pages[0])) == 3
+    assert len(added.findall(pages[0])) == 4
     assert added.sub("", pages[0]) == pages[1]
     assert ran(both) == 1
 

@@ -30,8 +30,8 @@ STATUS = """\
 # Status
 
 ```python exec="on" html="on"
-from kvmdocs.site_status import drifts, graph, skips, summary, table
-for part in (summary, table, skips, drifts, graph):
+from kvmdocs.site_status import badges, drifts, graph, skips, summary, table
+for part in (summary, table, skips, drifts, badges, graph):
     print(part())
 ```
 """
@@ -109,6 +109,7 @@ def test_a_site_has_its_report_its_schema_and_badges(site):
     links = [link.attributes.get("href", "") for link in status.all("a")]
     assert "../deep/one/#recipe-hello" in links
     assert "../report.json" in links
+    assert "../badges/two.svg" in links
     assert "no-such-tool" in status.one("dl", "ks-skips").text
 
 

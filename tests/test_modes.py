@@ -201,7 +201,7 @@ def test_recorded_reads_only(project):
         outcome = run(project.project(), Reporter(), ["hello"])
     assert "KVMDOCS_MODE" not in os.environ
     assert outcome.records["hello"].status is Status.SKIPPED
-    assert outcome.freshness["hello"] is Freshness.NONE
+    assert outcome.freshness["hello"] is Freshness.MISSING
     assert recorded(known, ["hello"]).records["hello"].reason == outcome.records["hello"].reason
     assert not (project.root / "store").exists()
 

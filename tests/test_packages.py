@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,9 @@ apt = ["still-static"]
 def test_the_projects_own_table_is_right_and_covers_apt() -> None:
     table = list(Tools.load(TABLE))
     assert len(table) > 30
-    assert all(tool.apt and tool.use for tool in table)
+    assert all(tool.use for tool in table)
+    # What every Debian has needs no package there.
+    assert {tool.name for tool in table if not tool.apt} == {"apt-cache", "apt-get", "gzip", "ldd", "setpriv", "tar"}
 
 
 def test_tools_that_recipes_declare_are_in_the_projects_table() -> None:
@@ -464,3 +467,13 @@ def test_the_real_python_is_found_with_its_version() -> None:
     version = known.version("python3")
     assert version is not None
     assert version.startswith("Python 3.")
+
+
+def test_nobody_is_told_to_install_what_every_debian_has():
+    table = tomllib.loads((Path(__file__).parents[1] / "recipes/packages.toml").read_text("utf-8"))
+    told = {package for tool in table.values() for package in tool.get("apt", ())}
+    essential = {
+        "apt", "base-files", "bash", "coreutils", "dash", "debianutils", "diffutils", "dpkg", "findutils", "grep", "gzip", "hostname",
+        "init-system-helpers", "libc-bin", "login", "ncurses-base", "ncurses-bin", "perl-base", "sed", "sysvinit-utils", "tar", "util-linux",
+    }  # fmt: skip
+    assert told & essential == set()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
+from kvmdocs import script_links
+from kvmdocs.page_scripts import Scripted
+from kvmdocs.render import Language
+from kvmdocs.render.words import words as words_of
 from kvmdocs.site import build_pages
 
 RECIPES = """
@@ -136,6 +141,37 @@ def test_a_page_says_what_to_install_for_it_and_what_it_builds_on(trial, monkeyp
     assert "tr-install" not in (made.root / "site/bare/index.html").read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        ({"a": 0.2}, "; a minute at most the first time"),
+        ({"a": 61.0}, "; about 2 min the first time, most of it for a"),
+        ({"a": 700.0, "b": 30.0, "c": 400.0}, "; about 19 min the first time, most of it for a, c"),
+        (dict.fromkeys("abcdefgh", 600.0), "; about 1 h 20 min the first time"),
+        ({}, ""),
+    ],
+)
+def test_a_page_says_what_its_script_costs(seconds, said):
+    assert re.sub(r"<[^>]*>", "", script_links._cost(Scripted("", {}, seconds), words_of(Language.EN))) == said
+    assert bool(script_links._cost(Scripted("", {}, seconds), words_of(Language.ZH))) == bool(said)
+
+
+def test_a_page_may_begin_with_its_lead_and_have_no_script(words):
+    guide = words.root / "docs/part/words.md"
+    text = guide.read_text("utf-8")
+    guide.write_text(f"---\nlead: true\n---\n\n# Words\n\nWhat this is.\n\n{text}", "utf-8")
+    build_pages(words.root / "mkdocs.yml", words.root / "site")
+    page = (words.root / "site/part/words/index.html").read_text("utf-8")
+    places = [
+        page.index(text) for text in ("</h1>", "What this is.", 'class="ks-badge', 'class="tr-page-script"', 'class="tr"')
+    ]
+    assert places == sorted(places)
+    assert "a minute at most the first time" in page
+    guide.write_text(guide.read_text("utf-8").replace("lead: true", "script: false"), "utf-8")
+    build_pages(words.root / "mkdocs.yml", words.root / "site")
+    assert 'class="tr-page-script"' not in (words.root / "site/part/words/index.html").read_text("utf-8")
+
+
 def test_a_page_links_to_its_script(words, tmp_path):
     words.guide("none.md", "# None\n\nNothing runs here.\n")
     words.block("barred.md", f"from {words.module} import barred\nbarred.show()")
@@ -147,6 +183,8 @@ def test_a_page_links_to_its_script(words, tmp_path):
     assert page.index("</h1>") < page.index('class="tr-page-script"') < page.index('class="tr"')
     path = (site / "part/words" / link).resolve()
     assert path == (site / "scripts/part/words.sh").resolve()
+    # Beside a session is a part of it, which says so.
+    assert page.count(f'<a href="{link}" download>the script of this page</a>') == page.count(':script" name="')
     ran = run(path, tmp_path / "home")
     assert ran.returncode == 0, ran.stderr
     assert "SAID" in ran.stdout

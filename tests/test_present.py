@@ -254,6 +254,16 @@ def test_a_skipped_recipe_is_shown_with_its_reason_whatever_is_asked_of_it(recip
     assert "absent" in shown
 
 
+@pytest.mark.parametrize("name", ["made", "absent"])
+def test_a_recipe_without_a_record_has_its_python_all_the_same(project, recipes, name):
+    publisher = Publisher(project, *([recorded(project, [name])] if name == "made" else []))
+    shown = Page(publisher).show(getattr(recipes, name))
+    assert "the whole recipe" in shown
+    assert f"<code>{name}</code>" in shown
+    assert "as it is now" not in shown
+    assert ran(project) == 0
+
+
 def test_a_log_is_linked_to_where_the_site_has_it(project, recipes):
     asked = []
 

@@ -18,8 +18,8 @@ from kvmdocs.render.places import merged, write_spans
 from kvmdocs.render.text import attribute, escape
 from kvmdocs.render.words import Language, Words, words
 
-CURRENT = (Freshness.RAN, Freshness.CACHED)
-"""A record of these is of the recipe as it is written now; any other may be of an earlier one."""
+CURRENT = (Freshness.RAN, Freshness.CACHED, Freshness.NONE, Freshness.MISSING)
+"""A record of these is of the recipe as it is written now, or there is none; any other may be of an earlier one."""
 
 PYTHON = "Python"
 """The label of the third tab, in every language."""
@@ -33,11 +33,13 @@ class Beside:
         script: The steps as bash; "" for none.
         python: What was written for them; None for nothing.
         anchors: The names that the page has left.
+        whole_script: The address of the page's script, of which `script` is a part; "" where there is none.
     """
 
     script: str = ""
     python: Written | None = None
     anchors: Anchors = field(default_factory=Anchors)
+    whole_script: str = ""
 
 
 def tabbed(
@@ -56,7 +58,13 @@ def tabbed(
     """
     tabs = [(say.session, "", f'<div class="tabbed-block">{session}</div>')]
     if beside.script:
-        tabs.append((say.script, ":script", _block("tr-script", _code(lexers.shell(beside.script)))))
+        tabs.append(
+            (
+                say.script,
+                ":script",
+                _block("tr-script", _part_of(beside.whole_script, say) + _code(lexers.shell(beside.script))),
+            )
+        )
     if beside.python:
         tabs.append((PYTHON, ":python", _block("tr-python", _python(recipe, beside.python, beside, freshness, say))))
     if len(tabs) == 1:
@@ -76,7 +84,7 @@ def tabbed(
 
 
 def python_of(recipe: str, beside: Beside, freshness: Freshness, language: Language) -> str:
-    """The Python of a recipe of which a guide shows not its session but what it makes of its result; a link to it if the page has it."""
+    """The Python of a recipe whose session is not shown: a guide shows what it makes of its result, or there is none. A link if the page has it."""
     if beside.python is None:
         return ""
     say = words(language)
@@ -87,6 +95,14 @@ def python_of(recipe: str, beside: Beside, freshness: Freshness, language: Langu
 
 def _block(look: str, body: str) -> str:
     return f'<div class="tabbed-block {look}" data-search-exclude>{body}</div>'
+
+
+def _part_of(script: str, say: Words) -> str:
+    """That a section's script is a part of the page's, whose head has the functions that it calls; "" where the page has none."""
+    if not script:
+        return ""
+    before, name, after = (escape(part) for part in say.part_of.split("|"))
+    return f'<p class="tr-name">{before}<a href="{attribute(script)}" download>{name}</a>{after}</p>'
 
 
 def _python(recipe: str, python: Written, beside: Beside, freshness: Freshness, say: Words) -> str:

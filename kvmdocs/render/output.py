@@ -56,6 +56,7 @@ class Printer:
     """Writes the outputs of one transcript.
 
     Attributes:
+        recipe: The recipe whose outputs they are.
         fold: Lines of output after which the rest is folded away.
         marked: What marks a line; None for nothing.
         notes: The transcript's notes.
@@ -64,6 +65,7 @@ class Printer:
         places: The places in source code that the outputs name.
     """
 
+    recipe: str
     fold: int
     marked: re.Pattern[str] | None
     notes: Notes
@@ -98,12 +100,16 @@ class Printer:
         first, last = self.fold * 2 // 3, self.fold - self.fold * 2 // 3
         if not output.omitted_bytes:
             return self._pieces([*head, *tail], first, last) + self._log_link(output)
-        hole = self.say.only_in_log.format(count=f"{output.omitted_lines:,}", size=size(output.omitted_bytes))
-        url = self.logs(output.log) if output.log else None
-        shown = f'<a href="{attribute(url)}" download>{escape(hole)}</a>' if url else escape(hole)
-        return (
-            f'{self._pieces(head, first, 0)}<p class="tr-hole">{shown}</p>{self._pieces(tail, 0, last)}{self._log_link(output)}'
-        )
+        hole = f'<p class="tr-hole">{self._hole(output)}</p>'
+        return f"{self._pieces(head, first, 0)}{hole}{self._pieces(tail, 0, last)}{self._log_link(output)}"
+
+    def _hole(self, output: Output) -> str:
+        """How much is not on the page, and where it can be had: the record of another host comes without its logs."""
+        count, omitted = f"{output.omitted_lines:,}", size(output.omitted_bytes)
+        if url := self.logs(output.log) if output.log else None:
+            return f'<a href="{attribute(url)}" download>{escape(self.say.only_in_log.format(count=count, size=omitted))}</a>'
+        before, after = self.say.not_kept.format(count=count, size=omitted, command="\0").split("\0")
+        return f"{escape(before)}<code>kvmdocs run {escape(self.recipe)}</code>{escape(after)}"
 
     def _pieces(self, lines: list[Line], first: int, last: int) -> str:
         keep = []

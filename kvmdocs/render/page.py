@@ -16,7 +16,7 @@ from kvmdocs.recipe import ShowOptions
 from kvmdocs.render import lexers
 from kvmdocs.render.anchors import NONE_TAKEN, Anchors
 from kvmdocs.render.ansi import plain
-from kvmdocs.render.beside import Beside, tabbed
+from kvmdocs.render.beside import Beside, python_of, tabbed
 from kvmdocs.render.notes import Notes, Spot, hang, marking
 from kvmdocs.render.output import MARK, Logs, Printer, focusable, read, write_marks
 from kvmdocs.render.places import Sources, met, no_sources, write_spans
@@ -76,7 +76,7 @@ def transcript(
         GuideError: The section is not there, a pattern is no regular expression, or a note or `highlight` matches nothing.
     """
     if record.status is Status.SKIPPED:
-        return skipped(record, options, language, freshness=freshness)
+        return skipped(record, options, language, freshness=freshness, beside=beside)
     if record.status is Status.FAILED:
         return failed(record, options, language, freshness=freshness, logs=logs)
     shown = _entries(record, options)
@@ -88,9 +88,16 @@ def transcript(
 
 
 def skipped(
-    record: Record, options: ShowOptions, language: Language, *, freshness: Freshness, advice: str = "", instead: bool = False
+    record: Record,
+    options: ShowOptions,
+    language: Language,
+    *,
+    freshness: Freshness,
+    advice: str = "",
+    instead: bool = False,
+    beside: Beside = ALONE,
 ) -> str:
-    """A recipe that this host cannot run: its name, the reason, and what would make it run.
+    """A recipe that this host cannot run, or that has no record: its name, the reason, what would make it run, and its Python.
 
     Args:
         record: A record whose status is skipped.
@@ -99,16 +106,19 @@ def skipped(
         freshness: Whether the record was made by this build.
         advice: What would make it run; the record's own advice if not given.
         instead: Whether the approved record follows.
+        beside: What the recipe is written in, and the names its page has left.
     """
     say = words(language)
+    title = say.missing_title if freshness is Freshness.MISSING else say.skipped_title
     advice = advice or (record.failure.advice if record.failure else "")
-    rows = [f'<p class="tr-head">{escape(say.skipped_title)}{say.colon}<code>{escape(record.recipe)}</code></p>']
+    rows = [f'<p class="tr-head">{escape(title)}{say.colon}<code>{escape(record.recipe)}</code></p>']
     rows.append(f'<p class="tr-reason">{reason(record.reason, language)}</p>')
     if advice:
         rows.append(f"<p><b>{escape(say.to_run_it)}{say.colon}</b>{reason(advice, language)}</p>")
     if instead:
         rows.append(f"<p>{escape(say.instead)}</p>")
-    return _frame(record, f'<div class="tr-box tr-skipped">{"".join(rows)}</div>', options, language, freshness)
+    body = f'<div class="tr-box tr-skipped">{"".join(rows)}</div>{python_of(record.recipe, beside, freshness, language)}'
+    return _frame(record, body, options, language, freshness)
 
 
 def failed(record: Record, options: ShowOptions, language: Language, *, freshness: Freshness, logs: Logs = no_logs) -> str:
@@ -185,7 +195,7 @@ def _steps(
 ) -> str:
     marked = marking(options.highlight, chain.from_iterable(map(_printed, shown)), record.recipe) if options.highlight else None
     places = met(((entry.number, _printed(entry)) for entry in shown), record.places, sources, say, anchors)
-    printer = Printer(max(options.fold, 0), marked, notes, say, logs, places)
+    printer = Printer(record.recipe, max(options.fold, 0), marked, notes, say, logs, places)
     return "".join(_run(run, printer) for run in runs(shown))
 
 

@@ -25,8 +25,12 @@ def stamp(record: Record, language: Language, *, freshness: Freshness) -> str:
         HTML on one line.
     """
     say = words(language)
-    moment = f'<time datetime="{attribute(record.started)}">{escape(date(record.started, say))}</time>'
-    line = [_state(record, freshness, say), escape(record.host.name), moment]
+    line = [_state(record, freshness, say)]
+    if _ran(record):
+        line += [
+            escape(record.host.name),
+            f'<time datetime="{attribute(record.started)}">{escape(date(record.started, say))}</time>',
+        ]
     if record.status is not Status.SKIPPED:
         line.append(escape(duration(record.seconds, say)))
     summary = "".join(f'<span class="tr-item">{part}</span>' for part in line)
@@ -39,6 +43,11 @@ def stamp(record: Record, language: Language, *, freshness: Freshness) -> str:
     )
 
 
+def _ran(record: Record) -> bool:
+    """Whether anything ran: what was skipped before its first step has no place and no time."""
+    return record.status is not Status.SKIPPED or bool(record.steps)
+
+
 def _state(record: Record, freshness: Freshness, say: Words) -> str:
     if freshness is Freshness.RUNNING:
         kind, text = "running", say.running
@@ -46,6 +55,8 @@ def _state(record: Record, freshness: Freshness, say: Words) -> str:
         kind, text = "stale", say.stale
     elif record.status is Status.FAILED:
         kind, text = "failed", say.failed
+    elif freshness is Freshness.MISSING:
+        kind, text = "skipped", say.missing
     elif record.status is Status.SKIPPED or freshness is Freshness.NONE:
         kind, text = "skipped", say.skipped
     elif freshness is Freshness.RECORDED:
@@ -59,16 +70,9 @@ def _state(record: Record, freshness: Freshness, say: Words) -> str:
 
 def _facts(record: Record, say: Words) -> list[tuple[str, str]]:
     """What the opened stamp lists, as pairs of a name and HTML."""
-    host = record.host
-    hardware = say.hardware_value.format(machine=host.machine, cpus=host.cpus, memory=size(host.memory))
-    facts = [
-        (say.recipe, f"<code>{escape(record.recipe)}</code>"),
-        (say.host, escape(host.name)),
-        (say.system, escape(host.system)),
-        (say.kernel, escape(host.kernel)),
-        (say.hardware, escape(hardware)),
-        (say.started, escape(date(record.started, say))),
-    ]
+    facts = [(say.recipe, f"<code>{escape(record.recipe)}</code>")]
+    if _ran(record):
+        facts += _run(record, say)
     if record.status is not Status.SKIPPED:
         facts.append((say.duration, escape(duration(record.seconds, say))))
     if record.tools:
@@ -79,6 +83,19 @@ def _facts(record: Record, say: Words) -> list[tuple[str, str]]:
         facts.append((say.key, f"<code>{escape(record.key[:SHOWN_KEY])}</code>"))
     facts.append((say.repeat, f"<code>kvmdocs run {escape(record.recipe)}</code>"))
     return facts
+
+
+def _run(record: Record, say: Words) -> list[tuple[str, str]]:
+    """Where and when a recipe ran."""
+    host = record.host
+    hardware = say.hardware_value.format(machine=host.machine, cpus=host.cpus, memory=size(host.memory))
+    return [
+        (say.host, escape(host.name)),
+        (say.system, escape(host.system)),
+        (say.kernel, escape(host.kernel)),
+        (say.hardware, escape(hardware)),
+        (say.started, escape(date(record.started, say))),
+    ]
 
 
 def _brief(version: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from math import ceil
 
 from kvmdocs.model import Where
 
@@ -48,6 +49,7 @@ class Words:
     took: str
     lines: str
     only_in_log: str
+    not_kept: str
     lost: str
     whole_log: str
     source_lines: str
@@ -55,6 +57,7 @@ class Words:
     close: str
     session: str
     script: str
+    part_of: str
     whole_recipe: str
     at_line: str
     at_lines: str
@@ -73,8 +76,10 @@ class Words:
     first_title: str
     problem_title: str
     skipped: str
+    missing: str
     failed: str
     skipped_title: str
+    missing_title: str
     failed_title: str
     to_run_it: str
     instead: str
@@ -97,6 +102,12 @@ class Words:
     repeat: str
     page_script: str
     page_script_is: str
+    first_time: str
+    most_of_it: str
+    comma: str
+    about_a_minute: str
+    about_minutes: str
+    about_hours: str
     install_first: str
     install_is: str
     date: str
@@ -132,6 +143,7 @@ _EN = Words(
     took="took {time}",
     lines="… {count} lines …",
     only_in_log="… {count} lines ({size}) are only in the log …",
+    not_kept="… {count} lines ({size}) are not kept here; {command} gives them …",
     lost="The log's limit was reached: {size} were not kept.",
     whole_log="whole output",
     source_lines="source at these {count} places",
@@ -139,6 +151,7 @@ _EN = Words(
     close="Close",
     session="Session",
     script="Script",
+    part_of="A part of |the script of this page|, which has the functions that are called here.",
     whole_recipe="the whole recipe {recipe}",
     at_line="{path}, line {first}",
     at_lines="{path}, lines {first}–{last}",
@@ -157,8 +170,10 @@ _EN = Words(
     first_title="Running now: the page reloads when it is done",
     problem_title="This cannot be shown",
     skipped="skipped",
+    missing="no record",
     failed="failed",
     skipped_title="Not run on this host",
+    missing_title="No record",
     failed_title="This recipe failed",
     to_run_it="To run it",
     instead="Below is the approved record, from the host its stamp names.",
@@ -181,6 +196,12 @@ _EN = Words(
     repeat="Run it",
     page_script="Script of this page",
     page_script_is=": all that is typed here, as one bash script that you can run",
+    first_time="; {time} the first time",
+    most_of_it=", most of it for {recipes}",
+    comma=", ",
+    about_a_minute="a minute at most",
+    about_minutes="about {m} min",
+    about_hours="about {h} h {m} min",
     install_first="What to install first",
     install_is="All that the commands of this page use, and those of the pages it builds on. As root:",
     date="{day} {month} {year}, {time} UTC",
@@ -216,6 +237,7 @@ _ZH = Words(
     took="用时 {time}",
     lines="… {count} 行 …",
     only_in_log="… {count} 行（{size}）只在日志中 …",
+    not_kept="… {count} 行（{size}）没有保存在这里；运行 {command} 可以得到 …",
     lost="已达到日志上限：有 {size} 没有保存。",
     whole_log="完整输出",
     source_lines="这 {count} 处的源码",
@@ -223,6 +245,7 @@ _ZH = Words(
     close="关闭",
     session="会话",
     script="脚本",
+    part_of="取自|本页脚本|，这里调用的函数都定义在那里。",
     whole_recipe="完整的配方 {recipe}",
     at_line="{path}，第 {first} 行",
     at_lines="{path}，第 {first}–{last} 行",
@@ -241,8 +264,10 @@ _ZH = Words(
     first_title="正在运行：完成后本页会自动刷新",
     problem_title="这里无法显示",
     skipped="已跳过",
+    missing="没有记录",
     failed="失败",
     skipped_title="没有在这台宿主机上运行",
+    missing_title="没有记录",
     failed_title="此配方运行失败",
     to_run_it="如何让它运行",
     instead="下面是经过核准的记录，来自其戳记所写的宿主机。",
@@ -265,6 +290,12 @@ _ZH = Words(
     repeat="运行它",
     page_script="本页脚本",
     page_script_is="：本页输入的全部命令，一个可以直接运行的 bash 脚本",
+    first_time="；第一次运行{time}",
+    most_of_it="，大部分用于 {recipes}",
+    comma="、",
+    about_a_minute="不超过一分钟",
+    about_minutes="大约 {m} 分钟",
+    about_hours="大约 {h} 小时 {m} 分钟",
     install_first="先安装这些",
     install_is="本页以及它所依赖的各页的命令要用到的全部软件包。以 root 身份执行：",
     date="{year} 年 {number} 月 {day} 日 {time} UTC",
@@ -342,6 +373,14 @@ def duration(seconds: float, say: Words) -> str:
         return say.minutes.format(m=whole // 60, s=whole % 60)
     minutes = round(seconds / 60)
     return say.hours.format(h=minutes // 60, m=minutes % 60)
+
+
+def about(seconds: float, say: Words) -> str:
+    """How long something will take, from how long it took: in minutes, since another host is not the same."""
+    minutes = ceil(seconds / 60)
+    if minutes <= 1:
+        return say.about_a_minute
+    return say.about_hours.format(h=minutes // 60, m=minutes % 60) if minutes >= 60 else say.about_minutes.format(m=minutes)
 
 
 def size(count: int) -> str:

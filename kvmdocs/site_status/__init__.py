@@ -20,12 +20,17 @@ from kvmdocs.site_status import graph_svg, page, rows
 from kvmdocs.site_status.collect import report
 from kvmdocs.site_status.page import View
 
-__all__ = ["drifts", "graph", "skips", "summary", "table", "view_of"]
+__all__ = ["badges", "drifts", "graph", "skips", "summary", "table", "view_of"]
 
 
 def summary() -> str:
     """How many recipes are in which state, and when, where and how the site was built; HTML."""
     return _part(page.summary)
+
+
+def badges() -> str:
+    """The badge of each page, and how it is used elsewhere; HTML."""
+    return _part(page.badges)
 
 
 def table() -> str:
@@ -64,4 +69,10 @@ def view_of(publisher: Publisher) -> View:
     """
     if "report" not in publisher.kept:
         publisher.kept["report"] = report(publisher)
-    return View(publisher.kept["report"], publisher.language, publisher.relative, published=bool(publisher.pages))
+    return View(
+        publisher.kept["report"],
+        publisher.language,
+        publisher.relative,
+        published=bool(publisher.pages),
+        address=publisher.address,
+    )

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from kvmdocs import graph, host, modes
-from kvmdocs.model import Freshness, Mode, Record, Status
+from kvmdocs.model import Freshness, Record, Status
 from kvmdocs.present import GuidePage, Publisher, anchor
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
@@ -56,7 +56,7 @@ def _row(publisher: Publisher, name: str, now: str, told: Mapping[str, str]) -> 
     fresh = outcome.freshness.get(name, Freshness.CACHED)
     if record is None:
         record, fresh = modes.newest(project, name), Freshness.RECORDED
-    state = _state(record, fresh, project.mode)
+    state = _state(record, fresh)
     row = Row(
         recipe=name,
         title=told.get(name, entry.recipe.title),
@@ -69,13 +69,13 @@ def _row(publisher: Publisher, name: str, now: str, told: Mapping[str, str]) -> 
         pages=tuple(_shown(publisher, name)),
     )
     found = compared(project, name, record)
-    row = replace(row, approved=found.approved, drift=found.drift)
+    row = replace(row, approved=found.approved, compared=found.done, drift=found.drift)
     # What a page shows of a recipe that cannot run here is the approved record.
     shown = record if record and record.status is Status.PASSED else project.approved.get(name)
     return _told(row, shown, now) if shown else row
 
 
-def _state(record: Record | None, fresh: Freshness, mode: Mode) -> State:
+def _state(record: Record | None, fresh: Freshness) -> State:
     if record is None:
         return State.NONE
     if fresh is Freshness.RUNNING:
@@ -84,7 +84,7 @@ def _state(record: Record | None, fresh: Freshness, mode: Mode) -> State:
         return State.FAILED
     if record.status is Status.SKIPPED:
         # A build that runs nothing knows of nothing that cannot run; it has no record, and that is all.
-        return State.NONE if mode is Mode.RECORDED or fresh is Freshness.STALE else State.SKIPPED
+        return State.NONE if fresh in {Freshness.MISSING, Freshness.STALE} else State.SKIPPED
     return {Freshness.STALE: State.STALE, Freshness.RECORDED: State.RECORDED}.get(fresh, State.CURRENT)
 
 

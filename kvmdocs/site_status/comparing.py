@@ -62,10 +62,12 @@ class Compared:
     Attributes:
         approved: The approved record; None without one.
         drift: How the other record differs from it; None where it does not, or where there is nothing to compare.
+        done: Whether there was another record, so that the two were compared.
     """
 
     approved: ApprovedRecord | None = None
     drift: Drifted | None = None
+    done: bool = False
 
 
 def compared(project: Project, name: str, record: Record | None) -> Compared:
@@ -101,7 +103,8 @@ def _compare(project: Project, name: str, own: Record | None) -> Compared:
     approved = project.approved.get(name)
     if approved is None:
         return Compared()
-    return Compared(ApprovedRecord(approved.started, approved.host.name), _shortened(drift_of(project, own)) if own else None)
+    told = ApprovedRecord(approved.started, approved.host.name)
+    return Compared(told, _shortened(drift_of(project, own)), done=True) if own else Compared(told)
 
 
 def _shortened(drift: drifting.Drift | None) -> Drifted | None:
@@ -117,6 +120,7 @@ def _read(path: Path) -> Compared:
     return Compared(
         approved and ApprovedRecord(**approved),
         drift and Drifted(**{**drift, **{field: tuple(drift[field]) for field in lists}}),
+        data["done"],
     )
 
 

@@ -95,9 +95,10 @@ class Row:
         builds_on: The recipes it takes the results of.
         pages: Where it is shown.
         approved: Its approved record; None without one.
-        drift: How the record differs from that; None where it does not or was not compared.
+        drift: How the record differs from that; None where it does not, or where the two were not compared.
         key: The record's key; "" for none.
         title_language: The language of the title.
+        compared: Whether a record of the recipe was compared with the approved one; not so where the approved one is all there is.
     """
 
     recipe: str
@@ -119,6 +120,7 @@ class Row:
     drift: Drifted | None = None
     key: str = ""
     title_language: str = "en"
+    compared: bool = False
 
 
 @dataclass(frozen=True)

@@ -34,12 +34,14 @@ class View:
         language: The language.
         link: How a page is linked.
         published: Whether the site has the report as data.
+        address: Where the site is published, with a slash at the end; "" where that is not known.
     """
 
     report: Report
     language: Language
     link: Link
     published: bool = False
+    address: str = ""
 
     @cached_property
     def say(self) -> Words:
@@ -73,6 +75,25 @@ def summary(view: View) -> str:
     return (
         f'<div class="ks-summary" data-search-exclude><p class="ks-lead"><b>{escape(total)}</b></p>'
         f'<ul class="ks-tiles">{tiles}</ul><p>{escape(built)} {escape(machine)}{say.semicolon}{escape(engine)}{say.stop.strip()}</p>{data}</div>'
+    )
+
+
+def badges(view: View) -> str:
+    """The badge of each page, and how it is used elsewhere, folded; "" for a site without badges."""
+    say = view.say
+    pages = [page for page in view.report.pages if page.badge and view.published]
+    if not pages:
+        return ""
+    first, top = pages[0], view.address or say.site_address
+    text = f"[![{first.title}]({top}{first.badge})]({top}{first.url})"
+    items = "".join(
+        f'<li><a href="{attribute(view.link(page.badge))}"><img src="{attribute(view.link(page.badge))}" alt="{attribute(page.badge)}" '
+        f'height="20" loading="lazy"></a> {escape(page.title)}</li>'
+        for page in pages
+    )
+    return (
+        f"<details data-search-exclude><summary>{escape(say.badge_elsewhere)}</summary><p>{escape(say.badge_use)}</p>"
+        f'<pre><code lang="en">{escape(text)}</code></pre><ul>{items}</ul></details>'
     )
 
 
@@ -143,7 +164,8 @@ def drifts(view: View) -> str:
     say = view.say
     drifted = [row for row in view.report.recipes if row.drift]
     if not drifted:
-        return f"<p>{escape(say.no_drift)}</p>"
+        compared = sum(row.compared for row in view.report.recipes)
+        return f"<p>{escape(say.no_drift.format(n=compared) if compared else say.uncompared)}</p>"
     return f'<div class="ks-drifts" data-search-exclude>{"".join(_drift(row, view) for row in drifted)}</div>'
 
 

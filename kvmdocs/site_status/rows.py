@@ -165,6 +165,5 @@ def _approved(row: Row, view: View) -> str:
     if row.drift:
         told = say.differs.format(kind=say.drifts[row.drift.kind])
         return f'<a class="ks-drifted" href="#drift-{attribute(row.recipe)}">{escape(told)}</a>{when}'
-    # A record without a key is the approved one itself.
-    told = say.same if row.key else say.not_compared
+    told = say.same if row.compared else say.not_compared
     return f"{escape(told)}{when}"

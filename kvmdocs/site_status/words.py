@@ -81,6 +81,7 @@ class Words:
     wants_tools: str
     hence: str
     no_drift: str
+    uncompared: str
     sections: str
     omitted: str
     graph: str
@@ -90,6 +91,9 @@ class Words:
     tree_hint: str
     badge: str
     badge_hosts: str
+    badge_use: str
+    site_address: str
+    badge_elsewhere: str
     date: str
 
 
@@ -182,7 +186,8 @@ _EN = Words(
     to_run_it="What would make it run",
     wants_tools="on the host: {tools}",
     hence="Skipped for want of it",
-    no_drift="No record made here differs from its approved one.",
+    no_drift="Records compared with their approved ones: {n}. None differs.",
+    uncompared="Nothing was compared: of no recipe is there an approved record and another one.",
     sections="; sections:",
     omitted="{n} more lines; the whole of it:",
     graph="What builds on what: {recipes}, and an arrow from each to what takes its result",
@@ -192,6 +197,9 @@ _EN = Words(
     tree_hint="Each name stands below one that its recipe takes the result of; after an arrow are those that stand elsewhere.",
     badge="How they stand",
     badge_hosts="ran on {hosts}",
+    badge_use="Each page that shows recipes has a badge that says how they stand, an SVG that anybody can show. In Markdown:",
+    site_address="<address of this site>/",
+    badge_elsewhere="Badges to show elsewhere",
     date="{day} {month} {year}",
 )
 
@@ -284,7 +292,8 @@ _ZH = Words(
     to_run_it="如何让它运行",
     wants_tools="宿主机上要有：{tools}",
     hence="因此也跳过了",
-    no_drift="在这里产生的记录都与核准记录一致，没有漂移。",
+    no_drift="与核准记录比较过的记录：{n} 份，都一致，没有漂移。",
+    uncompared="没有比较任何记录：没有哪个配方既有核准记录，又有另一份记录。",
     sections="；小节：",
     omitted="另有 {n} 行；全部差异：",
     graph="谁依赖谁：{recipes}，箭头从每个配方指向使用其结果的配方",
@@ -294,6 +303,9 @@ _ZH = Words(
     tree_hint="每个名称位于它所用结果的配方之下；箭头之后的名称另有所在。",
     badge="它们的状态",
     badge_hosts="运行于 {hosts}",
+    badge_use="每个展示配方的页面都有一枚徽章，说明这些配方的状态；它是一个 SVG，放在哪里都能显示。在 Markdown 里这样写：",
+    site_address="<本站地址>/",
+    badge_elsewhere="用在别处的徽章",
     date="{year} 年 {number} 月 {day} 日",
 )
 

@@ -54,6 +54,15 @@ def test_the_tabs_hold_the_script_and_the_python() -> None:
     assert third.endswith(f"the whole recipe samplerecipes/a_b.py, lines 8–11{WHOLE.text}")
 
 
+def test_a_script_says_what_it_is_a_part_of_and_its_copy_does_not() -> None:
+    block = page(Beside(SCRIPT, whole_script="../scripts/a&b.sh")).one("div", "tr-script")
+    (link,) = block.one("p").all("a")
+    assert link.attributes["href"] == "../scripts/a&b.sh"
+    assert "the functions that are called here" in block.one("p").text
+    assert block.one("pre").text == SCRIPT
+    assert "本页脚本" in page(Beside(SCRIPT, whole_script="x"), Language.ZH).one("div", "tr-script").text
+
+
 def test_lines_are_numbered_and_no_copy_holds_the_numbers() -> None:
     block = page(Beside("", Written(WHOLE, (PART,))), section="s").one("div", "tr-python")
     assert [span.attributes["data-ln"] for span in block.all("span", "tr-ln")] == ["10\n11", " 8\n 9\n10\n11"]

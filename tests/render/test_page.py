@@ -187,7 +187,7 @@ def test_what_is_only_in_the_log_is_a_download() -> None:
 def test_without_a_link_the_hole_is_still_named() -> None:
     root = page(Step(Where.HOST, "x", Output("a\n", "z\n", 10, 100, "001.log")))
     assert not root.all("a")
-    assert root.one("p", "tr-hole").text == "… 10 lines (100 B) are only in the log …"
+    assert root.one("p", "tr-hole").text == "… 10 lines (100 B) are not kept here; kvmdocs run sample gives them …"
 
 
 def test_what_is_typed_can_be_searched_and_long_output_cannot() -> None:
@@ -246,6 +246,21 @@ def test_a_skipped_recipe_says_why_and_what_would_make_it_run() -> None:
     assert "To run it: set qemu.git" in box.text
     assert "sample" in box.text
     assert root.one("b", "tr-state").text == "skipped"
+
+
+@pytest.mark.parametrize(
+    ("freshness", "state", "title"),
+    [(Freshness.NONE, "skipped", "Not run on this host"), (Freshness.MISSING, "no record", "No record")],
+)
+def test_what_never_ran_has_no_place_and_no_time(freshness: Freshness, state: str, title: str) -> None:
+    root = parse(skipped(make_record(status=Status.SKIPPED, reason="r"), ShowOptions(), Language.EN, freshness=freshness))
+    assert root.one("p", "tr-head").text.startswith(title)
+    assert root.one("summary").text == state
+    assert [name.text for name in root.all("dt")] == ["Recipe", "Key", "Run it"]
+    assert "Run at" not in root.text
+    # A recipe that gave up on the way has been somewhere.
+    began = make_record(host("a"), status=Status.SKIPPED, reason="r")
+    assert "bench" in parse(skipped(began, ShowOptions(), Language.EN, freshness=Freshness.NONE)).one("summary").text
 
 
 def failing() -> Record:

@@ -45,6 +45,14 @@ def test_switching_the_language_keeps_page_and_place(site: Site, browser: Browse
     browser.until(f"return Math.abs(document.getElementById('{anchor}').getBoundingClientRect().top) < innerHeight")
 
 
+def test_each_page_tells_of_the_same_page_in_the_other_language(site: Site):
+    for page in guides():
+        language, _, name = page.partition("/")
+        told = dict(re.findall(r'<link rel="alternate ?" href="([^"]+)" hreflang="(\w+)">', site.text(page)))
+        there = {(site.folder / page).parent.joinpath(url).resolve(): lang for url, lang in told.items()}
+        assert there == {(site.folder / lang / name).resolve(): lang for lang in (language, OTHER[language])}, page
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_headings_have_the_same_places_in_both_languages(site: Site, language: str):
     for page in (page for page in guides() if page.startswith(f"{language}/")):

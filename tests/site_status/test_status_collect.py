@@ -193,6 +193,18 @@ def test_a_skipped_recipe_tells_of_its_approved_record(made):
     assert row.approved == ApprovedRecord("2026-11-20T10:00:00+00:00", "maker")
     assert (row.made, row.host, row.key) == (row.approved.made, HOST, "")
     assert row.drift is None
+    assert not row.compared
+
+
+def test_an_approved_record_is_not_compared_with_itself(made):
+    project = made.project()
+    project.approved.put(record("fine"))
+    project._mode = "recorded"
+    publisher = Publisher(project, modes.recorded(project, project.catalog.asked()))
+    assert (report(publisher).by_name["fine"].approved is not None, report(publisher).by_name["fine"].compared) == (True, False)
+    project.store.put(record("fine"))
+    publisher.outcome.records["fine"] = record("fine")
+    assert report(publisher).by_name["fine"].compared
 
 
 def drifted(made) -> Publisher:

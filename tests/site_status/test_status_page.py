@@ -26,10 +26,11 @@ DIFF = ("--- approved/build", "+++ fresh/build", "@@ -1 +1 @@", "-old <b>", "+ne
 
 ROWS = (
     Row("source", EVIL, "recipes/all.py:3", State.CURRENT, made="2026-11-24T10:00:00+00:00", age_days=2, seconds=75.0, host=HOST,
-        tools={"tar": EVIL}, settings={"a.b": 7}, pages=(PAGE,), key="f" * 64, approved=ApprovedRecord("2026-11-01T00:00:00+00:00", "other")),
+        tools={"tar": EVIL}, settings={"a.b": 7}, pages=(PAGE,), key="f" * 64, approved=ApprovedRecord("2026-11-01T00:00:00+00:00", "other"),
+        compared=True),
     Row("build", "Build it.", "recipes/all.py:9", State.STALE, ("its own code changed",), made="2026-11-25T10:00:00+00:00", age_days=1,
         seconds=0.5, emulated=True, host=HOST, builds_on=("source",), key="e" * 64, approved=ApprovedRecord("2026-11-01T00:00:00+00:00", "other"),
-        drift=Drifted(DriftKind.TOOL, ("gcc 12 → 14",), ("", "build"), DIFF, 5)),
+        drift=Drifted(DriftKind.TOOL, ("gcc 12 → 14",), ("", "build"), DIFF, 5), compared=True),
     Row("from_git", "Get it from git.", "recipes/all.py:20", State.SKIPPED, ("git.invalid cannot be reached",),
         wants=(Want(Kind.CAPABILITY, "reach:linux.git"), Want(Kind.CAPABILITY, "setting:linux.provider=auto|git"))),
     Row("attach", "Attach.", "recipes/all.py:30", State.SKIPPED, ("this host lacks gdb; install with: apt-get install gdb",),
@@ -80,7 +81,7 @@ def test_both_languages_have_a_word_for_everything(seen):
             assert len({tuple(sorted(re.findall(r"{\w+}", text))) for text in texts}) == 1, field.name
 
 
-@pytest.mark.parametrize("part", [page.summary, rows.table, page.skips, page.drifts])
+@pytest.mark.parametrize("part", [page.summary, rows.table, page.skips, page.drifts, page.badges])
 def test_every_part_is_one_line_of_whole_html_and_text_stays_text(seen, part):
     html = part(seen)
     script = re.search(r"<script>(.*)</script>", html, re.DOTALL)
@@ -170,7 +171,15 @@ def test_drift_is_shown_as_a_difference(seen):
     assert [line.text for line in drift.all("span", "ks-new")] == ["+++ fresh/build", "+new <b>"]
     assert "gcc 12 → 14" in drift.text
     assert "kvmdocs diff build" in drift.text
-    assert seen.say.no_drift in page.drifts(view(seen.language, rows=ROWS[:1], pages=()))
+
+
+def test_nothing_different_and_nothing_compared_are_not_the_same(seen):
+    same = view(seen.language, rows=(ROWS[0], ROWS[-2]), pages=())
+    assert seen.say.no_drift.format(n=1) in page.drifts(same)
+    assert seen.say.same in table_rows(same)["source"].text
+    none = view(seen.language, rows=ROWS[-2:], pages=())
+    assert seen.say.uncompared in page.drifts(none)
+    assert seen.say.not_compared in table_rows(none)["after"].text
 
 
 def test_the_line_under_a_title_leads_to_the_pages_recipes(seen):
@@ -224,6 +233,18 @@ def luminance(colour: str) -> float:
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_the_status_page_says_how_a_badge_is_used(seen):
+    found = parse(page.badges(seen))
+    assert f"]({seen.say.site_address}badges/get/a.svg)]({seen.say.site_address}get/a.html)" in found.one("code").text
+    assert [link.attributes["href"] for link in found.all("a")] == ["../badges/get/a.svg"]
+    known = replace(seen, address="https://docs.test/en/")
+    assert (
+        "[![Get it](https://docs.test/en/badges/get/a.svg)](https://docs.test/en/get/a.html)"
+        in parse(page.badges(known)).one("code").text
+    )
+    assert page.badges(replace(seen, published=False)) == ""
 
 
 def test_a_badge_is_an_image_that_can_be_parse(seen):
