@@ -19,7 +19,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from kvmdocs import graph, host
+from kvmdocs import graph, host, values
+from kvmdocs.errors import StoreError
 from kvmdocs.executor import Executor
 from kvmdocs.model import Freshness, Mode, Record, Status
 from kvmdocs.outcome import Outcome, Reporter
@@ -82,9 +83,21 @@ def recorded(project: Project, names: Iterable[str]) -> Outcome:
 
 
 def newest(project: Project, name: str) -> Record | None:
-    """The newest of a recipe's record in the store and its approved one; None when there is neither."""
-    known = [record for record in (project.store.latest(name), project.approved.get(name)) if record]
+    """The newest of a recipe's record in the store and its approved one; None when there is neither.
+
+    A record whose result this project's code cannot read is none: another checkout, with other types, may have put it into the store.
+    """
+    both = (project.store.latest(name), project.approved.get(name))
+    known = [record for record in both if record and _readable(record, project)]
     return max(known, key=lambda record: _moment(record.started), default=None)
+
+
+def _readable(record: Record, project: Project) -> bool:
+    try:
+        values.decode(record.value, project.store.work)
+    except StoreError:
+        return False
+    return True
 
 
 def _moment(started: str) -> float:
