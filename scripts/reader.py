@@ -29,6 +29,9 @@ import pexpect
 DONE = "reader-is-told"
 """What ends a command's output; typed with a gap in it, so that its echo is not taken for it."""
 
+HERE = "reader-is-here"
+"""What a guest's shell is asked to say until it answers; typed in the same way."""
+
 GUEST_READY = 300.0
 """Seconds a machine has until its shell answers."""
 
@@ -203,9 +206,10 @@ class Desk:
         """Reach a guest's shell, as soon as there is one."""
         folder, _, name = socket.rpartition("/")
         child.sendline(f"stty -echo; cd {folder}; until test -S {name}; do sleep 0.2; done; exec socat - UNIX-CONNECT:{name}")
-        for _ in range(int(GUEST_READY / 5)):
-            child.sendline(f'echo "{DONE[:6]}""{DONE[6:]}:0"')
-            if child.expect([rf"{DONE}:0", pexpect.TIMEOUT], timeout=5) == 0:
+        for number in range(int(GUEST_READY / 5)):
+            # Each with its number: the answers to those that came too early are not to be taken for the statuses of commands.
+            child.sendline(f'echo "{HERE[:6]}""{HERE[6:]}:{number}"')
+            if child.expect([rf"{HERE}:{number}\s", pexpect.TIMEOUT], timeout=5) == 0:
                 return
         raise Stuck(f"no shell answers on {socket}")
 

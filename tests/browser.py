@@ -151,7 +151,15 @@ class Browser:
 
     def click(self, element: Any) -> None:
         """Click as a reader does, which is what lets a page write to the clipboard."""
-        self.run("arguments[0].scrollIntoView({block: 'center'})", element)
+        # A page that is still being laid out moves on under the mouse.
+        before = None
+        while (
+            top := self.run(
+                "arguments[0].scrollIntoView({block: 'center'}); return arguments[0].getBoundingClientRect().top", element
+            )
+        ) != before:
+            before = top
+            time.sleep(0.05)
         self.call("POST", f"/element/{next(iter(element.values()))}/click", {})
 
     def keys(self, text: str) -> None:

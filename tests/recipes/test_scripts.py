@@ -70,9 +70,16 @@ def test_a_page_s_script_is_made_of_that(project, everything):
             assert part.strip() in everything
 
 
+WRAPPED = re.compile(r"\n +(?=at \S|\w+=)")
+"""Where gdb goes on with a frame in a new line. With ``-batch``, which a script gives it where a session met no error, it does not."""
+TO_A_TYPIST = re.compile(r"^(?:Will (?:ignore|stop) next |Delete all breakpoints\?)")
+"""What gdb says to somebody who types and not to a script."""
+
+
 def lines(text, names):
-    """Lines under stable names, whatever their numbers and gaps: what is the same on every run."""
-    return [re.sub(r"\d+", "0", " ".join(normalise(line).split())) for line in names.readable(text).splitlines()]
+    """Lines under stable names, whatever their numbers and gaps: what is the same on every run and in every way of telling gdb."""
+    whole = WRAPPED.sub(" ", names.readable(text))
+    return [re.sub(r"\d+", "0", "".join(normalise(line).split())) for line in whole.splitlines() if not TO_A_TYPIST.match(line)]
 
 
 def pretty(text):
