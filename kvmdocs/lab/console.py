@@ -171,9 +171,8 @@ class GuestShell:
             self._send(line, answer)
             self._receive(answer, timeout)
         except TimeoutError as error:
-            self._interrupt(answer)
             # A guest that answers Ctrl-C does not hang: then its console has nothing to do with it.
-            console = self._said() if self._lost else ""
+            console = "" if self._interrupt(answer) else self._said()
             raise TimedOut(
                 f"the guest command did not end within {timeout:g} s",
                 Evidence(command=command, tail=tails(answer.text, console)),
@@ -181,7 +180,7 @@ class GuestShell:
         assert answer.reply is not None  # _receive returned
         return answer.reply
 
-    def _interrupt(self, answer: _Answer) -> None:
+    def _interrupt(self, answer: _Answer) -> bool:
         """Press Ctrl-C and see whether the command ends."""
         try:
             self._connection.settimeout(INTERRUPT_GRACE)
@@ -189,6 +188,7 @@ class GuestShell:
             self._receive(answer, INTERRUPT_GRACE)
         except TimeoutError:
             self._lost = True
+        return not self._lost
 
     def _send(self, data: bytes, answer: _Answer) -> None:
         try:
