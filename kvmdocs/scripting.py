@@ -94,7 +94,7 @@ class _Scripting:
         status = entry.step.status or 0
         wanted = 128 - status if status < 0 else status
         what = shlex.quote(f"{self.recipe}, step {entry.number}")
-        lines = [*changed(entry), *as_typed(self.varying.put(entry.number, mirrored(entry.typed)))]
+        lines = [*changed(entry), *as_typed(self.varying.put(entry.number, mirrored(entry.shown)))]
         if entry.step.where is Where.FILE:
             fill = [f"fill {entry.step.command}"] if "<mirror" in (entry.step.stdin or "") else []
             return [*lines, f"check 0 $? {what}", *fill]

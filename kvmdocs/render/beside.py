@@ -42,9 +42,7 @@ class Beside:
     whole_script: str = ""
 
 
-def tabbed(
-    session: str, recipe: str, section: str | None, beside: Beside, freshness: Freshness, say: Words, button: str
-) -> str:
+def tabbed(session: str, recipe: str, section: str | None, beside: Beside, freshness: Freshness, say: Words) -> str:
     """A session in the first of its tabs; the session alone when nothing is beside it.
 
     Args:
@@ -54,7 +52,6 @@ def tabbed(
         beside: What stands in the other tabs.
         freshness: Whether the record is of the recipe as it is now.
         say: The words.
-        button: The HTML of a button at the end of the row of tabs.
     """
     tabs = [(say.session, "", f'<div class="tabbed-block">{session}</div>')]
     if beside.script:
@@ -78,7 +75,7 @@ def tabbed(
     # The search index leaves an excluded element at the first end tag of the same name, so no <div> may be in one.
     return (
         f'<div class="tabbed-set tabbed-alternate tr-tabs" data-tabs="{attribute(name)}">{inputs}'
-        f'<div class="tabbed-labels" data-search-exclude>{labels}{button}</div>'
+        f'<div class="tabbed-labels" data-search-exclude>{labels}</div>'
         f'<div class="tabbed-content">{"".join(block for *_, block in tabs)}</div></div>'
     )
 

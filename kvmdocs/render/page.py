@@ -82,9 +82,8 @@ def transcript(
     shown = _entries(record, options)
     say = words(language)
     body = _steps(record, shown, options, _notes(record, shown, options), say, logs, sources, beside.anchors)
-    whole = _button(copied(shown), say.copy_all) if len(runs(shown)) > 1 else ""
-    session = tabbed(body, record.recipe, options.section, beside, freshness, say, whole)
-    return _frame(record, session, options, language, freshness, whole if session == body else "")
+    session = tabbed(body, record.recipe, options.section, beside, freshness, say)
+    return _frame(record, session, options, language, freshness)
 
 
 def skipped(
@@ -180,7 +179,7 @@ def _lines(shown: Sequence[Entry]) -> Iterator[tuple[Spot, str]]:
 
 def _displayed(entry: Entry) -> str:
     """What stands in the box of a step: the text of a file for a file, else what is typed."""
-    return (entry.step.stdin or "").removesuffix("\n") if entry.step.where is Where.FILE else entry.typed
+    return (entry.step.stdin or "").removesuffix("\n") if entry.step.where is Where.FILE else entry.shown
 
 
 def _steps(
@@ -226,9 +225,9 @@ def _command(entry: Entry, notes: Notes) -> str:
     """What is typed, each line behind its prompt."""
     first, further = _PROMPTS[entry.where]
     lines = []
-    if entry.change:
-        lines.append(_prompt(first) + write_spans(lexers.typed(entry.change, entry.where)[0]))
-    for index, spans in enumerate(lexers.typed(entry.typed, entry.where)):
+    if entry.before:
+        lines.append(_prompt(first) + write_spans(lexers.typed(entry.before, entry.where)[0]))
+    for index, spans in enumerate(lexers.typed(entry.shown, entry.where)):
         marks = write_marks(notes.on((entry.number, "typed", index)))
         lines.append(_prompt(further if index else first) + write_spans(spans) + marks)
     return _box("tr-cmd", entry.copied, lines)
@@ -242,7 +241,7 @@ def _file(entry: Entry, printer: Printer) -> str:
         for index, spans in enumerate(lexers.file(name.strip("'\""), _displayed(entry)))
     ]
     label = f"<b>{escape(printer.say.badges[Where.FILE])}</b> <code>{escape(name)}</code>"
-    text = _box("tr-text", entry.typed, lines)
+    text = _box("tr-text", entry.copied, lines)
     # The change of folder stands above, with a button of its own: a file's box shows the file and nothing else.
     return f'{_change(entry)}<div class="tr-file"><p class="tr-name">{label}</p>{text}</div>'
 
@@ -292,11 +291,10 @@ def _notes_of(entry: Entry, notes: Notes) -> str:
     return f'<ol class="tr-notes">{items}</ol>' if items else ""
 
 
-def _frame(record: Record, body: str, options: ShowOptions, language: Language, freshness: Freshness, button: str = "") -> str:
+def _frame(record: Record, body: str, options: ShowOptions, language: Language, freshness: Freshness) -> str:
     """The frame all of it stands in, with its caption and its stamp."""
     say = words(language)
-    title = f'<span class="tr-title">{prose(options.title)}</span>' if options.title else ""
-    caption = f'<div class="tr-caption">{title}{button}</div>' if title or button else ""
+    caption = f'<div class="tr-caption"><span class="tr-title">{prose(options.title)}</span></div>' if options.title else ""
     names = f'data-recipe="{attribute(record.recipe)}" data-status="{record.status.value}"'
     look = "tr tr-noted" if MARK in body else "tr"
     label = attribute(f"{say.transcript}{say.colon}{options.title or record.recipe}")

@@ -2,6 +2,9 @@
 
 A record knows a command, its working directory, what was fed to it and whether it went on in the background. Typed at a
 terminal that is a ``cd`` line, the command, a here-document, an ``&``.
+
+A ``cd`` line of its own can fail, and a terminal goes on with the next line. So a command that removes or overwrites what
+lies in the current directory is joined to its ``cd`` by ``&&``: on the page, in what is copied, in scripts.
 """
 
 from __future__ import annotations
@@ -15,6 +18,22 @@ from kvmdocs.model import Record, Step, Where
 
 _SHELLS = (Where.HOST, Where.ROOT)
 
+_BEGINS = (
+    r"(?:^|[\n;&|(){}`\"']|\b(?:do|then|else)\s|\b(?:sudo|doas|exec|execdir|xargs|env|nice|time|timeout|busybox)\s(?:[^;|&\n]*\s)?)"
+    r"\s*(?:\w+=\S*\s+)*(?:[\w./~-]*/)?"
+)
+"""Where a command begins in a line of shell, in quotes and command substitutions too."""
+
+_DESTROYS = re.compile(
+    rf"{_BEGINS}(?:rm|rmdir|unlink|shred|mv|dd|truncate|fallocate|wipefs|blkdiscard|mkfs|mkfs\.\w+|mke2fs|mkswap|rsync)(?![\w./=-])"
+    rf"|{_BEGINS}find\s[^;|&]*\s-delete\b"
+    rf"|{_BEGINS}git\s(?:[^;|&]*\s)?(?:clean|reset|checkout|restore|rm|stash)\b"
+)
+"""Finds commands that remove or overwrite whatever lies under a name that they are given. One too many does no harm."""
+
+_LIST = re.compile(r";|\|\||(?<![&>])&(?![&>])|\n")
+"""Finds what makes a line of shell more than one pipeline, or a chain of such with ``&&``."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -26,6 +45,7 @@ class Entry:
         where: Who it is typed to; for a file, the shell that writes it.
         change: The line that changes the working directory first, "" when it is already the right one.
         typed: The command, with what is fed to it and its ``&``; may have several lines.
+        folder: The directory that the command must not be reached outside of, "" if it may.
     """
 
     step: Step
@@ -33,12 +53,32 @@ class Entry:
     where: Where
     change: str
     typed: str
+    folder: str = ""
+
+    @property
+    def before(self) -> str:
+        """The line that the page shows before the command."""
+        return "" if self.folder and self.step.where is not Where.FILE else self.change
+
+    @property
+    def shown(self) -> str:
+        """The command as the page shows it."""
+        return self._guarded if self.folder and self.step.where is not Where.FILE else self.typed
 
     @property
     def copied(self) -> str:
         """Everything that is typed for the step."""
+        if self.folder:
+            return self._guarded
         typed = _one_line(self.typed) if self.where is Where.GUEST else self.typed
         return f"{self.change}\n{typed}" if self.change else typed
+
+    @property
+    def _guarded(self) -> str:
+        """The command joined to its change of directory, so that it is not reached when that fails."""
+        change = self.change or _change(self.folder, make=False)
+        several = self.step.mode if self.step.where is Where.FILE else _LIST.search(self.typed.replace("\\\n", ""))
+        return f"{change} && {{\n{self.typed}\n}}" if several else f"{change} && {self.typed}"
 
     @property
     def place(self) -> tuple[Where, str]:
@@ -65,9 +105,18 @@ def entries(record: Record, section: str | None) -> list[Entry]:
                 first = step.cwd not in entered and _own(step.cwd, record.recipe)
                 change = _change(step.cwd, make=first and (step.cwd == first_folder or (section is not None and not found)))
                 folders[step.machine] = step.cwd
-            found.append(Entry(step, number, where, change, _typed(step, where)))
+            found.append(_entry(step, number, where, change))
         entered |= {step.cwd} if step.cwd else set()
     return found
+
+
+def _entry(step: Step, number: int, where: Where, change: str) -> Entry:
+    """A step with what is typed for it, given the line that changes the directory."""
+    if step.where is Where.FILE:
+        harms = re.match(r"['\"]?[/~$]", step.command) is None
+    else:
+        harms = where in _SHELLS and _DESTROYS.search(step.command) is not None
+    return Entry(step, number, where, change, _typed(step, where), (step.cwd or "") if harms else "")
 
 
 def runs(found: Sequence[Entry]) -> list[list[Entry]]:
@@ -81,9 +130,15 @@ def runs(found: Sequence[Entry]) -> list[list[Entry]]:
     return groups
 
 
-def copied(found: Sequence[Entry]) -> str:
-    """Everything that is typed for some entries."""
-    return "\n".join(entry.copied for entry in found)
+def copied(run: Sequence[Entry]) -> str:
+    """Everything that is typed for some entries at one prompt.
+
+    Raises:
+        ValueError: They are typed at several prompts: in one window what is meant for a guest would reach the host.
+    """
+    if len({entry.place for entry in run}) > 1:
+        raise ValueError("what is typed at several prompts cannot be copied together")
+    return "\n".join(entry.copied for entry in run)
 
 
 def _places(steps: Sequence[Step]) -> list[Where]:

@@ -42,7 +42,6 @@ class Words:
     lies_in: str
     colon: str
     copy_run: str
-    copy_all: str
     in_background: str
     exit_status: str
     killed: str
@@ -136,7 +135,6 @@ _EN = Words(
     lies_in="lies in",
     colon=": ",
     copy_run="Copy these commands",
-    copy_all="Copy all commands",
     in_background="goes on in the background",
     exit_status="exit status {status}",
     killed="killed by {signal}",
@@ -230,7 +228,6 @@ _ZH = Words(
     lies_in="位于",
     colon="：",
     copy_run="复制这些命令",
-    copy_all="复制全部命令",
     in_background="在后台继续运行",
     exit_status="退出状态 {status}",
     killed="被 {signal} 终止",

@@ -81,17 +81,20 @@ def test_the_button_of_a_step_copies_what_is_typed() -> None:
     assert box.one("code").text == box.attributes["data-copy"]
 
 
-def test_buttons_for_a_run_and_for_all() -> None:
-    root = page(host("a"), host("b"), Step(Where.GDB, "c"))
+def test_a_button_copies_what_is_typed_at_one_prompt() -> None:
+    root = page(host("a"), host("b"), Step(Where.GDB, "c"), Step(Where.GUEST, "d"), Step(Where.GUEST, "e"), host("f"))
     typed = f"mkdir -p {LAB}/sample && cd {LAB}/sample\na\nb"
-    assert [button.attributes["data-clipboard-text"] for button in root.all("button")] == [f"{typed}\nc", typed]
+    assert [button.attributes["data-clipboard-text"] for button in root.all("button")] == [typed, "d\ne"]
 
 
 def test_a_file_is_shown_as_a_file_and_copied_as_a_command() -> None:
     root = page(Step(Where.FILE, "init", stdin="#!/bin/sh\necho hi\n", cwd=f"{LAB}/sample"))
     box = root.one("div", "tr-text")
     assert box.one("code").text == "#!/bin/sh\necho hi"
-    assert box.attributes["data-copy"] == "cat > init <<'EOF'\n#!/bin/sh\necho hi\nEOF"
+    assert (
+        box.attributes["data-copy"]
+        == f"mkdir -p {LAB}/sample && cd {LAB}/sample && cat > init <<'EOF'\n#!/bin/sh\necho hi\nEOF"
+    )
     assert "init" in root.one("p", "tr-name").text
 
 

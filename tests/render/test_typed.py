@@ -71,6 +71,123 @@ def test_steps_are_grouped_by_their_prompt() -> None:
     assert copied(groups[1]) == "b\nc"
 
 
+def test_what_is_typed_at_several_prompts_is_not_copied_together() -> None:
+    found = entries(make_record(host("a"), Step(Where.GUEST, "b")), None)
+    with pytest.raises(ValueError, match="several prompts"):
+        copied(found)
+    with pytest.raises(ValueError, match="several prompts"):
+        copied(entries(make_record(Step(Where.GUEST, "b"), Step(Where.GUEST, "b", machine="l2")), None))
+
+
+DESTROY = [
+    "rm -r victim",
+    "rm victim",
+    "/bin/rm -f ./victim",
+    "LC_ALL=C rm victim",
+    "true && rm victim",
+    "true; rm victim",
+    "false || rm victim",
+    "echo victim | xargs rm",
+    "echo victim | xargs -n 1 rm -f",
+    "find . -name victim -exec rm {} +",
+    "bash -c 'rm victim'",
+    'sh -c "rm victim"',
+    "for one in victim; do rm $one; done",
+    "if true; then rm victim; fi",
+    "true \\\n    && rm victim",
+    "true\nrm victim",
+    "echo $(rm victim)",
+    "(rm victim)",
+    "{ rm victim; }",
+    "timeout 10 rm victim",
+    "env rm victim",
+    "unlink victim",
+    "shred -u victim",
+    "mv victim elsewhere",
+    "mv other victim",
+    "dd if=/dev/zero of=victim bs=1 count=1 status=none",
+    "cat other | dd of=victim status=none",
+    "truncate -s 0 victim",
+    "find . -name victim -delete",
+    "/sbin/mke2fs -q -F victim 64 >/dev/null 2>&1",
+    "mkfs.ext4 -q -F victim 64 >/dev/null 2>&1",
+]
+
+
+def bash(line: str, here: Path) -> str:
+    """Type a line in a shell that goes on after a failure, as a terminal does; returns what stands in the reader's own file then."""
+    (here / "victim").write_text("mine")
+    (here / "other").write_text("other")
+    script = f"{line}\nwait\n"
+    subprocess.run(
+        ["bash", "-c", script], cwd=here, check=False, capture_output=True, env={"PATH": "/usr/bin:/bin:/usr/sbin:/sbin"}
+    )
+    return (here / "victim").read_text() if (here / "victim").exists() else ""
+
+
+@pytest.mark.parametrize("background", [False, True])
+@pytest.mark.parametrize("command", DESTROY)
+def test_what_destroys_is_not_reached_where_changing_the_folder_fails(
+    tmp_path: Path, command: str, *, background: bool
+) -> None:
+    (tmp_path / "there").mkdir()
+    reader = tmp_path / "reader"
+    reader.mkdir()
+    gone = replace(host(command, background=background), cwd=str(tmp_path / "gone"))
+    for found in (entries(make_record(host("true"), gone), None)[1], entries(make_record(gone, gone), None)[1]):
+        assert bash(found.copied, reader) == "mine"
+        assert bash(f"{found.before}\n{found.shown}", reader) == "mine", "it is so where a reader takes what the page shows"
+
+
+@pytest.mark.parametrize("command", [one for one in DESTROY if "mk" not in one])
+def test_what_destroys_is_reached_where_the_folder_is(tmp_path: Path, command: str) -> None:
+    reader, there = tmp_path / "reader", tmp_path / "there"
+    reader.mkdir()
+    there.mkdir()
+    (there / "victim").write_text("theirs")
+    (there / "other").write_text("other")
+    (_, found) = entries(make_record(host("true"), replace(host(command), cwd=str(there))), None)
+    assert bash(found.copied, reader) == "mine"
+    assert not (there / "victim").exists() or (there / "victim").read_text() != "theirs"
+
+
+def test_git_that_throws_work_away_is_not_reached_either() -> None:
+    for command in ("git clean -d -f -x", "git -C . reset --hard", "git checkout -- .", "git stash"):
+        (entry,) = entries(make_record(host(command)), None)
+        assert entry.shown == f"mkdir -p {LAB}/sample && cd {LAB}/sample && {command}"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "make -j2",
+        "ls",
+        "cat rm",
+        "echo of=x",
+        "git log",
+        "gdb -p 1",
+        "grep -r mv .",
+        "tar -x -f a.tar",
+        "qemu-system-x86_64 -name rm",
+    ],
+)
+def test_what_destroys_nothing_stays_as_it_was_typed(command: str) -> None:
+    assert typed(host("true"), host(command))[1] == command
+
+
+@pytest.mark.parametrize("mode", ["", "755"])
+def test_a_file_is_not_written_elsewhere_where_changing_the_folder_fails(tmp_path: Path, mode: str) -> None:
+    written = Step(Where.FILE, "victim", stdin="new\n", mode=mode, cwd=str(tmp_path / "gone"))
+    for found in entries(make_record(written, written), None):
+        assert bash(found.copied, tmp_path) == "mine"
+        assert not (tmp_path / "victim").stat().st_mode & 0o100
+    there = replace(written, cwd=str(tmp_path / "sample"))
+    (tmp_path / "sample").mkdir()
+    bash(entries(make_record(there), None)[0].copied, tmp_path)
+    assert (tmp_path / "sample/victim").read_text() == "new\n"
+    assert bool((tmp_path / "sample/victim").stat().st_mode & 0o100) is bool(mode)
+
+
 def test_a_file_belongs_to_the_shell_that_writes_it() -> None:
     steps = [Step(Where.FILE, "x", stdin="1\n"), replace(host("a"), where=Where.ROOT)]
     found = entries(make_record(*steps), None)
