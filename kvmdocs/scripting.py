@@ -94,7 +94,9 @@ class _Scripting:
         status = entry.step.status or 0
         wanted = 128 - status if status < 0 else status
         what = shlex.quote(f"{self.recipe}, step {entry.number}")
-        lines = [*changed(entry), *as_typed(self.varying.put(entry.number, mirrored(entry.shown)))]
+        # A part of a script that is pasted into a shell goes on in the one around it when the folder's line ends that shell.
+        typed = entry.copied if entry.folder else entry.typed
+        lines = [*changed(entry), *as_typed(self.varying.put(entry.number, mirrored(typed)))]
         if entry.step.where is Where.FILE:
             fill = [f"fill {entry.step.command}"] if "<mirror" in (entry.step.stdin or "") else []
             return [*lines, f"check 0 $? {what}", *fill]

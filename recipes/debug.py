@@ -13,7 +13,7 @@ from kvmdocs.places import Tree
 from recipes.guest import FIRMWARE, Accelerator
 from recipes.run import machine
 
-WRITES = "while :; do dd if=/dev/zero of=/dev/vda bs=4k count=64 oflag=direct; done"
+WRITES = "while dd if=/dev/zero of=/guest/dev/vda bs=4k count=64 oflag=direct; do :; done"
 """Direct writes for ever: each one ends in `virtqueue_flush`, so a breakpoint there is hit at once."""
 
 BREAKPOINT = "virtio.c:virtqueue_flush"

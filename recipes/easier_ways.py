@@ -56,12 +56,12 @@ def kvm_dump(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: Kvm
         load_kvm(vm, kvm_host)
         with sh.section("guest"):
             vm.guest_start("inner")
-            vm.guest(f"until grep -q -s '{HALTED}' /tmp/l2.console; do usleep 50000; done", timeout=INNER_LIMIT)
+            vm.guest(f"await \"grep -q -s '{HALTED}' /tmp/l2.console\"", timeout=INNER_LIMIT)
             threads = vm.guest("grep . /proc/$!/task/*/comm")
             found = re.search(r"task/(\d+)/comm:CPU 0/KVM", threads)
             assert found, threads
             vm.guest("thread=$(grep -l 'CPU 0/KVM' /proc/$!/task/*/comm)")
-            vm.guest("until grep -q '^State:.S' ${thread%comm}status; do usleep 50000; done", timeout=INNER_LIMIT)
+            vm.guest("await \"grep -q '^State:.S' ${thread%comm}status\"", timeout=INNER_LIMIT)
         with sh.section("dump"):
             vm.qmp("dump-guest-memory", paging=True, protocol="file:l1.core", timeout=300.0)
             sh.ls("-lh", "l1.core")

@@ -130,18 +130,19 @@ def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: 
             vm = stack.enter_context(outer)
             load_kvm(vm, kvm_host)
         with sh.section("boot"):
-            vm.guest("mkfifo /tmp/say; touch /tmp/l2.out")
+            vm.guest("mkfifo /guest/tmp/say; touch /guest/tmp/l2.out")
             vm.guest("inner &")
-            vm.guest("exec 3>/tmp/say; wait-for /tmp/l2.out 'L2: ready'", timeout=INNER_LIMIT)
+            vm.guest("exec 3>/guest/tmp/say; wait-for /tmp/l2.out 'L2: ready'", timeout=INNER_LIMIT)
         with sh.section("clock"):
             offset = tsc_offset(vm.guest("cd /sys/kernel/debug/kvm/*/vcpu0; grep . tsc-*"))
             maps = vm.guest("grep qemu-system /proc/$(pidof qemu-system-x86_64)/maps")
         with sh.section("watch"):
             vm.guest("probes", timeout=INNER_LIMIT)
-            vm.guest("cd /sys/kernel/debug/tracing; cat set_ftrace_filter set_event")
+            vm.guest("cd /sys/kernel/debug; cat tracing/set_ftrace_filter tracing/set_event")
         with sh.section("write"):
             vm.guest(
-                "echo 1 >tracing_on; echo go >&3; wait-for /tmp/l2.out 'L2: written'; echo 0 >tracing_on", timeout=INNER_LIMIT
+                "echo 1 >tracing/tracing_on; echo go >&3; wait-for /tmp/l2.out 'L2: written'; echo 0 >tracing/tracing_on",
+                timeout=INNER_LIMIT,
             )
         guest, host = _traces(sh, vm)
     lies = [int(address, 16) for address in re.findall(r"\b[0-9a-f]{8,}(?=-)|(?<=-)[0-9a-f]{8,}\b", maps)]
@@ -154,7 +155,7 @@ def _traces(sh: Shell, vm: Machine) -> tuple[Path, Path]:
         vm.guest("echo go >&3; wait-for /tmp/l2.out 'L2: over'", timeout=INNER_LIMIT)
         guest = vm.guest("sed -n '/# tracer/,/L2: over/p' /tmp/l2.out", timeout=INNER_LIMIT)
     with sh.section("l1-trace"):
-        host = vm.guest("cat trace", timeout=INNER_LIMIT)
+        host = vm.guest("cat tracing/trace", timeout=INNER_LIMIT)
     files = sh.workspace / "l2.trace", sh.workspace / "l1.trace"
     for file, text in zip(files, (guest, host), strict=True):
         file.write_text(text.replace("\r", ""), "utf-8")

@@ -11,10 +11,8 @@ from pathlib import Path
 from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
 from recipes.kvm_events import in_short
-from recipes.kvm_host import L1_TOOLS, KvmHost, l1, load_kvm
+from recipes.kvm_host import L1_TOOLS, TRACE, KvmHost, l1, load_kvm
 from recipes.linux import Kernel
-
-TRACE = "/sys/kernel/tracing"
 
 DUMP = {"kvm-amd": "dump_invalid_vmcb", "kvm-intel": "dump_invalid_vmcs"}
 """The parameter of each vendor's half with which it prints the state that the processor refused."""
@@ -61,12 +59,11 @@ def kvm_api(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmH
             load_kvm(vm, kvm_host)
         with sh.section("events"):
             vm.guest(f"mount -t tracefs tracefs {TRACE}")
-            vm.guest(f"cd {TRACE}/events")
-            vm.guest("echo 1 | tee kvm/enable syscalls/sys_e*_ioctl/enable")
+            vm.guest(f"cd {TRACE}/events && echo 1 | tee kvm/enable syscalls/sys_e*_ioctl/enable")
         with sh.section("run"):
-            said = vm.guest("strace -e trace=ioctl -e kvm=vcpu -o /tmp/calls tiny")
+            said = vm.guest("strace -e trace=ioctl -e kvm=vcpu -o /guest/tmp/calls tiny")
         with sh.section("calls"):
-            shown = vm.guest("cat /tmp/calls")
+            shown = vm.guest("cat /guest/tmp/calls")
         with sh.section("trace"):
             traced = vm.guest(f"grep tiny- {TRACE}/trace")
         calls = put_together(shown, traced, said)
@@ -89,7 +86,7 @@ def _refused(vm: Machine, vendor: str) -> None:
     told = vm.guest(f"grep -E 'tiny-.*kvm_(entry|exit|userspace_exit)' {TRACE}/trace")
     assert "reason KVM_EXIT_FAIL_ENTRY" in told, told
     # Not the last line: on a busy host the kernel says something of its clock now and then.
-    vm.guest(f"dmesg -c | grep {DUMP[vendor]}")
+    vm.guest(f"/guest/bin/dmesg -c | grep {DUMP[vendor]}")
     vm.guest(f"echo 1 >{module}/{DUMP[vendor]}")
     vm.guest("tiny refused", ok=(1,))
     told = vm.guest("dmesg | grep -i -E '(efer|cr0|cs|exit_code)[:=]'")

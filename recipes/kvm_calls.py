@@ -49,11 +49,11 @@ def kvm_calls(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: Kv
             vm.guest("dmesg | grep -i kvm: | tail -n 4", ok=(0, 1))
         with sh.section("trace"):
             # -f: the vCPU is a thread of its own; -y: what a descriptor is; -e kvm=vcpu: why KVM_RUN came back.
-            told = vm.guest("strace -f -y -e trace=openat,ioctl -e kvm=vcpu -o /tmp/calls inner", timeout=INNER_LIMIT)
+            told = vm.guest("strace -f -y -e trace=openat,ioctl -e kvm=vcpu -o /guest/tmp/calls inner", timeout=INNER_LIMIT)
             assert INNER_SAYS in told, told
         _look(sh, vm)
         with sh.section("count"):
-            counted = vm.guest(f"sed -n '{_NAME}' /tmp/calls | sort | uniq -c | sort -n -r")
+            counted = vm.guest(f"sed -n '{_NAME}' /guest/tmp/calls | sort | uniq -c | sort -n -r")
     calls = count(counted)
     missing = [name for name in MAKERS if name not in calls]
     assert not missing, f"no {', '.join(missing)} in {counted}"
@@ -63,19 +63,19 @@ def kvm_calls(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: Kv
 def _look(sh: Shell, vm: Machine) -> None:
     """Show the calls that matter, in the order in which they are made."""
     with sh.section("open"):
-        vm.guest("grep -m 1 /dev/kvm /tmp/calls")
-        vm.guest("grep -E -m 2 'KVM_GET_API_VERSION|KVM_CREATE_VM,' /tmp/calls")
+        vm.guest("grep -m 1 /dev/kvm /guest/tmp/calls")
+        vm.guest("grep -E -m 2 'KVM_GET_API_VERSION|KVM_CREATE_VM,' /guest/tmp/calls")
     with sh.section("memory"):
-        regions = vm.guest("sed -n 's/.*KVM_SET_USER_MEMORY_REGION, //p' /tmp/calls | head -n 2")
+        regions = vm.guest("sed -n 's/.*KVM_SET_USER_MEMORY_REGION, //p' /guest/tmp/calls | head -n 2")
         assert "guest_phys_addr=0," in regions, regions
     with sh.section("vcpu"):
-        vm.guest('for name in CREATE_VCPU SET_CPUID2 SET_REGS; do grep -m 1 "KVM_$name" /tmp/calls; done')
+        vm.guest('for name in CREATE_VCPU SET_CPUID2 SET_REGS; do grep -m 1 "KVM_$name" /guest/tmp/calls; done')
     with sh.section("doors"):
-        vm.guest("grep -c KVM_IOEVENTFD /tmp/calls")
-        vm.guest("grep -m 1 KVM_IRQFD /tmp/calls")
+        vm.guest("grep -c KVM_IOEVENTFD /guest/tmp/calls")
+        vm.guest("grep -m 1 KVM_IRQFD /guest/tmp/calls")
     with sh.section("run"):
-        vm.guest("grep -m 3 'KVM_RUN.*KVM_EXIT_IO' /tmp/calls")
-        vm.guest("grep -o -E 'KVM_EXIT_[A-Z_]+' /tmp/calls | sort | uniq -c | sort -n -r")
+        vm.guest("grep -m 3 'KVM_RUN.*KVM_EXIT_IO' /guest/tmp/calls")
+        vm.guest("grep -o -E 'KVM_EXIT_[A-Z_]+' /guest/tmp/calls | sort | uniq -c | sort -n -r")
 
 
 def count(table: str) -> dict[str, int]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
-from recipes.kvm_host import L1_TOOLS, KvmHost, assert_device, l1, load_kvm
+from recipes.kvm_host import L1_TOOLS, TRACE, KvmHost, assert_device, l1, load_kvm
 from recipes.kvm_module import KVM, compiled, copy_kvm, make_kvm
 from recipes.linux import BUILD_TOOLS, Kernel
 
@@ -28,7 +28,6 @@ PATCH = """\
 PATCHED = "x86.o"
 """The one object that it is in."""
 
-TRACE = "/sys/kernel/tracing"
 
 OURS = "kvm_fast_pio: "
 """How the line begins in the trace: `trace_printk` says which function it is in."""
@@ -114,9 +113,9 @@ def _reload(sh: Shell, vm: Machine, host: KvmHost) -> None:
     for name in names:
         sh.strip("--strip-debug", "-o", f"new/{name}", f"{KVM}/{name}")
     sh.line(f"tar --create --directory=new {' '.join(names)} | dd of=exchange.img conv=notrunc status=none")
-    vm.guest(f"rmmod {host.vendor.replace('-', '_')} && rmmod kvm")
+    vm.guest(f"/guest/bin/rmmod {host.vendor.replace('-', '_')} && /guest/bin/rmmod kvm")
     # No file system: the disk is the archive. What was read before is forgotten, since nobody has the disk open.
-    vm.guest("tar -x -v -f /dev/vda -C /tmp")
+    vm.guest("tar -x -v -f /guest/dev/vda -C /guest/tmp")
     for name in names:
-        vm.guest(f"insmod /tmp/{name}")
+        vm.guest(f"insmod /guest/tmp/{name}")
     assert_device(vm)

@@ -39,7 +39,7 @@ def load_in_distribution(
         with sh.section("theirs"):
             load_kvm(vm, kvm_host)
             assert tainted(vm) == 0
-            vm.guest(f"rmmod {kvm_host.vendor} && rmmod kvm")
+            vm.guest(f"/guest/bin/rmmod {kvm_host.vendor} && /guest/bin/rmmod kvm")
         with sh.section("ours"):
             for name in ours:
                 vm.guest(f"insmod /ours/{name}")
@@ -49,7 +49,7 @@ def load_in_distribution(
             assert tainted(vm) == UNSIGNED | OUT_OF_TREE
             vm.guest("grep ^kvm /proc/modules")
             assert "kvm" in vm.guest("ls /sys/kernel/btf | grep kvm")
-            vm.guest(f"rmmod {kvm_host.vendor} && rmmod kvm")
+            vm.guest(f"/guest/bin/rmmod {kvm_host.vendor} && /guest/bin/rmmod kvm")
         # After what is said of marks: this attempt leaves one (2, "forced"), though it fails.
         with sh.section("vermagic"):
             refused(vm, "/other/kvm.ko", "invalid module format", "should be")
@@ -62,10 +62,10 @@ def _only_signed(sh: Shell, vm: Machine, host: KvmHost) -> None:
     """What Secure Boot makes of it: the kernel is locked down, and then told to insist on signatures."""
     with sh.section("lockdown"):
         vm.guest("mount -t securityfs securityfs /sys/kernel/security")
-        vm.guest("echo integrity > /sys/kernel/security/lockdown && cat /sys/kernel/security/lockdown")
+        vm.guest("echo integrity > /guest/sys/kernel/security/lockdown && cat /sys/kernel/security/lockdown")
         refused(vm, "/ours/kvm.ko", "operation not permitted", "unsigned module loading is restricted")
     with sh.section("enforce"):
-        vm.guest("echo 1 > /sys/module/module/parameters/sig_enforce")
+        vm.guest("echo 1 > /guest/sys/module/module/parameters/sig_enforce")
         refused(vm, "/ours/kvm.ko", "key was rejected", "unsigned module is rejected")
         refused(vm, "/signed/kvm.ko", "key was rejected", "unavailable key is rejected")
     with sh.section("still"):

@@ -83,15 +83,15 @@ def _record(sh: Shell, vm: Machine) -> None:
     """Boot L2 under ``perf kvm stat record`` and QEMU's log, ask its monitor, end it, and carry all to the host."""
     more = " ".join(f"-e kvm:{name}" for name in EVENTS)
     logged = " ".join(f"-trace '{name}'" for name in TRACED)
-    lines = textwrap.wrap(f"perf kvm stat record -a -m 4096 -o /tmp/perf.data {more}", 80) + textwrap.wrap(
-        f"inner -D /tmp/qemu.log -msg timestamp=on {logged} >/tmp/mtree.txt", 80
+    lines = textwrap.wrap(f"perf kvm stat record -a -m 4096 -o /guest/tmp/perf.data {more}", 80) + textwrap.wrap(
+        f"inner -D /guest/tmp/qemu.log -msg timestamp=on {logged} >/guest/tmp/mtree.txt", 80
     )
     with sh.section("record"):
-        vm.guest(f"mon() {{ until grep -q '{INNER_SAYS}' /tmp/serial; do sleep 0.2; done; echo info mtree -f; echo quit; }}")
+        vm.guest(f"mon() {{ await \"grep -q '{INNER_SAYS}' /tmp/serial\"; echo info mtree -f; echo quit; }}")
         vm.guest("mon 2>/dev/null |\n    " + " \\\n    ".join(lines), timeout=INNER_LIMIT)
-        vm.guest("ls -lh /tmp/perf.data /tmp/qemu.log /tmp/mtree.txt")
+        vm.guest("cd /guest/tmp && ls -lh perf.data qemu.log mtree.txt")
     with sh.section("carry"):
-        vm.guest("tar -c -f /dev/vda -C /tmp perf.data qemu.log mtree.txt && sync", timeout=INNER_LIMIT)
+        vm.guest("tar -c -f /guest/dev/vda -C /guest/tmp perf.data qemu.log mtree.txt && sync", timeout=INNER_LIMIT)
 
 
 def _joined(folder: Path) -> Exits:

@@ -73,7 +73,7 @@ GDB_LIMIT = 240.0
 GO = 42
 """The value that gdb gives a variable of the kernel, so that a script in the guest goes on."""
 
-WAIT = f'until [ "$(cat /proc/sys/kernel/panic)" = {GO} ]; do :; done'
+WAIT = f'while [ "$(cat /guest/proc/sys/kernel/panic)" -ne {GO} ]; do :; done'
 """How that script waits: the kernel shows its variable ``panic_timeout`` there."""
 
 
@@ -101,7 +101,7 @@ def debug_kvm(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source
             load_kvm(vm, host)
             assert vm.guest("letters").strip() == ALPHABET
             # Not before gdb says so: a machine that is stopped while L2 runs shows gdb the memory of L2.
-            vm.guest_start(f"{{ {WAIT}; while letters >>/tmp/said; do :; done; }}")
+            vm.guest_start(f"{{ {WAIT}; while letters >>/guest/tmp/said; do :; done; }}")
         with sh.section("connect"):
             gdb = _connected(sh, stack, linux_build, vm)
             assert "Linux version" in gdb("lx-version"), "the kernel's commands for gdb are not there"
@@ -122,7 +122,7 @@ def debug_kvm(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source
         with sh.section("detach"):
             gdb("delete")
             assert "detached" in gdb("detach")
-            said = vm.guest("until grep -m 1 '!' /tmp/said; do :; done")
+            said = vm.guest("await \"grep -m 1 '!' /guest/tmp/said\"")
             assert "!" in said and ALPHABET[-1] in said, said
     return frames
 

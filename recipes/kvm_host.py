@@ -62,6 +62,9 @@ echo "{INNER_SAYS}"
 poweroff -f
 """
 
+TRACE = "/sys/kernel/tracing"
+"""Where tracefs is mounted."""
+
 STREAMS = "</tmp/say >/tmp/l2.out 2>&1"
 """For `inner_script`: what is typed to L2 comes from one file of L1, and what it prints goes to another."""
 

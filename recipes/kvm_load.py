@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
-from recipes.kvm_host import INNER_LIMIT, L1_TOOLS, KvmHost, assert_device, l1
+from recipes.kvm_host import INNER_LIMIT, L1_TOOLS, TRACE, KvmHost, assert_device, l1
 from recipes.linux import Kernel
 
 REFUSED = tuple(range(1, 256))
@@ -24,8 +24,6 @@ SAID = re.compile(r"Nested \w+ enabled")
 """What the half for AMD says of its features when it is loaded."""
 
 PARAMETERS = "/sys/module/{}/parameters"
-
-TRACE = "/sys/kernel/tracing"
 
 
 @recipe(tools=("kmod", *L1_TOOLS, "readelf"), memory="768M", disk="128M", timeout="30m", expects="6s")
@@ -52,12 +50,12 @@ def load_kvm_modules(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_h
         assert values[paging] == "Y", values
         with sh.section("use"):
             vm.guest(f"mount -t tracefs tracefs {TRACE}")
-            vm.guest(f"cd {TRACE}/events/kvm; echo 1 | tee kvm_exit/enable kvm_page_fault/enable")
+            vm.guest(f"cd {TRACE}/events/kvm && echo 1 | tee kvm_exit/enable kvm_page_fault/enable")
             assert FAULTS[kvm_host.vendor][0] in _first_fault(vm)
         _hold(sh, vm, kvm_host)
         with sh.section("again"):
             vm.guest(f"insmod /lib/modules/{kvm_host.vendor}.ko {paging}=0 nested=0")
-            told = vm.guest("dmesg -c")
+            told = vm.guest("/guest/bin/dmesg -c")
             assert kvm_host.vendor != "kvm-amd" or "Nested Paging disabled" in told, told
             now = parse_parameters(vm.guest(f"cd {folder}; grep . nested {paging}"))
             assert now == {"nested": "0" if values["nested"] == "1" else "N", paging: "N"}, now
@@ -67,7 +65,7 @@ def load_kvm_modules(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_h
         with sh.section("away"):
             vm.guest("cd /")
             for module in reversed(kvm_host.modules):
-                vm.guest(f"rmmod {name(module.stem)}")
+                vm.guest(f"/guest/bin/rmmod {name(module.stem)}")
             assert "kvm" not in vm.guest("lsmod")
     return values
 
@@ -79,7 +77,7 @@ def _load(sh: Shell, vm: Machine, host: KvmHost) -> None:
     with sh.section("wrong"):
         vm.guest(vendor, ok=REFUSED)
         assert "Unknown symbol" in vm.guest("dmesg | grep Unknown | tail -n 3")
-        missed = int(vm.guest("dmesg -c | grep 'Unknown symbol' | sort -u | wc -l"))
+        missed = int(vm.guest("/guest/bin/dmesg -c | grep 'Unknown symbol' | sort -u | wc -l"))
         assert missed == names_used(sh, host), missed
     with sh.section("common"):
         for command in common:
@@ -87,11 +85,11 @@ def _load(sh: Shell, vm: Machine, host: KvmHost) -> None:
         vm.guest("ls -l /dev/kvm", ok=(1,))
     with sh.section("other"):
         vm.guest(other, ok=REFUSED)
-        told = vm.guest("dmesg -c")
+        told = vm.guest("/guest/bin/dmesg -c")
         assert re.search(r"no hardware support|not supported", told), told
     with sh.section("load"):
         vm.guest(vendor)
-        told = vm.guest("dmesg -c")
+        told = vm.guest("/guest/bin/dmesg -c")
         assert host.vendor != "kvm-amd" or {"Nested Paging enabled", "Nested Virtualization enabled"} <= set(
             SAID.findall(told)
         ), told
@@ -100,7 +98,7 @@ def _load(sh: Shell, vm: Machine, host: KvmHost) -> None:
         assert f"{name(host.vendor)} " in vm.guest("lsmod")
     with sh.section("both"):
         vm.guest(other, ok=REFUSED)
-        assert "already loaded vendor module" in vm.guest("dmesg -c")
+        assert "already loaded vendor module" in vm.guest("/guest/bin/dmesg -c")
 
 
 def names_used(sh: Shell, host: KvmHost) -> int:
@@ -115,16 +113,16 @@ def _hold(sh: Shell, vm: Machine, host: KvmHost) -> None:
     vendor = name(host.vendor)
     with sh.section("hold"):
         pid = vm.guest_start("tiny forever")
-        vm.guest("pid=$!; until ls -l /proc/$pid/fd | grep vcpu; do usleep 100000; done", timeout=INNER_LIMIT)
+        vm.guest("pid=$!; await 'ls -l /proc/$pid/fd | grep vcpu'", timeout=INNER_LIMIT)
         assert uses(vm.guest("lsmod"))[vendor] > 0
-        assert "can't unload" in vm.guest(f"rmmod {vendor}", ok=REFUSED)
+        assert "can't unload" in vm.guest(f"/guest/bin/rmmod {vendor}", ok=REFUSED)
         assert f"/proc/{pid}/fd/" in vm.guest("ls -l /proc/[0-9]*/fd/* 2>/dev/null | grep -e '-> /dev/kvm'")
     with sh.section("let_go"):
-        vm.guest("kill $pid")
-        vm.guest(f"until grep -x 0 /sys/module/{vendor}/refcnt; do usleep 100000; done", timeout=INNER_LIMIT)
+        vm.guest("/guest/bin/kill $pid")
+        vm.guest(f"await 'grep -x 0 /sys/module/{vendor}/refcnt'", timeout=INNER_LIMIT)
         assert uses(vm.guest("lsmod"))[vendor] == 0
-        assert "can't unload" in vm.guest("rmmod kvm", ok=REFUSED)
-        vm.guest(f"rmmod {vendor}")
+        assert "can't unload" in vm.guest("/guest/bin/rmmod kvm", ok=REFUSED)
+        vm.guest(f"/guest/bin/rmmod {vendor}")
         vm.guest("ls -l /dev/kvm", ok=(1,))
 
 

@@ -11,7 +11,16 @@ from pathlib import Path
 from kvmdocs import Shell, recipe
 from kvmdocs.lab import build_initramfs
 from recipes.kvm_gdb import ALPHABET, build_letters, with_svm
-from recipes.kvm_host import INNER_LIMIT, INNER_SAYS, L1_TOOLS, KvmHost, inner, l1, load_kvm
+from recipes.kvm_host import (
+    INNER_LIMIT,
+    INNER_SAYS,
+    L1_TOOLS,
+    TRACE,
+    KvmHost,
+    inner,
+    l1,
+    load_kvm,
+)
 from recipes.kvm_where import NAMES, WHERE, Function, placed
 from recipes.linux import Kernel
 
@@ -152,28 +161,28 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
             vm = stack.enter_context(machine)
             load_kvm(vm, host)
         with sh.section("ask"):
-            vm.guest("mount -t tracefs tracefs /sys/kernel/tracing")
+            vm.guest(f"mount -t tracefs tracefs {TRACE}")
             functions = answered(vm.guest("probe", timeout=INNER_LIMIT), functions)
         with sh.section("refused"):
-            vm.guest("cd /sys/kernel/tracing")
+            vm.guest("cd /sys/kernel")
             loaded = [function for function in functions.values() if function.group != "vmx"]
             without = next(function.name for function in loaded if not function.symbol)
             closed = next(function.name for function in loaded if function.symbol and not function.probeable)
             for name in (without, closed):
-                vm.guest(f"echo 'p:map/try {name}' >>kprobe_events", ok=(0, 1))
-            vm.guest("tail -n 6 error_log")
+                vm.guest(f"echo 'p:map/try {name}' >>tracing/kprobe_events", ok=(0, 1))
+            vm.guest("tail -n 6 tracing/error_log")
         with sh.section("boot"):
             vm.guest("buffers")
-            vm.guest("echo 0 >tracing_on; echo 1 >events/map/enable")
+            vm.guest("echo 0 >tracing/tracing_on; echo 1 >tracing/events/map/enable")
             told = vm.guest("inner", timeout=INNER_LIMIT)
             assert ALPHABET in told, told
             assert INNER_SAYS in told, told
-            vm.guest("echo 0 >events/map/enable")
+            vm.guest("echo 0 >tracing/events/map/enable")
         with sh.section("count"):
-            functions = counted(vm.guest("cat kprobe_profile"), functions)
+            functions = counted(vm.guest("cat tracing/kprobe_profile"), functions)
         with sh.section("events"):
             events = {
-                name: line_of(name, vm.guest(f"grep -m 1 ' {LINES.get(name, f'{name}:')}' instances/{buffer}/trace"))
+                name: line_of(name, vm.guest(f"grep -m 1 ' {LINES.get(name, f'{name}:')}' tracing/instances/{buffer}/trace"))
                 for buffer, names in EVENTS.items()
                 for name in names
             }

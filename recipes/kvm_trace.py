@@ -8,7 +8,17 @@ from pathlib import Path
 
 from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
-from recipes.kvm_host import INNER_LIMIT, INNER_SAYS, L1_TOOLS, KvmHost, inner, inner_script, l1, load_kvm
+from recipes.kvm_host import (
+    INNER_LIMIT,
+    INNER_SAYS,
+    L1_TOOLS,
+    TRACE,
+    KvmHost,
+    inner,
+    inner_script,
+    l1,
+    load_kvm,
+)
 from recipes.linux import Kernel
 
 TICKING = f"""\
@@ -101,7 +111,7 @@ def trace_kvm(sh: Shell, qemu_optimised: Path, linux_source: Path, linux_build: 
             load_kvm(vm, kvm_host)
         with sh.section("guest"):
             vm.guest_start("inner")
-            vm.guest(wait_for(f"grep -q '{INNER_SAYS}' /tmp/serial 2>/dev/null"), timeout=INNER_LIMIT)
+            vm.guest(f"await \"grep -q -s '{INNER_SAYS}' /tmp/serial\"", timeout=INNER_LIMIT)
         _events(sh, vm)
         _fields(sh, vm)
         _filters(sh, vm, kvm_host)
@@ -113,11 +123,6 @@ def trace_kvm(sh: Shell, qemu_optimised: Path, linux_source: Path, linux_build: 
 
 PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else "python3"
 """The distribution's Python: one that lies elsewhere is found by others, such as pyenv's, only with its whole tree."""
-
-
-def wait_for(condition: str) -> str:
-    """A command that ends when another one says yes."""
-    return f"until {condition}; do sleep 0.1; done"
 
 
 def _python(sh: Shell, kvm_stat: Path) -> dict[str, Path]:
@@ -134,66 +139,66 @@ def _python(sh: Shell, kvm_stat: Path) -> dict[str, Path]:
 def _events(sh: Shell, vm: Machine) -> None:
     """What there is to be traced."""
     with sh.section("events"):
-        vm.guest("mount -t tracefs tracefs /sys/kernel/tracing; cd /sys/kernel/tracing")
-        held = vm.guest("ls events/kvm").split()
+        vm.guest(f"mount -t tracefs tracefs {TRACE}; cd /sys/kernel")
+        held = vm.guest("ls tracing/events/kvm").split()
         assert {"kvm_entry", "kvm_exit", "kvm_pio", "kvm_mmio", "kvm_userspace_exit"} <= set(held), held
-        assert "exit_reason" in vm.guest("grep -E '^(name|ID)|field:' events/kvm/kvm_exit/format")
+        assert "exit_reason" in vm.guest("grep -E '^(name|ID)|field:' tracing/events/kvm/kvm_exit/format")
 
 
 def _fields(sh: Shell, vm: Machine) -> None:
     """Lines of the trace, and the two files it is read from."""
     with sh.section("enable"):
-        vm.guest("echo 1 >events/kvm/enable")
-        told = vm.guest("sed -n '/kvm_exit:/,$p' trace_pipe | head -n 14")
+        vm.guest("echo 1 >tracing/events/kvm/enable")
+        told = vm.guest("sed -n '/kvm_exit:/,$p' tracing/trace_pipe | head -n 14")
         assert "kvm_exit: vcpu" in told, told
     with sh.section("trace"):
-        vm.guest("echo 0 >tracing_on")
-        first, again = (vm.guest("grep -E -m 4 'entries|kvm_' trace") for _ in range(2))
+        vm.guest("echo 0 >tracing/tracing_on")
+        first, again = (vm.guest("grep -E -m 4 'entries|kvm_' tracing/trace") for _ in range(2))
         assert first == again and "kvm_" in first, (first, again)
-        taken = vm.guest("head -n 3 trace_pipe")
+        taken = vm.guest("head -n 3 tracing/trace_pipe")
         assert taken.splitlines()[0] == first.splitlines()[1], (taken, first)
-        after = vm.guest("grep -E -m 4 'entries|kvm_' trace")
+        after = vm.guest("grep -E -m 4 'entries|kvm_' tracing/trace")
         assert not set(after.splitlines()[1:]) & set(taken.splitlines()), (taken, after)
-        vm.guest("echo >trace; echo 1 >tracing_on")
+        vm.guest("echo >tracing/trace; echo 1 >tracing/tracing_on")
     with sh.section("clock"):
-        assert "[local]" in vm.guest("cat trace_clock")
-        assert int(vm.guest("until grep -q kvm_ trace; do :; done; echo 0 >tracing_on; grep -c kvm_ trace"))
-        vm.guest("echo mono >trace_clock && cat trace_clock")
-        assert vm.guest("grep -c kvm_ trace", ok=(1,)).strip() == "0", "the buffer was not emptied"
-        vm.guest("echo 1 >tracing_on; head -n 2 trace_pipe")
-        vm.guest("echo local >trace_clock")
+        assert "[local]" in vm.guest("cat tracing/trace_clock")
+        assert int(vm.guest("await 'grep -q kvm_ tracing/trace'; echo 0 >tracing/tracing_on; grep -c kvm_ tracing/trace"))
+        vm.guest("echo mono >tracing/trace_clock && cat tracing/trace_clock")
+        assert vm.guest("grep -c kvm_ tracing/trace", ok=(1,)).strip() == "0", "the buffer was not emptied"
+        vm.guest("echo 1 >tracing/tracing_on; head -n 2 tracing/trace_pipe")
+        vm.guest("echo local >tracing/trace_clock")
 
 
 def _filters(sh: Shell, vm: Machine, host: KvmHost) -> None:
     """Only some events of a kind."""
     with sh.section("filter"):
-        vm.guest("echo 0 >events/kvm/enable; echo >trace")
-        vm.guest(f"echo 'exit_reason == {PORT_IO[host.vendor]}' >events/kvm/kvm_exit/filter")
-        vm.guest("echo 1 >events/kvm/kvm_exit/enable")
-        told = vm.guest("grep -m 6 kvm_exit trace_pipe")
+        vm.guest("echo 0 >tracing/events/kvm/enable; echo >tracing/trace")
+        vm.guest(f"echo 'exit_reason == {PORT_IO[host.vendor]}' >tracing/events/kvm/kvm_exit/filter")
+        vm.guest("echo 1 >tracing/events/kvm/kvm_exit/enable")
+        told = vm.guest("grep -m 6 kvm_exit tracing/trace_pipe")
         reasons = set(re.findall(r"reason (\S+)", told))
         assert reasons in ({"io"}, {"IO_INSTRUCTION"}), told
-        vm.guest("echo 0 >events/kvm/kvm_exit/filter; echo 0 >events/kvm/enable")
+        vm.guest("echo 0 >tracing/events/kvm/kvm_exit/filter; echo 0 >tracing/events/kvm/enable")
 
 
 def _triggers(sh: Shell, vm: Machine) -> None:
     """Something done when an event happens: a stack, or the end of the trace."""
     with sh.section("stacktrace"):
-        vm.guest("echo >trace; echo stacktrace:1 >events/kvm/kvm_pio/trigger")
-        vm.guest("echo 1 >events/kvm/kvm_pio/enable")
-        vm.guest(wait_for("grep -q '^ => ' trace"))
-        told = vm.guest("grep -v '^#' trace | grep -m 1 -A 14 'stack trace'")
+        vm.guest("echo >tracing/trace; echo stacktrace:1 >tracing/events/kvm/kvm_pio/trigger")
+        vm.guest("echo 1 >tracing/events/kvm/kvm_pio/enable")
+        vm.guest("await \"grep -q '^ => ' tracing/trace\"")
+        told = vm.guest("grep -v '^#' tracing/trace | grep -m 1 -A 14 'stack trace'")
         assert "=> kvm_vcpu_ioctl" in told, told
-        vm.guest("echo '!stacktrace:1' >events/kvm/kvm_pio/trigger; echo 0 >events/kvm/enable")
+        vm.guest("echo '!stacktrace:1' >tracing/events/kvm/kvm_pio/trigger; echo 0 >tracing/events/kvm/enable")
     with sh.section("traceoff"):
-        vm.guest("echo >trace; echo 1 >events/kvm/enable")
+        vm.guest("echo >tracing/trace; echo 1 >tracing/events/kvm/enable")
         # KVM_EXIT_IO is 2 (include/uapi/linux/kvm.h).
-        vm.guest("echo 'traceoff:1 if reason == 2' >events/kvm/kvm_userspace_exit/trigger")
-        vm.guest(wait_for("grep -q 0 tracing_on"))
-        told = vm.guest("tail -n 6 trace")
+        vm.guest("echo 'traceoff:1 if reason == 2' >tracing/events/kvm/kvm_userspace_exit/trigger")
+        vm.guest("await 'grep -q 0 tracing/tracing_on'")
+        told = vm.guest("tail -n 6 tracing/trace")
         assert "KVM_EXIT_IO" in told.splitlines()[-1], told
-        vm.guest("echo '!traceoff:1 if reason == 2' >events/kvm/kvm_userspace_exit/trigger")
-        vm.guest("echo 0 >events/kvm/enable; echo >trace; echo 1 >tracing_on")
+        vm.guest("echo '!traceoff:1 if reason == 2' >tracing/events/kvm/kvm_userspace_exit/trigger")
+        vm.guest("echo 0 >tracing/events/kvm/enable; echo >tracing/trace; echo 1 >tracing/tracing_on")
     with sh.section("config"):
         vm.guest("zcat /proc/config.gz | grep -E 'CONFIG_(TRACER_SNAPSHOT|HIST_TRIGGERS)[ =]'")
 
@@ -202,34 +207,45 @@ def _functions(sh: Shell, vm: Machine, host: KvmHost) -> None:
     """The function tracer: who calls one function, and all that one call does."""
     enters, handles = ENTERS[host.vendor], ON_PORT_IO[host.vendor]
     with sh.section("stack"):
-        vm.guest(f"echo {handles} >set_ftrace_filter && cat set_ftrace_filter")
+        vm.guest(f"echo {handles} >tracing/set_ftrace_filter && cat tracing/set_ftrace_filter")
         # The option first: else the calls until it is set have no stack.
-        vm.guest("echo 1 >options/func_stack_trace; echo function >current_tracer")
-        told = vm.guest("head -n 16 trace_pipe")
+        vm.guest("echo 1 >tracing/options/func_stack_trace; echo function >tracing/current_tracer")
+        told = vm.guest("head -n 16 tracing/trace_pipe")
         assert "=> kvm_vcpu_ioctl" in told and handles in told, told
-        vm.guest("echo nop >current_tracer; echo 0 >options/func_stack_trace; echo >set_ftrace_filter; echo >trace")
+        vm.guest(
+            "echo nop >tracing/current_tracer; echo 0 >tracing/options/func_stack_trace; echo >tracing/set_ftrace_filter; echo >tracing/trace"
+        )
     with sh.section("graph"):
-        vm.guest("echo ':mod:kvm' >set_ftrace_filter; echo ':mod:kvm_*' >>set_ftrace_filter; wc -l set_ftrace_filter")
-        vm.guest("echo kvm_arch_vcpu_ioctl_run >set_graph_function")
-        vm.guest("echo 1 >options/funcgraph-tail; echo 0 >options/funcgraph-duration; echo 0 >options/funcgraph-irqs")
-        vm.guest("echo 400 >buffer_size_kb; echo function_graph >current_tracer")
-        vm.guest(wait_for('cat trace >/tmp/graph; lines=$(awk -f /bin/shortest.awk /tmp/graph); [ "$lines" ]'), timeout=300.0)
-        told = vm.guest('sed -n "$lines" /tmp/graph')
+        vm.guest(
+            "echo ':mod:kvm' >tracing/set_ftrace_filter; echo ':mod:kvm_*' >>tracing/set_ftrace_filter; wc -l tracing/set_ftrace_filter"
+        )
+        vm.guest("echo kvm_arch_vcpu_ioctl_run >tracing/set_graph_function")
+        vm.guest(
+            "echo 1 >tracing/options/funcgraph-tail; echo 0 >tracing/options/funcgraph-duration; echo 0 >tracing/options/funcgraph-irqs"
+        )
+        vm.guest("echo 400 >tracing/buffer_size_kb; echo function_graph >tracing/current_tracer")
+        graph = 'cat tracing/trace >/guest/tmp/graph; lines=$(awk -f /bin/shortest.awk /guest/tmp/graph); [ "$lines" ]'
+        vm.guest(f"await '{graph}'", timeout=300.0)
+        told = vm.guest('sed -n "$lines" /guest/tmp/graph')
         assert enters in told and told.count("kvm_arch_vcpu_ioctl_run") == 2, told
-        vm.guest("echo nop >current_tracer; echo >set_ftrace_filter; echo >set_graph_function; echo 1400 >buffer_size_kb")
+        vm.guest(
+            "echo nop >tracing/current_tracer; echo >tracing/set_ftrace_filter; echo >tracing/set_graph_function; echo 1400 >tracing/buffer_size_kb"
+        )
 
 
 def _trace_cmd(sh: Shell, vm: Machine) -> None:
     """The same with trace-cmd: recorded in L1, read there and on the host."""
     with sh.section("record"):
         # What is recorded is the time until L2 has said three more lines.
-        vm.guest("trace-cmd record -q -e kvm -o /tmp/trace.dat sh -c 'tail -n 0 -f /tmp/serial | head -n 3'", timeout=300.0)
-        vm.guest("ls -lh /tmp/trace.dat")
+        vm.guest(
+            "trace-cmd record -q -e kvm -o /guest/tmp/trace.dat sh -c 'tail -n 0 -f /tmp/serial | head -n 3'", timeout=300.0
+        )
+        vm.guest("ls -lh /guest/tmp/trace.dat")
     with sh.section("report"):
-        told = vm.guest("trace-cmd report -i /tmp/trace.dat | grep -E -m 8 'kvm_(exit|entry)'", timeout=300.0)
+        told = vm.guest("trace-cmd report -i /guest/tmp/trace.dat | grep -E -m 8 'kvm_(exit|entry)'", timeout=300.0)
         assert "kvm_exit" in told, told
     with sh.section("carry"):
-        vm.guest("tar -c -f /dev/vda -C /tmp trace.dat && sync")
+        vm.guest("tar -c -f /guest/dev/vda -C /guest/tmp trace.dat && sync")
         sh.line("tar -x -f l1.img trace.dat")
         sh.line("trace-cmd report -i trace.dat >trace.txt")
         told = sh.line("grep -m 6 -E 'kvm_(pio|userspace_exit)' trace.txt")
@@ -241,7 +257,7 @@ def _counters(sh: Shell, vm: Machine) -> None:
     """Counters that KVM keeps without any tracing, and the tool that shows them."""
     with sh.section("debugfs"):
         vm.guest("cd /sys/kernel/debug/kvm && ls -d [0-9]* && grep -E '^[1-9]' $(ls -d [0-9]*)/*exits /dev/null")
-        vm.guest(f"before=$(cat exits); {wait_for('[ $(cat exits) -gt $before ]')}; echo $before $(cat exits)")
+        vm.guest("before=$(cat exits); await '[ $(cat exits) -gt $before ]'; echo $before $(cat exits)")
     with sh.section("kvm_stat"):
         told = vm.guest("python3 -S -E /bin/kvm_stat -1 | grep -v ' 0  *0$'", timeout=300.0)
         assert re.search(r"^\s*kvm_exit\s+\d+", told, re.MULTILINE), told

@@ -79,9 +79,9 @@ def linux_in_linux(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_hos
         with sh.section("load"):
             load_kvm(vm, kvm_host)
         with sh.section("boot"):
-            vm.guest("mkfifo /tmp/say /tmp/monitor.in /tmp/monitor.out; touch /tmp/l2.out")
+            vm.guest("cd /guest/tmp && mkfifo say monitor.in monitor.out && touch l2.out")
             vm.guest("inner &")
-            vm.guest("exec 3>/tmp/say; wait-for /tmp/l2.out 'L2: ready'", timeout=INNER_LIMIT)
+            vm.guest("exec 3>/guest/tmp/say; wait-for /tmp/l2.out 'L2: ready'", timeout=INNER_LIMIT)
         levels = _ask(sh, vm)
         _look(sh, vm)
         _end(sh, vm, kvm_host)
@@ -115,7 +115,7 @@ def _look(sh: Shell, vm: Machine) -> None:
         counted = vm.guest(f"cd /sys/kernel/debug/kvm; grep . {' '.join(COUNTERS)}")
         assert re.search(r"^exits:[1-9]", counted, re.MULTILINE), counted
     with sh.section("monitor"):
-        vm.guest("cat /tmp/monitor.out >/tmp/monitor.log & echo 'info kvm' >/tmp/monitor.in")
+        vm.guest("cat /tmp/monitor.out >/guest/tmp/monitor.log & echo 'info kvm' >/guest/tmp/monitor.in")
         vm.guest("wait-for /tmp/monitor.log 'kvm support'")
         told = vm.guest("grep -o 'kvm support: .*' /tmp/monitor.log")
         assert "enabled" in told, told
@@ -131,13 +131,13 @@ def _end(sh: Shell, vm: Machine, host: KvmHost) -> None:
     with sh.section("left"):
         # The process goes first; the kernel takes the machine down a moment later.
         vm.guest(
-            "while pidof qemu-system-x86_64 || ls -d /sys/kernel/debug/kvm/*-*; do sleep 0.1; done >/dev/null 2>&1",
+            "while /guest/bin/pidof qemu-system-x86_64 || ls -d /guest/sys/kernel/debug/kvm/*-*; do sleep 0.1; done >/dev/null 2>&1",
             timeout=INNER_LIMIT,
         )
         assert not vm.guest("ls -d /sys/kernel/debug/kvm/*-* 2>/dev/null", ok=(1,)), "a machine is still there"
         assert re.search(rf"^{host.vendor.replace('-', '_')} \S+ +0\s*$", vm.guest("lsmod | sed 's/  */ /g'"), re.MULTILINE)
         names = " ".join(module.stem.replace("-", "_") for module in reversed(host.modules))
-        vm.guest(f"rmmod {names}")
+        vm.guest(f"/guest/bin/rmmod {names}")
         vm.guest("ls /dev/kvm", ok=(1,))
 
 

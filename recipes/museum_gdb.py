@@ -125,7 +125,7 @@ FAR = 64 << 20
 TRIES = 5
 """Most boots until the kernel has chosen a place that far away."""
 
-OPENS = "while :; do cat /proc/version; done"
+OPENS = "while cat /guest/proc/version; do :; done"
 """Files opened for ever."""
 
 
@@ -136,7 +136,7 @@ def _miss(vm: Machine, gdb: Gdb) -> None:
     gdb(f"hbreak {WATCHED}")
     gdb("continue &")
     assert "Linux version" in vm.guest("cat /proc/version")
-    vm.guest_start("poweroff -f")
+    vm.guest_start("/guest/bin/poweroff -f")
     vm.wait_exit()
     told = gdb("info breakpoints")
     assert WATCHED in told, told

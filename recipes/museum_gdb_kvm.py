@@ -16,7 +16,7 @@ WIRES = {"l1.signals": "/dev/ttyS2", "l1.breakpoints": "/dev/ttyS3"}
 
 L2 = (
     "/bin/qemu-system-x86_64 -accel kvm -cpu host -m 64M -L /firmware -nodefaults -display none -no-reboot "
-    "-kernel /inner/bzImage -initrd /inner/initramfs.cpio.gz -serial file:/tmp/l2.console"
+    "-kernel /inner/bzImage -initrd /inner/initramfs.cpio.gz -serial file:/guest/tmp/l2.console"
 )
 """A machine under KVM that boots and ends; what it says goes to a file of L1's."""
 
@@ -54,7 +54,7 @@ def _signals(sh: Shell, vm: Machine, qemu: Path) -> None:
         gdb("handle SIGUSR1 pass nostop noprint")
         told = gdb("continue")
         assert re.search(r"exited normally", told), told
-    assert "hello" in vm.guest("cat /tmp/l2.console")
+    assert "hello" in vm.guest("cat /guest/tmp/l2.console")
 
 
 def _breakpoints(sh: Shell, vm: Machine, kernel: Kernel, host: KvmHost) -> None:
@@ -80,4 +80,4 @@ def _breakpoints(sh: Shell, vm: Machine, kernel: Kernel, host: KvmHost) -> None:
 
 def _wait_for_the_wire(vm: Machine, port: str) -> None:
     """Wait until the process started last has opened the serial port: until then the port echoes what the debugger says."""
-    vm.guest(f"until ls -l /proc/$!/fd | grep -q {port}; do usleep 50000; done", timeout=INNER_LIMIT)
+    vm.guest(f"await 'ls -l /proc/$!/fd | grep -q {port}'", timeout=INNER_LIMIT)

@@ -117,7 +117,7 @@ def _order(vm: Machine, host: KvmHost, missed: int) -> None:
         host: KVM's modules.
         missed: How many names of ``kvm.ko`` the vendor's half uses.
     """
-    vm.guest("dmesg -c >/dev/null")
+    vm.guest("/guest/bin/dmesg -c >/dev/null")
     told = vm.guest(f"insmod /lib/modules/{host.vendor}.ko", ok=FAILURES)
     assert "unknown symbol in module" in told, told
     lines = vm.guest("dmesg | grep 'Unknown symbol' | sort -u | wc -l; dmesg | grep -m 3 'Unknown symbol'")
@@ -129,7 +129,7 @@ def _order(vm: Machine, host: KvmHost, missed: int) -> None:
 def _vendor(vm: Machine, host: KvmHost) -> None:
     """With half of KVM there is no device, and the other vendor's half does not give it."""
     assert "No such file" in vm.guest("ls -l /dev/kvm", ok=(1,))
-    vm.guest("dmesg -c >/dev/null")
+    vm.guest("/guest/bin/dmesg -c >/dev/null")
     assert "can't insert" in vm.guest(f"insmod /lib/modules/{host.other.name}", ok=FAILURES)
     assert "support" in vm.guest(NO_SUPPORT)
 
@@ -140,7 +140,7 @@ def _busy(vm: Machine, host: KvmHost) -> None:
     told = vm.guest(f"insmod /lib/modules/{host.vendor}.ko && inner", ok=FAILURES, timeout=INNER_LIMIT)
     assert "evice or resource busy" in told, told
     assert "enabling virtualization on CPU0 failed" in vm.guest("dmesg | grep 'enabling virt'")
-    vm.guest("rmmod rival")
+    vm.guest("/guest/bin/rmmod rival")
     vm.guest(f"grep -q -w {host.vendor.replace('-', '_')} /proc/modules || insmod /lib/modules/{host.vendor}.ko")
     vm.guest("ls -l /dev/kvm")
 
@@ -148,30 +148,32 @@ def _busy(vm: Machine, host: KvmHost) -> None:
 def _permission(vm: Machine) -> None:
     """Start a machine as somebody who may not open the device, then as the same one in the device's group."""
     # By its path: the shell of busybox has a command of that name, with fewer options.
-    nobody = f"/bin/setpriv --reuid={NOBODY} --regid={NOBODY}"
+    nobody = f"/guest/bin/setpriv --reuid={NOBODY} --regid={NOBODY}"
     machine = "qemu-system-x86_64 -accel kvm -L /firmware -nodefaults -display none -S -daemonize"
     vm.guest("ls -l /dev/kvm")
     told = vm.guest(f"{nobody} --clear-groups {machine}", ok=FAILURES, timeout=INNER_LIMIT)
     assert "Could not access KVM kernel module: Permission denied" in told, told
-    vm.guest(f"chgrp {GROUP} /dev/kvm && chmod 660 /dev/kvm && ls -l /dev/kvm")
-    told = vm.guest(f"{nobody} --groups={GROUP} {machine} && killall qemu-system-x86_64 && echo started", timeout=INNER_LIMIT)
+    vm.guest(f"chgrp {GROUP} /guest/dev/kvm && chmod 660 /guest/dev/kvm && ls -l /dev/kvm")
+    told = vm.guest(
+        f"{nobody} --groups={GROUP} {machine} && /guest/bin/killall qemu-system-x86_64 && echo started", timeout=INNER_LIMIT
+    )
     assert "started" in told, told
 
 
 def _in_use(vm: Machine, host: KvmHost) -> None:
     """Try to unload a module that a machine needs, and unload it when the machine has ended."""
     vm.guest(
-        "while pidof qemu-system-x86_64; do usleep 50000; done", timeout=INNER_LIMIT
+        "while /guest/bin/pidof qemu-system-x86_64; do sleep 0.1; done", timeout=INNER_LIMIT
     )  # the last machine may not have ended yet
     vm.guest_start("inner -S")
     name = host.vendor.replace("-", "_")
     # As many as machines and their processors hold it: the third column of lsmod, the fourth when others use it too.
-    vm.guest(f"until grep -q '^{name} [0-9]* [1-9]' /proc/modules; do usleep 50000; done; lsmod", timeout=INNER_LIMIT)
-    told = vm.guest(f"rmmod {name}", ok=FAILURES)
+    vm.guest(f"await \"grep -q '^{name} [0-9]* [1-9]' /proc/modules\"; lsmod", timeout=INNER_LIMIT)
+    told = vm.guest(f"/guest/bin/rmmod {name}", ok=FAILURES)
     assert "Resource temporarily unavailable" in told, told
-    vm.guest("kill $!")
-    vm.guest(f"until grep -q '^{name} [0-9]* 0 ' /proc/modules; do usleep 50000; done; lsmod", timeout=INNER_LIMIT)
-    vm.guest(f"rmmod {name}")
+    vm.guest("/guest/bin/kill $!")
+    vm.guest(f"await \"grep -q '^{name} [0-9]* 0 ' /proc/modules\"; lsmod", timeout=INNER_LIMIT)
+    vm.guest(f"/guest/bin/rmmod {name}")
 
 
 @recipe(tools=L1_TOOLS, memory="768M", disk="128M", timeout="15m", expects="6s")

@@ -54,11 +54,11 @@ def start_vm(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: Accel
 
 def _use_disk(sh: Shell, vm: Machine) -> None:
     """Write to the guest's disk, find it again in the file on the host, and count the disk's interrupts."""
-    vm.guest("ls -l /dev/vda")
+    vm.guest("ls -l /guest/dev/vda")
     before = interrupts(vm.guest("grep virtio /proc/interrupts"))
-    vm.guest("echo 'written in the guest' | dd of=/dev/vda bs=512 conv=sync,fsync")
+    vm.guest("echo 'written in the guest' | dd of=/guest/dev/vda bs=512 conv=sync,fsync")
     assert "written in the guest" in sh.line("head -c 20 vm.img; echo")
-    vm.guest("dd if=/dev/zero of=/dev/vda bs=4k seek=1 count=256 oflag=direct")
+    vm.guest("dd if=/dev/zero of=/guest/dev/vda bs=4k seek=1 count=256 oflag=direct")
     after = interrupts(vm.guest("grep virtio /proc/interrupts"))
     assert after > before, (before, after)
 
@@ -75,7 +75,7 @@ def find_process(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: A
         with sh.section("start"):
             vm = stack.enter_context(machine(sh, qemu_debug, linux_guest, accelerator, cpus=2, disk="64M", name="findme"))
             # An I/O worker exists only while there is I/O; a processor at work shows in the processor time.
-            vm.guest_start("while :; do dd if=/dev/zero of=/dev/vda bs=4k count=64 oflag=direct; done")
+            vm.guest_start("while dd if=/dev/zero of=/guest/dev/vda bs=4k count=64 oflag=direct; do :; done")
         with sh.section("ps"):
             assert str(vm.pid) in sh.line("ps -efww | grep '[q]emu.*findme'")
             threads = parse_threads(sh.line(f"ps -L -o pid,tid,pcpu,comm -p $(cat {vm.pidfile})"))

@@ -10,6 +10,7 @@ started in; a guest's commands go to its shell by socat, as the pages say. A com
 everything: then a reader would be stuck there too.
 
 With ``--install`` what a page says is to be installed first is typed, too, by root: the line for the package manager that the shell has.
+With ``--boxes`` commands that have a button for all of them are pasted as that button gives them, in one go.
 
 Exit codes: 0 all was typed and went as on the page, 1 something did not, 2 wrong use.
 """
@@ -58,9 +59,11 @@ class Typed:
 class Page(HTMLParser):
     """Reads what can be copied from a page's transcripts, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, boxes: bool = False) -> None:
         super().__init__()
         self.found: list[Typed] = []
+        self._boxes = boxes
+        self._whole = False
         self._recipe = self._where = self._machine = ""
         self._collect = ""
         self._installs = False
@@ -73,6 +76,7 @@ class Page(HTMLParser):
             self._recipe = given["data-recipe"]
         elif "tr-run" in looks:
             self._where = next(look.removeprefix("tr-at-") for look in looks if look.startswith("tr-at-"))
+            self._whole = False
         elif "tr-badge" in looks:
             self._collect, self._machine = "badge", ""
         elif "tr-fact" in looks:
@@ -81,6 +85,11 @@ class Page(HTMLParser):
             self._installs = "tr-install" in looks
         elif tag == "code" and self._installs:
             self._collect = "install"
+        elif "tr-copy" in looks and self._boxes:
+            self._whole = True
+            self.found.append(Typed(self._recipe, self._where, self._machine, given["data-clipboard-text"]))
+        elif "data-copy" in given and self._whole:
+            self.found[-1].status = ""  # what counts is the status of the last command
         elif "data-copy" in given and self._recipe:
             self.found.append(Typed(self._recipe, self._where, self._machine, given["data-copy"]))
 
@@ -147,13 +156,11 @@ class Desk:
 
     def host(self, one: Typed, timeout: float) -> None:
         """Type to the host's shell, or start a debugger in a terminal of its own."""
-        change, _, rest = one.text.partition("\n")
-        if re.match(r"(mkdir -p \S+ && )?cd ", change):
-            self.folder = change.rpartition("cd ")[2].strip()
-        else:
-            rest = one.text
+        for change in re.finditer(r"^(?:mkdir -p \S+ && )?cd (\S+) &&", one.text, re.MULTILINE):
+            self.folder = change[1]
         child = self.open(("host", "", ""))
-        if rest.startswith("gdb ") and "-batch" not in rest:
+        last = one.text.removesuffix("\n}").rpartition("\n")[2]
+        if last.startswith("gdb ") and "-batch" not in last:
             debugger = self.open(("gdb", one.recipe, ""))
             debugger.sendline(one.text)
             debugger.expect_exact("(gdb) ", timeout=timeout)
@@ -178,13 +185,9 @@ class Desk:
         """Type to the debugger, line by line."""
         child = self.terminals.get(("gdb", one.recipe, ""))
         if child is None:
-            if not one.text.split("\n")[-1].startswith("gdb "):
-                raise Stuck("no debugger was started for it")
-            child = self.open(("gdb", one.recipe, ""))
+            raise Stuck("no debugger was started for it")
         for line in one.text.split("\n"):
             child.sendline(line)
-            if re.match(r"(mkdir|cd) ", line):
-                continue
             child.expect_exact("(gdb) ", timeout=timeout)
 
     def guest(self, one: Typed, timeout: float) -> None:
@@ -225,9 +228,9 @@ def told(child: pexpect.spawn[str]) -> str:
     return str(child.match[1])
 
 
-def things(page: Path) -> list[Typed]:
+def things(page: Path, *, boxes: bool) -> list[Typed]:
     """What a page lets a reader copy, once each: the same section may be shown twice."""
-    reader = Page()
+    reader = Page(boxes=boxes)
     reader.feed(page.read_text("utf-8"))
     once: dict[tuple[str, str, str, str], Typed] = {}
     for one in reader.found:
@@ -246,6 +249,7 @@ def main() -> int:
         "--say", action="append", default=[], metavar="TEXT=REAL", help="what a reader puts in the place of a text"
     )
     parser.add_argument("--install", action="store_true", help="the shell is root's: install what a page says first")
+    parser.add_argument("--boxes", action="store_true", help="paste commands together where a button gives them together")
     parser.add_argument("--only", action="append", default=[], metavar="RECIPE", help="of these recipes alone")
     parser.add_argument("--limit", type=float, default=3600.0, help="seconds for one command")
     parser.add_argument("--log", type=Path, default=Path("reader.log"))
@@ -253,7 +257,7 @@ def main() -> int:
     desk = Desk(given.shell, given.log)
     try:
         for page in given.pages:
-            for one in things(page):
+            for one in things(page, boxes=given.boxes):
                 if (given.only and one.recipe not in given.only) or (one.where == "install" and not given.install):
                     continue
                 for said in given.say:

@@ -25,6 +25,8 @@ mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev 2>/dev/null
 mount -t debugfs debugfs /sys/kernel/debug 2>/dev/null
+# The guest's own name for its root: a line with it that is typed in a host's window by mistake finds nothing there.
+ln -s / /guest
 {insmod}while :; do
     setsid -c /guest-shell </dev/ttyS1 >/dev/ttyS1 2>&1
 done
@@ -36,6 +38,8 @@ _SHELL = f"""\
 # One line is one command, taken as it is: no echo, no editing. What comes back is what a command printed.
 stty -echo -iexten -onlcr erase undef kill undef eof undef
 trap : INT
+# await COMMAND: run a command until it succeeds.
+await() {{ until eval "$1"; do sleep 0.1 || return; done; }}
 echo "{SHELL_BEGINS}"
 echo "<1>{READY}" >/dev/kmsg
 while read -r line || [ $? -gt 128 ]; do

@@ -167,19 +167,14 @@ def _notes(record: Record, shown: Sequence[Entry], options: ShowOptions) -> Note
 def _lines(shown: Sequence[Entry]) -> Iterator[tuple[Spot, str]]:
     """Every line of some steps as a note may match it. A wrapped command is also one line, at its first, where none of its lines will do."""
     for entry in shown:
-        typed = _displayed(entry)
-        for index, line in enumerate(typed.split("\n")):
+        for index, line in enumerate(entry.shown.split("\n")):
             yield (entry.number, "typed", index), line
-        if " \\\n" in typed:
-            yield (entry.number, "typed", 0), re.sub(r" \\\n\s*", " ", typed)
+        if " \\\n" in entry.typed and entry.step.where is not Where.FILE:
+            begins = entry.shown.partition(entry.typed)[0].count("\n")
+            yield (entry.number, "typed", begins), re.sub(r" \\\n\s*", " ", entry.typed)
         for part, lines in read(entry.step.output).items():
             for index, spans in enumerate(lines):
                 yield (entry.number, part, index), plain(spans)
-
-
-def _displayed(entry: Entry) -> str:
-    """What stands in the box of a step: the text of a file for a file, else what is typed."""
-    return (entry.step.stdin or "").removesuffix("\n") if entry.step.where is Where.FILE else entry.shown
 
 
 def _steps(
@@ -225,8 +220,6 @@ def _command(entry: Entry, notes: Notes) -> str:
     """What is typed, each line behind its prompt."""
     first, further = _PROMPTS[entry.where]
     lines = []
-    if entry.before:
-        lines.append(_prompt(first) + write_spans(lexers.typed(entry.before, entry.where)[0]))
     for index, spans in enumerate(lexers.typed(entry.shown, entry.where)):
         marks = write_marks(notes.on((entry.number, "typed", index)))
         lines.append(_prompt(further if index else first) + write_spans(spans) + marks)
@@ -238,7 +231,7 @@ def _file(entry: Entry, printer: Printer) -> str:
     name = entry.step.command
     lines = [
         write_spans(spans) + write_marks(printer.notes.on((entry.number, "typed", index)))
-        for index, spans in enumerate(lexers.file(name.strip("'\""), _displayed(entry)))
+        for index, spans in enumerate(lexers.file(name.strip("'\""), entry.shown))
     ]
     label = f"<b>{escape(printer.say.badges[Where.FILE])}</b> <code>{escape(name)}</code>"
     text = _box("tr-text", entry.copied, lines)

@@ -1,10 +1,10 @@
 """What a reader types to do what a record did, to the letter: it is what the copy buttons copy.
 
 A record knows a command, its working directory, what was fed to it and whether it went on in the background. Typed at a
-terminal that is a ``cd`` line, the command, a here-document, an ``&``.
+terminal that is a ``cd``, the command, a here-document, an ``&``.
 
-A ``cd`` line of its own can fail, and a terminal goes on with the next line. So a command that removes or overwrites what
-lies in the current directory is joined to its ``cd`` by ``&&``: on the page, in what is copied, in scripts.
+A ``cd`` can fail, and a terminal goes on with the next line. So what is copied joins commands to their ``cd`` by ``&&``. A command that
+removes or overwrites what lies in the current directory has its own, also on the page and in scripts.
 """
 
 from __future__ import annotations
@@ -56,29 +56,20 @@ class Entry:
     folder: str = ""
 
     @property
-    def before(self) -> str:
-        """The line that the page shows before the command."""
-        return "" if self.folder and self.step.where is not Where.FILE else self.change
+    def copied(self) -> str:
+        """Everything that is typed for the step; of a host's command, to the letter what the page shows."""
+        if self.where is Where.GUEST:
+            return _one_line(self.typed)
+        change = self.change or (_change(self.folder, make=False) if self.folder else "")
+        several = self.step.mode if self.step.where is Where.FILE else _LIST.search(self.typed.replace("\\\n", ""))
+        return _only_after(change, self.typed, grouped=bool(several)) if change else self.typed
 
     @property
     def shown(self) -> str:
-        """The command as the page shows it."""
-        return self._guarded if self.folder and self.step.where is not Where.FILE else self.typed
-
-    @property
-    def copied(self) -> str:
-        """Everything that is typed for the step."""
-        if self.folder:
-            return self._guarded
-        typed = _one_line(self.typed) if self.where is Where.GUEST else self.typed
-        return f"{self.change}\n{typed}" if self.change else typed
-
-    @property
-    def _guarded(self) -> str:
-        """The command joined to its change of directory, so that it is not reached when that fails."""
-        change = self.change or _change(self.folder, make=False)
-        several = self.step.mode if self.step.where is Where.FILE else _LIST.search(self.typed.replace("\\\n", ""))
-        return f"{change} && {{\n{self.typed}\n}}" if several else f"{change} && {self.typed}"
+        """What the box of the step shows: the text of a file for a file, else the command as it is typed."""
+        if self.step.where is Where.FILE:
+            return (self.step.stdin or "").removesuffix("\n")
+        return self.typed if self.where is Where.GUEST else self.copied
 
     @property
     def place(self) -> tuple[Where, str]:
@@ -138,7 +129,27 @@ def copied(run: Sequence[Entry]) -> str:
     """
     if len({entry.place for entry in run}) > 1:
         raise ValueError("what is typed at several prompts cannot be copied together")
-    return "\n".join(entry.copied for entry in run)
+    parts: list[list[Entry]] = []
+    for entry in run:
+        if parts and not entry.change:
+            parts[-1].append(entry)
+        else:
+            parts.append([entry])
+    return "\n".join(map(_copied_in_one_folder, parts))
+
+
+def _copied_in_one_folder(part: Sequence[Entry]) -> str:
+    """What is typed for entries of which only the first may change the directory: none of them is reached when that fails."""
+    first, *others = part
+    if not first.change or not others:
+        return "\n".join(entry.copied for entry in part)
+    lines = [first.typed, *(entry.copied for entry in others)]
+    return _only_after(first.change, "\n".join(lines), grouped=True)
+
+
+def _only_after(change: str, typed: str, *, grouped: bool) -> str:
+    """What is typed, joined to a change of directory so that it is not reached when that fails."""
+    return f"{change} && {{\n{typed}\n}}" if grouped else f"{change} &&\n{typed}"
 
 
 def _places(steps: Sequence[Step]) -> list[Where]:

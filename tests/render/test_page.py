@@ -77,13 +77,13 @@ def test_a_run_of_steps_has_one_badge_that_names_the_machine() -> None:
 def test_the_button_of_a_step_copies_what_is_typed() -> None:
     root = page(host("echo \"<$HOME>\" 'é' \\\n    && true"))
     box = root.one("div", "tr-cmd")
-    assert box.attributes["data-copy"] == f"mkdir -p {LAB}/sample && cd {LAB}/sample\necho \"<$HOME>\" 'é' \\\n    && true"
+    assert box.attributes["data-copy"] == f"mkdir -p {LAB}/sample && cd {LAB}/sample &&\necho \"<$HOME>\" 'é' \\\n    && true"
     assert box.one("code").text == box.attributes["data-copy"]
 
 
 def test_a_button_copies_what_is_typed_at_one_prompt() -> None:
     root = page(host("a"), host("b"), Step(Where.GDB, "c"), Step(Where.GUEST, "d"), Step(Where.GUEST, "e"), host("f"))
-    typed = f"mkdir -p {LAB}/sample && cd {LAB}/sample\na\nb"
+    typed = f"mkdir -p {LAB}/sample && cd {LAB}/sample && {{\na\nb\n}}"
     assert [button.attributes["data-clipboard-text"] for button in root.all("button")] == [typed, "d\ne"]
 
 
@@ -93,7 +93,7 @@ def test_a_file_is_shown_as_a_file_and_copied_as_a_command() -> None:
     assert box.one("code").text == "#!/bin/sh\necho hi"
     assert (
         box.attributes["data-copy"]
-        == f"mkdir -p {LAB}/sample && cd {LAB}/sample && cat > init <<'EOF'\n#!/bin/sh\necho hi\nEOF"
+        == f"mkdir -p {LAB}/sample && cd {LAB}/sample &&\ncat > init <<'EOF'\n#!/bin/sh\necho hi\nEOF"
     )
     assert "init" in root.one("p", "tr-name").text
 

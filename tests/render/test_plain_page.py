@@ -53,7 +53,7 @@ def test_a_transcript_is_what_was_typed_and_what_came_back_with_its_notes() -> N
     record = make_record(host("echo one \\\n    two", "one two\n"), Step(Where.GUEST, "uname", Output("Linux\n"), status=0))
     told = as_markdown(show(record, notes={"^one two$": "What `echo` says.", "uname": "In the guest."}))
     assert "*host · user shell*\n\n```\n" in told
-    assert "$ echo one \\\n>     two\none two  ← (1)\n```\n\n(1) What `echo` says." in told
+    assert "&&\n> echo one \\\n>     two\none two  ← (1)\n```\n\n(1) What `echo` says." in told
     assert "*guest*\n\n```\nguest# uname  ← (2)\nLinux\n```\n\n(2) In the guest." in told
     assert "Copy" not in told
 
@@ -65,7 +65,7 @@ def test_what_stands_beside_a_session_is_not_told_again() -> None:
     )
     assert "as a script" in html
     told = as_markdown(html)
-    assert "$ echo one\none\n" in told
+    assert "&&\n> echo one\none\n" in told
     assert "as a script" not in told
 
 

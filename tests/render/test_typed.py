@@ -16,44 +16,44 @@ def typed(*steps: Step, section: str | None = None) -> list[str]:
 
 
 def test_the_first_step_makes_the_recipes_folder() -> None:
-    assert typed(host("true")) == [f"mkdir -p {LAB}/sample && cd {LAB}/sample\ntrue"]
+    assert typed(host("true")) == [f"mkdir -p {LAB}/sample && cd {LAB}/sample &&\ntrue"]
 
 
 def test_a_folder_is_changed_to_when_it_changes() -> None:
     steps = [host("mkdir b"), host("ls", cwd=f"{LAB}/sample/b"), host("pwd", cwd=f"{LAB}/sample/b"), host("ls")]
-    assert typed(*steps)[1:] == [f"cd {LAB}/sample/b\nls", "pwd", f"cd {LAB}/sample\nls"]
+    assert typed(*steps)[1:] == [f"cd {LAB}/sample/b &&\nls", "pwd", f"cd {LAB}/sample &&\nls"]
 
 
 def test_a_folder_that_a_hidden_step_made_is_made_where_a_section_begins_in_it() -> None:
     """The page shows sections; the `mkdir` before the first one is on no page."""
     build = f"{LAB}/sample/build"
     steps = [host("mkdir build"), host("configure", cwd=build, section="c"), host("make", cwd=build, section="m")]
-    assert typed(*steps, section="c") == [f"mkdir -p {build} && cd {build}\nconfigure"]
-    assert typed(*steps, section="m") == [f"cd {build}\nmake"]
-    assert typed(*steps)[1] == f"cd {build}\nconfigure"
+    assert typed(*steps, section="c") == [f"mkdir -p {build} && cd {build} &&\nconfigure"]
+    assert typed(*steps, section="m") == [f"cd {build} &&\nmake"]
+    assert typed(*steps)[1] == f"cd {build} &&\nconfigure"
 
 
 def test_a_folder_that_the_section_itself_makes_is_only_changed_to() -> None:
     steps = [host("a"), host("mkdir b", section="s"), host("c", cwd=f"{LAB}/sample/b", section="s")]
-    assert typed(*steps, section="s")[1] == f"cd {LAB}/sample/b\nc"
+    assert typed(*steps, section="s")[1] == f"cd {LAB}/sample/b &&\nc"
 
 
 def test_another_recipes_folder_is_not_made() -> None:
-    assert typed(host("ls", cwd=f"{LAB}/other")) == [f"cd {LAB}/other\nls"]
+    assert typed(host("ls", cwd=f"{LAB}/other")) == [f"cd {LAB}/other &&\nls"]
 
 
 def test_a_section_begins_with_its_folder() -> None:
     steps = [host("a"), host("b", section="s"), host("c", section="s")]
-    assert typed(*steps, section="s") == [f"cd {LAB}/sample\nb", "c"]
+    assert typed(*steps, section="s") == [f"cd {LAB}/sample &&\nb", "c"]
 
 
 def test_a_folder_with_a_space() -> None:
-    assert typed(host("ls", cwd=f"{LAB}/other/a b")) == ["cd ~/'kvm-lab/other/a b'\nls"]
+    assert typed(host("ls", cwd=f"{LAB}/other/a b")) == ["cd ~/'kvm-lab/other/a b' &&\nls"]
 
 
 def test_each_terminal_has_a_folder_of_its_own() -> None:
     steps = [host("a"), host("b", machine="two"), host("c")]
-    assert typed(*steps)[1:] == [f"cd {LAB}/sample\nb", "c"]
+    assert typed(*steps)[1:] == [f"cd {LAB}/sample &&\nb", "c"]
 
 
 def test_guests_and_debuggers_have_no_folder_of_the_host() -> None:
@@ -61,7 +61,7 @@ def test_guests_and_debuggers_have_no_folder_of_the_host() -> None:
 
 
 def test_a_background_command() -> None:
-    assert typed(host("qemu \\\n    -m 1G", background=True))[0].endswith("qemu \\\n    -m 1G &")
+    assert typed(host("qemu \\\n    -m 1G", background=True))[0].endswith(" && {\nqemu \\\n    -m 1G &\n}")
 
 
 def test_steps_are_grouped_by_their_prompt() -> None:
@@ -69,6 +69,19 @@ def test_steps_are_grouped_by_their_prompt() -> None:
     groups = runs(entries(make_record(*steps), None))
     assert [[entry.step.command for entry in group] for group in groups] == [["a"], ["b", "c"], ["d"], ["e"]]
     assert copied(groups[1]) == "b\nc"
+
+
+def test_nothing_of_what_is_copied_is_reached_where_changing_the_folder_fails(tmp_path: Path) -> None:
+    gone, there = tmp_path / "gone", tmp_path / "there"
+    there.mkdir()
+    steps = [
+        host("true"),
+        *(replace(host(f"echo {name} >> said"), cwd=str(gone)) for name in "ab"),
+        *(replace(host(f"echo {name} >> said", background=name == "d"), cwd=str(there)) for name in "cd"),
+    ]
+    bash(copied(entries(make_record(*steps), None)), tmp_path)
+    assert not (tmp_path / "said").exists()
+    assert set((there / "said").read_text().split()) == {"c", "d"}
 
 
 def test_what_is_typed_at_several_prompts_is_not_copied_together() -> None:
@@ -136,7 +149,7 @@ def test_what_destroys_is_not_reached_where_changing_the_folder_fails(
     gone = replace(host(command, background=background), cwd=str(tmp_path / "gone"))
     for found in (entries(make_record(host("true"), gone), None)[1], entries(make_record(gone, gone), None)[1]):
         assert bash(found.copied, reader) == "mine"
-        assert bash(f"{found.before}\n{found.shown}", reader) == "mine", "it is so where a reader takes what the page shows"
+        assert bash(found.shown, reader) == "mine", "it is so where a reader takes what the page shows"
 
 
 @pytest.mark.parametrize("command", [one for one in DESTROY if "mk" not in one])
@@ -154,7 +167,7 @@ def test_what_destroys_is_reached_where_the_folder_is(tmp_path: Path, command: s
 def test_git_that_throws_work_away_is_not_reached_either() -> None:
     for command in ("git clean -d -f -x", "git -C . reset --hard", "git checkout -- .", "git stash"):
         (entry,) = entries(make_record(host(command)), None)
-        assert entry.shown == f"mkdir -p {LAB}/sample && cd {LAB}/sample && {command}"
+        assert entry.shown == f"mkdir -p {LAB}/sample && cd {LAB}/sample &&\n{command}"
 
 
 @pytest.mark.parametrize(
