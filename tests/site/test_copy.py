@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 from browser import Browser
-from copied import Transcript, transcripts
+from copied import Copy, Transcript, transcripts
 from pages import ROOT, Site, guides
 
 from kvmdocs import modes
@@ -34,21 +34,20 @@ def shown(recipe: str) -> Record | None:
 
 @cache
 def ran(recipe: str) -> frozenset[str]:
-    """Everything that a button of a recipe's transcripts may give: a step, steps at one prompt, all of a section."""
+    """Everything that a button of a recipe's transcripts may give: a step, or the steps at one prompt."""
     record = shown(recipe)
     assert record, f"{recipe} has a transcript and no record"
     texts: set[str] = set()
     for section in {None, *(step.section for step in record.steps)}:
         found = entries(record, section)
-        for entry in found:
-            texts |= {entry.copied, entry.typed, entry.change}
-        texts |= {copied(found), *(copied(run) for run in runs(found))}
+        texts |= {text for entry in found for text in (entry.copied, entry.change)}
+        texts |= {copied(run) for run in runs(found)}
     return frozenset(texts)
 
 
 def strange(transcript: Transcript) -> list[str]:
     """What a transcript's buttons give and its recipe did not run."""
-    return [text for text in transcript.copies if text not in ran(transcript.recipe)]
+    return [copy.text for copy in transcript.copies if copy.text not in ran(transcript.recipe)]
 
 
 @pytest.mark.parametrize("page", guides())
@@ -61,7 +60,7 @@ def test_what_was_not_run_is_found(site: Site) -> None:
     text = site.text("en/kvm/load.html")
     first = transcripts(text)[0]
     (copy, *_) = first.copies
-    assert strange(Transcript(first.recipe, (copy + "x",))) == [copy + "x"]
+    assert strange(Transcript(first.recipe, (Copy(copy.where, copy.text + "x"),))) == [copy.text + "x"]
 
 
 @pytest.mark.parametrize("page", CLICKED)
