@@ -8,6 +8,9 @@
     const box = button.closest("[data-copy]")
     const text = (box?.dataset.copy ?? button.closest("pre")?.querySelector("code")?.textContent ?? "").replace(/\s+/g, " ").trim()
     const told = text.length > LONGEST ? text.slice(0, LONGEST).trimEnd() + "…" : text
+    // The theme looks for the code by the name of its box, and finds none whose name has dots in it, as those of the reference have: nothing was copied.
+    const named = button.closest("pre[id]")
+    if (named && button.dataset.clipboardTarget) button.dataset.clipboardTarget = `#${CSS.escape(named.id)} > code`
     button.ariaLabel = (document.documentElement.lang === "zh" ? "复制：" : "Copy: ") + told
   }
   const nameAll = within => within.querySelectorAll('.md-code__nav > [data-md-type="copy"]').forEach(name)
