@@ -21,15 +21,17 @@ import os
 import time
 from pathlib import Path
 
+ROOT = Path(__file__).parent
+
 
 def on_pre_build(config):
-    Path("pages-begin").touch()
+    (ROOT / "pages-begin").touch()
 
 
 def on_post_build(config):
     then = os.environ.get("TRIAL_THEN", "")
     if then and config.theme["locale"].language == "zh":
-        Path("pages-made").touch()
+        (ROOT / "pages-made").touch()
         exec(then, {"time": time, "config": config})
 """
 
