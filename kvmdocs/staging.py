@@ -94,6 +94,7 @@ def stage(layout: Layout) -> Iterator[Stage]:
                 folder.mkdir()
                 stack.callback(_remove_empty, folder)
             if target.is_dir():
+                _see_to_rights(layout, target)
                 with _locked(target):
                     _sweep_site(target)
             else:
@@ -102,7 +103,7 @@ def stage(layout: Layout) -> Iterator[Stage]:
             _prepare(layout, target, folder / NEW)
             yield Stage(layout, target, folder, at_once=folder.parent != target and not mounts)
         except OSError as error:
-            about = Path(os.fsdecode(error.filename or ""))
+            about = Path(str(error.filename or ""))
             if error.errno in FULL or PREFIX in str(about) or about in {target, *target.parents}:
                 raise HostLacks(
                     f"the site {layout.output} cannot be written: {error.strerror}; it is as it was",
@@ -173,6 +174,13 @@ def _beside_or_in(target: Path, stack: contextlib.ExitStack, *, inside: bool) ->
             if not target.is_dir():
                 raise
     return stack.enter_context(scratch(target, target.name))
+
+
+def _see_to_rights(layout: Layout, target: Path) -> None:
+    """See that the folders which are to be swapped may be written: it would come out after all recipes have run."""
+    for place in (target, *(target / part for part in layout.parts.values())):
+        if place.is_dir() and not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
 
 
 def _prepare(layout: Layout, target: Path, site: Path) -> None:

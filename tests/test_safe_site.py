@@ -344,12 +344,26 @@ def test_a_disk_beside_the_languages_stays(site):
     assert site.left() == []
 
 
+@pytest.mark.root
+@pytest.mark.parametrize("place", ["", "zh"])
+def test_a_site_that_may_not_be_written_is_told_of_before_anything_runs(site, place):
+    site.built("A")
+    site.made.recipes('@recipe()\ndef hello(sh: Shell) -> None:\n    sh.line("touch ../../../../ran")\n')
+    folder = site.site / place
+    with disk(folder, "--bind", str(folder)):
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
+        done = site.build()
+    assert done.exit_code in {2, 3}
+    assert "cannot be written: Permission denied" in done.output or "a disk is mounted" in done.output
+    assert not (site.root / "ran").exists()
+
+
 def test_who_may_not_write_is_told_before_anything_runs(site, monkeypatch):
     site.built("A")
     site.made.recipes('@recipe()\ndef hello(sh: Shell) -> None:\n    sh.line("touch ../../../../ran")\n')
 
-    def refused(*_, dir, **__):
-        raise PermissionError(13, "Permission denied", f"{dir}/{PREFIX}x")
+    def refused(*_, **told):
+        raise PermissionError(13, "Permission denied", f"{told['dir']}/{PREFIX}x")
 
     monkeypatch.setattr("tempfile.mkdtemp", refused)
     done = site.build("--output", str(site.root / "other/site"))
