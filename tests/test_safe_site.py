@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import resource
 import shutil
@@ -18,9 +19,11 @@ from editions import Editions, held
 from test_store_faults import mounted
 
 from kvmdocs import book
-from kvmdocs.errors import EngineError
+from kvmdocs.book.chromium import Chromium
+from kvmdocs.errors import HostLacks
+from kvmdocs.layout import layout
 from kvmdocs.site import build_pages
-from kvmdocs.staging import PREFIX, scratch, sweep
+from kvmdocs.staging import PREFIX, scratch, stage, sweep
 
 
 @pytest.fixture
@@ -84,14 +87,26 @@ def recipe_that_fails(site, monkeypatch):
     return 1
 
 
-def pdf_that_fails(site, monkeypatch):
-    def ended(*_):
-        raise EngineError("Chromium ended while it printed")
+def chromium_that_is_killed(site, monkeypatch):
+    try:
+        book.program()
+    except HostLacks as error:
+        pytest.skip(error.message)
 
-    monkeypatch.setattr(book, "program", str)
-    monkeypatch.setattr(book, "print_site", ended)
+    def killed(self):
+        os.killpg(self._pid, signal.SIGKILL)
+        return printed(self)
+
+    printed = Chromium.printed
+    monkeypatch.setattr(Chromium, "printed", killed)
     monkeypatch.setenv("KVMDOCS_SITE_PDF", "handbook.pdf")
     return 1
+
+
+def no_chromium(site, monkeypatch):
+    monkeypatch.setattr("kvmdocs.book.chromium.PROGRAMS", ())
+    monkeypatch.setenv("KVMDOCS_SITE_PDF", "handbook.pdf")
+    return 3
 
 
 def plugin_that_is_interrupted(site, monkeypatch):
@@ -113,7 +128,8 @@ WRONG = (
     template_that_is_wrong,
     page_above_that_is_wrong,
     recipe_that_fails,
-    pdf_that_fails,
+    chromium_that_is_killed,
+    no_chromium,
     plugin_that_is_interrupted,
     no_room_on_the_disk,
 )
@@ -130,7 +146,7 @@ def test_what_goes_wrong_leaves_the_site_as_it_was(site, monkeypatch, wrong):
     assert (site.held(), untouched(site.site)) == (before, files)
     assert site.left() == []
     if wrong is not plugin_that_is_interrupted:
-        assert "as it was" in done.output or wrong in {block_that_raises, no_second_configuration}
+        assert "as it was" in done.output or wrong in {no_second_configuration, no_chromium}
 
 
 def test_an_error_of_a_plugin_leaves_the_site_as_it_was(site, monkeypatch):
@@ -339,6 +355,8 @@ def test_a_disk_beside_the_languages_stays(site):
     site.built("A")
     with disk(site.site / "downloads", "-t", "tmpfs", "none"):
         (site.site / "downloads/mine").touch()
+        with stage(layout(site.made.project(), None)) as staged:
+            assert not staged.at_once, "a killed build would leave a folder to remove that has the disk in it"
         assert "downloads/mine" in site.built("B")
         assert os.path.ismount(site.site / "downloads")
     assert site.left() == []
@@ -562,6 +580,39 @@ def test_two_builds_at_once(site):
     assert slow.wait(60) == 0
     assert "en/only-in-A/index.html" in site.held()
     assert site.left() == []
+
+
+@contextlib.contextmanager
+def lock(folder: Path):
+    """What a build holds while it swaps."""
+    handle = os.open(folder, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def test_a_build_waits_for_the_swap_of_another(site):
+    before = site.built("A")
+    site.write("B")
+    build = started(site, "time.sleep(1)")
+    with lock(site.site):
+        time.sleep(3)
+        assert build.poll() is None
+        assert site.held() == before
+    assert build.wait(30) == 0
+    assert "en/only-in-B/index.html" in site.held()
+
+
+def test_a_lock_that_somebody_keeps_is_said(site, monkeypatch):
+    before = site.built("A")
+    monkeypatch.setattr("kvmdocs.staging.PATIENCE", 0.2)
+    with lock(site.site):
+        done = site.build()
+    assert done.exit_code == 3
+    assert f"another program has held the lock of {site.site}" in done.output
+    assert site.held() == before
 
 
 def test_many_builds_that_end_at_once(site):
