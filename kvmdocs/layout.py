@@ -83,7 +83,7 @@ def check(layout: Layout) -> list[Path]:
     Raises:
         SettingError: It may not.
     """
-    target = layout.output.resolve()
+    target = real(layout)
     _check_place(layout, target)
     if not target.is_dir():
         return []
@@ -109,6 +109,11 @@ def check(layout: Layout) -> list[Path]:
     return below
 
 
+def real(layout: Layout) -> Path:
+    """The folder that a site's path leads to."""
+    return Path(os.path.realpath(layout.output))
+
+
 def _check_place(layout: Layout, target: Path) -> None:
     kept = [(layout.root.resolve(), "the project")]
     with contextlib.suppress(RuntimeError):  # there need not be a home
@@ -125,7 +130,7 @@ def _check_place(layout: Layout, target: Path) -> None:
                 f"{layout.output} cannot become a site: of it and the guides in {guides} one is in the other",
                 Evidence(advice="let --output name a folder beside the guides"),
             )
-    if target.exists() and not target.is_dir():
+    if os.path.lexists(target) and not target.is_dir():
         raise SettingError(f"{layout.output} is no folder", Evidence(advice="remove it, or let --output name another"))
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs.errors import Evidence, HostLacks
-from kvmdocs.layout import Layout, check
+from kvmdocs.layout import Layout, check, real
 from kvmdocs.runs import maker_is_gone, whole
 from kvmdocs.swap import NEW, finish, flush, make_alike, swap
 
@@ -85,11 +85,11 @@ def stage(layout: Layout) -> Iterator[Stage]:
         SettingError: The site cannot go where it is told to.
         HostLacks: That cannot be written.
     """
-    mounts = check(layout)
-    target = layout.output.resolve()
+    target = real(layout)
     missing = [folder for folder in target.parents if not folder.exists()]
     with contextlib.ExitStack() as stack:
         try:
+            mounts = check(layout)
             for folder in reversed(missing):
                 folder.mkdir()
                 stack.callback(_remove_empty, folder)
@@ -104,7 +104,7 @@ def stage(layout: Layout) -> Iterator[Stage]:
             yield Stage(layout, target, folder, at_once=folder.parent != target and not mounts)
         except OSError as error:
             about = Path(str(error.filename or ""))
-            if error.errno in FULL or PREFIX in str(about) or about in {target, *target.parents}:
+            if error.errno in FULL or PREFIX in str(about) or about.is_relative_to(target) or about in target.parents:
                 raise HostLacks(
                     f"the site {layout.output} cannot be written: {error.strerror}; it is as it was",
                     Evidence(advice="free space or rights there, or let --output name another folder"),

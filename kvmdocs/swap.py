@@ -27,8 +27,8 @@ _RENAME_EXCHANGE = 2
 NEW, AGAIN, ASIDE, JOURNAL = "site", "again", "aside", "swap.json"
 """In the folder of a swap: the new content, the new content once more, old entries that were in the way, the journal."""
 
-_UNKNOWN = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
-"""What a system says that does not know how to exchange."""
+_UNKNOWN = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV)
+"""What a system says that does not know how to exchange these two."""
 
 
 def exchange(one: Path, other: Path) -> None:
@@ -203,7 +203,7 @@ def _fill(target: Path, source: Path, aside: Path, numbers: Mapping[str, int], g
                 _move(source / name, target / name, aside / name, undo)
         for name in gone:
             if os.path.lexists(target / name):
-                _rename(target / name, aside / name, undo)
+                _put_aside(target / name, aside / name, undo)
     except OSError:
         for back in reversed(undo):
             back()
@@ -217,11 +217,35 @@ def _move(new: Path, old: Path, aside: Path, undo: list[Callable[[], None]]) -> 
         except OSError as error:
             if error.errno not in _UNKNOWN:
                 raise
-            _rename(old, aside, undo)
+            _put_aside(old, aside, undo)
         else:
             undo.append(partial(exchange, new, old))
             return
     _rename(new, old, undo)
+
+
+def _put_aside(old: Path, aside: Path, undo: list[Callable[[], None]]) -> None:
+    try:
+        _rename(old, aside, undo)
+    except OSError as error:
+        if error.errno != errno.EXDEV or not _one_disk(aside.parent, old.parent):
+            raise
+        # A folder that a container's image brought along (overlayfs) cannot be renamed there, only removed.
+        shutil.rmtree(old)
+
+
+def _one_disk(one: Path, other: Path) -> bool:
+    """Whether what is in one folder can be moved to another."""
+    probe = one / f".{os.getpid()}"
+    probe.mkdir()
+    try:
+        os.rename(probe, other / probe.name)
+        os.rename(other / probe.name, probe)
+    except OSError:
+        return False
+    finally:
+        probe.rmdir()
+    return True
 
 
 def _rename(one: Path, other: Path, undo: list[Callable[[], None]]) -> None:

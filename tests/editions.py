@@ -25,7 +25,8 @@ ROOT = Path(__file__).parent
 
 
 def on_pre_build(config):
-    (ROOT / "pages-begin").touch()
+    if not (ROOT / "pages-begin").exists():
+        (ROOT / "pages-begin").touch()
 
 
 def on_post_build(config):
@@ -86,6 +87,7 @@ class Editions:
     def built(self, edition: str) -> dict[str, bytes]:
         """Build an edition; gives what the site then holds."""
         self.write(edition)
+        (self.root / "pages-begin").unlink(missing_ok=True)
         done = self.build()
         assert done.exit_code == 0, done.output
         return self.held()

@@ -521,6 +521,13 @@ def test_half_a_site_that_mkdocs_left_is_replaced(site):
     assert "en/index.html" in site.built("B")
 
 
+def test_a_link_that_leads_to_itself_is_refused(site):
+    site.site.symlink_to("site")
+    done = site.build()
+    assert done.exit_code == 2
+    assert "site is no folder" in done.output
+
+
 def test_a_language_that_is_a_link_is_refused(site):
     site.built("A")
     (site.site / "zh").rename(site.root / "elsewhere")

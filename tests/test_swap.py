@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 from editions import held
+from test_store_faults import mounted
 
 from kvmdocs import swap
 from kvmdocs.swap import ASIDE, JOURNAL, NEW, exchange, finish, keep, link
@@ -186,6 +189,60 @@ def test_a_swap_that_was_finished_after_a_kill_is_the_new_one(place):
     assert held(target) != new
     finish(folder, target)
     assert held(target) == new
+
+
+@pytest.fixture
+def layers(tmp_path):
+    """A place whose old folder a container's image brought along: there it can be removed, and not renamed."""
+    disk, image = tmp_path / "disk", tmp_path / "disk/image"
+    disk.mkdir()
+    mounted("mount", "-t", "tmpfs", "none", str(disk))
+    try:
+        for name in ("image", "changes", "work", "merged"):
+            (disk / name).mkdir()
+        make(image)
+        told = f"lowerdir={image},upperdir={disk}/changes,workdir={disk}/work"
+        mounted("mount", "-t", "overlay", "-o", told, "none", str(disk / "merged"))
+        # The new content is made in the container.
+        new = held(image / "stage" / NEW)
+        shutil.rmtree(disk / "merged/stage")
+        write(disk / "merged/stage" / NEW, "new", *(name for name in new if not name.endswith("/")))
+        yield disk / "merged/stage", disk / "merged/target"
+        subprocess.run(["umount", str(disk / "merged")], check=True)
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("parts", [TWO, ONE], ids=["two languages", "one language"])
+@pytest.mark.parametrize("at", [0, 6, 9])
+def test_what_an_image_of_a_container_holds_is_replaced(layers, parts, at):
+    folder, target = layers
+    old, new = held(target), wanted(layers, parts)
+    with pytest.raises(OSError, match="cross-device"):
+        os.rename(target / "en", folder / "en")
+    if at:
+        assert killed(layers, parts, True, at, before=False)
+        assert held(target) not in (old, new)
+        finish(folder, target)
+    else:
+        swap.swap(folder, target, parts, at_once=True)
+    assert held(target) == new
+
+
+def test_what_lies_on_another_disk_is_not_removed_for_that(place, monkeypatch):
+    """A bind mount of the same disk cannot be told by its number."""
+    folder, target = place
+    old = held(target)
+
+    def across(*paths):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "rename", across)
+    monkeypatch.setattr(swap, "exchange", across)
+    with pytest.raises(OSError, match="cross-device"):
+        swap.swap(folder, target, TWO, at_once=True)
+    assert held(target) == old
 
 
 def test_a_journal_that_was_cut_short_says_nothing(place):
