@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pytest
 from editions import Editions, held
-from test_store_faults import mounted
 
 from kvmdocs import book
 from kvmdocs.book.chromium import Chromium
@@ -24,6 +23,8 @@ from kvmdocs.errors import HostLacks
 from kvmdocs.layout import layout
 from kvmdocs.site import build_pages
 from kvmdocs.staging import PREFIX, scratch, stage, sweep
+from tests.test_faults import soon_nothing_left
+from tests.test_store_faults import mounted
 
 
 @pytest.fixture
@@ -200,6 +201,22 @@ def test_a_build_that_is_ended_leaves_the_site_and_nothing_else(site, number, co
     assert len(site.left()) in {0, 1}
     build.send_signal(number)
     assert build.wait(30) == code
+    assert site.held() == before
+    assert site.left() == []
+
+
+def test_a_build_that_is_ended_while_recipes_run_leaves_nothing(site):
+    before = site.built("A")
+    site.made.recipes('@recipe()\ndef hello(sh: Shell) -> None:\n    sh.line("touch ../../../../running; sleep 1000")\n')
+    build = site.made.start("kvmdocs.cli", "build")
+    deadline = time.monotonic() + 60
+    while not (site.root / "running").exists():
+        assert build.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    build.terminate()
+    assert build.wait(30) == 143
+    assert soon_nothing_left(site.root)
     assert site.held() == before
     assert site.left() == []
 

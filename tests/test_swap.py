@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 from editions import held
-from test_store_faults import mounted
 
 from kvmdocs import swap
 from kvmdocs.swap import ASIDE, JOURNAL, NEW, exchange, finish, keep, link
+from tests.test_store_faults import mounted
 
 TWO = (Path("en"), Path("zh"))
 ONE = (Path(),)
