@@ -57,7 +57,7 @@ lock: ## resolve pyproject.toml and requirements.in into requirements.txt
 	  --output-file requirements.txt pyproject.toml requirements.in
 
 clean: ## remove the site, the environment and caches; the store stays
-	@cd '$(ROOT)' && rm -rf site site-* .venv .venv-* .venv.lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	@cd '$(ROOT)' && rm -rf site site-* .kvmdocs-* .venv .venv-* .venv.lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	@find '$(ROOT)' -name __pycache__ -type d -prune -exec rm -rf {} +
 
 environment: ## make .venv from requirements.txt

@@ -2,13 +2,18 @@
 
 mike keeps the versions: it commits a folder and the list of versions, and never touches the working tree. One build gives all languages; each
 has its versions in its own folder (see `kvmdocs.versions`), and what stands above all languages lies at the branch's top.
+
+That takes several commits. They are made in a repository of their own, which borrows the project's objects, and the project's branch moves to the last of
+them in one step: whatever ends this before leaves the branch where it was.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -18,9 +23,12 @@ from kvmdocs.errors import Evidence, HostLacks, KvmdocsError
 from kvmdocs.project import Project
 from kvmdocs.settings import overriding
 from kvmdocs.site import Site
+from kvmdocs.staging import scratch, sweep
 from kvmdocs.versions import LATEST, check
 
 BRANCH = "pages"
+SCRATCH = "publish"
+"""The name of the folder in which a site is built and its commits are made."""
 
 
 def publish(root: Path | None, version: str, *, newest: bool = True, branch: str = BRANCH) -> list[str]:
@@ -43,19 +51,68 @@ def publish(root: Path | None, version: str, *, newest: bool = True, branch: str
     check(version)
     project = Project(root)
     _check_git(project.root, branch)
-    with tempfile.TemporaryDirectory(prefix="kvmdocs-publish-") as folder, overriding("site.version", version):
-        built = Path(folder) / "site"
+    temporary = Path(tempfile.gettempdir())
+    sweep(temporary, SCRATCH)
+    with scratch(temporary, SCRATCH) as folder, overriding("site.version", version):
+        built = folder / "site"
         Site(project.root, install=False, require=False, output=built).build()
         languages = sorted(path.name for path in built.iterdir() if (path / "index.html").is_file())
         # mike asks the git of the working directory.
         with contextlib.chdir(project.root):
             try:
-                for language in languages:
-                    _commit(built / language, language, version, newest=newest, branch=branch)
-                _commit_above(built, version, branch)
+                with _drafted(folder / "draft.git", branch):
+                    for language in languages:
+                        _commit(built / language, language, version, newest=newest, branch=branch)
+                    _commit_above(built, version, branch)
             except (git_utils.GitError, ValueError, OSError) as error:
                 raise _wrong(error, branch) from error
     return languages
+
+
+@contextlib.contextmanager
+def _drafted(folder: Path, branch: str) -> Iterator[None]:
+    """Have what is committed to a branch meanwhile become the branch at the end, in one step.
+
+    Args:
+        folder: Where the repository with the draft is made.
+        branch: The branch.
+
+    Raises:
+        GitError: git cannot do it, or the branch was moved by somebody else meanwhile; it is as it was.
+    """
+    ref = f"refs/heads/{branch}"
+    old = git_utils.get_latest_commit(ref) if git_utils.has_branch(ref) else ""
+    objects, config = (os.path.abspath(_git("rev-parse", "--git-path", name)) for name in ("objects", "config"))
+    _git("init", "--quiet", "--bare", f"--object-format={_git('rev-parse', '--show-object-format')}", str(folder))
+    # Such as the server that a partial clone gets its objects from when they are wanted.
+    _git("config", "--file", str(folder / "config"), "include.path", config)
+    draft = {"GIT_DIR": str(folder), "GIT_OBJECT_DIRECTORY": objects}
+    for name in ("NAME", "EMAIL"):
+        variable = f"GIT_COMMITTER_{name}"
+        draft[variable] = os.environ.get(variable) or git_utils.get_config(f"user.{name.lower()}")
+    before = dict(os.environ)
+    os.environ.update(draft)
+    try:
+        if old:
+            _git("update-ref", ref, old)
+        yield
+        new = _git("rev-parse", ref)
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+    _git("update-ref", "-m", "kvmdocs publish", ref, new, old or "0" * len(new))
+
+
+def _git(*arguments: str) -> str:
+    """What git prints.
+
+    Raises:
+        GitError: It fails.
+    """
+    done = subprocess.run(["git", *arguments], check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise git_utils.GitError(f"git {arguments[0]} failed", done.stderr)
+    return done.stdout.strip()
 
 
 def _check_git(root: Path, branch: str) -> None:
@@ -108,5 +165,8 @@ def _commit_above(built: Path, version: str, branch: str) -> None:
 
 
 def _wrong(error: Exception, branch: str) -> KvmdocsError:
-    advice = "be in a git repository with a commit, and tell git who you are: git config user.name, user.email"
-    return HostLacks(f"the branch {branch!r} cannot be written: {error}", Evidence(advice=advice))
+    advice = (
+        "be in a git repository with a commit, and tell git who you are: git config user.name, user.email; "
+        "where the branch was moved meanwhile, publish again"
+    )
+    return HostLacks(f"the branch {branch!r} cannot be written, it is as it was: {error}", Evidence(advice=advice))

@@ -79,18 +79,23 @@ class Claim:
 
 @contextlib.contextmanager
 def whole() -> Iterator[None]:
-    """Have Ctrl-C wait until this is done: what it ended half-way would leave a folder and a process that nobody knows of."""
+    """Have Ctrl-C, SIGTERM and SIGHUP wait until this is done: what they ended half-way would leave what nobody knows of."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Python interrupts the main thread only
         return
     came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    before = {
+        number: signal.signal(number, lambda number, _frame: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler if handler is not None else signal.SIG_DFL)
         if came:
-            raise KeyboardInterrupt
+            signal.raise_signal(came[0])
 
 
 def sweep(store: Store) -> int:
@@ -106,7 +111,7 @@ def sweep(store: Store) -> int:
     if dead:
         # Looked for only where a build died: it has as many files to look at as the store has records.
         for path in store.half_written():
-            if _maker_is_gone(path.name[1:]):
+            if maker_is_gone(path.name[1:]):
                 with contextlib.suppress(OSError):
                     path.unlink()
     for folder in dead:
@@ -132,7 +137,7 @@ def _owned(folder: Path) -> bool:
             return bool(_started(owner["pid"]) == owner["started"])
         return _born(owner["pid"], owner["born"])
     except (OSError, ValueError, KeyError, TypeError):
-        if _maker_is_gone(folder.name):
+        if maker_is_gone(folder.name):
             return False
         try:
             return time.time() - folder.stat().st_mtime < 60
@@ -140,7 +145,7 @@ def _owned(folder: Path) -> bool:
             return True
 
 
-def _maker_is_gone(name: str) -> bool:
+def maker_is_gone(name: str) -> bool:
     """Whether what is called by the number of the process that made it has outlived that process."""
     maker = name.partition("-")[0]
     return maker.isdecimal() and not _started(int(maker))

@@ -13,7 +13,8 @@ from typing import NoReturn
 import click
 
 from kvmdocs import book, modes, progress, report, rootpages
-from kvmdocs.errors import Evidence, GuideError, HostLacks
+from kvmdocs.errors import Evidence, GuideError, HostLacks, KvmdocsError
+from kvmdocs.layout import layout
 from kvmdocs.model import Mode, Status
 from kvmdocs.outcome import Outcome
 from kvmdocs.packages import confirm, detect_manager, install, obstacle, typed
@@ -21,6 +22,7 @@ from kvmdocs.page_warnings import CONFIG_LOGGER, Places
 from kvmdocs.present import earlier
 from kvmdocs.project import Project
 from kvmdocs.settings import find_root
+from kvmdocs.staging import Stage, stage
 from kvmdocs.versions import LATEST, unversioned
 
 
@@ -31,31 +33,38 @@ class Site:
         root: The project's folder.
         install: Whether to install host packages that are missing.
         require: Whether a skip for want of a package is an error.
-        output: Where the site goes; ``site`` in the project's folder if not given.
+        output: Where the site goes; if not given, ``site`` in the project's folder, or the folder that its configurations' ``site_dir`` have in common.
     """
 
     def __init__(self, root: Path | None, *, install: bool, require: bool, output: Path | None = None) -> None:
         self._project = Project(root)
         self._install = install
         self._require = require
-        self._output = output or self._project.root / "site"
+        self._output = output
 
     def build(self) -> None:
-        """Build it.
+        """Build it, and have it take the place of the old one when it is whole.
 
         Raises:
             GuideError: A guide is wrong, or MkDocs found something wrong with the site.
+            SettingError: The site cannot go where it is told to.
             RecipeFailed: A recipe failed.
             HostLacks: A package is missing and `require` is set, or nothing but disk or another thing of the host was lacking.
         """
         began = time.monotonic()
         if self._project.settings["site.pdf"]:
             book.program()  # not found out after an hour
-        self._check_guides()
-        outcome = self._records()
-        self._check_outcome(outcome)
-        pages = self._build_pages(outcome)
-        self._print_pages()
+        with stage(layout(self._project, self._output)) as staged:
+            self._check_guides()
+            outcome = self._records()
+            self._check_outcome(outcome)
+            try:
+                pages = self._build_pages(outcome, staged)
+                self._print_pages(staged)
+            except KvmdocsError as error:
+                error.message += "; the site is as it was"
+                raise
+            staged.publish()
         for line in report.summary(outcome):
             click.echo(line)
         click.echo(f"took {report.duration(time.monotonic() - began)}")
@@ -100,32 +109,36 @@ class Site:
         told = report.describe_failures(outcome, self._project.catalog, self._project.store)
         raise outcome.failure(f"{len(failed)} recipes failed; the site is as it was\n\n{told}")
 
-    def _build_pages(self, outcome: Outcome) -> list[Path]:
+    def _build_pages(self, outcome: Outcome, staged: Stage) -> list[Path]:
         """Build every language; returns the pages to open."""
+        root, output = self._project.root, staged.site
         token = earlier.set(outcome)
         try:
-            sites = [build_pages(self._project.root / name, self._output) for name in self._project.settings["project.configs"]]
+            sites = [build_pages(root / name, output, output / part) for name, part in staged.layout.parts.items()]
             if version := self._project.settings["site.version"]:
                 sites = [replace(site, url=unversioned(site.url, version), newest=f"{LATEST}/") for site in sites]
         finally:
             earlier.reset(token)
         folder = self._project.settings["project.root_pages"]
         if folder:
-            rootpages.write(self._project.root / folder, self._output, sites)
-            return [self._output / "index.html"]
-        return sorted(self._output.rglob("index.html"))[:1]
+            rootpages.write(root / folder, output, sites)
+            return [staged.later(output / "index.html")]
+        return [staged.later(page) for page in sorted(output.rglob("index.html"))[:1]]
 
-    def _print_pages(self) -> None:
+    def _print_pages(self, staged: Stage) -> None:
         """Print every language where a PDF is wanted."""
         settings = self._project.settings
         if not settings["site.pdf"]:
             return
-        for printed in book.print_site(self._project.root, settings["project.configs"], self._output, settings["site.pdf"]):
-            click.echo(f"printed {printed.path}: {printed.pages} pages, {report.size(printed.size)}")
+        folders = [staged.site / part for part in staged.layout.parts.values()]
+        for printed in book.print_site(
+            self._project.root, settings["project.configs"], staged.site, settings["site.pdf"], folders
+        ):
+            click.echo(f"printed {staged.later(printed.path)}: {printed.pages} pages, {report.size(printed.size)}")
 
 
-def build_pages(config: Path, output: Path) -> rootpages.Language:
-    """Build one language with MkDocs, strictly, into the folder of `output` that its configuration names; returns what it is called.
+def build_pages(config: Path, output: Path, folder: Path | None = None) -> rootpages.Language:
+    """Build one language with MkDocs, strictly, into `folder`, else into the one in `output` that its configuration names; returns what it is called.
 
     Raises:
         GuideError: The configuration or a page is wrong.
@@ -153,14 +166,15 @@ def build_pages(config: Path, output: Path) -> rootpages.Language:
     places.attach(CONFIG_LOGGER)
     try:
         loaded = load_config(str(config), strict=True)
-        if output != config.parent / "site":
-            loaded.site_dir = str(output / Path(loaded.site_dir).name)
+        name = Path(loaded.site_dir).name
+        if folder or output != config.parent / "site":
+            loaded.site_dir = str(folder or output / name)
         loaded.plugins.on_startup(command="build", dirty=False)
         build(loaded)
         loaded.plugins.on_shutdown()
         return rootpages.Language(
             lang=str(loaded.theme.get("language", "en")),
-            folder=Path(loaded.site_dir).name,
+            folder=name,
             name=loaded.site_name,
             description=loaded.site_description or "",
             url=loaded.site_url or "",

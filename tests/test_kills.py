@@ -1,14 +1,16 @@
-"""``kill -9`` of a build at random moments: the next one succeeds, nothing is corrupt, and no process is left."""
+"""``kill -9`` of a build at random moments: the next one succeeds, nothing is corrupt, no process is left, and the site is the old one or the new one."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import random
+import signal
 import time
 
 import psutil
 import pytest
+from editions import Editions
 
 from kvmdocs import values
 from kvmdocs.model import Status
@@ -16,7 +18,7 @@ from kvmdocs.store import Store
 from tests.test_faults import left_of, soon_nothing_left
 
 ROUNDS = int(os.environ.get("KVMDOCS_TEST_KILLS", "5"))
-"""How often a build is killed; 50 take two minutes on a small machine."""
+"""How often a build is killed in each test; 50 take two minutes on a small machine."""
 
 RECIPES = """
 DETACH = '''
@@ -119,4 +121,40 @@ def test_kill_9_at_random_moments(trial, monkeypatch):
     finally:
         for process in left_of(made.root):
             process.kill()
+    assert hit > ROUNDS // 3, "most builds were over before they were killed"
+
+
+@pytest.mark.slow
+def test_kill_9_while_pages_are_written(trial):
+    """Of two editions that differ in every page the site is one, to the byte, and of the killed build nothing is left after the next one."""
+    site = Editions(trial(), pages=25)
+    whole = {edition: site.built(edition) for edition in "AB"}
+    begun = site.root / "pages-begin"
+    seed = int(os.environ.get("KVMDOCS_TEST_SEED", random.randrange(1 << 32)))
+    chance = random.Random(seed)
+    hit, found = 0, {"old": 0, "new": 0}
+    try:
+        for turn in range(1, ROUNDS + 1):
+            # How long pages took just now, and a little more for what comes after them: the machine may have other things to do meanwhile.
+            usual = 1.2 * (time.time() - begun.stat().st_mtime)
+            new = "BA"[turn % 2]
+            site.write(new)
+            begun.unlink()
+            build = site.made.start("kvmdocs.cli", "build")
+            while not begun.exists():
+                assert build.poll() is None, "the build ended before it wrote a page"
+                time.sleep(0.001)
+            time.sleep(chance.uniform(0.0, usual))
+            build.kill()
+            hit += build.wait() == -signal.SIGKILL
+            held = site.held()
+            assert held in whole.values(), "the site is neither the old one nor the new one"
+            found["new" if held == whole[new] else "old"] += 1
+            assert site.built(new) == whole[new]
+            assert not site.left(), "what the killed build left is still there after the next one"
+    except BaseException:
+        print(f"turn {turn}; KVMDOCS_TEST_SEED={seed} does the same again")
+        raise
+    finally:
+        print(f"killed {hit} times; then the site was the old one {found['old']} times, the new one {found['new']} times")
     assert hit > ROUNDS // 3, "most builds were over before they were killed"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import textwrap
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 from browser import Browser, missing
 from servers import web_server
 
+from kvmdocs import publishing
 from kvmdocs.errors import SettingError
 from kvmdocs.versions import check, unversioned
 
@@ -151,3 +154,67 @@ def test_two_versions_stand_side_by_side(project, tmp_path):
             assert not (out / language / "10.2/handbook.pdf").exists()
             assert "../handbook.pdf" in mended
         assert "It says new." in (out / "en/latest/a/page.html").read_text("utf-8")
+
+
+def refs(project):
+    """Every branch and tag of the project, with what git's log of them says."""
+    logs = project.root / ".git/logs/refs/heads"
+    return git(project.root, "for-each-ref"), sorted(path.read_bytes() for path in logs.glob("*"))
+
+
+def kill_publishing(project, tmp_path):
+    """A publish that is killed when it has committed the languages; the folders it leaves."""
+    script = "import os, signal\nfrom kvmdocs import publishing\npublishing._commit_above = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+    script += "publishing.publish(None, '10.2')\n"
+    environ = project.environment(TMPDIR=str(tmp_path))
+    done = subprocess.run([sys.executable, "-c", script], cwd=project.root, env=environ, capture_output=True, check=False)
+    assert done.returncode == -9, done.stderr
+    return [path.name for path in tmp_path.iterdir() if "publish" in path.name]
+
+
+@pytest.mark.slow
+def test_a_publish_that_fails_or_is_killed_leaves_the_branch_as_it_was(project, tmp_path, monkeypatch):
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    write(project, "old")
+    nothing = refs(project)
+    assert kill_publishing(project, tmp_path / "tmp")
+    assert refs(project) == nothing
+    first = project.kvmdocs("publish", "7.2")
+    assert first.exit_code == 0, first.output
+    assert list((tmp_path / "tmp").iterdir()) == [], "what the killed one left is still there"
+    before = refs(project)
+    assert before != nothing
+
+    write(project, "new")
+    assert kill_publishing(project, tmp_path / "tmp")
+    assert refs(project) == before
+
+    def refused(*_):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(publishing, "_commit_above", refused)
+        told = project.kvmdocs("publish", "10.2")
+    assert told.exit_code == 3
+    assert "it is as it was: [Errno 28]" in told.output
+    assert refs(project) == before
+
+    # Somebody else commits to the branch meanwhile: that is not lost.
+    real = publishing._commit_above
+
+    def overtaken(*arguments):
+        real(*arguments)
+        environ = {name: value for name, value in os.environ.items() if name not in {"GIT_DIR", "GIT_OBJECT_DIRECTORY"}}
+        subprocess.run(["git", "-C", str(project.root), "update-ref", "refs/heads/pages", "main"], env=environ, check=True)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(publishing, "_commit_above", overtaken)
+        told = project.kvmdocs("publish", "10.2")
+    assert told.exit_code == 3
+    assert "publish again" in told.output
+    assert git(project.root, "rev-parse", "pages") == git(project.root, "rev-parse", "main")
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert "GIT_DIR" not in os.environ
+    assert project.kvmdocs("publish", "10.2").exit_code == 0
+    assert b"10.2" in git(project.root, "show", "pages:en/versions.json")

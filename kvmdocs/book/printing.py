@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urljoin
@@ -81,7 +83,7 @@ class _Chapter:
     url: str = ""
 
 
-def print_site(root: Path, configs: list[str], output: Path, name: str) -> list[Printed]:
+def print_site(root: Path, configs: list[str], output: Path, name: str, folders: Sequence[Path] = ()) -> list[Printed]:
     """Print every language of a site that is built.
 
     Args:
@@ -89,6 +91,7 @@ def print_site(root: Path, configs: list[str], output: Path, name: str) -> list[
         configs: The configuration of each language's site, relative to it.
         output: Where the languages' sites are.
         name: The file each becomes, in the folder of its site.
+        folders: The folder of each language's site; the one in `output` that its configuration names if not given.
 
     Raises:
         SettingError: The name is none for a PDF.
@@ -99,12 +102,15 @@ def print_site(root: Path, configs: list[str], output: Path, name: str) -> list[
     if "/" in name or not name.endswith(".pdf"):
         raise SettingError(f"site.pdf is {name!r}", Evidence(advice="give it the name of a file, such as handbook.pdf"))
     with Chromium() as chromium:
-        return [_print_language(chromium, root, root / config, output, name) for config in configs]
+        return [
+            _print_language(chromium, root, root / config, output, name, folder)
+            for config, folder in zip_longest(configs, folders)
+        ]
 
 
-def _print_language(chromium: Chromium, root: Path, config_file: Path, output: Path, name: str) -> Printed:
+def _print_language(chromium: Chromium, root: Path, config_file: Path, output: Path, name: str, folder: Path | None) -> Printed:
     config, chapters = _navigation(config_file)
-    site = output / Path(config.site_dir).name
+    site = folder or output / Path(config.site_dir).name
     base = site.absolute().as_uri() + "/"
     targets = _targets(site, chapters, base)
     parts: list[Part] = []
