@@ -108,7 +108,7 @@ def parse(text: str) -> Any:
         Malformed: The text is not that.
     """
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite)
+        return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
     except json.JSONDecodeError as error:
         raise Malformed(f"it is no JSON: {error.msg}", line=error.lineno) from error
     except RecursionError:
@@ -116,8 +116,6 @@ def parse(text: str) -> Any:
         raise Malformed("it is nested too deeply", line=line) from None
     except _Found as found:
         raise Malformed(str(found), line=next(found.lines(text), 0)) from None
-    except ValueError as error:  # a number of thousands of digits
-        raise Malformed(str(error)) from None
 
 
 def convert(data: Any) -> RecordForm:
@@ -180,14 +178,21 @@ def _finite(literal: str) -> float:
     return number if math.isfinite(number := float(literal)) else _refuse(literal)
 
 
+def _whole(literal: str) -> int:
+    try:
+        return int(literal)
+    except ValueError:  # Python reads 4300 digits and no more, unless somebody says otherwise
+        raise _Found(f"a number of {len(literal)} digits is too long", literal) from None
+
+
 def line_of(text: str, at: At) -> int:
-    """The line of JSON in which a value begins, or what it is in if it is not there.
+    """The line of JSON in which a value begins, or what it is in if it is not there; 0 where that is the whole.
 
     Args:
         text: The text; it is JSON.
         at: Where the value lies.
     """
-    nearest, length = 0, -1
+    nearest, length = 0, 0
     for found, line, _ in _values(text):
         if length < len(found) <= len(at) and found == list(at[: len(found)]):
             nearest, length = line, len(found)
