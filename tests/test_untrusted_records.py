@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import re
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ from kvmdocs import values
 from kvmdocs.approved import Approved, written
 from kvmdocs.approved_form import line_of, parse
 from kvmdocs.errors import CatalogError
+from kvmdocs.export import script
 from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, Where
 from kvmdocs.returned import Returned
 from kvmdocs.settings import Settings
@@ -456,9 +458,8 @@ def test_a_record_of_the_store_names_no_file_but_its_own(tmp_path, name):
     assert store.latest("traces") is None
     (store.root / "records" / f"{KEY}.json").write_bytes(sealed(replace(sound, recipe=name)))
     assert store.get(KEY) is None
-    if "\0" not in name:
-        (store.root / "latest" / "traces").write_text(name)
-        assert store.latest("traces") is None
+    (store.root / "latest" / "traces").write_text(name)
+    assert store.latest("traces") is None
 
 
 def test_the_last_record_of_a_recipe_is_its_own(tmp_path):
@@ -482,3 +483,22 @@ def test_a_record_of_the_store_that_is_nested_deeply_is_none(tmp_path):
     )
     path.write_bytes(seal(body))
     assert store.get(KEY) is None
+
+
+# -- what is shown of a record ----------------------------------------------------------------------------------
+
+
+def test_a_script_runs_no_label_of_a_record():
+    """A page shows the commands that its script has; what the page shows as a label must not be one."""
+    label = "box\ntouch planted\n$(touch planted)"
+    steps = (
+        Step(Where.GUEST, "uname", machine=label, section=label, status=0),
+        Step(Where.HMP, "info kvm", machine=label),
+        Step(Where.QMP, '{"execute": "quit"}', machine=label),
+    )
+    host = Host(label, label, label, label, 2, 4 << 30)
+    text = script([replace(RECORD, recipe="use", host=host, started=label, tools={label: label}, steps=steps)], {})
+    quoted = shlex.quote(label)
+    assert text.count(quoted) == 4  # in three answers and where the machine ends
+    left = text.replace(quoted, "")
+    assert all(line.startswith("# ") for line in left.splitlines() if "touch planted" in line)
