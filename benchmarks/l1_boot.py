@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measure import side_by_side
-from kvmdocs import values
+from kvmdocs import results
 from kvmdocs.lab import Guest, Machine, build_initramfs
 from kvmdocs.names import Names
 from kvmdocs.project import Project
@@ -35,11 +35,11 @@ def built(recipe: str) -> Kernel | KvmHost:
     Raises:
         SystemExit: It has not run here.
     """
-    store = Project(ROOT).store
-    record = store.latest(recipe)
+    project = Project(ROOT)
+    record = project.store.latest(recipe)
     if record is None:
         sys.exit(f"{recipe} has not run on this host: kvmdocs run {recipe}")
-    result: Kernel | KvmHost = values.decode(record.value, store.work)
+    result: Kernel | KvmHost = results.value(project, record)
     return result
 
 

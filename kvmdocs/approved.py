@@ -11,21 +11,25 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
+from kvmdocs.approved_form import FORM, Malformed, StepForm, convert, line_of, parse
 from kvmdocs.errors import CatalogError, Evidence, Place
-from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, Where, last_until
+from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, last_until
 from kvmdocs.names import KEY_LENGTH, homes
+from kvmdocs.returned import Returned
 from kvmdocs.settings import Settings, variable
 from kvmdocs.store import write_whole
+from kvmdocs.value_form import ValueRefused
+from kvmdocs.values import decode
 
 FOLDER = "approved"
-FORM = 1
-"""Version of the files' form."""
 HEAD, TAIL = 160, 80
 """Lines kept of a step's output, from its beginning and from its end, when it has more than both."""
 WORTH_SAYING = 5.0
@@ -40,10 +44,12 @@ class Approved:
 
     Args:
         settings: The project's settings.
+        returned: Gives the types that a recipe returns, by its name; a value is made of no others.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, returned: Callable[[str], Returned] = lambda _name: Returned()) -> None:
         self._root = settings.root
+        self._returned = returned
         self.folder: Path = settings.root / settings["project.recipes"].replace(".", "/") / FOLDER
 
     def path(self, recipe: str) -> Path:
@@ -60,17 +66,33 @@ class Approved:
         Raises:
             CatalogError: The file is not one.
         """
-        path = self.path(recipe)
         try:
-            return read(json.loads(path.read_text("utf-8")))
+            text = self.path(recipe).read_text("utf-8")
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            place = Place(str(path.relative_to(self._root)))
-            raise CatalogError(
-                f"the approved record {place} cannot be read: {type(error).__name__}: {error}",
-                Evidence(recipe=recipe, place=place, advice=f"restore it with git, or `kvmdocs approve {recipe}`"),
-            ) from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise self._refused(recipe, str(error), 0) from error
+        try:
+            return self._checked(recipe, text)
+        except Malformed as error:
+            raise self._refused(recipe, str(error), error.line or line_of(text, error.at)) from error
+        except ValueRefused as error:
+            raise self._refused(recipe, error.message, line_of(text, ("value", *error.at))) from error
+
+    def _checked(self, recipe: str, text: str) -> Record:
+        """The record in the text of a recipe's file, if it is one and its value can be read."""
+        record = read(parse(text))
+        if record.recipe != recipe:
+            raise Malformed(f"it is of the recipe {record.recipe!r}", ("recipe",))
+        decode(record.value, self.folder, self._returned(recipe))
+        return record
+
+    def _refused(self, recipe: str, why: str, line: int) -> CatalogError:
+        place = Place(str(self.path(recipe).relative_to(self._root)), line)
+        return CatalogError(
+            f"the approved record {place} cannot be read: {why}",
+            Evidence(recipe=recipe, place=place, advice=f"restore it with git, or `kvmdocs approve {recipe}`"),
+        )
 
     def put(self, record: Record) -> Path:
         """Write a record as its recipe's approved one.
@@ -180,54 +202,49 @@ def _written_step(step: Step, until: int) -> dict[str, Any]:
     return {name: part for name, part in data.items() if part is not None}
 
 
-def read(data: Mapping[str, Any]) -> Record:
+def read(data: Any) -> Record:
     """The record from the data of its file.
 
     Raises:
-        ValueError: The data is of another form.
+        Malformed: The data is of another form.
     """
-    if data["form"] != FORM:
-        raise ValueError(f"its form is {data['form']}, and this kvmdocs reads {FORM}")
+    form = convert(data)
     return Record(
-        recipe=str(data["recipe"]),
+        recipe=form.recipe,
         key="",
         status=Status.PASSED,
-        host=Host(**data["host"]),
-        started=str(data["started"]),
-        seconds=float(data["seconds"]),
-        steps=tuple(_read_step(step) for step in data["steps"]),
-        value=data.get("value"),
-        inputs=dict.fromkeys(data.get("inputs", ()), ""),
-        settings=data.get("settings", {}),
-        tools={name: _text(lines) for name, lines in data.get("tools", {}).items()},
-        emulated=bool(data.get("emulated", False)),
-        places=tuple(_read_place(place) for place in data.get("places", ())),
+        host=Host(**msgspec.structs.asdict(form.host)),
+        started=form.started,
+        seconds=form.seconds,
+        steps=tuple(_read_step(step) for step in form.steps),
+        value=form.value,
+        inputs=dict.fromkeys(form.inputs, ""),
+        settings=form.settings,
+        tools={name: _text(lines) for name, lines in form.tools.items()},
+        emulated=form.emulated,
+        places=tuple(SourcePlace(**msgspec.structs.asdict(place)) for place in form.places),
     )
 
 
-def _read_place(data: Mapping[str, Any]) -> SourcePlace:
-    return SourcePlace(**{**data, "excerpt": tuple(data.get("excerpt", ()))})
-
-
-def _read_step(data: Mapping[str, Any]) -> Step:
+def _read_step(form: StepForm) -> Step:
     return Step(
-        where=Where(data["where"]),
-        command=_text(data["command"]),
+        where=form.where,
+        command=_text(form.command),
         output=Output(
-            head=_text(data.get("output", "")),
-            tail=_text(data.get("tail", "")),
-            omitted_lines=int(data.get("omitted_lines", 0)),
-            omitted_bytes=int(data.get("omitted_bytes", 0)),
+            head=_text(form.output),
+            tail=_text(form.tail),
+            omitted_lines=form.omitted_lines,
+            omitted_bytes=form.omitted_bytes,
         ),
-        cwd=data.get("cwd"),
-        section=data.get("section"),
-        machine=data.get("machine", ""),
-        stdin=_text(data["stdin"]) if "stdin" in data else None,
-        mode=data.get("mode", ""),
-        background=bool(data.get("background", False)),
-        until=int(data.get("until", 0)),
-        status=data.get("status"),
-        seconds=float(data.get("seconds", 0.0)),
+        cwd=form.cwd,
+        section=form.section,
+        machine=form.machine,
+        stdin=None if form.stdin is None else _text(form.stdin),
+        mode=form.mode,
+        background=form.background,
+        until=form.until,
+        status=form.status,
+        seconds=form.seconds,
     )
 
 

@@ -59,18 +59,26 @@ def approve(project: Project, records: Iterable[Record]) -> dict[str, Path | Non
         By recipe the file that was written; None where the approved record says the same under stable names.
 
     Raises:
-        CatalogError: An approved record cannot be read, or what a recipe calls stable is not there.
+        CatalogError: What a recipe calls stable is not there.
     """
     done: dict[str, Path | None] = {}
     for record in records:
         name = record.recipe
-        known = project.approved.get(name)
+        known = _known(project, name)
         if not isinstance(stable := project.catalog.get(name).recipe.stable, bool):
             _see_sections(project, [record], stable)
         kept = anywhere(record, project.hidden())
         same = known is not None and known.host == kept.host and known.tools == kept.tools and compare(known, kept) is None
         done[name] = None if same else project.approved.put(_small(project, kept))
     return done
+
+
+def _known(project: Project, name: str) -> Record | None:
+    """The approved record that is there; None also for one that cannot be read, which a new one then replaces."""
+    try:
+        return project.approved.get(name)
+    except CatalogError:
+        return None
 
 
 def fresh(project: Project, name: str, standing: Standing | None = None) -> Record:

@@ -17,6 +17,7 @@ from kvmdocs.model import Failure, Freshness, Record, Status
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.project import Project, no_collector
 from kvmdocs.recipe import CPUS_ALL, Recipe
+from kvmdocs.results import stored
 from kvmdocs.runs import Claim, sweep, whole
 from kvmdocs.standing import Keys, blocked, plan, standings
 
@@ -169,7 +170,7 @@ class Executor:
         """Whether the store has the record."""
         if name in self._fresh:
             return False
-        record = self._project.store.get(self._key(name))
+        record = stored(self._project, self._key(name))
         if record is None:
             return False
         self._project.store.make_latest(record)

@@ -78,9 +78,9 @@ def script(
     last = known[-1]
     head = _HEAD.format(
         title=title or f"The recipe {last.recipe}",
-        host=last.host.name,
-        system=last.host.system,
-        started=last.started,
+        host=comment(last.host.name),
+        system=comment(last.host.system),
+        started=comment(last.started),
         lab=lab,
         facts=_facts(known, missing or {}, packages or {}, talks="machine" in needs),
     )
@@ -112,7 +112,7 @@ def section_script(record: Record, section: str | None) -> str:
 def _facts(records: list[Record], missing: Mapping[str, str], packages: Mapping[str, str], *, talks: bool) -> str:
     """What a reader wants to know before running it, as comments."""
     took = sum(record.seconds for record in records)
-    tools = sorted({tool for record in records for tool in record.tools} | ({"python3"} if talks else set()))
+    tools = sorted({comment(tool) for record in records for tool in record.tools} | ({"python3"} if talks else set()))
     needs = f" and needs: {', '.join(tools)}" if tools else ""
     lines = [f"It took {duration(took, words(Language.EN))} there{needs}."]
     lines += [f"{family}, as root: {command}" for family, command in packages.items()]

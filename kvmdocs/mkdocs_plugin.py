@@ -150,7 +150,12 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         shown = view or View()
         self._logs.offer(files, config, project, shown.outcome)
         record_of = partial(mkdocs_records.shown, project, shown.outcome)
-        self._scripts.offer(files, config, project, self._guides, record_of)
+        try:
+            self._scripts.offer(files, config, project, self._guides, record_of)
+        except KvmdocsError as error:  # an approved record that cannot be read
+            if not self._serving:
+                raise PluginError(error.report()) from error
+            log.error(error.report())  # noqa: TRY400  # its author needs no traceback of the engine
         language = Language.of(str(config.theme.get("language", "en")))
         self._publisher = Publisher(
             project,

@@ -19,12 +19,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from kvmdocs import graph, host, values
-from kvmdocs.errors import StoreError
+from kvmdocs import graph, host
 from kvmdocs.executor import Executor
 from kvmdocs.model import Freshness, Mode, Record, Status
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.project import Project
+from kvmdocs.results import is_readable
 from kvmdocs.settings import overriding
 
 
@@ -85,24 +85,19 @@ def recorded(project: Project, names: Iterable[str]) -> Outcome:
 def newest(project: Project, name: str) -> Record | None:
     """The newest of a recipe's record in the store and its approved one; None when there is neither.
 
-    A record whose result this project's code cannot read is none: another checkout, with other types, may have put it into the store.
+    A record of the store whose result this project's code cannot read is none: another checkout, with other types, may have put it there.
+
+    Raises:
+        CatalogError: The approved record cannot be read.
     """
-    both = (project.store.latest(name), project.approved.get(name))
-    known = [record for record in both if record and _readable(record, project)]
+    stored, approved = project.store.latest(name), project.approved.get(name)
+    known = [record for record in (stored if stored and is_readable(project, stored) else None, approved) if record]
     return max(known, key=lambda record: _moment(record.started), default=None)
-
-
-def _readable(record: Record, project: Project) -> bool:
-    try:
-        values.decode(record.value, project.store.work)
-    except StoreError:
-        return False
-    return True
 
 
 def _moment(started: str) -> float:
     """A record's time as a number; one that cannot be read is the oldest."""
     try:
         return datetime.fromisoformat(started).timestamp()
-    except ValueError:
+    except (ValueError, OverflowError):
         return 0.0

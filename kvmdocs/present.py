@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kvmdocs import modes, report, values
+from kvmdocs import modes, report, results
 from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, RecipeFailed
 from kvmdocs.export import section_script
 from kvmdocs.importing import raised_in
@@ -178,7 +178,7 @@ class Publisher:
 
     def _rendered(self, record: Record, options: ShowOptions, more: Shown) -> str:
         try:
-            return options.rendered(values.decode(record.value, self.project.store.work), more)
+            return options.rendered(results.value(self.project, record), more)
         except KvmdocsError:
             raise
         except Exception as error:

@@ -22,6 +22,7 @@ from kvmdocs.model import Host, Record
 from kvmdocs.nursing import Keeper, Nursery, last_words
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
+from kvmdocs.results import types
 from kvmdocs.runs import MARK, new_run
 from kvmdocs.store import load
 from kvmdocs.task import RECORD, UNWRITTEN, Files, Task
@@ -193,6 +194,9 @@ def make_task(
         work=str(store.work),
         home=str(store.home),
         inputs={wanted.name: records[wanted.name].value for wanted in recipe.inputs},
+        types=[
+            (kind.__module__, kind.__qualname__) for wanted in recipe.inputs for kind in types(project, records[wanted.name])
+        ],
         digests={wanted.name: records[wanted.name].result for wanted in recipe.inputs},
         contents={path: digest for wanted in recipe.inputs for path, digest in records[wanted.name].contents.items()},
         settings={parameter: project.settings[name] for parameter, name in recipe.settings.items()},

@@ -21,6 +21,7 @@ from kvmdocs.model import Mode
 from kvmdocs.names import homes
 from kvmdocs.packages import detect_manager, typed
 from kvmdocs.recipe import Recipe
+from kvmdocs.returned import Returned
 from kvmdocs.settings import Settings, find_root, variable
 from kvmdocs.store import Store, remember, remembered
 from kvmdocs.tools import Tools
@@ -78,6 +79,7 @@ class Project:
         self._mode = mode if mode and variable("mode") not in os.environ else self.settings["mode"]
         self.templates = Templates.load(self.settings)
         self._guides = None if guides is None else list(guides)
+        self._returned: dict[str, Returned] = {}
 
     @property
     def root(self) -> Path:
@@ -116,7 +118,14 @@ class Project:
     @cached_property
     def approved(self) -> Approved:
         """The approved records."""
-        return Approved(self.settings)
+        return Approved(self.settings, self.returned)
+
+    def returned(self, name: str) -> Returned:
+        """The types that a recipe returns; none for one that is not there."""
+        if name not in self._returned:
+            entry = self.catalog.entries.get(name)
+            self._returned[name] = Returned(entry.recipe.function if entry else None)
+        return self._returned[name]
 
     def hidden(self) -> dict[str, str]:
         """What of this host must not be in an approved record, and what stands there instead."""

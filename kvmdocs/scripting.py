@@ -141,7 +141,7 @@ class _Scripting:
         names = [
             one.name for one in self.backgrounds.values() if one.machine and self.steps[one.number - 1].machine == step.machine
         ]
-        return names[-1] if names else step.machine or "vm"
+        return names[-1] if names else shlex.quote(step.machine or "vm")
 
     def _qmp(self, entry: Entry) -> list[str]:
         answer = "error" if entry.step.output.head.startswith('{\n  "error"') else "return"

@@ -11,6 +11,7 @@ from kvmdocs.digest import key as make_key
 from kvmdocs.model import Record, Status
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
+from kvmdocs.results import stored
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _standing(project: Project, name: str, keys: Keys, records: Mapping[str, Rec
         return Standing(stale=False, cannot=cannot)
     if lacks := project.missing_tools(recipe.tools):
         return Standing(stale=True, lacks=tuple(lacks))
-    record = project.store.get(keys.key(name, records)) if counts else None
+    record = stored(project, keys.key(name, records)) if counts else None
     return Standing(stale=record is None, ingredients=keys.ingredients(name, records), record=record)
 
 

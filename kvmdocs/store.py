@@ -24,6 +24,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -38,6 +39,7 @@ from kvmdocs import values
 from kvmdocs.errors import Evidence, StoreError
 from kvmdocs.model import SCHEMA, Record, Status
 from kvmdocs.names import KEY_LENGTH
+from kvmdocs.value_form import ValueRefused, check
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -74,7 +76,12 @@ class Store:
             key = (self.root / "latest" / recipe).read_text("ascii").strip()
         except (OSError, UnicodeDecodeError):
             return None
-        return self._read(self.root / "records" / f"{key}.json")
+        record = self._read(self.record_file(key)) if _NAME.fullmatch(key) else None
+        return record if record and (record.recipe, record.key) == (recipe, key) else None
+
+    def record_file(self, key: str) -> Path:
+        """The file of the record of a key."""
+        return self.root / "records" / f"{key}.json"
 
     def make_latest(self, record: Record) -> None:
         """What is wanted of a recipe again, after an edit that was undone, is its last record again; where nothing can be written it is not."""
@@ -114,7 +121,7 @@ class Store:
         except ValueError:
             return None
         # One of another schema may be read as if it were of this one, and mean something else.
-        return record if record is not None and record.schema == SCHEMA else None
+        return record if record is not None and record.schema == SCHEMA and _is_sound(record) else None
 
     # -- writing ------------------------------------------------------------------------------------------------
 
@@ -125,7 +132,7 @@ class Store:
             StoreError: It cannot be written; nothing half written is left.
         """
         if record.status is Status.PASSED:
-            write_whole(self.root / "records" / f"{record.key}.json", sealed(record))
+            write_whole(self.record_file(record.key), sealed(record))
             write_whole(self.root / "latest" / record.recipe, record.key.encode(), durable=False)
         elif record.status is Status.FAILED:
             write_whole(self.root / "failures" / f"{record.recipe}.json", sealed(record), durable=False)
@@ -287,12 +294,31 @@ def load(data: bytes) -> Record:
     Raises:
         ValueError: The data is not one.
     """
-    return _decoder().decode(data)
+    try:
+        return _decoder().decode(data)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
 
 
 @lru_cache(maxsize=1)
 def _decoder() -> msgspec.json.Decoder[Record]:
     return msgspec.json.Decoder(Record)
+
+
+_NAME = re.compile(r"\w[\w.-]*", re.ASCII)
+"""What may be the name of a file in the store: of a record by its key, of a log."""
+
+
+def _is_sound(record: Record) -> bool:
+    """Whether a record names files of its own only, and its value has the form of one: it is data, and others may write into a store."""
+    logs = [step.output.log for step in record.steps if step.output.log is not None]
+    if not record.recipe.isidentifier() or not all(_NAME.fullmatch(name) for name in (*logs, record.key or "none")):
+        return False
+    try:
+        check(record.value)
+    except ValueRefused:
+        return False
+    return True
 
 
 def remove(folder: Path) -> None:

@@ -1,7 +1,9 @@
 """What a recipe may return, and how it is kept for the recipes that build on it.
 
-Numbers, text, None, lists, tuples, dictionaries, paths below a workspace, and frozen dataclasses of these. A path is kept relative
-to the store's folder of workspaces, so a record means the same wherever the store lies.
+Numbers, text, None, lists, tuples, dictionaries, paths below a workspace, and frozen dataclasses and members of enumerations that the recipe's
+annotation names (`kvmdocs.returned`). A path is kept relative to the store's folder of workspaces, so a record means the same wherever the store lies.
+
+A value in JSON form is data: whatever it holds, nothing is imported or called for it but the constructors of those dataclasses.
 
 The *result digest* of a value covers the content of every file and tree it names, but not where they lie: two runs that
 leave the same bytes give the same digest, and what builds on them need not run again.
@@ -11,51 +13,70 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib
 import json
-import math
 import os
 import stat
-import sys
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.errors import Evidence, StoreError, ValueNotStorable
+from kvmdocs.errors import Evidence, ValueNotStorable
 from kvmdocs.names import KEY_LENGTH
+from kvmdocs.returned import Returned, is_storable, name_of
+from kvmdocs.value_form import DEEPEST, ENUM, PATH, TUPLE, TYPE, VALUE, At, ValueRefused, brief, check, is_scalar, is_text
 
-_PATH = "$path"
-_TUPLE = "$tuple"
-_TYPE = "$type"
+_NOTHING = Returned()
 
 
-def encode(value: Any, work: Path) -> Any:
+def encode(value: Any, work: Path, returned: Returned = _NOTHING) -> Any:
     """Turn a recipe's return value into JSON form.
 
     Args:
         value: The value.
         work: The store's folder of workspaces.
+        returned: The types that the recipe's annotation names.
 
     Raises:
-        ValueNotStorable: The value, or something in it, is of a kind that would not come back as it is, or a path lies elsewhere.
+        ValueNotStorable: The value, or something in it, is of a kind that would not come back as it is, its type is not in the annotation,
+            or a path lies elsewhere.
     """
-    # Exact types: a named tuple or an enumeration's member would come back as the plain tuple or text it is based on.
+    data = _encode(value, work, returned, DEEPEST)
+    try:
+        decode(data, work, returned)
+    except ValueRefused as error:
+        raise ValueNotStorable(
+            f"what the recipe returns would not come back from its record: {error.message}",
+            Evidence(advice="its dataclasses must take the values of their fields, by name, again"),
+        ) from error
+    return data
+
+
+def _encode(value: Any, work: Path, returned: Returned, depth: int) -> Any:
+    # Exact types: a named tuple would come back as a plain one.
     kind = type(value)
-    if value is None or kind in (bool, int) or (kind is float and math.isfinite(value)) or (kind is str and _is_text(value)):
+    if is_scalar(value):
         return value
     if isinstance(value, Path):
-        return {_PATH: _below(value, work)}
+        return {PATH: _below(value, work)}
+    if depth == 0:
+        raise ValueNotStorable(
+            f"the returned value is nested more than {DEEPEST} deep", Evidence(advice="return a list of what is in it")
+        )
     if kind is tuple:
-        return {_TUPLE: [encode(item, work) for item in value]}
+        return {TUPLE: [_encode(item, work, returned, depth - 1) for item in value]}
     if kind is list:
-        return [encode(item, work) for item in value]
-    if kind is dict and all(type(key) is str and not key.startswith("$") and _is_text(key) for key in value):
-        return {key: encode(item, work) for key, item in value.items()}
-    if dataclasses.is_dataclass(value) and not isinstance(value, type) and _is_importable(kind):
-        fields = {field.name: encode(getattr(value, field.name), work) for field in dataclasses.fields(value) if field.init}
-        return {_TYPE: f"{kind.__module__}:{kind.__qualname__}", **fields}
+        return [_encode(item, work, returned, depth - 1) for item in value]
+    if kind is dict and all(type(key) is str and not key.startswith("$") and is_text(key) for key in value):
+        return {key: _encode(item, work, returned, depth - 1) for key, item in value.items()}
+    if is_storable(kind) and not (isinstance(value, Enum) and kind.__members__.get(value.name) is not value):
+        _see_named(kind, returned)
+        if isinstance(value, Enum):
+            return {ENUM: f"{name_of(kind)}.{value.name}", VALUE: value.value if is_scalar(value.value) else None}
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
+        return {TYPE: name_of(kind), **{name: _encode(item, work, returned, depth - 1) for name, item in fields.items()}}
     raise ValueNotStorable(
-        f"the {kind.__name__} {_brief(value)} cannot be kept as a recipe's result",
+        f"the {kind.__name__} {brief(value)} cannot be kept as a recipe's result",
         Evidence(advice="return text, numbers, paths, lists, dictionaries or a frozen dataclass (of a module) of these"),
     )
 
@@ -66,56 +87,96 @@ def _below(path: Path, work: Path) -> str:
         relative = Path(os.path.normpath(path)).relative_to(work)
     except ValueError:
         relative = Path()
-    if not relative.parts or not _is_text(str(relative)):
+    if not relative.parts or not is_text(str(relative)):
         raise ValueNotStorable(
-            f"the returned path {_brief(path)} does not lie in a workspace",
+            f"the returned path {brief(path)} does not lie in a workspace",
             Evidence(advice="return paths below `sh.workspace`; what lies elsewhere may be gone tomorrow"),
         )
     return str(relative)
 
 
-def _is_text(text: str) -> bool:
-    """Whether text can be written as UTF-8; names of files that are not UTF-8 hold lone surrogates."""
-    return not any("\ud800" <= char <= "\udfff" for char in text)
+def _see_named(kind: type, returned: Returned) -> None:
+    """See that the recipe's annotation names a type: what it does not name nobody could read from the record."""
+    if returned.types.get(name_of(kind)) is kind:
+        return
+    what = f"its annotation `{returned.annotation}` does not name that type" if returned.annotation else "it has no annotation"
+    lost = "".join(f"; a part of what is annotated has no meaning: {why}" for why in returned.unresolved)
+    advice = f"annotate it `-> {kind.__qualname__}`, or name the type in the container, union or field that holds it"
+    unseen = ", and import what annotations name outside of `if TYPE_CHECKING:`" if lost else ""
+    raise ValueNotStorable(f"the recipe returns a {kind.__qualname__}, and {what}{lost}", Evidence(advice=advice + unseen))
 
 
-def _is_importable(kind: type) -> bool:
-    """Whether a dataclass is frozen and a later recipe, in a process of its own, finds it by its module and name."""
-    frozen = bool(kind.__dataclass_params__.frozen)  # type: ignore[attr-defined]  # every dataclass has it
-    return frozen and getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is kind
-
-
-def _brief(value: Any) -> str:
-    """A value for a message."""
-    return repr(value)[:60]
-
-
-def decode(data: Any, work: Path) -> Any:
+def decode(data: Any, work: Path, returned: Returned = _NOTHING) -> Any:
     """Turn JSON form back into the value.
 
     Args:
-        data: What `encode` gave.
+        data: What `encode` gave, or anything else that is JSON.
         work: The store's folder of workspaces.
+        returned: The types that the annotation of the data's recipe names; no others are made.
 
     Raises:
-        StoreError: The data names a type that is not there any more.
+        ValueRefused: The data is not of the form that `encode` gives, or names another type.
     """
+    check(data)
+    return _decode(data, work, returned, ())
+
+
+def _decode(data: Any, work: Path, returned: Returned, at: At) -> Any:
     if isinstance(data, list):
-        return [decode(item, work) for item in data]
+        return [_decode(item, work, returned, (*at, number)) for number, item in enumerate(data)]
     if not isinstance(data, dict):
         return data
-    if _PATH in data:
-        return work / data[_PATH]
-    if _TUPLE in data:
-        return tuple(decode(item, work) for item in data[_TUPLE])
-    if _TYPE in data:
-        module, _, name = data[_TYPE].partition(":")
-        try:
-            kind = getattr(importlib.import_module(module), name)
-            return kind(**{key: decode(item, work) for key, item in data.items() if key != _TYPE})
-        except (ImportError, AttributeError, TypeError) as error:
-            raise StoreError(f"a stored result is of type {data[_TYPE]}, which is not there any more") from error
-    return {key: decode(item, work) for key, item in data.items()}
+    if PATH in data:
+        return work / data[PATH]
+    if TUPLE in data:
+        return tuple(_decode(data[TUPLE], work, returned, (*at, TUPLE)))
+    if ENUM in data:
+        return _member(data, returned, at)
+    kind = _dataclass(data[TYPE], returned, (*at, TYPE)) if TYPE in data else None
+    fields = {key: _decode(item, work, returned, (*at, key)) for key, item in data.items() if key != TYPE}
+    return fields if kind is None else _made(kind, fields, at)
+
+
+def _kind(name: str, returned: Returned, at: At) -> type:
+    """The type of that name among those that a recipe returns."""
+    kind = returned.types.get(name)
+    if kind is not None:
+        return kind
+    wanted = f"returns `{returned.annotation}`" if returned.annotation else "has no annotation that names a type"
+    raise ValueRefused(f"it names the type {brief(name)}, and its recipe {wanted}", at)
+
+
+def _dataclass(name: str, returned: Returned, at: At) -> type:
+    """The dataclass of that name among the types that a recipe returns."""
+    kind = _kind(name, returned, at)
+    if issubclass(kind, Enum) or not dataclasses.is_dataclass(kind):
+        raise ValueRefused(f"it names {name} as a dataclass, which that is not", at)
+    return kind
+
+
+def _made(kind: type, fields: dict[str, Any], at: At) -> Any:
+    """A dataclass with these fields."""
+    known = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    if unknown := fields.keys() - known.keys():
+        raise ValueRefused(f"{name_of(kind)} has no field {brief(min(unknown))}", (*at, min(unknown)))
+    missing = dataclasses.MISSING
+    lacking = [key for key, field in known.items() if key not in fields and field.default is field.default_factory is missing]
+    if lacking:
+        raise ValueRefused(f"the field {lacking[0]!r} of {name_of(kind)} is missing", at)
+    try:
+        return kind(**fields)
+    except (Exception, SystemExit) as error:
+        raise ValueRefused(f"{name_of(kind)} cannot be made of its fields: {type(error).__name__}: {error}", at) from error
+
+
+def _member(data: dict[str, Any], returned: Returned, at: At) -> Any:
+    """The member of an enumeration; it is looked up, so that nothing of the enumeration is called."""
+    whole, _, name = data[ENUM].rpartition(".")
+    kind = _kind(whole, returned, (*at, ENUM))
+    member = kind.__members__.get(name) if issubclass(kind, Enum) else None
+    if member is None:
+        raise ValueRefused(f"{whole} has no member {brief(name)}", (*at, ENUM))
+    return member
 
 
 def paths(data: Any) -> list[str]:
@@ -124,8 +185,8 @@ def paths(data: Any) -> list[str]:
         return [path for item in data for path in paths(item)]
     if not isinstance(data, dict):
         return []
-    if _PATH in data:
-        return [data[_PATH]]
+    if PATH in data:
+        return [data[PATH]]
     return [path for item in data.values() for path in paths(item)]
 
 
@@ -158,9 +219,9 @@ def _with_content(data: Any, digests: Mapping[str, str]) -> Any:
         return [_with_content(item, digests) for item in data]
     if not isinstance(data, dict):
         return data
-    if _PATH in data:
-        folder, _, rest = data[_PATH].partition("/")
-        return {_PATH: [folder[: -KEY_LENGTH - 1], rest, digests[data[_PATH]]]}
+    if PATH in data:
+        folder, _, rest = data[PATH].partition("/")
+        return {PATH: [folder[: -KEY_LENGTH - 1], rest, digests[data[PATH]]]}
     return {key: _with_content(item, digests) for key, item in data.items()}
 
 

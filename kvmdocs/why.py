@@ -13,6 +13,7 @@ from typing import Any
 from kvmdocs.digest import Ingredients
 from kvmdocs.model import Record
 from kvmdocs.project import Project
+from kvmdocs.results import stored
 from kvmdocs.standing import Standing, ingredients, record_of, standings
 
 
@@ -68,7 +69,7 @@ def answer(project: Project, name: str, standing: Standing) -> Answer:
         f"{other}, which it builds on, is stale (if that gives the same again, this one stays)" for other in standing.waits_for
     ]
     if not reasons:
-        gone = project.store.get(latest.key) is None
+        gone = stored(project, latest.key) is None
         reasons = ["what it left behind is gone from the store" if gone else "another record than the newest is wanted"]
     return Answer(name, "stale", tuple(reasons), made)
 

@@ -33,12 +33,14 @@ from kvmdocs.errors import (
     Skipped,
     StoreError,
     TimedOut,
+    ValueNotStorable,
 )
 from kvmdocs.guides import find_blocks
 from kvmdocs.importing import import_module, put_on_path
 from kvmdocs.model import Failure, Host, Record, Status
 from kvmdocs.names import Names
 from kvmdocs.recipe import Recipe
+from kvmdocs.returned import Returned
 from kvmdocs.running import LiveStep
 from kvmdocs.settings import Settings
 from kvmdocs.shell import Limits, Shell
@@ -146,9 +148,14 @@ def _outcome(task: Task, shell: Shell) -> dict[str, Any]:
     """Call the recipe; what of the record depends on what it returns."""
     recipe = find(task)
     work = Path(task.work)
-    inputs = {name: values.decode(data, work) for name, data in task.inputs.items()}
-    value = values.encode(recipe.function(shell, **inputs, **task.settings), work)
-    contents = values.contents(value, work, task.contents)
+    types = Returned.only(getattr(import_module(Path(task.root), module), name) for module, name in task.types)
+    inputs = {name: values.decode(data, work, types) for name, data in task.inputs.items()}
+    returned = recipe.function(shell, **inputs, **task.settings)
+    try:
+        value = values.encode(returned, work, Returned(recipe.function))
+        contents = values.contents(value, work, task.contents)
+    except ValueNotStorable as error:
+        raise error.seen(place=recipe.place) from error
     return {"value": value, "contents": contents, "result": values.result_digest(value, contents)}
 
 

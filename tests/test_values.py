@@ -6,7 +6,7 @@ import json
 import os
 from collections import namedtuple
 from dataclasses import dataclass, field, replace
-from enum import IntEnum, StrEnum
+from enum import Enum, Flag, IntEnum, StrEnum
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from kvmdocs import values
 from kvmdocs.errors import StoreError, ValueNotStorable
 from kvmdocs.model import Host, Record, Status
+from kvmdocs.returned import Returned
 from kvmdocs.store import dump, load
+from kvmdocs.value_form import DEEPEST
 
 KEY = "0123456789abcdef"
 
@@ -46,18 +48,36 @@ class Colour(StrEnum):
 
 class Number(IntEnum):
     ONE = 1
+    FIRST = 1
+
+
+class Odd(Enum):
+    """Values that are not their own JSON form, or that Python takes for equal."""
+
+    PAIR = (1, 2)
+    TRUE = True
+    HALF = 0.5
+    NOTHING = None
+    TEXT = "Odd.PAIR"
+
+
+class Access(Flag):
+    READ = 1
+    WRITE = 2
 
 
 Point = namedtuple("Point", "x y")  # noqa: PYI024  # the kind without types is what is refused here
 
 WORK = Path("/store/work")
+RETURNED = Returned.only([Image, Colour, Number, Odd, Access, Loose, Holder, Holder.Nested, Point])
+"""As if a recipe's annotation named all of them."""
 
 
 def through_a_record(value: object, work: Path = WORK) -> object:
     """What a later recipe gets: the value encoded, in a record, on the disk, and back."""
     host = Host("h", "s", "k", "m", 1, 1)
-    record = Record("first", "k", Status.PASSED, host, "2026-01-02T03:04:05+00:00", value=values.encode(value, work))
-    return values.decode(load(dump(record)).value, work)
+    record = Record("first", "k", Status.PASSED, host, "2026-01-02T03:04:05+00:00", value=values.encode(value, work, RETURNED))
+    return values.decode(load(dump(record)).value, work, RETURNED)
 
 
 TEXT = st.text(st.characters(codec="utf-8"))
@@ -67,6 +87,7 @@ LEAVES = (
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
     | TEXT
+    | st.sampled_from([*Colour, *Number, *Odd, Access.READ])
     | st.from_regex(r"[a-z]\w{0,8}-[0-9a-f]{16}(/[a-z]{1,5}){0,3}", fullmatch=True).map(lambda text: WORK / text)
 )
 VALUES = st.recursive(
@@ -90,13 +111,13 @@ def test_every_value_round_trips(value):
 
 @given(VALUES)
 def test_a_value_in_json_form_is_json(value):
-    data = values.encode(value, WORK)
+    data = values.encode(value, WORK, RETURNED)
     assert json.loads(json.dumps(data)) == data
 
 
 def test_a_value_means_the_same_where_the_store_lies_elsewhere():
-    data = values.encode(Image(WORK / f"linux-{KEY}/bzImage"), WORK)
-    assert values.decode(data, Path("/other")) == Image(Path(f"/other/linux-{KEY}/bzImage"))
+    data = values.encode(Image(WORK / f"linux-{KEY}/bzImage"), WORK, RETURNED)
+    assert values.decode(data, Path("/other"), RETURNED) == Image(Path(f"/other/linux-{KEY}/bzImage"))
 
 
 @pytest.mark.parametrize(
@@ -118,8 +139,8 @@ def test_a_value_means_the_same_where_the_store_lies_elsewhere():
         "\udc80",
         {"\udc80": 1},
         Point(1, 2),
-        Colour.RED,
-        Number.ONE,
+        Access.READ | Access.WRITE,
+        Access(0),
         Loose("word"),
         Holder.Nested("word"),
     ],
@@ -127,7 +148,7 @@ def test_a_value_means_the_same_where_the_store_lies_elsewhere():
 )
 def test_what_would_not_come_back_as_it_is_is_refused(value):
     with pytest.raises(ValueNotStorable) as raised:
-        values.encode({"deep": [value]}, WORK)
+        values.encode({"deep": [value]}, WORK, RETURNED)
     assert raised.value.evidence.advice
 
 
@@ -139,18 +160,76 @@ def test_a_dataclass_of_a_function_or_a_block_is_refused():
     for module in (Local.__module__, "docs/a.md:3"):
         Local.__module__ = module
         with pytest.raises(ValueNotStorable, match="Local"):
-            values.encode(Local("word"), WORK)
+            values.encode(Local("word"), WORK, Returned.only([Local]))
 
 
 def test_a_type_that_is_gone_is_an_error_of_the_store():
-    for name in ("no_such_module:Image", f"{__name__}:Gone", f"{__name__}:Point"):
-        with pytest.raises(StoreError, match="not there any more"):
-            values.decode({"$type": name, "kernel": 1}, WORK)
+    for name in ("no_such_module:Image", f"{__name__}:Gone", f"{__name__}:Inner"):
+        with pytest.raises(StoreError, match=f"it names the type '{name}', and its recipe has no annotation"):
+            values.decode({"$type": name, "kernel": 1}, WORK, RETURNED)
+
+
+def returns_nothing_special(sh):
+    pass
+
+
+def returns_an_image_or_more(sh) -> dict[str, Image | None]:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (returns_nothing_special, "the recipe returns a Colour, and it has no annotation"),
+        (returns_an_image_or_more, "and its annotation `dict[str, Image | None]` does not name that type"),
+    ],
+)
+def test_a_type_that_the_annotation_does_not_name_is_refused_when_the_recipe_returns_it(function, said):
+    with pytest.raises(ValueNotStorable) as raised:
+        values.encode([Colour.RED], WORK, Returned(function))
+    assert said in raised.value.message
+    assert "annotate it `-> Colour`" in raised.value.evidence.advice
+
+
+@dataclass(frozen=True)
+class Unwilling:
+    """One that cannot be made of its own fields again."""
+
+    word: str
+
+    def __post_init__(self):
+        if self.word.startswith("made "):
+            raise ValueError("made already")
+        object.__setattr__(self, "word", f"made {self.word}")
+
+
+def test_what_cannot_be_made_again_is_refused_when_the_recipe_returns_it():
+    with pytest.raises(ValueNotStorable, match=r"would not come back from its record: .*ValueError: made already"):
+        values.encode(Unwilling("word"), WORK, Returned.only([Unwilling]))
+
+
+def test_a_value_is_nested_as_deep_as_is_said_and_no_deeper():
+    value: object = None
+    for _ in range(DEEPEST):
+        value = (value,)
+    assert through_a_record(value) == value
+    endless: list[object] = []
+    endless.append(endless)
+    for deeper in ((value,), endless):
+        with pytest.raises(ValueNotStorable, match="nested"):
+            values.encode(deeper, WORK)
+
+
+def test_a_member_with_another_value_is_another_result(tmp_path):
+    assert len({result(member, tmp_path) for member in (*Odd, *Colour, *Number)}) == len({*Odd}) + 2
+    data = values.encode(Colour.RED, WORK, RETURNED)
+    assert data == {"$enum": f"{__name__}:Colour.RED", "value": "red"}
+    assert values.result_digest(data, {}) != values.result_digest({**data, "value": "crimson"}, {})
 
 
 def test_all_paths_of_a_value_are_found():
     value = [{"a": (WORK / f"a-{KEY}/x",)}, Image(WORK / f"b-{KEY}", inner=Image(WORK / f"c-{KEY}/y"))]
-    assert values.paths(values.encode(value, WORK)) == [f"a-{KEY}/x", f"b-{KEY}", f"c-{KEY}/y"]
+    assert values.paths(values.encode(value, WORK, RETURNED)) == [f"a-{KEY}/x", f"b-{KEY}", f"c-{KEY}/y"]
 
 
 # -- digests ----------------------------------------------------------------------------------------------------
@@ -236,7 +315,7 @@ def test_a_path_that_names_nothing_to_keep_is_refused(tmp_path, make):
 
 
 def result(value: object, work: Path, known: dict[str, str] | None = None) -> str:
-    data = values.encode(value, work)
+    data = values.encode(value, work, RETURNED)
     return values.result_digest(data, values.contents(data, work, known or {}))
 
 

@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from kvmdocs import approved as approved_records
+from kvmdocs import approved_form, normalise
 from kvmdocs import drift as drifting
-from kvmdocs import normalise
 from kvmdocs.approving import drift_of
 from kvmdocs.errors import StoreError
 from kvmdocs.model import Record, Status
@@ -127,6 +127,6 @@ def _read(path: Path) -> Compared:
 @lru_cache(maxsize=1)
 def _code() -> str:
     """Digest of the code that compares; another may find another difference."""
-    files = [Path(str(module.__file__)) for module in (drifting, normalise, approved_records)]
+    files = [Path(str(module.__file__)) for module in (drifting, normalise, approved_records, approved_form)]
     files.append(Path(__file__))
     return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()

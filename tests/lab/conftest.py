@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kvmdocs import values
+from kvmdocs import results
 from kvmdocs.errors import KvmdocsError
 from kvmdocs.lab import Guest, build_initramfs
 from kvmdocs.names import Names
@@ -53,9 +53,9 @@ def no_guest(tmp_path):
 def built(recipe):
     """What a recipe of this project left on this host, None if it has not run here or its files are gone."""
     try:
-        store = Project(HERE.parent.parent).store
-        record = store.latest(recipe)
-        return record and values.decode(record.value, store.work)
+        project = Project(HERE.parent.parent)
+        record = project.store.latest(recipe)
+        return record and results.value(project, record)
     except KvmdocsError:
         return None
 

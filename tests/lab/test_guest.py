@@ -10,6 +10,7 @@ import pytest
 
 from kvmdocs.errors import HostLacks
 from kvmdocs.lab import Guest, build_initramfs
+from kvmdocs.returned import Returned
 from kvmdocs.values import decode, encode
 
 
@@ -86,4 +87,5 @@ def test_a_program_that_is_not_there(sh):
 def test_a_guest_can_be_stored(sh):
     guest = Guest(sh.workspace / "bzImage", sh.workspace / "initramfs.cpio.gz", "quiet")
     work = sh.workspace.parent
-    assert decode(encode(guest, work), work) == guest
+    returned = Returned.only([Guest])
+    assert decode(encode(guest, work, returned), work, returned) == guest

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs import values
+from kvmdocs import results
 from kvmdocs.frames import spots
 from kvmdocs.project import Project
 from kvmdocs.recipe import Shown
@@ -34,7 +34,7 @@ def unlinked(html: str) -> list[str]:
 def tables(project, recipe):
     """What the guides make of a recipe's approved record, with its links."""
     record = project.approved.get(recipe)
-    value = values.decode(record.value, project.store.work)
+    value = results.value(project, record)
     addresses = {(place.path, place.line): project.templates.url(place) for place in record.places}
     shown = Shown(record, "en", lambda path, line: addresses.get((path, line)))
     made = [

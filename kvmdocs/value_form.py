@@ -1,0 +1,132 @@
+"""The JSON form of a recipe's value: the marks in it, and whether data is of that form.
+
+A mark is a key of a dictionary that begins with ``$`` and says what the dictionary stands for::
+
+    {"$path": "recipe-0123456789abcdef/file"}       a path below the store's folder of workspaces
+    {"$tuple": [1, 2]}                              a tuple
+    {"$enum": "module:Class.NAME", "value": 1}      a member of an enumeration; its value, if that is a number or text, else null
+    {"$type": "module:Class", "field": 1}           a frozen dataclass
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+from typing import Any
+
+from kvmdocs.errors import StoreError
+
+PATH = "$path"
+TUPLE = "$tuple"
+TYPE = "$type"
+ENUM = "$enum"
+VALUE = "value"
+"""Beside `ENUM`: what builds on a member is stale when its value changes."""
+
+DEEPEST = 100
+"""Containers in each other that a value may have."""
+
+At = tuple[str | int, ...]
+"""Where something lies in JSON: keys and numbers, from the outside in."""
+
+
+class ValueRefused(StoreError):
+    """A value in JSON form that is not what a recipe returned.
+
+    Args:
+        message: One sentence that says what is wrong.
+        at: Where in the value it is.
+    """
+
+    def __init__(self, message: str, at: At) -> None:
+        super().__init__(message)
+        self.at = at
+
+
+def check(data: Any) -> None:
+    """See that data is of the form that `encode` gives, whatever types it names.
+
+    Raises:
+        ValueRefused: It is not.
+    """
+    _check(data, ())
+
+
+def _check(data: Any, at: At) -> None:
+    if len(at) > 2 * DEEPEST:  # a tuple and a dataclass's field are two steps each
+        raise ValueRefused(f"it is nested more than {DEEPEST} deep", at)
+    if isinstance(data, list):
+        for number, item in enumerate(data):
+            _check(item, (*at, number))
+    elif isinstance(data, dict):
+        _check_marker(data, at)
+        for key, item in data.items():
+            if not is_text(key):
+                raise ValueRefused(f"{brief(key)} is not text that can be written as UTF-8", at)
+            _check(item, (*at, key))
+    elif isinstance(data, str) and not is_text(data):
+        raise ValueRefused(f"{brief(data)} is not text that can be written as UTF-8", at)
+    elif isinstance(data, float) and not math.isfinite(data):
+        raise ValueRefused(f"{data} is no number that JSON has", at)
+
+
+_MARKERS = {PATH: (str, {PATH}), TUPLE: (list, {TUPLE}), ENUM: (str, {ENUM, VALUE}), TYPE: (str, None)}
+"""For each marker the type of what it marks, and the keys beside it; None for any that are no markers."""
+
+
+def _check_marker(data: dict[str, Any], at: At) -> None:
+    """See that what marks a dictionary as something else is one of the markers, with what belongs to it."""
+    marks = [key for key in data if key.startswith("$")]
+    if not marks:
+        return
+    mark = marks[0]
+    if mark not in _MARKERS or len(marks) > 1:
+        raise ValueRefused(f"{brief(marks[-1])} is no key that a value may have here", (*at, marks[-1]))
+    kind, keys = _MARKERS[mark]
+    if not isinstance(data[mark], kind):
+        raise ValueRefused(f"{mark} wants {'text' if kind is str else 'a list'}, not {brief(data[mark])}", (*at, mark))
+    if keys is not None and data.keys() != keys:
+        raise ValueRefused(f"{mark} stands with {', '.join(sorted(keys - {mark})) or 'nothing else'}", (*at, mark))
+    if mark == ENUM and not is_scalar(data[VALUE]):
+        raise ValueRefused(f"{VALUE} beside {mark} wants a number, text or null", (*at, VALUE))
+    if mark == PATH and not _is_inside(data[mark]):
+        raise ValueRefused(f"the path {brief(data[mark])} does not lie in a workspace", (*at, mark))
+
+
+def _is_inside(path: str) -> bool:
+    """Whether a path is one that `_below` gives: relative, with nothing in it that leads out or can be written shorter."""
+    return (
+        path != "."
+        and "\0" not in path
+        and path[:1] != "/"
+        and ".." not in path.split("/")
+        and str(PurePosixPath(path)) == path
+    )
+
+
+def names_in(data: Any) -> Iterator[str]:
+    """The names of all types in a value, of which `check` found nothing wrong."""
+    if isinstance(data, dict):
+        if TYPE in data:
+            yield data[TYPE]
+        if ENUM in data:
+            yield data[ENUM].rpartition(".")[0]
+    for item in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
+        yield from names_in(item)
+
+
+def is_scalar(value: Any) -> bool:
+    """Whether a value is its own JSON form: None, a number or text, and of no class made from these."""
+    kind = type(value)
+    return value is None or kind in (bool, int) or (kind is float and math.isfinite(value)) or (kind is str and is_text(value))
+
+
+def is_text(text: str) -> bool:
+    """Whether text can be written as UTF-8; names of files that are not UTF-8 hold lone surrogates."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def brief(value: Any) -> str:
+    """A value for a message."""
+    return repr(value)[:60]
