@@ -27,7 +27,7 @@ from kvmdocs.returned import Returned
 from kvmdocs.settings import Settings, variable
 from kvmdocs.store import write_whole
 from kvmdocs.value_form import ValueRefused
-from kvmdocs.values import decode
+from kvmdocs.values import verify
 
 FOLDER = "approved"
 HEAD, TAIL = 160, 80
@@ -77,15 +77,19 @@ class Approved:
         except Malformed as error:
             raise self._refused(recipe, str(error), error.line or line_of(text, error.at)) from error
         except ValueRefused as error:
-            raise self._refused(recipe, error.message, line_of(text, ("value", *error.at))) from error
+            raise self.refused(recipe, error) from error
 
     def _checked(self, recipe: str, text: str) -> Record:
         """The record in the text of a recipe's file, if it is one and its value can be read."""
         record = read(parse(text))
         if record.recipe != recipe:
             raise Malformed(f"it is of the recipe {record.recipe!r}", ("recipe",))
-        decode(record.value, self.folder, self._returned(recipe))
+        verify(record.value, self._returned(recipe))
         return record
+
+    def refused(self, recipe: str, error: ValueRefused) -> CatalogError:
+        """The error that the value in a recipe's file cannot be read."""
+        return self._refused(recipe, error.message, line_of(self.path(recipe).read_text("utf-8"), ("value", *error.at)))
 
     def _refused(self, recipe: str, why: str, line: int) -> CatalogError:
         place = Place(str(self.path(recipe).relative_to(self._root)), line)

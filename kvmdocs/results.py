@@ -8,19 +8,21 @@ from kvmdocs.errors import Evidence, Place, StoreError
 from kvmdocs.model import Record
 from kvmdocs.project import Project
 from kvmdocs.value_form import ValueRefused, names_in
-from kvmdocs.values import decode
+from kvmdocs.values import decode, verify
 
 
 def value(project: Project, record: Record) -> Any:
     """What a recipe returned.
 
     Raises:
-        StoreError: The record's value is not what the recipe's annotation says; the error names the record's file.
+        CatalogError: The value of an approved record cannot be made; the error names its line.
+        StoreError: The value of a record of the store is not what the recipe's annotation says, or cannot be made.
     """
     try:
         return decode(record.value, project.store.work, project.returned(record.recipe))
     except ValueRefused as error:
-        # The value of an approved record has been looked at when its file was read.
+        if not record.key:
+            raise project.approved.refused(record.recipe, error) from error
         place = Place(project.catalog.shown(project.store.record_file(record.key)))
         advice = f"`kvmdocs run --fresh {record.recipe}` makes a new one"
         raise StoreError(
@@ -31,8 +33,8 @@ def value(project: Project, record: Record) -> Any:
 def is_readable(project: Project, record: Record) -> bool:
     """Whether the value of a record of the store can be read: another checkout, with other types, may have put it there."""
     try:
-        value(project, record)
-    except StoreError:
+        verify(record.value, project.returned(record.recipe))
+    except ValueRefused:
         return False
     return True
 
@@ -44,11 +46,6 @@ def stored(project: Project, key: str) -> Record | None:
 
 
 def types(project: Project, record: Record) -> list[type]:
-    """The types in a record's value, which a worker that takes it has to import.
-
-    Raises:
-        StoreError: As `value`.
-    """
-    value(project, record)
+    """The types in a record's value, of which `is_readable` is true: a worker that takes it has to import them."""
     known = project.returned(record.recipe)
     return [known.types[name] for name in sorted(set(names_in(record.value)))]

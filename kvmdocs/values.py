@@ -115,9 +115,9 @@ def decode(data: Any, work: Path, returned: Returned = _NOTHING) -> Any:
         returned: The types that the annotation of the data's recipe names; no others are made.
 
     Raises:
-        ValueRefused: The data is not of the form that `encode` gives, or names another type.
+        ValueRefused: As `verify`; or a dataclass does not take the values of its fields.
     """
-    check(data)
+    verify(data, returned)
     return _decode(data, work, returned, ())
 
 
@@ -131,10 +131,33 @@ def _decode(data: Any, work: Path, returned: Returned, at: At) -> Any:
     if TUPLE in data:
         return tuple(_decode(data[TUPLE], work, returned, (*at, TUPLE)))
     if ENUM in data:
-        return _member(data, returned, at)
-    kind = _dataclass(data[TYPE], returned, (*at, TYPE)) if TYPE in data else None
+        return _member(data[ENUM], returned, at)
     fields = {key: _decode(item, work, returned, (*at, key)) for key, item in data.items() if key != TYPE}
-    return fields if kind is None else _made(kind, fields, at)
+    if TYPE not in data:
+        return fields
+    try:
+        return returned.types[data[TYPE]](**fields)
+    except (Exception, SystemExit) as error:
+        raise ValueRefused(f"{data[TYPE]} does not take its fields: {type(error).__name__}: {error}", at) from error
+
+
+def verify(data: Any, returned: Returned) -> None:
+    """See that data is a value of types that a recipe returns. Nothing is made of it.
+
+    Raises:
+        ValueRefused: The data is not of the form that `encode` gives, or names another type, another field or another member.
+    """
+    check(data)
+    _verify(data, returned, ())
+
+
+def _verify(data: Any, returned: Returned, at: At) -> None:
+    if isinstance(data, dict) and TYPE in data:
+        _see_fields(data, returned, at)
+    if isinstance(data, dict) and ENUM in data:
+        _member(data[ENUM], returned, (*at, ENUM))
+    for key, item in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        _verify(item, returned, (*at, key))
 
 
 def _kind(name: str, returned: Returned, at: At) -> type:
@@ -146,36 +169,28 @@ def _kind(name: str, returned: Returned, at: At) -> type:
     raise ValueRefused(f"it names the type {brief(name)}, and its recipe {wanted}", at)
 
 
-def _dataclass(name: str, returned: Returned, at: At) -> type:
-    """The dataclass of that name among the types that a recipe returns."""
-    kind = _kind(name, returned, at)
+def _see_fields(data: dict[str, Any], returned: Returned, at: At) -> None:
+    """See that a dataclass has the fields that are given, and that none is missing."""
+    name = data[TYPE]
+    kind = _kind(name, returned, (*at, TYPE))
     if issubclass(kind, Enum) or not dataclasses.is_dataclass(kind):
-        raise ValueRefused(f"it names {name} as a dataclass, which that is not", at)
-    return kind
-
-
-def _made(kind: type, fields: dict[str, Any], at: At) -> Any:
-    """A dataclass with these fields."""
+        raise ValueRefused(f"it names {name} as a dataclass, which that is not", (*at, TYPE))
     known = {field.name: field for field in dataclasses.fields(kind) if field.init}
-    if unknown := fields.keys() - known.keys():
-        raise ValueRefused(f"{name_of(kind)} has no field {brief(min(unknown))}", (*at, min(unknown)))
+    if unknown := data.keys() - known.keys() - {TYPE}:
+        raise ValueRefused(f"{name} has no field {brief(min(unknown))}", (*at, min(unknown)))
     missing = dataclasses.MISSING
-    lacking = [key for key, field in known.items() if key not in fields and field.default is field.default_factory is missing]
+    lacking = [key for key, field in known.items() if key not in data and field.default is field.default_factory is missing]
     if lacking:
-        raise ValueRefused(f"the field {lacking[0]!r} of {name_of(kind)} is missing", at)
-    try:
-        return kind(**fields)
-    except (Exception, SystemExit) as error:
-        raise ValueRefused(f"{name_of(kind)} cannot be made of its fields: {type(error).__name__}: {error}", at) from error
+        raise ValueRefused(f"the field {lacking[0]!r} of {name} is missing", at)
 
 
-def _member(data: dict[str, Any], returned: Returned, at: At) -> Any:
+def _member(named: str, returned: Returned, at: At) -> Any:
     """The member of an enumeration; it is looked up, so that nothing of the enumeration is called."""
-    whole, _, name = data[ENUM].rpartition(".")
-    kind = _kind(whole, returned, (*at, ENUM))
+    whole, _, name = named.rpartition(".")
+    kind = _kind(whole, returned, at)
     member = kind.__members__.get(name) if issubclass(kind, Enum) else None
     if member is None:
-        raise ValueRefused(f"{whole} has no member {brief(name)}", (*at, ENUM))
+        raise ValueRefused(f"{whole} has no member {brief(name)}", at)
     return member
 
 

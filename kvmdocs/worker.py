@@ -46,6 +46,7 @@ from kvmdocs.settings import Settings
 from kvmdocs.shell import Limits, Shell
 from kvmdocs.store import dump, write_whole
 from kvmdocs.task import RECORD, UNWRITTEN, Task
+from kvmdocs.value_form import ValueRefused
 
 BEAT = 1.0
 """Seconds between two reports of the last line that a long step printed."""
@@ -149,7 +150,7 @@ def _outcome(task: Task, shell: Shell) -> dict[str, Any]:
     recipe = find(task)
     work = Path(task.work)
     types = Returned.only(getattr(import_module(Path(task.root), module), name) for module, name in task.types)
-    inputs = {name: values.decode(data, work, types) for name, data in task.inputs.items()}
+    inputs = {name: _input(name, data, work, types) for name, data in task.inputs.items()}
     returned = recipe.function(shell, **inputs, **task.settings)
     try:
         value = values.encode(returned, work, Returned(recipe.function))
@@ -157,6 +158,15 @@ def _outcome(task: Task, shell: Shell) -> dict[str, Any]:
     except ValueNotStorable as error:
         raise error.seen(place=recipe.place) from error
     return {"value": value, "contents": contents, "result": values.result_digest(value, contents)}
+
+
+def _input(name: str, data: Any, work: Path, types: Returned) -> Any:
+    """The value of an input."""
+    try:
+        return values.decode(data, work, types)
+    except ValueRefused as error:
+        advice = f"mend the class, or `kvmdocs run --fresh {name}` makes a new value"
+        raise RecipeFailed(f"the result of {name} cannot be made: {error.message}", Evidence(advice=advice)) from error
 
 
 def find(task: Task) -> Recipe:

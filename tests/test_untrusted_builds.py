@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 from dataclasses import replace
 from typing import Any
@@ -191,6 +192,40 @@ def test_values_of_all_kinds_go_from_recipe_to_recipe_to_page(project):
     assert f'"$enum": "{project.module}:Colour.RED"' in text
 
 
+def test_a_value_that_cannot_be_made_here_is_missed_only_where_it_is_shown(project):
+    """As of a class that looks for its files: an approved record names some that no other host has."""
+    project.recipes(RECIPES + CHECKED)
+    shown = f"from {project.module} import checked\nchecked.show()\n"
+    project.block("page.md", shown)
+    for command in (("run", "checked"), ("approve", "checked"), ("status",), ("diff",), ("export", "checked")):
+        assert project.kvmdocs(*command).exit_code == 0
+    shutil.rmtree(project.root / "store")
+    done = project.command("kvmdocs.cli", "build", "--mode", "recorded")
+    assert done.returncode == 0, done.stderr
+    assert "this is shown" in (project.root / "site/page/index.html").read_text()
+    project.block("page.md", shown + 'checked.show(render=lambda value: f"{value.path}")')
+    done = project.command("kvmdocs.cli", "build", "--mode", "recorded")
+    assert done.returncode == 2
+    path = project.root / project.package / "approved" / "checked.json"
+    line = path.read_text().partition('"value": {')[0].count("\n") + 1
+    place = f"{project.package}/approved/checked.json:{line}"
+    assert f"the approved record {place} cannot be read: {project.module}:Checked does not take its fields: " in done.stderr
+    assert "FileNotFoundError" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_input_that_cannot_be_made_any_more_fails_what_takes_it(project):
+    project.recipes(RECIPES + CHECKED + TAKES)
+    record = project.run("checked").records["checked"]
+    (project.root / "store/v1/work" / record.value["path"]["$path"]).write_text("bad")
+    outcome = project.run("takes")
+    failure = outcome.records["takes"].failure
+    assert failure.error == "RecipeFailed"
+    assert "the result of checked cannot be made: " in failure.message
+    assert "ValueError: it holds bad" in failure.message
+    assert "`kvmdocs run --fresh checked`" in failure.advice
+
+
 def test_a_recipe_of_a_block_returns_a_class_of_a_module(project):
     project.guide(
         "page.md",
@@ -220,6 +255,27 @@ def test_a_recipe_of_a_block_returns_a_class_of_a_module(project):
     assert "after gave red" in page
     assert "here gave RED" in page
 
+
+CHECKED = """
+@dataclass(frozen=True)
+class Checked:
+    path: Path
+    def __post_init__(self):
+        self.path.stat()
+        if self.path.read_text() != "good":
+            raise ValueError(f"it holds {self.path.read_text()}")
+
+@recipe()
+def checked(sh: Shell) -> Checked:
+    sh.echo("this is shown")
+    return Checked(sh.write("file", "good"))
+"""
+
+TAKES = """
+@recipe()
+def takes(sh: Shell, checked: Checked) -> str:
+    return sh.cat(checked.path)
+"""
 
 WRONG = """
 from dataclasses import dataclass
