@@ -134,8 +134,8 @@ def test_every_button_copies_exactly_what_is_typed(browser: Browser, site: str) 
         text = browser.wait_for("setTimeout(() => navigator.clipboard.readText().then(done, done), 50)")
         assert text == wanted
         copied.append(text)
-    start = "mkdir -p ~/kvm-lab/sample && cd ~/kvm-lab/sample\nqemu -m 1G \\\n    -smp 2 &"
-    file = "cat > init <<'EOF'\n#!/bin/sh\necho \"$HOME\" '<&>'\nEOF"
+    start = "mkdir -p ~/kvm-lab/sample && cd ~/kvm-lab/sample && {\nqemu -m 1G \\\n    -smp 2 &\n}"
+    file = "cd ~/kvm-lab/sample &&\ncat > init <<'EOF'\n#!/bin/sh\necho \"$HOME\" '<&>'\nEOF"
     assert start in copied
     assert file in copied
     assert "break virtio.c:virtqueue_flush\nbt" in copied
