@@ -21,6 +21,7 @@ UNSAFE = re.compile(f"[{CONTROLS}{TURNS}{BREAKS}{LONE}]")
 """Finds one character that must not reach a terminal as it is."""
 
 _COLOUR = r"\x1b\[[0-9;:]*m"
+_COLOURS = re.compile(_COLOUR)
 _SHOWN = re.compile(f"(?P<colour>{_COLOUR})|{UNSAFE.pattern}")
 
 # A line of GitHub's and Azure's logs that begins so is a command to them; GitHub does not mind blanks before it. `##[` counts anywhere.
@@ -32,7 +33,7 @@ _TO_PIPELINE = re.compile(
 
 
 def picture(character: str) -> str:
-    """Visible text for a character that cannot be seen: ``^[`` as a terminal shows it, ``<U+202E>``, ``\\udcff``."""
+    r"""Visible text for a character that cannot be seen: ``^[`` as a terminal shows it, ``<U+202E>``, ``\udcff``."""
     code = ord(character)
     if code < 0x20 or code == 0x7F:
         return f"^{chr(code ^ 0x40)}"
@@ -54,6 +55,11 @@ def neutral(text: str) -> str:
     return shown
 
 
+def uncoloured(text: str) -> str:
+    """The same without the colours."""
+    return neutral(_COLOURS.sub("", text))
+
+
 def in_utf8(text: str) -> str:
-    """`text` as UTF-8 can hold it: a lone surrogate becomes its number, ``\\udcff``."""
+    r"""`text` as UTF-8 can hold it: a lone surrogate becomes its number, ``\udcff``."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
