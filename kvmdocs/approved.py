@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,9 +22,11 @@ import msgspec
 
 from kvmdocs.approved_form import FORM, Malformed, StepForm, convert, line_of, parse
 from kvmdocs.errors import CatalogError, Evidence, Place
-from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, last_until
+from kvmdocs.masking import Secrets
+from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, last_until, with_texts
 from kvmdocs.names import KEY_LENGTH, homes
 from kvmdocs.returned import Returned
+from kvmdocs.secret_values import secret_values
 from kvmdocs.settings import Settings, variable
 from kvmdocs.store import write_whole
 from kvmdocs.value_form import ValueRefused
@@ -36,7 +39,6 @@ WORTH_SAYING = 5.0
 """Seconds from which a step's time is kept: shorter ones are not shown, and would change with every approval."""
 
 _RUN = re.compile(rf"\b(\w+)-[0-9a-f]{{{KEY_LENGTH}}}(?![0-9a-f])")
-_SECRET = re.compile(r"TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|AUTH", re.IGNORECASE)
 
 
 class Approved:
@@ -121,18 +123,12 @@ def anywhere(record: Record, hidden: Mapping[str, str]) -> Record:
         record: A record that passed.
         hidden: What must not be in it, and what stands there instead (`private`).
     """
+    return read(written(with_texts(record, _hiding(frozenset(hidden.items())).mask)))
 
-    def clean(data: Any) -> Any:
-        if isinstance(data, dict):
-            return {name: clean(item) for name, item in data.items()}
-        if isinstance(data, list):
-            return [clean(item) for item in data]
-        if isinstance(data, str):
-            for text in sorted(hidden, key=len, reverse=True):
-                data = data.replace(text, hidden[text])
-        return data
 
-    return read(clean(written(record)))
+@lru_cache(maxsize=4)
+def _hiding(hidden: frozenset[tuple[str, str]]) -> Secrets:
+    return Secrets(dict(hidden))
 
 
 def brief(record: Record) -> Record:
@@ -274,7 +270,7 @@ def private(settings: Settings, folders: Iterable[Path], environ: Mapping[str, s
     """What of this host must not leave it, and what is to stand there instead.
 
     These are: the project's folder and others of its own, the user's home, addresses that come from the environment (a mirror, a proxy, an index of
-    packages), and what variables hold that are named like secrets.
+    packages), and once more what is secret, for records of before it was kept out of them.
 
     Args:
         settings: The project's settings; a value from the environment is its host's, one from the file is everybody's.
@@ -286,13 +282,9 @@ def private(settings: Settings, folders: Iterable[Path], environ: Mapping[str, s
     for name, value in settings.values.items():
         if given.get(variable(name)) == value and "://" in str(value):
             hidden[str(value)] = f"<{name}>"
-    for name, value in given.items():
-        if _SECRET.search(name) and len(value) >= 8:
-            hidden[value] = "<secret>"
+    for value in given.values():
         for address in re.findall(r"[a-z]+://[^\s'\"]+", value):
             parts = urlsplit(address)
             if parts.hostname and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
                 hidden.setdefault(parts.netloc.rpartition("@")[2], "<mirror>")
-                if parts.password:
-                    hidden[parts.password] = "<secret>"
-    return hidden
+    return secret_values(given, settings["secrets.variables"], settings["secrets.exempt"]) | hidden

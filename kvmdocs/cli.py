@@ -7,9 +7,11 @@ Exit codes live in `kvmdocs.commands.common` alone: 0 done, 1 a recipe failed, 2
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from kvmdocs import terminal
 from kvmdocs.commands import authoring, projects, records, running
 from kvmdocs.commands.common import exit_code
 
@@ -31,13 +33,29 @@ NO_COLOR=1 takes the colours away.
 """
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
+class Guarded(click.Group):
+    """The commands, of which none prints past `kvmdocs.terminal`."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run one; help and usage are printed here, too."""
+        with terminal.guarded() as known:
+            self._known = known
+            return super().main(*args, **kwargs)
+
+    def about(self, project: Path | None) -> None:
+        """Say which project the command is about."""
+        self._known.root = project
+
+
+@click.group(cls=Guarded, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
 @click.option("--project", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The project's folder.")
 @click.version_option(package_name="kvmdocs")
 @click.pass_context
 def main(context: click.Context, project: Path | None) -> None:
     """Guides whose commands run."""
     context.obj = project
+    assert isinstance(context.command, Guarded)  # it is this one
+    context.command.about(project)
 
 
 for command in (*running.COMMANDS, *records.COMMANDS, *projects.COMMANDS, *authoring.COMMANDS):

@@ -31,6 +31,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from kvmdocs.control import neutral
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -95,7 +97,31 @@ class Evidence:
             out.append(f"log      {self.log}")
         if self.advice:
             out.append(f"next     {self.advice}")
-        return out
+        return [neutral(line) for line in out]
+
+
+MOST_SAID = 64 * 1024
+"""Characters of an exception's text that are taken."""
+
+
+def said(error: BaseException) -> str:
+    """The text of an exception, which may be of anybody's making: it may have none, fail when it is asked for, or be without end."""
+    try:
+        text = str(error.message if isinstance(error, KvmdocsError) else error)
+    except BaseException as worse:  # noqa: BLE001  # whatever it is, what was raised is to be told
+        return f"(its text cannot be had: {type(worse).__name__})"
+    return shortened(text, MOST_SAID)
+
+
+def named(error: BaseException) -> str:
+    """An exception's class and its text."""
+    text = said(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def shortened(text: str, most: int) -> str:
+    """The beginning and the end of a text that is longer than `most` characters."""
+    return text if len(text) <= most else f"{text[: most // 2]} […] {text[-(most // 2) :]}"
 
 
 def describe_status(status: int) -> str:
@@ -143,7 +169,7 @@ class KvmdocsError(Exception):
 
     def report(self) -> str:
         """The message and its evidence, for a terminal or a log."""
-        return "\n".join([self.message, *(f"  {line}" for line in self.evidence.lines())])
+        return "\n".join([neutral(said(self)), *(f"  {line}" for line in self.evidence.lines())])
 
 
 class AuthorError(KvmdocsError):

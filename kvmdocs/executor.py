@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kvmdocs import graph, host
-from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError
+from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError, said
 from kvmdocs.model import Failure, Freshness, Record, Status
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.project import Project, no_collector
@@ -278,20 +278,21 @@ class Executor:
 
     def _skip(self, name: str, reason: str) -> None:
         record = self._empty(name, Status.SKIPPED)
-        self._done(name, replace(record, reason=reason), Freshness.NONE)
+        self._done(name, self._project.presentable(replace(record, reason=reason)), Freshness.NONE)
 
     def _fail(self, name: str, error: KvmdocsError) -> None:
         """Note that a recipe did not get as far as a record of its own."""
         evidence = error.evidence
         told = Failure(
             error=type(error).__name__,
-            message=error.message,
+            message=said(error),
             path=evidence.place.path if evidence.place else "",
             line=evidence.place.line if evidence.place else 0,
             advice=evidence.advice,
             tail=evidence.tail,
         )
-        self._done(name, replace(self._empty(name, Status.FAILED), failure=told), Freshness.NONE)
+        record = replace(self._empty(name, Status.FAILED), failure=told)
+        self._done(name, self._project.presentable(record), Freshness.NONE)
 
     def _empty(self, name: str, status: Status) -> Record:
         return Record(recipe=name, key="", status=status, host=self._host, started=host.now())

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place
+from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, named, said
 from kvmdocs.guides import Block
 
 
@@ -85,7 +85,7 @@ def import_module(root: Path, name: str) -> ModuleType:
         raise
     except (Exception, SystemExit) as error:
         raise CatalogError(
-            f"{name} cannot be imported: {type(error).__name__}: {error}",
+            f"{name} cannot be imported: {named(error)}",
             Evidence(place=raised_in(error, root), advice=_advice(error)),
         ) from error
     finally:
@@ -94,7 +94,7 @@ def import_module(root: Path, name: str) -> ModuleType:
 
 def _advice(error: BaseException) -> str:
     """What to do about a module that cannot be imported."""
-    bare = isinstance(error, TypeError) and str(error).startswith("recipe() takes 0 positional arguments")
+    bare = isinstance(error, TypeError) and said(error).startswith("recipe() takes 0 positional arguments")
     return "write @recipe(), with its brackets" if bare else "mend the module"
 
 
@@ -129,9 +129,7 @@ def execute(block: Block, names: dict[str, Any], module: str, path: str) -> None
     except KvmdocsError as error:
         raise error.seen(guides=(_line_in(error, block, path),)) from error
     except (Exception, SystemExit) as error:
-        raise GuideError(
-            f"a block does not run: {type(error).__name__}: {error}", Evidence(guides=(_line_in(error, block, path),))
-        ) from error
+        raise GuideError(f"a block does not run: {named(error)}", Evidence(guides=(_line_in(error, block, path),))) from error
 
 
 def _line_in(error: BaseException, block: Block, path: str) -> Place:

@@ -30,7 +30,7 @@ from kvmdocs.page_warnings import Places, Targets
 from kvmdocs.plain_pages import PlainPages
 from kvmdocs.present import Publisher
 from kvmdocs.project import Project
-from kvmdocs.recipe import presenting
+from kvmdocs.recipe import presenter, presenting
 from kvmdocs.render import Language
 from kvmdocs.rootpages import common
 from kvmdocs.script_links import ScriptLinks
@@ -168,6 +168,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         )
         if self._places is not None:
             self._places.told = self._publisher.problems
+            self._places.mask = project.secrets.mask
         self._presenting = presenting(self._publisher)
         self._presenting.__enter__()
         return files
@@ -211,7 +212,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
                 raise PluginError(error.report()) from error
             log.error(error.report())  # noqa: TRY400  # its author needs no traceback of the engine
             return nav
-        mkdocs_status.offer(files, config, self._status)
+        mkdocs_status.offer(files, config, self._status, self._publisher.project.secrets.mask)
         return nav
 
     def _log(self, record: Record, name: str) -> str | None:
@@ -302,4 +303,7 @@ def as_html(source: str, language: str, css_class: str, options: dict[str, Any],
     """
     only_shows = ".show(" in source and "print(" not in source and "render=" not in source
     given = {**options, "html": True} if only_shows and not options.get("source") else options
-    return formatter(source, language, css_class, given, md, **kwargs)
+    html = formatter(source, language, css_class, given, md, **kwargs)
+    # What a block prints past a record, or has of one from before secrets were kept out of records.
+    shown = presenter()
+    return type(html)(shown.project.secrets.mask(html)) if isinstance(shown, Publisher) else html

@@ -7,6 +7,7 @@ guide like any other (`kvmdocs.site_status`); a site without one has all the res
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -66,9 +67,9 @@ def badge_of(url: str) -> str:
     return f"{BADGES}/{name or 'index'}.svg"
 
 
-def offer(files: Files, config: MkDocsConfig, view: View) -> None:
-    """Add the report, its schema and the badges to the site."""
-    contents = {DATA: schemas.write(view.report) + "\n", SCHEMA: schemas.read("report")}
+def offer(files: Files, config: MkDocsConfig, view: View, mask: Callable[[str], str] = str) -> None:
+    """Add the report, which `mask` takes secrets out of, its schema and the badges to the site."""
+    contents = {DATA: mask(schemas.write(view.report)) + "\n", SCHEMA: schemas.read("report")}
     contents |= {page.badge: badge_svg(page, view.say) for page in view.report.pages if page.badge}
     for name, content in contents.items():
         files.append(File.generated(config, name, content=content))

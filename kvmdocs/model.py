@@ -7,8 +7,8 @@ readable folder (`kvmdocs.names`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -277,3 +277,26 @@ class Record:
         if not steps:
             raise KeyError(name)
         return steps
+
+
+NAMES = ("recipe", "key", "result", "contents", "inputs")
+"""What of a record is by what records and artefacts are found."""
+
+
+def with_texts(record: Record, change: Callable[[str], str]) -> Record:
+    """A record with each of its texts changed; names and digests by which others find it stay."""
+    kept = {item.name: getattr(record, item.name) for item in fields(record)}
+    changed = {name: part if name in NAMES else _changed(part, change) for name, part in kept.items()}
+    return replace(record, **changed)
+
+
+def _changed(data: Any, change: Callable[[str], str]) -> Any:
+    if type(data) is str:  # a member of an enumeration is no text
+        return change(data)
+    if isinstance(data, dict):
+        return {_changed(name, change): _changed(item, change) for name, item in data.items()}
+    if isinstance(data, list | tuple):
+        return type(data)(_changed(item, change) for item in data)
+    if is_dataclass(data) and not isinstance(data, type):
+        return replace(data, **{item.name: _changed(getattr(data, item.name), change) for item in fields(data)})
+    return data

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from kvmdocs.masking import Secrets
+
 WIDTH = 96
 """Columns after which a command is wrapped; what a page shows without a scroll bar."""
 
@@ -52,11 +54,13 @@ class Names:
         work: The store's folder of workspaces, each named ``<recipe>-<key's first digits>``.
         lab: The readable folder, such as ``~/kvm-lab``.
         masks: Text that must not be shown, and what is shown instead (longest first wins).
+        secrets: What is secret; it goes first.
     """
 
     work: Path
     lab: str = "~/kvm-lab"
     masks: dict[str, str] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=Secrets)
 
     @cached_property
     def _workspace(self) -> re.Pattern[str]:
@@ -69,6 +73,10 @@ class Names:
 
     def readable(self, text: str) -> str:
         """`text` as a reader may see it; text that names nothing of this host comes back as it is."""
+        return self.without_secrets(self.secrets.mask(text))
+
+    def without_secrets(self, text: str) -> str:
+        """The same of text in which no secret is left (`kvmdocs.output` has seen to it)."""
         return self._replaced(text, "~")
 
     def _replaced(self, text: str, tilde: str) -> str:
@@ -92,7 +100,7 @@ class Names:
         A tilde is only expanded at the beginning of a word, so a path of the lab further in is written with ``$HOME``.
         """
         # No argument holds a NUL: it tells the home that was put in from a tilde that the command is meant to get.
-        shown = self._replaced(argument, "\0")
+        shown = self._replaced(self.secrets.mask(argument), "\0")
         if "\0" not in shown:
             return _quoted(shown)
         if shown.startswith("\0/") and "\0" not in shown[1:]:

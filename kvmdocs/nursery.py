@@ -4,13 +4,14 @@ It is run as ``python -m kvmdocs.nursery SOCKET`` when a build starts its first 
 would otherwise spend anew. No module of recipes is imported here, since what that does may depend on the environment, which each recipe has its own of. One
 build has one nursery, so none runs code that was edited since.
 
-It is told of a job by one message on its socket, with three file descriptors: the lifeline, the pipe for events, and the log. It answers with a message that has the
+It is told of a job by one message on its socket, with four file descriptors: the lifeline, the pipe for events, the log, and what of the task may be secret. It answers with a message that has the
 keeper's pidfd with it, and sends another one when the keeper has ended, with its exit status.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import json
 import os
@@ -108,20 +109,23 @@ def become(job: Job, files: Files) -> NoReturn:
     pid = keeper.start()
     if pid:
         os.close(files.events)
+        os.close(files.private)
         status = keeper.keep(pid, files.lifeline, job.seconds, keeper.Memory(pid, job.memory, os.path.dirname(job.task)))
         os._exit(status)
     os.close(files.lifeline)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     status = 1
     try:
-        status = worker.work(job.task, files.events)
+        status = worker.work(job.task, files.events, files.private)
     except Exception:  # noqa: BLE001  # whatever it is, the run's log tells it
         traceback.print_exc()
     finally:
         # What a recipe wants done at the end is done; taking all modules apart as well would take longer than most recipes.
         atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        # A recipe may have closed or replaced them; its record is written.
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
         os._exit(status)
 
 

@@ -54,7 +54,7 @@ class Nursery:
         """
         job = Job(self._next, str(task), seconds, memory)
         self._next += 1
-        handles = [files.lifeline, files.events, files.log]
+        handles = [files.lifeline, files.events, files.log, files.private]
         # A nursery that somebody killed takes no build with it: another one is started.
         for patient in (True, False):
             connection = self._open()

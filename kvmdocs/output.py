@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, BinaryIO
 
+from kvmdocs.masking import Secrets, Stream
 from kvmdocs.model import Output
 
 if TYPE_CHECKING:
@@ -28,9 +29,11 @@ class Capture:
     Args:
         log: Where the whole output goes once it does not fit a record; the file appears only then.
         limit: The largest log in bytes; what comes after is counted, not kept (its end still is).
+        secrets: What must not be kept, nor be in a log at any time: a worker may be killed before its output is made readable.
     """
 
-    def __init__(self, log: Path, limit: int) -> None:
+    def __init__(self, log: Path, limit: int, secrets: Secrets | None = None) -> None:
+        self._stream = Stream(secrets or Secrets())
         self._log_path = log
         self._limit = limit
         self._head = bytearray()
@@ -44,6 +47,17 @@ class Capture:
     def write(self, chunk: bytes | str) -> None:
         """Take the next piece of output."""
         data = chunk.encode("utf-8", "replace") if isinstance(chunk, str) else chunk
+        if self._logged < self._limit or self._file is None:
+            self._keep(self._stream.take(data))
+        elif dropped := self._stream.only_end(data):
+            self._total += len(dropped)
+            self._lines += dropped.count(b"\n")
+            self._tail.clear()
+            self._tail_size = 0
+
+    def _keep(self, data: bytes) -> None:
+        if not data:
+            return
         self._total += len(data)
         if self._file is None and len(self._head) + len(data) <= HEAD:
             self._head += data
@@ -75,13 +89,13 @@ class Capture:
 
     def last_line(self) -> str:
         """The last line so far that is not empty, for progress."""
-        recent = (b"".join(self._tail) if self._tail else bytes(self._head[-400:]))[-400:]
-        lines = recent.decode("utf-8", "replace").split("\n")
+        recent = ((b"".join(self._tail) if self._tail else bytes(self._head[-400:])) + self._stream.rest())[-400:]
+        lines = self._stream.whole(recent.decode("utf-8", "replace")).split("\n")
         return next((line.rsplit("\r", 1)[-1].strip() for line in reversed(lines) if line.strip()), "")
 
     def text(self) -> str:
         """What is kept so far, with a line for what is not."""
-        return self._kept(None).text
+        return self._kept(None, self._stream.rest()).text
 
     def finish(self, names: Names | None) -> Output:
         """Close the log and give what a record holds.
@@ -89,17 +103,18 @@ class Capture:
         Args:
             names: Turns paths of the host into readable ones, in the output and in the log.
         """
+        self._keep(self._stream.end())
         if self._file is not None:
             self._file.close()
             if names is not None:
                 _rewrite(self._log_path, names)
         return self._kept(names)
 
-    def _kept(self, names: Names | None) -> Output:
+    def _kept(self, names: Names | None, more: bytes = b"") -> Output:
         if self._file is None:
-            return Output(head=_clean(bytes(self._head), names))
+            return Output(head=_clean(bytes(self._head) + more, names))
         # The ring keeps whole chunks, so its end may hold far more than a page needs; cut at a line where there is one.
-        end = b"".join(self._tail)[-TAIL:]
+        end = (b"".join(self._tail) + more)[-TAIL:]
         if len(end) == TAIL:
             end = end[end.find(b"\n") + 1 or _partial_start(end) :]
         cut_head = self._head.rfind(b"\n") + 1 or len(self._head) - _partial_end(self._head)
@@ -108,7 +123,7 @@ class Capture:
             head=head,
             tail=_clean(end, names),
             omitted_lines=max(0, self._lines + self._head[cut_head:].count(b"\n") - end.count(b"\n")),
-            omitted_bytes=max(0, self._total - cut_head - len(end)),
+            omitted_bytes=max(0, self._total + len(more) - cut_head - len(end)),
             log=self._log_path.name,
             lost_bytes=self._total - self._logged,
         )
@@ -134,7 +149,7 @@ def _clean(data: bytes, names: Names | None) -> str:
     text = data.decode("utf-8", "replace")
     if "\r" in text:
         text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
-    return names.readable(text) if names is not None else text
+    return names.without_secrets(text) if names is not None else text
 
 
 def _rewrite(path: Path, names: Names) -> None:

@@ -10,6 +10,7 @@ from kvmdocs import graph
 from kvmdocs.errors import Evidence, GuideError
 from kvmdocs.export import script
 from kvmdocs.kept import kept
+from kvmdocs.masking import MASK
 from kvmdocs.model import Record, Status, Where
 from kvmdocs.packages import by_family
 from kvmdocs.project import FIXED, Project
@@ -88,6 +89,8 @@ def _chosen(project: Project, names: list[str], record_of: RecordOf) -> tuple[li
             missing[name] = "there is no record of it"
         elif record.status is not Status.PASSED:
             missing[name] = record.reason or (record.failure.message if record.failure else "it did not pass")
+        elif any(MASK in text for step in record.steps for text in (step.command, step.stdin or "")):
+            missing[name] = "a secret is typed in it, which its record does not hold"
         else:
             records.append(record)
     return records, missing

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent, indent
 from urllib.parse import unquote, urlsplit
 
+from kvmdocs.control import neutral
 from kvmdocs.errors import Evidence, GuideError, KvmdocsError, Place
 from kvmdocs.guide_checks import line_of_link, raw_targets
 from kvmdocs.guides import Block, find_blocks
@@ -50,6 +51,7 @@ class Places(logging.Filter):
         config: The site's configuration.
         page: The guide being rendered, when there is one.
         told: What blocks have raised and is told anyway, without markdown-exec's traceback through the engine.
+        mask: Takes secrets out of a text.
         links: Guide and target of the links that MkDocs has complained of.
     """
 
@@ -58,6 +60,7 @@ class Places(logging.Filter):
     config: Path
     page: Path | None = None
     told: Sequence[KvmdocsError] = ()
+    mask: Callable[[str], str] = str
     links: set[tuple[Path, str]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -78,8 +81,10 @@ class Places(logging.Filter):
         message = record.getMessage()
         if _BLOCK.search(message) and any(f"errors.{type(error).__name__}: {error.message}" in message for error in self.told):
             return False
-        if record.levelno >= logging.WARNING and (place := self.place(message)):
-            record.msg, record.args = f"{place}: {message}", ()
+        if record.levelno >= logging.WARNING:
+            place = self.place(message)
+            # What blocks and commands have printed may be quoted.
+            record.msg, record.args = neutral(self.mask(f"{place}: {message}" if place else message)), ()
         return True
 
     def place(self, message: str) -> Place | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs import modes, report, results
-from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, RecipeFailed
+from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, RecipeFailed, named
 from kvmdocs.export import section_script
 from kvmdocs.importing import raised_in
 from kvmdocs.listing import written
@@ -148,7 +148,7 @@ class Publisher:
         try:
             return told + self._passed(record, options, fresh)
         except Exception as error:  # noqa: BLE001  # what the block wants of a new record need not fit the old one
-            message = error.message if isinstance(error, KvmdocsError) else f"{type(error).__name__}: {error}"
+            message = error.message if isinstance(error, KvmdocsError) else named(error)
             plainly = replace(options, section=None, notes={}, highlight="", render=None)
             return told + problem(record.recipe, message, "", self.language) + self._passed(record, plainly, fresh)
 
@@ -184,7 +184,7 @@ class Publisher:
         except Exception as error:
             place = raised_in(error, self.project.root)
             raise GuideError(
-                f"what `render` does with the result of {record.recipe} fails: {type(error).__name__}: {error}",
+                f"what `render` does with the result of {record.recipe} fails: {named(error)}",
                 Evidence(advice=f"mend it, at {place}" if place else "mend the function"),
             ) from error
 

@@ -11,14 +11,16 @@ import json
 import os
 import selectors
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from kvmdocs import keeper
 from kvmdocs.bounds import kernel_kills, memory_limit, out_of_memory
 from kvmdocs.errors import Evidence, StoreError, TimedOut, WorkerLost, describe_status
 from kvmdocs.model import Host, Record
+from kvmdocs.names import homes
 from kvmdocs.nursing import Keeper, Nursery, last_words
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
@@ -34,12 +36,13 @@ PATIENCE = 20.0
 class Worker:
     """A worker under way."""
 
-    def __init__(self, folder: Path, task: Task, kept: Keeper, lifeline: int, events: int) -> None:
+    def __init__(self, folder: Path, task: Task, kept: Keeper, lifeline: int, events: int, log: BinaryIO) -> None:
         self._folder = folder
         self._task = task
         self._keeper = kept
         self._lifeline = lifeline
         self._events = events
+        self._log = log
         self._unread = b""
         self._unwritten = ""
         self._talks = True
@@ -66,19 +69,22 @@ class Worker:
         path = task.save(folder)
         lifeline, held = os.pipe()
         events, told = os.pipe()
-        with (folder / "worker.log").open("wb") as log:
-            files = Files(lifeline, told, log.fileno())
-            try:
-                kept = nursery.start(path, task.timeout + PATIENCE, task.memory_limit, files)
-            except BaseException:
-                os.close(held)
-                os.close(events)
-                raise
-            finally:
-                os.close(lifeline)
-                os.close(told)
+        # It has no name: what a recipe prints past its steps may be secret, and is left by a build that is killed.
+        log = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # it is closed with the worker
+        files = Files(lifeline, told, log.fileno(), task.handed_over())
+        try:
+            kept = nursery.start(path, task.timeout + PATIENCE, task.memory_limit, files)
+        except BaseException:
+            os.close(held)
+            os.close(events)
+            log.close()
+            raise
+        finally:
+            os.close(lifeline)
+            os.close(told)
+            os.close(files.private)
         os.set_blocking(events, False)
-        return cls(folder, task, kept, held, events)
+        return cls(folder, task, kept, held, events, log)
 
     def fileno(self) -> int:
         """The pipe on which the worker says what it does."""
@@ -139,10 +145,8 @@ class Worker:
         raise WorkerLost(f"the worker of {self._task.recipe} ended without a record ({describe_status(code)})", evidence)
 
     def _last_words(self) -> str:
-        try:
-            return last_words((self._folder / "worker.log").read_bytes())
-        except OSError:
-            return ""
+        self._log.seek(0)
+        return last_words(self._log.read())
 
     def abandon(self) -> None:
         """Ask the keeper to end everything: what it holds of the lifeline says that the build is gone."""
@@ -160,6 +164,7 @@ class Worker:
             self._keeper.kill()
         self._keeper.status()
         os.close(self._events)
+        self._log.close()
         self._keeper.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -200,12 +205,13 @@ def make_task(
         digests={wanted.name: records[wanted.name].result for wanted in recipe.inputs},
         contents={path: digest for wanted in recipe.inputs for path, digest in records[wanted.name].contents.items()},
         settings={parameter: project.settings[name] for parameter, name in recipe.settings.items()},
-        shown_settings=project.taken_settings(recipe),
+        shown_settings=project.shown_settings(recipe),
         tools=project.tool_versions(recipe.tools),
         host=dataclasses.asdict(host),
         environ={**project.environ(recipe), MARK: str(folder)},
         lab=project.settings["lab.folder"],
-        masks=project.concealed(),
+        masks=homes(os.environ),
+        hidden=project.hidden_values,
         cpus=cpus,
         memory=recipe.memory,
         memory_limit=memory_limit(recipe, project.settings["limits.memory_times"], cpus),

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from kvmdocs.control import uncoloured
 from kvmdocs.model import Freshness, Record
 from kvmdocs.outcome import Reporter
 from kvmdocs.report import Lines, duration, one_line
+from kvmdocs.terminal import unguarded
 
 if TYPE_CHECKING:  # most builds run nothing and draw nothing
     from rich.console import Console
@@ -115,7 +117,8 @@ class Tree(Lines):
 def _row(*parts: str | tuple[str, str]) -> Text:
     from rich.text import Text
 
-    return Text.assemble(*parts, no_wrap=True, overflow="ellipsis")
+    safe = (uncoloured(part) if isinstance(part, str) else (uncoloured(part[0]), part[1]) for part in parts)
+    return Text.assemble(*safe, no_wrap=True, overflow="ellipsis")
 
 
 def reporter(stream: TextIO | None = None) -> Reporter:
@@ -124,9 +127,10 @@ def reporter(stream: TextIO | None = None) -> Reporter:
     Args:
         stream: Where to; standard error if not given.
     """
-    if not (stream or sys.stderr).isatty() and not any(name in os.environ for name in ASKED):
+    stream = unguarded(stream or sys.stderr)  # what draws moves the cursor; the texts are made safe one by one
+    if not stream.isatty() and not any(name in os.environ for name in ASKED):
         return Lines(stream)
     from rich.console import Console
 
-    console = Console(file=stream or sys.stderr, highlight=False)
+    console = Console(file=stream, highlight=False)
     return Tree(console) if console.is_terminal and not console.is_dumb_terminal else Lines(stream)

@@ -14,14 +14,16 @@ from typing import Any
 
 from kvmdocs.approved import Approved, private
 from kvmdocs.catalog import Catalog
+from kvmdocs.control import in_utf8
 from kvmdocs.errors import CatalogError, Evidence, SettingError
 from kvmdocs.host import Capabilities, Tried
 from kvmdocs.links import Templates
-from kvmdocs.model import Mode
-from kvmdocs.names import homes
+from kvmdocs.masking import Secrets
+from kvmdocs.model import Mode, Record, with_texts
 from kvmdocs.packages import detect_manager, typed
 from kvmdocs.recipe import Recipe
 from kvmdocs.returned import Returned
+from kvmdocs.secret_values import LEAST, secret_values
 from kvmdocs.settings import Settings, find_root, variable
 from kvmdocs.store import Store, remember, remembered
 from kvmdocs.tools import Tools
@@ -199,21 +201,39 @@ class Project:
         """The value of each setting a recipe takes, by the setting's name."""
         return {name: self.settings[name] for name in recipe.settings.values()}
 
+    def shown_settings(self, recipe: Recipe) -> dict[str, Any]:
+        """The same without secrets."""
+        shown: dict[str, Any] = self.secrets.everywhere(self.taken_settings(recipe))
+        return shown
+
     def declared_environ(self, recipe: Recipe) -> dict[str, str | None]:
-        """The value of each environment variable a recipe declares."""
-        return {name: os.environ.get(name) for name in recipe.environ}
+        """The value of each environment variable a recipe declares; of a secret one only whether it is set."""
+        given = {name: os.environ.get(name) for name in recipe.environ}
+        return {name: None if value is None else self.secrets.mask(value) for name, value in given.items()}
 
     def environ(self, recipe: Recipe) -> dict[str, str]:
         """The whole environment a recipe's commands see."""
         passed = {name: os.environ[name] for name in (*PASSED_ON, *recipe.environ) if name in os.environ}
         return {**passed, **FIXED, "HOME": str(self.store.home)}
 
-    def concealed(self) -> dict[str, str]:
-        """What a record shows something else instead of: the user's home, and what of the environment may hold a password.
+    # -- what is secret -----------------------------------------------------------------------------------------
 
-        A recipe may print all that it sees, and its tools the places where they are.
-        """
-        return homes(os.environ) | {os.environ[name]: f"<{name}>" for name in PROXIES if os.environ.get(name)}
+    @cached_property
+    def hidden_values(self) -> dict[str, str]:
+        """What of the build's whole environment must not be in a record, a log, a page or a message, and what is shown instead."""
+        secret = secret_values(os.environ, self.settings["secrets.variables"], self.settings["secrets.exempt"])
+        # Who goes through which proxy is nobody's business either; a recipe sees its address, and may print all that it sees.
+        proxies = {os.environ[name]: f"<{name}>" for name in PROXIES if len(os.environ.get(name, "")) >= LEAST}
+        return secret | proxies
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """Takes that out of texts, and what is a secret by its form."""
+        return Secrets(self.hidden_values)
+
+    def presentable(self, record: Record) -> Record:
+        """A record that no worker has made, or that may be of before secrets were taken out: without them, and as UTF-8 can hold it."""
+        return with_texts(record, lambda text: in_utf8(self.secrets.mask(text)))
 
     # -- tools --------------------------------------------------------------------------------------------------
 
@@ -263,6 +283,7 @@ class Project:
         version = self.tools.version(name)
         if version is None:
             raise CatalogError(f"the version of {name} cannot be told")
+        version = self.secrets.mask(version)
         self._versions[name] = [identity, version]
         remember(self.store.root / "tools.json", self._versions)
         return version

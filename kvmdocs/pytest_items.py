@@ -46,7 +46,7 @@ class ProjectFile(pytest.File):
         from kvmdocs.errors import KvmdocsError
 
         error = excinfo.value
-        return error.report() if isinstance(error, KvmdocsError) else super().repr_failure(excinfo)
+        return self.unit.told(error.report()) if isinstance(error, KvmdocsError) else super().repr_failure(excinfo)
 
 
 class GuideFile(ProjectFile):
@@ -169,12 +169,13 @@ class ProjectItem(pytest.Item):
 
         error = excinfo.value
         if isinstance(error, RecipeDidFail):
-            return "\n".join([*self._told(error.record), *self._drifted(error.record)])
+            return self.unit.told("\n".join([*self._told(error.record), *self._drifted(error.record)]))
         if isinstance(error, RecordDrifted):
             accept = f"kvmdocs approve {error.drift.recipe}"
-            return "\n".join([*error.drift.lines(), f"  next     mend the recipe, or accept what it gives now: {accept}"])
+            lines = [*error.drift.lines(), f"  next     mend the recipe, or accept what it gives now: {accept}"]
+            return self.unit.told("\n".join(lines))
         if isinstance(error, KvmdocsError):
-            return error.report()
+            return self.unit.told(error.report())
         return super().repr_failure(excinfo, style)
 
     def _told(self, record: Record) -> list[str]:
@@ -267,7 +268,7 @@ class BlockItem(ProjectItem):
             except pytest.skip.Exception as skipped:
                 reasons.append(f"{request.name}: {skipped.msg}")
         if reasons and len(reasons) == len(read.requests):
-            skip("; ".join(reasons))
+            skip(self.unit.told("; ".join(reasons)))
         self._guide.shown.add(self._block.line)
 
     def _execute(self) -> None:

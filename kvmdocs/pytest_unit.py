@@ -120,10 +120,16 @@ class Unit:
             raise self._wrong[name]
         record = outcome.records[name]
         if record.status is Status.SKIPPED:
-            skip(f"{self._lacking(name)}{record.reason}")
+            skip(self.told(f"{self._lacking(name)}{record.reason}"))
         if record.status is Status.FAILED:
             raise RecipeDidFail(record)
         return record
+
+    def told(self, text: str) -> str:
+        """A text for pytest's reports: without secrets, and without what a terminal obeys."""
+        from kvmdocs.control import neutral
+
+        return neutral(self.project.secrets.mask(text))
 
     def passed(self, name: str) -> bool:
         """Whether a recipe has a record that passed."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from kvmdocs.catalog import Catalog
+from kvmdocs.control import neutral, uncoloured
 from kvmdocs.errors import EngineError, Evidence, Place, RecipeFailed
 from kvmdocs.model import Freshness, Record, Status, Where
 from kvmdocs.outcome import Outcome, Reporter
@@ -126,9 +127,8 @@ class Lines(Reporter):
         from rich.text import Text
 
         self._console = self._console or Console(file=self._stream or sys.stderr, highlight=False)
-        self._console.print(
-            Text.assemble((f"{mark} ", style), (f"{name:<28} ", "bold" if mark == "▶" else ""), text), soft_wrap=True
-        )
+        said = (f"{mark} ", style), (f"{name:<28} ", "bold" if mark == "▶" else ""), uncoloured(text)
+        self._console.print(Text.assemble(*said), soft_wrap=True)
 
 
 def one_line(command: str) -> str:
@@ -139,7 +139,7 @@ def one_line(command: str) -> str:
 
 def plain(line: str) -> str:
     """A line without what would move a terminal's cursor or colour what follows."""
-    return _CONTROL.sub("", line)
+    return uncoloured(_CONTROL.sub("", line))
 
 
 def evidence(record: Record, guides: Iterable[Place], store: Store) -> Evidence:
@@ -175,7 +175,7 @@ def describe_failure(record: Record, guides: Iterable[Place], store: Store) -> s
     """A failed record as a paragraph for a terminal."""
     message = record.failure.message if record.failure else "failed"
     lines = evidence(record, guides, store).lines()
-    return "\n".join([f"{record.recipe}: {message}", *(f"  {line}" for line in lines)])
+    return "\n".join([neutral(f"{record.recipe}: {message}"), *(f"  {line}" for line in lines)])
 
 
 def describe_failures(outcome: Outcome, catalog: Catalog, store: Store) -> str:
@@ -205,9 +205,9 @@ def print_record(record: Record, stream: TextIO | None = None) -> None:
     for step in record.steps:
         prompt = PROMPTS[step.where]
         command = step.command.replace("\n", f"\n{' ' * len(prompt)}")
-        out.write(f"{prompt}{command}{' &' if step.background else ''}\n{step.output.text}")
-        if step.output.text and not step.output.text.endswith("\n"):
-            out.write("\n")
+        text = step.output.text
+        end = "" if not text or text.endswith("\n") else "\n"
+        out.write(neutral(f"{prompt}{command}{' &' if step.background else ''}\n{text}{end}"))
     out.flush()
 
 

@@ -43,7 +43,7 @@ class ScriptLinks:
             made = scripted_guide(project, guide, record_of) if guide in by_path else None
             if made is not None:
                 name = PurePosixPath(by_path[guide].src_uri).with_suffix(".sh")
-                self._files[guide] = File.generated(config, f"{FOLDER}/{name}", content=made.text)
+                self._files[guide] = File.generated(config, f"{FOLDER}/{name}", content=project.secrets.mask(made.text))
                 files.append(self._files[guide])
                 self._made[guide] = made
 

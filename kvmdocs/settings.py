@@ -52,6 +52,8 @@ DEFAULTS: dict[str, Any] = {
     "limits.tries_age": 3600,
     "limits.serve": 60.0,
     "network.connect": 4.0,
+    "secrets.variables": [],
+    "secrets.exempt": [],
 }
 """The engine's own settings.
 
@@ -64,7 +66,8 @@ there is); ``limits.memory_times`` how many times what a recipe says it needs it
 since a build's own serial parts leave processors idle; ``limits.log`` is the largest log kept of one step, in
 bytes; ``limits.tries_age`` how long, in seconds, a tried capability is believed; ``limits.serve`` how long, in
 seconds, the last run of a recipe may have taken for ``mkdocs serve`` to run it again by itself; ``network.connect`` how long, in
-seconds, a connection to a source may take.
+seconds, a connection to a source may take; ``secrets.variables`` names further variables of the environment whose values are secret, ``secrets.exempt`` those whose are not
+although they are called so (`kvmdocs.secret_values`; ``*`` stands for any text).
 """
 
 

@@ -145,6 +145,9 @@ class Shell:
         refuse(kwargs)
         cwd = self._cwd / kwargs.pop("_cwd", "")
         fed = kwargs.get("_in")
+        if isinstance(fed, str) and "_encoding" not in kwargs:
+            # The `sh` package encodes it in a thread; what fails there leaves the command waiting for ever.
+            kwargs["_in"] = fed.encode("utf-8", "surrogateescape")
         typed = shown or self.names.command([program, *words(command, args, kwargs)])
         step = self._begin(self.where, typed, cwd=cwd, stdin=fed if isinstance(fed, str) else None)
         pump = Pump(step)
@@ -227,7 +230,7 @@ class Shell:
         """
         target = self._cwd / path
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, "utf-8")
+        target.write_text(text, "utf-8", "surrogateescape")
         if mode is not None:
             target.chmod(mode)
         step = self._begin(Where.FILE, self.names.argument(str(path)), cwd=self._cwd, stdin=self.names.readable(text))
@@ -295,7 +298,7 @@ class Shell:
         step = LiveStep(
             where=where,
             command=command,
-            capture=Capture(self.logs / f"{number:03d}.log", self.limits.log),
+            capture=Capture(self.logs / f"{number:03d}.log", self.limits.log, self.names.secrets),
             cwd=self.names.readable(str(cwd)) if cwd else None,
             section=self._section,
             machine=machine,

@@ -144,7 +144,7 @@ def ingredients(project: Project, name: str, records: Mapping[str, Record]) -> I
     return Ingredients(
         recipe=name,
         code=project.code_digest(name),
-        settings=project.taken_settings(recipe),
+        settings=project.shown_settings(recipe),
         inputs={other: record.result or str(record.status) for other, record in known.items()},
         tools=project.tool_versions(recipe.tools),
         facts=host.facts(recipe.facts),

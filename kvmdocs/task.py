@@ -16,9 +16,12 @@ TASK = "task.json"
 UNWRITTEN = "unwritten"
 """The kind of event that says why a record could not be written: the pipe still works when the disk is full."""
 
+PRIVATE = ("environ", "settings", "hidden")
+"""What of a task may be secret."""
+
 LARGEST = 65536
 """Bytes of a message."""
-FILES = 3
+FILES = 4
 """File descriptors that come with a job."""
 
 
@@ -42,12 +45,13 @@ class Task:
         digests: Result digest of each input, for the record.
         contents: Content digest of each path in the inputs.
         settings: Value of each setting it takes, by the parameter's name.
-        shown_settings: The same by the setting's name, for the record.
+        shown_settings: The same by the setting's name, for the record: without secrets.
         tools: Versions of its tools, for the record.
         host: The host, for the record.
         environ: The environment its commands see.
         lab: The lab's readable folder.
-        masks: What must not be shown, and what is shown instead.
+        masks: Paths that must not be shown, and what is shown instead.
+        hidden: What is secret, and what is shown instead.
         cpus: Processors it may use.
         memory: Memory it says it needs, in bytes.
         memory_limit: Memory with which it is ended, in bytes; 0 for no limit.
@@ -76,6 +80,7 @@ class Task:
     environ: dict[str, str]
     lab: str
     masks: dict[str, str]
+    hidden: dict[str, str]
     cpus: int
     memory: int
     memory_limit: int
@@ -83,10 +88,25 @@ class Task:
     timeout: float
 
     def save(self, folder: Path) -> Path:
-        """Write it into a run's folder."""
+        """Write it into a run's folder, but for what may be secret: the file is left when a build is killed."""
         path = folder / TASK
-        write_whole(path, json.dumps(dataclasses.asdict(self)).encode(), durable=False)
+        told = {name: part for name, part in dataclasses.asdict(self).items() if name not in PRIVATE}
+        write_whole(path, json.dumps(told).encode(), durable=False)
         return path
+
+    def handed_over(self) -> int:
+        """A descriptor of a file that has no name, with the rest; the caller closes it."""
+        memory = os.memfd_create("kvmdocs-task")
+        with os.fdopen(os.dup(memory), "wb") as file:
+            file.write(json.dumps({name: getattr(self, name) for name in PRIVATE}).encode())
+        return memory
+
+    @classmethod
+    def load(cls, path: Path, private: int) -> Task:
+        """Put both parts together again, and close the descriptor."""
+        with os.fdopen(private, "rb") as file:
+            file.seek(0)
+            return cls(**json.loads(path.read_bytes()), **json.load(file))
 
 
 @dataclass(frozen=True)
@@ -117,8 +137,9 @@ class Files:
     lifeline: int
     events: int
     log: int
+    private: int
 
     def close(self) -> None:
         """Close them all."""
-        for file in (self.lifeline, self.events, self.log):
+        for file in (self.lifeline, self.events, self.log, self.private):
             os.close(file)

@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -79,6 +79,34 @@ def _encode(value: Any, work: Path, returned: Returned, depth: int) -> Any:
         f"the {kind.__name__} {brief(value)} cannot be kept as a recipe's result",
         Evidence(advice="return text, numbers, paths, lists, dictionaries or a frozen dataclass (of a module) of these"),
     )
+
+
+def without_secrets(data: Any, mask: Callable[[str], str]) -> Any:
+    """A value in JSON form with no secret in its texts.
+
+    Args:
+        data: The value.
+        mask: Takes secrets out of a text.
+
+    Raises:
+        ValueNotStorable: A path has one in its name; masked it would lead nowhere.
+    """
+    if isinstance(data, str):
+        return mask(data)
+    if isinstance(data, list):
+        return [without_secrets(item, mask) for item in data]
+    if not isinstance(data, dict):
+        return data
+    if ENUM in data:
+        return data
+    if PATH in data and (shown := mask(data[PATH])) != data[PATH]:
+        raise ValueNotStorable(
+            f"the returned path {shown!r} has a secret in its name", Evidence(advice="give the file or folder another name")
+        )
+    return {
+        name if name.startswith("$") else mask(name): item if name in (PATH, TYPE) else without_secrets(item, mask)
+        for name, item in data.items()
+    }
 
 
 def _below(path: Path, work: Path) -> str:

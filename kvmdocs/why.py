@@ -71,7 +71,8 @@ def answer(project: Project, name: str, standing: Standing) -> Answer:
     if not reasons:
         gone = stored(project, latest.key) is None
         reasons = ["what it left behind is gone from the store" if gone else "another record than the newest is wanted"]
-    return Answer(name, "stale", tuple(reasons), made)
+    # What was kept of a key before secrets were kept out of keys may have one.
+    return Answer(name, "stale", tuple(map(project.secrets.mask, reasons)), made)
 
 
 def _of_its_own(project: Project, name: str, standing: Standing) -> Ingredients:

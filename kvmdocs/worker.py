@@ -23,7 +23,9 @@ import sh as _sh
 from kvmdocs import places, values
 from kvmdocs.bounds import Bounds
 from kvmdocs.catalog import Catalog
+from kvmdocs.control import in_utf8
 from kvmdocs.errors import (
+    MOST_SAID,
     CommandFailed,
     Evidence,
     KvmdocsError,
@@ -34,10 +36,14 @@ from kvmdocs.errors import (
     StoreError,
     TimedOut,
     ValueNotStorable,
+    named,
+    said,
+    shortened,
 )
 from kvmdocs.guides import find_blocks
 from kvmdocs.importing import import_module, put_on_path
-from kvmdocs.model import Failure, Host, Record, Status
+from kvmdocs.masking import Secrets
+from kvmdocs.model import Failure, Host, Record, Status, with_texts
 from kvmdocs.names import Names
 from kvmdocs.recipe import Recipe
 from kvmdocs.returned import Returned
@@ -48,23 +54,27 @@ from kvmdocs.store import dump, write_whole
 from kvmdocs.task import RECORD, UNWRITTEN, Task
 from kvmdocs.value_form import ValueRefused
 
+MESSAGE = 16 * 1024
+"""Characters of a message that a record holds."""
+
 BEAT = 1.0
 """Seconds between two reports of the last line that a long step printed."""
 
 
-def work(path: str, told: int) -> int:
+def work(path: str, told: int, private: int) -> int:
     """Run the recipe that a task names.
 
     Args:
         path: The task's file; the record comes to lie beside it.
         told: The file descriptor for events.
+        private: The file descriptor with what of the task may be secret.
 
     Returns:
         The exit status of the process: 0 when there is a record, whatever came of the recipe.
     """
     # No compiled module of recipes may be left behind: see `kvmdocs.importing`.
     sys.dont_write_bytecode = True
-    task = Task(**json.loads(Path(path).read_text("utf-8")))
+    task = Task.load(Path(path), private)
     os.environ.clear()
     os.environ.update(task.environ)
     os.chdir(task.workspace)
@@ -86,7 +96,7 @@ def run(task: Task, bounds: Bounds, events: TextIO) -> Record:
     Returns:
         Its record, whatever came of it.
     """
-    names = Names(Path(task.work), task.lab, dict(task.masks))
+    names = Names(Path(task.work), task.lab, dict(task.masks), Secrets(task.hidden))
     names.mask(task.home, "~")
     names.mask(task.root, "<project>")
     telling = _Telling(events)
@@ -117,7 +127,8 @@ def run(task: Task, bounds: Bounds, events: TextIO) -> Record:
     record = dataclasses.replace(
         record, seconds=round(time.monotonic() - begun, 3), steps=shell.steps(), emulated=shell.emulated, **outcome
     )
-    return _placed(record, shell, Path(task.root))
+    # Sections, titles and what is fed to commands are the recipe's own words; whatever way a text took, it ends here.
+    return with_texts(_placed(record, shell, Path(task.root)), lambda text: in_utf8(names.secrets.mask(text)))
 
 
 def _placed(record: Record, shell: Shell, root: Path) -> Record:
@@ -136,9 +147,9 @@ def _within(bounds: Bounds, task: Task, shell: Shell) -> dict[str, Any]:
     try:
         with bounds:
             outcome = _outcome(task, shell)
-    except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001  # whatever a recipe raises becomes its record
+    except BaseException as error:  # noqa: BLE001  # whatever a recipe raises becomes its record
         if isinstance(error, Skipped) and not bounds.error:
-            return {"status": Status.SKIPPED, "reason": shell.readable(error.message)}
+            return {"status": Status.SKIPPED, "reason": shortened(shell.readable(said(error)), MESSAGE)}
         return {"status": Status.FAILED, "failure": failure(bounds.error or error, shell, Path(task.root))}
     if bounds.error:
         return {"status": Status.FAILED, "failure": failure(bounds.error, shell, Path(task.root))}
@@ -154,6 +165,7 @@ def _outcome(task: Task, shell: Shell) -> dict[str, Any]:
     returned = recipe.function(shell, **inputs, **task.settings)
     try:
         value = values.encode(returned, work, Returned(recipe.function))
+        value = values.without_secrets(value, shell.names.secrets.mask)
         contents = values.contents(value, work, task.contents)
     except ValueNotStorable as error:
         raise error.seen(place=recipe.place) from error
@@ -191,6 +203,13 @@ def find(task: Task) -> Recipe:
 
 def failure(error: BaseException, shell: Shell, root: Path) -> Failure:
     """Why a recipe failed, as plain data; what an exception of a library means is said in the project's words."""
+    try:
+        return _failure(error, shell, root)
+    except Exception as worse:  # noqa: BLE001  # an exception may be made so that nothing can be done with it
+        return Failure(RecipeFailed.__name__, f"{type(error).__name__}, of which no more can be told: {named(worse)}")
+
+
+def _failure(error: BaseException, shell: Shell, root: Path) -> Failure:
     told = _explain(error, shell)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_projects(frame.filename, root)]
     place = told.evidence.place or (Place(frames[-1].filename, frames[-1].lineno or 0) if frames else Place(""))
@@ -199,14 +218,21 @@ def failure(error: BaseException, shell: Shell, root: Path) -> Failure:
     number = 0 if isinstance(told, OperatorError) else told.evidence.step or (shell.current() or (0, None))[0]
     return Failure(
         error=type(told).__name__,
-        message=shell.readable(told.message),
+        message=shortened(shell.readable(said(told)), MESSAGE),
         path=path,
-        line=place.line,
-        step=number,
+        line=int(place.line),
+        step=int(number),
         advice=shell.readable(told.evidence.advice),
         tail=shell.readable(told.evidence.tail),
-        traceback=shell.readable("".join(traceback.format_exception(error))),
+        traceback=shortened(shell.readable(shortened(_traceback(error), 2 * MOST_SAID)), MOST_SAID),
     )
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        return "".join(traceback.format_exception(error))
+    except Exception as worse:  # noqa: BLE001  # it asks the exception, and those it came of, for their texts
+        return "".join([*traceback.format_tb(error.__traceback__), named(error), f"\n(no more can be told: {named(worse)})\n"])
 
 
 def _is_projects(filename: str, root: Path) -> bool:
@@ -228,12 +254,16 @@ def _explain(error: BaseException, shell: Shell) -> KvmdocsError:
             f"`{command}` ended with status {error.exit_code}",
             Evidence(step=number, advice="read its output above; the same run with `--shell` opens a shell there"),
         )
+    if isinstance(error, _sh.ForkException):
+        # What kept it from starting is the last line of a traceback in the exception's text.
+        why = (said(error).strip().splitlines() or [""])[-1].strip()
+        return RecipeFailed(f"`{command}` could not be started: {why}", Evidence(step=number))
     if isinstance(error, AssertionError):
-        said = str(error) or f"{_asserted(error)} does not hold"
-        return RecipeFailed(f"assertion failed: {said}", Evidence(advice="compare the assertion with the output of the step"))
+        text = said(error) or f"{_asserted(error)} does not hold"
+        return RecipeFailed(f"assertion failed: {text}", Evidence(advice="compare the assertion with the output of the step"))
     if isinstance(error, KeyboardInterrupt):
         return RecipeFailed("the recipe was interrupted")
-    return RecipeFailed(f"{type(error).__name__}: {error}")
+    return RecipeFailed(named(error))
 
 
 def _asserted(error: AssertionError) -> str:

@@ -8,8 +8,8 @@ import re
 import pytest
 from rich.console import Console
 
-from kvmdocs import progress, report
-from kvmdocs.model import Freshness, Host, Record, Status
+from kvmdocs import progress, report, terminal
+from kvmdocs.model import Failure, Freshness, Host, Record, Status
 
 HOST = Host("host", "Debian", "6.1", "x86_64", 2, 1 << 30)
 
@@ -119,3 +119,25 @@ def test_no_color_takes_the_colours_away(monkeypatch, value, coloured):
     lines = report.Lines(stream)
     lines.finished("first", record("first"), Freshness.RAN)
     assert bool(re.search(r"\x1b\[[\d;]*3\d", stream.getvalue())) is coloured
+
+
+def test_the_tree_shows_no_sequence_of_a_command_and_no_markup(monkeypatch):
+    stream = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal.Guarded(stream, str))
+    tree = progress.reporter()
+    assert isinstance(tree, progress.Tree)
+    tree.planned(["one"])
+    tree.started("one", 1.0)
+    tree.step("one", 1, "printf '\x1b]0;title\x07' [red]x[/red]")
+    tree.line("one", "a\x1b]52;c;x\x07\x9b2J\x1b[5Ab \u202ec [link=https://x.example]y[/link]")
+    tree._draw(at_once=True)
+    odd = Failure("RecipeFailed", "cannot \x1b]0;t\x07 \x9b2J ::error::x\n::error::y")
+    tree.finished("one", record("one", Status.FAILED, failure=odd), Freshness.NONE)
+    tree.ended()
+    shown = stream.getvalue()
+    # The tree's own: it goes up and clears lines.
+    assert "\x1b[2K" in shown
+    for sequence in ("\x1b]0", "\x1b]5", "\x9b", "\x1b[5A", "\u202e", "\x07", "\n::error"):
+        assert sequence not in shown
+    assert "[red]x[/red]" in shown
+    assert "[link=https://x.example]y[/link]" in shown

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from kvmdocs.commands.common import DRIFT, FAILED, can_be_json, names_of_recipes, print_json, reporting
+from kvmdocs.terminal import unguarded
 
 
 @click.command()
@@ -144,7 +145,8 @@ def export(project: Path | None, names: tuple[str, ...], guide: Path | None, out
         advice = "`kvmdocs status` says how they stand"
         raise CatalogError("there is no record to make a script of", Evidence(advice=advice))
     if output is None:
-        click.echo(text, nl=False)
+        # A file or a program gets the script as `--output` writes it, a person what is safe to look at.
+        (sys.stdout if sys.stdout.isatty() else unguarded(sys.stdout)).write(text)
     else:
         output.write_text(text, "utf-8")
         output.chmod(0o755)

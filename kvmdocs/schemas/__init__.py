@@ -5,10 +5,14 @@ They are files so that whoever reads the output finds them without running anyth
 
 from __future__ import annotations
 
+import json
+import re
 from importlib import resources
 from typing import Any
 
 import msgspec
+
+from kvmdocs.control import UNSAFE, in_utf8
 
 NAMES = ("approve", "clean", "diff", "doctor", "list", "report", "run", "status", "why")
 """The commands that have one, and ``report``."""
@@ -25,4 +29,13 @@ def write(document: Any) -> str:
     Args:
         document: A dataclass of `kvmdocs.documents`.
     """
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+    try:
+        data = msgspec.json.encode(document)
+    except UnicodeEncodeError:  # a lone surrogate, of a path or of a file that somebody else has written
+        data = in_utf8(json.dumps(msgspec.to_builtins(document), ensure_ascii=False)).encode()
+    # JSON may hold what a terminal obeys but for C0; whoever prints it is to be spared that, and reads the same.
+    return UNSAFE.sub(_escaped, msgspec.json.format(data, indent=2).decode())
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found[0]):04x}"

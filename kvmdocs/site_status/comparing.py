@@ -14,6 +14,7 @@ from kvmdocs import approved_form, normalise
 from kvmdocs import drift as drifting
 from kvmdocs.approving import drift_of
 from kvmdocs.errors import StoreError
+from kvmdocs.masking import MASK
 from kvmdocs.model import Record, Status
 from kvmdocs.project import Project
 from kvmdocs.store import write_whole
@@ -86,8 +87,9 @@ def compared(project: Project, name: str, record: Record | None) -> Compared:
     except FileNotFoundError:
         return Compared()
     own = record if record and record.status is Status.PASSED and record.key else None
-    # What must not leave the host is taken out before comparing, so it bears on what is found.
-    parts = [_code(), own.key if own else "", own.started if own else "", repr(sorted(project.hidden().items()))]
+    # What must not leave the host is taken out before comparing, so it bears on what is found; no record has a secret, nor any name of a file.
+    hidden = sorted(item for item in project.hidden().items() if item[1] != MASK)
+    parts = [_code(), own.key if own else "", own.started if own else "", repr(hidden)]
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape") + body).hexdigest()
     path = project.store.root / FOLDER / f"{digest}.json"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
