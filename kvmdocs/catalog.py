@@ -16,7 +16,14 @@ from typing import Any
 
 from kvmdocs.digest import Code
 from kvmdocs.errors import AuthorError, CatalogError, Evidence, GuideError, KvmdocsError, Place
-from kvmdocs.guide_checks import check_front_matter, check_languages, check_options, check_references, line_in_block
+from kvmdocs.guide_checks import (
+    check_front_matter,
+    check_languages,
+    check_options,
+    check_references,
+    check_turns,
+    line_in_block,
+)
 from kvmdocs.guides import Block, blocks_of
 from kvmdocs.importing import execute, import_package, missed
 from kvmdocs.recipe import Recipe, ShowOptions, presenting
@@ -162,6 +169,7 @@ class Catalog:
         self.problems += [front] if (front := check_front_matter(text, self.shown(guide))) else []
         self.problems += check_references(text, self.shown(guide))
         self.problems += check_options(text, self.shown(guide))
+        self.problems += check_turns(text, self.shown(guide))
         sessions: dict[str, dict[str, Any]] = {}
         told: dict[str, str] = {}
         # What a session's later blocks show may be imported or made by an earlier one.

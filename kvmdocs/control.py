@@ -17,6 +17,15 @@ BREAKS = "\u2028\u2029"
 LONE = "\ud800-\udfff"
 """Surrogates: Python's way to hold bytes that are not UTF-8."""
 
+OVERRIDING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Finds one of those that prose in no script needs: an embedding, an override or an isolate."""
+
+TURNING = re.compile(f"[{TURNS}]")
+"""Finds one character that turns the direction of writing."""
+
+UNSEEN = re.compile(f"[{CONTROLS}{TURNS}{BREAKS}{LONE}\u200b\u2060\ufeff\ufff9-\ufffb]")
+"""Finds one character that a reader does not see, or sees as something else."""
+
 UNSAFE = re.compile(f"[{CONTROLS}{TURNS}{BREAKS}{LONE}]")
 """Finds one character that must not reach a terminal as it is."""
 
@@ -38,6 +47,30 @@ def picture(character: str) -> str:
     if code < 0x20 or code == 0x7F:
         return f"^{chr(code ^ 0x40)}"
     return f"\\u{code:04x}" if 0xD800 <= code <= 0xDFFF else f"<U+{code:04X}>"
+
+
+def seen(character: str) -> str:
+    """Visible text for a character that a reader does not see, without any that a shell obeys: ``^[``, ``U+202E``."""
+    code = ord(character)
+    return f"^{chr(code ^ 0x40)}" if code < 0x20 or code == 0x7F else f"U+{code:04X}"
+
+
+def as_seen(text: str) -> str:
+    """`text` with all that a reader does not see made visible: what is copied is what is shown."""
+    return UNSEEN.sub(lambda found: seen(found[0]), text)
+
+
+def in_ascii_quotes(text: str) -> str:
+    r"""`text` as one word of bash that holds nothing unseen, such as ``$'a\u202eb'``; bash makes the same characters of it, and the same bytes."""
+
+    def escaped(found: re.Match[str]) -> str:
+        code = ord(found[0])
+        if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as Python holds it
+            return f"\\x{code - 0xDC00:02x}"
+        return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
+
+    quoted = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\t", "\\t")
+    return f"$'{UNSEEN.sub(escaped, quoted)}'"
 
 
 def neutral(text: str) -> str:

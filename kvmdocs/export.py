@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping
 from importlib.resources import files
 
+from kvmdocs.control import as_seen
 from kvmdocs.mirrors import asking, filling, hidden, variable
 from kvmdocs.model import Record
 from kvmdocs.render.words import Language, duration, words
@@ -89,7 +90,7 @@ def script(
     settings += "".join(f': "${{{variable(name)}:={shlex.quote(given[name])}}}"\n' for name in used if name in given)
     found = "".join(f"{line}\n" for line in ("", *asked_for)) if asked_for else ""
     functions = "\n".join(_bash(file) for file in _ORDER if file in needs)
-    return f"{head}{_WORDS if 'talk' in needs else ''}{settings}lab={lab}\n\n{functions}{found}{body}"
+    return as_seen(f"{head}{_WORDS if 'talk' in needs else ''}{settings}lab={lab}\n\n{functions}{found}{body}")
 
 
 def section_script(record: Record, section: str | None) -> str:
@@ -103,10 +104,10 @@ def section_script(record: Record, section: str | None) -> str:
         Lines of bash; "" when the recipe has no such section.
     """
     if section is None:
-        return "\n".join(line for part in pieces(record) for line in part.lines).strip("\n")
+        return as_seen("\n".join(line for part in pieces(record) for line in part.lines).strip("\n"))
     parts = [part for part in pieces(record) if part.section == section]
     lines = [line for part in parts for line in part.told or part.lines if line != f"# {comment(section)}"]
-    return "\n".join(lines).strip("\n")
+    return as_seen("\n".join(lines).strip("\n"))
 
 
 def _facts(records: list[Record], missing: Mapping[str, str], packages: Mapping[str, str], *, talks: bool) -> str:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from kvmdocs.control import OVERRIDING, seen
 from kvmdocs.errors import Evidence, GuideError, Place
 from kvmdocs.guides import Block, is_executed, outside_blocks, python_fences
 
@@ -114,6 +115,23 @@ def check_references(text: str, path: str) -> list[GuideError]:
         for number, line in lines
         for found in _REFERENCE.finditer(line)
         if (found[2] or found[1]).lower() not in known
+    ]
+
+
+def check_turns(text: str, path: str) -> list[GuideError]:
+    """Characters that override or isolate the direction of writing: what is copied from such a line is not what is read there.
+
+    Args:
+        text: The guide.
+        path: Its path as it is best shown.
+    """
+    return [
+        GuideError(
+            f"the line has {seen(found[0])} in it, with which it reads otherwise than it is",
+            Evidence(guides=(Place(path, number),), advice=f"remove it, or write it as &#x{ord(found[0]):x}; in text"),
+        )
+        for number, line in enumerate(text.split("\n"), 1)
+        if (found := OVERRIDING.search(line))
     ]
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from kvmdocs.control import UNSEEN, in_ascii_quotes
 from kvmdocs.masking import Secrets
 
 WIDTH = 96
@@ -161,7 +162,9 @@ def _whole_path(path: str, put_in: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _quoted(word: str) -> str:
-    return word if _SAFE.fullmatch(word) else shlex.quote(word)
+    if _SAFE.fullmatch(word):
+        return word
+    return in_ascii_quotes(word) if UNSEEN.search(word) else shlex.quote(word)
 
 
 def _is_option(word: str) -> bool:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kvmdocs.arguments import refuse, words
-from kvmdocs.errors import Evidence, HostLacks, Skipped
+from kvmdocs.control import TURNING, as_seen, in_ascii_quotes, seen
+from kvmdocs.errors import Evidence, HostLacks, RecipeFailed, Skipped
 from kvmdocs.model import Output, Step, Where
 from kvmdocs.names import Names
 from kvmdocs.output import Capture
@@ -294,6 +295,11 @@ class Shell:
         stdin: str | None = None,
         background: bool = False,
     ) -> LiveStep:
+        if turned := TURNING.search(command):
+            raise RecipeFailed(
+                f"the command has {seen(turned[0])} in it, with which it reads otherwise than it is",
+                Evidence(command=as_seen(command), advice=f"write it by its number: {in_ascii_quotes(turned[0])} in bash"),
+            )
         number = len(self._steps) + 1
         step = LiveStep(
             where=where,

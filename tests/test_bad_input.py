@@ -127,6 +127,7 @@ WRONG = {
     ),
     "a link to no anchor": (PAGE, "index.md#home", "index.md#house", "does not contain an anchor '#house'"),
     "a link without an ending": (PAGE, "[home](../index.md#home)", "[home](../nothing)", "unrecognized relative link"),
+    "a line that reads otherwise than it is": (PAGE, "[broken](only-an-example.md)", "rm \u202eelif", "has U+202E in it"),
     "a link from the root": (PAGE, "[home](../index.md#home)", "[home](/index.md)", "absolute link '/index.md'"),
     "a reference that leads nowhere": (PAGE, "[home](../index.md#home)", "[home][h]\n\n[h]: ../none.md\n\n", "'../none.md'"),
     "a reference to what is not there": (

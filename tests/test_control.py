@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs.control import UNSAFE, in_utf8, neutral, picture
+from kvmdocs.control import TURNING, UNSAFE, UNSEEN, as_seen, in_ascii_quotes, in_utf8, neutral, picture
 
 COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
@@ -64,3 +65,47 @@ def test_each_picture_is_safe_itself(character):
 
 def test_text_that_utf8_cannot_hold_keeps_the_number_of_what_it_could_not():
     assert in_utf8("bad\udcff é \x00") == "bad\\udcff é \x00"
+
+
+UNSEEN_TEXTS = [
+    "a\u202eb",
+    "\u2066",
+    "\u200fabc",
+    "a\u2028b",
+    'it\'s \x1b[31m \\ "$HOME" `id`',
+    "\x07\x7f\x9b",
+    "\ufeff",
+    "\udcff\udc80f",
+    "\x0c\r\n\t",
+    "'",
+]
+
+
+@pytest.mark.parametrize("text", UNSEEN_TEXTS)
+def test_a_word_of_bash_has_nothing_unseen_and_means_the_same(text: str) -> None:
+    assert_same_in_bash(text)
+
+
+@given(
+    st.text(
+        st.characters(blacklist_characters="\0", blacklist_categories=["Cs"])
+        | st.sampled_from("\u202e\u2069\u2028\x1b\udcff\ufeff'\\")
+    )
+)
+def test_whatever_the_text_is(text: str) -> None:
+    assert_same_in_bash(text)
+
+
+def assert_same_in_bash(text: str) -> None:
+    word = in_ascii_quotes(text)
+    assert not UNSEEN.search(word)
+    done = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"})
+    assert done.stdout == text.encode("utf-8", "surrogateescape")
+
+
+@given(st.text(st.characters(min_codepoint=0x2000, max_codepoint=0x2070) | st.sampled_from("a<>\x1b")))
+def test_what_is_seen_has_nothing_unseen_and_nothing_that_a_shell_obeys(text: str) -> None:
+    shown = as_seen(text)
+    assert not UNSEEN.search(shown)
+    assert not TURNING.search(shown)
+    assert shown.count("<") == text.count("<")

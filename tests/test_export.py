@@ -330,3 +330,13 @@ def test_shellcheck_would_find_something(tmp_path):
     path = written(tmp_path, replace(lab(""), steps=(step(Where.HOST, "read x; cp -r a* `pwd`", cwd=FOLDER, status=0),)))
     with pytest.raises(AssertionError, match="SC2162"):
         shellcheck(path)
+
+
+@pytest.mark.parametrize("character", ["\u202e", "\u2067", "\x1b"])
+def test_a_script_has_nothing_that_is_not_seen(character):
+    record = replace(
+        lab("qemu"), steps=(step(Where.HOST, f"echo a{character}b"), step(Where.FILE, "file", stdin=f"x{character}\n"))
+    )
+    for text in (script([record], {}), section_script(record, None)):
+        assert character not in text
+        assert "printf %s $'x" in text

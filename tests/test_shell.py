@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvmdocs import shell
-from kvmdocs.errors import CatalogError, HostLacks, Skipped
+from kvmdocs.errors import CatalogError, HostLacks, RecipeFailed, Skipped
 from kvmdocs.model import Where
 from kvmdocs.names import Names
 from kvmdocs.pump import Pump
@@ -357,3 +357,24 @@ def test_source_trees_are_known_by_what_a_reader_sees(sh):
 def test_a_source_tree_that_is_none_is_an_error(sh):
     with pytest.raises(CatalogError, match="'linux' is no folder: ~/kvm-lab/first/gone"):
         sh.sources(linux=sh.workspace / "gone")
+
+
+@pytest.mark.parametrize("character", ["\u202e", "\u2069", "\u200e", "\u061c"])
+def test_a_command_that_reads_otherwise_than_it_is_is_refused(sh, character):
+    for run in (sh.line, lambda text: sh.step(Where.GUEST, text).__enter__()):
+        with pytest.raises(RecipeFailed, match=rf"U\+{ord(character):04X}") as caught:
+            run(f"echo {character}")
+        assert f"\\u{ord(character):04x}" in caught.value.evidence.advice
+    assert sh.steps() == ()
+
+
+@pytest.mark.parametrize("text", ["a\u202eb", "\x1b[31m", "it's\u2066"])
+def test_an_argument_is_typed_by_its_numbers_and_given_as_it_is(sh, text):
+    printed = sh.run("printf", "%s", text)
+    assert printed == text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    typed = last(sh).command
+    assert typed.isascii()
+    done = subprocess.run(
+        ["bash", "-c", typed], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8", "PATH": os.environ["PATH"]}
+    )
+    assert done.stdout == text.encode("utf-8", "surrogateescape")

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
+from kvmdocs.control import as_seen
 from kvmdocs.errors import Evidence, GuideError, describe_status
 from kvmdocs.model import Freshness, Record, Status, Step, Where
 from kvmdocs.recipe import ShowOptions
@@ -250,7 +251,7 @@ def _box(look: str, copied_text: str, lines: Sequence[str]) -> str:
     """A box whose copy button gives just what is typed: Material copies the nearest `data-copy`."""
     focus = focusable(copied_text.split("\n"))
     code = f"<pre><code{focus}>{'&#10;'.join(lines)}</code></pre>"
-    return f'<div class="{look}" data-copy="{attribute(copied_text)}">{code}</div>'
+    return f'<div class="{look}" data-copy="{attribute(as_seen(copied_text))}">{code}</div>'
 
 
 def _prompt(text: str) -> str:
@@ -260,7 +261,7 @@ def _prompt(text: str) -> str:
 
 def _button(text: str, label: str) -> str:
     """A button that Material's clipboard code serves; without JavaScript the style sheet hides it."""
-    return f'<button type="button" class="tr-copy" data-clipboard-text="{attribute(text)}">{escape(label)}</button>'
+    return f'<button type="button" class="tr-copy" data-clipboard-text="{attribute(as_seen(text))}">{escape(label)}</button>'
 
 
 def _facts(step: Step, say: Words) -> str:

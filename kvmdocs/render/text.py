@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import re
 
+from kvmdocs.control import UNSEEN, seen
+
 _MARKUP = "&<>\"'`~*{}[]\\#|!"
 _ESCAPED = str.maketrans({character: f"&#{ord(character)};" for character in _MARKUP} | {"\n": "&#10;", "\t": "&#9;"})
 _ESCAPED.update(str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"}))
 
-_INVISIBLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"
-    "\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
 _KEEPS = re.compile(r"(?<!\S)(?=\S*-)\S{2,28}(?!\S)")
 """Words with a hyphen in code that no line should break, unless they are too long for a telephone."""
 
@@ -31,9 +29,9 @@ def escape(text: str) -> str:
     """
     parts = []
     last = 0
-    for found in _INVISIBLE.finditer(text):
+    for found in UNSEEN.finditer(text):
         parts.append(text[last : found.start()].translate(_ESCAPED))
-        parts.append(f'<i class="tr-ctl">{_picture(found[0]).translate(_ESCAPED)}</i>')
+        parts.append(f'<i class="tr-ctl">{seen(found[0]).translate(_ESCAPED)}</i>')
         last = found.end()
     parts.append(text[last:].translate(_ESCAPED))
     return "".join(parts)
@@ -64,13 +62,6 @@ def together(html: str) -> str:
     there are hyphens in them.
     """
     return html if "<" in html else _KEEPS.sub(r'<span class="kd-nb">\g<0></span>', html)
-
-
-def _picture(character: str) -> str:
-    """What stands for a character that cannot be seen: ``^L`` as a terminal shows it, or its number."""
-    code = ord(character)
-    # Few fonts have Unicode's control pictures; carets every font has.
-    return f"^{chr(code ^ 0x40)}" if code < 0x20 or code == 0x7F else f"U+{code:04X}"
 
 
 def _reference(found: re.Match[str]) -> str:

@@ -14,6 +14,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kvmdocs.control import UNSEEN, in_ascii_quotes
 from kvmdocs.model import Record, Step, Where
 
 _SHELLS = (Where.HOST, Where.ROOT)
@@ -195,8 +196,8 @@ def _file(name: str, text: str) -> str:
     if folder and re.search(r"[\"']", name):  # a quoted name cannot be cut
         folder = f'"$(dirname {name})"'
     make = f"mkdir -p {folder} && " if folder and not folder.endswith("~") else ""
-    if text and not text.endswith("\n"):  # a here-document always ends in a newline
-        return f"{make}printf %s {shlex.quote(text)} > {name}"
+    if text and (quoted := _as_word(text)):
+        return f"{make}printf %s {quoted} > {name}"
     return f"{make}cat > {name} {_here(text)}"
 
 
@@ -204,9 +205,16 @@ def _fed(command: str, text: str) -> str:
     """A command with what it reads; a list or pipe is grouped, else only its last command would read."""
     if re.search(r"[|;&\n]", command.replace("\\\n", "")):
         command = f"{{ {command}; }}"
-    if not text.endswith("\n"):
-        return f"printf %s {shlex.quote(text)} | {command}"
+    if quoted := _as_word(text):
+        return f"printf %s {quoted} | {command}"
     return f"{command} {_here(text)}"
+
+
+def _as_word(text: str) -> str:
+    """Text as a word of bash where it cannot be a here-document, which always ends in a newline and shows what is in it; "" where it can."""
+    if UNSEEN.search(text):
+        return in_ascii_quotes(text)
+    return "" if text.endswith("\n") else shlex.quote(text)
 
 
 def _here(text: str) -> str:

@@ -295,3 +295,14 @@ def test_chinese() -> None:
     assert root.one("span", "tr-badge").text == "宿主机 · root 终端"
     assert root.all("summary")[0].text == "… 76 行 …"
     assert "1 分 1 秒" in root.one("footer").text
+
+
+@pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u200f", "\u2028", "\ufeff", "\x1b"])
+@pytest.mark.parametrize("where", [Where.HOST, Where.GUEST, Where.GDB, Where.QMP])
+def test_what_is_not_seen_is_copied_as_it_is_shown(character: str, where: Where) -> None:
+    """A record of git's may hold what the shell of a recipe refuses."""
+    root = page(Step(where, f"echo a{character}b", cwd=None), Step(where, "echo c", cwd=None))
+    box = root.all("div", "tr-cmd")[0]
+    assert box.attributes["data-copy"] == box.one("code").text
+    assert character not in box.attributes["data-copy"]
+    assert character not in root.one("button").attributes["data-clipboard-text"]

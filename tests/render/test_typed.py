@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from render_samples import LAB, host, make_record
 
+from kvmdocs.control import UNSEEN
 from kvmdocs.model import Step, Where
 from kvmdocs.render.typed import copied, entries, runs
 
@@ -222,6 +223,10 @@ def test_a_file_belongs_to_the_shell_that_writes_it() -> None:
         "it's",
         "%s\n%d",
         "-n",
+        "turned \u202e around\n",
+        "\ufeffmarked\n",
+        "page\x0cbreak\nwindows\r\n",
+        "colour \x1b[31m\n",
     ],
 )
 @pytest.mark.parametrize("name", ["file", "sub/dir/file", "'a b'"])
@@ -229,10 +234,11 @@ def test_what_is_copied_writes_the_file(tmp_path: Path, text: str, name: str) ->
     (line,) = typed(Step(Where.FILE, name, stdin=text))
     subprocess.run(["bash", "-c", line], cwd=tmp_path, check=True)
     assert (tmp_path / name.strip("'")).read_bytes() == text.encode()
+    assert not UNSEEN.search(line)
 
 
 @pytest.mark.parametrize("command", ["cat", "cat | cat", "true; cat", "cat \\\n    -"])
-@pytest.mark.parametrize("text", ["a\nEOF\n", "no newline", "it's $HOME\n"])
+@pytest.mark.parametrize("text", ["a\nEOF\n", "no newline", "it's $HOME\n", "turned \u202e around\n", "no newline \u2066"])
 def test_what_is_copied_feeds_the_command(tmp_path: Path, command: str, text: str) -> None:
     (line,) = typed(host(command, stdin=text, cwd=None))
     done = subprocess.run(["bash", "-c", line], cwd=tmp_path, check=True, capture_output=True)
