@@ -131,6 +131,7 @@ def obeyed(trial):
         def prints(sh: Shell) -> None:
             sh.printf("%s\\n", OBEYED.replace("\\0", ""))
             sh.line(r"printf '::set-output name=a::b\\n  ::add-mask::x\\n##[error]c\\n##vso[task.x]d\\nsection_start:1:a\\r\\033[0Ke\\n'")
+            sh.line(r"printf '\\033]52;c;cm0gLXJmIH4=\\007\\033[31mred\\033[0m\\n'")
             sh.printf("%s\\n", "[red]markup[/red] [link=https://x.example]y[/link]")
 
         @recipe(expects="1s")
