@@ -19,7 +19,10 @@ MACHINE = ("kvmdocs.lab.machine", "Machine")
 MEBIBYTES = {"M": 1, "G": 1024}
 
 SLEEPS = re.compile(r"\bu?sleep [\d.$]")
-WAITS = re.compile(r"\b(?:until|while)\b(?:(?!\bdone\b).)*?\bdo\b(?:(?!\bdone\b).)*?\bu?sleep [\d.]+(?: \|\| return)?\s*[;\n]\s*done", re.DOTALL)
+WAITS = re.compile(
+    r"\b(?:until|while)\b(?:(?!\bdone\b).)*?\bdo\b(?:(?!\bdone\b).)*?\bu?sleep [\d.]+(?: \|\| return)?\s*[;\n]\s*done",
+    re.DOTALL,
+)
 """A loop that sleeps between two looks at a condition."""
 ALLOWED = {
     "sleep 600": "the process that a debugger is not allowed to attach to; it ends with the recipe",

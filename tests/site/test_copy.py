@@ -1,36 +1,21 @@
-"""What the copy buttons give is what the recipes ran, to the letter, and typed at one prompt: all are read back from the clipboard."""
+"""What the copy buttons give is what the recipes ran, to the letter; `test_every_page` reads each of them back from the clipboard."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from functools import cache
 
 import pytest
 from browser import Browser
+from clipboard import is_mixture, shown
 from copied import Copy, Transcript, transcripts
-from pages import ROOT, Site, guides
+from pages import Site, guides
 
-from kvmdocs import modes
-from kvmdocs.model import Record, Status, Where
-from kvmdocs.project import Project
 from kvmdocs.render.typed import copied, entries, runs
 
 pytestmark = pytest.mark.slow
 
 CLICKED = ("zh/kvm/load.html", "en/kvm/gdb.html", "zh/debug/qemu-gdb.html")
 """Pages with every kind of prompt: host, guest, gdb, monitor, file."""
-
-
-@cache
-def project() -> Project:
-    return Project(ROOT)
-
-
-@cache
-def shown(recipe: str) -> Record | None:
-    """The record that a build in recorded mode shows."""
-    newest = modes.newest(project(), recipe)
-    return newest if newest and newest.status is Status.PASSED else project().approved.get(recipe)
 
 
 @cache
@@ -62,88 +47,6 @@ def test_what_was_not_run_is_found(site: Site) -> None:
     first = transcripts(text)[0]
     (copy, *_) = first.copies
     assert strange(Transcript(first.recipe, (Copy(copy.where, copy.text + "x"),))) == [copy.text + "x"]
-
-
-@cache
-def prompts() -> dict[str, set[str]]:
-    """The prompts at which each line is typed in some recipe; the lines of a file belong to the shell that writes it."""
-    found: dict[str, set[str]] = defaultdict(set)
-    for recipe in project().catalog.asked():
-        record = shown(recipe)
-        for step in record.steps if record else ():
-            where = "host" if step.where in (Where.HOST, Where.ROOT, Where.FILE) else step.where.value
-            for line in f"{step.command}\n{step.stdin or ''}".split("\n"):
-                found[line].add(where)
-    return found
-
-
-def is_mixture(text: str) -> bool:
-    """Whether no single prompt takes all lines of a text, as far as recipes tell."""
-    known = [prompts()[line] for line in text.split("\n") if line.strip() and line in prompts()]
-    return bool(known) and not set.intersection(*known)
-
-
-BOXES = """
-const article = document.querySelector('.md-content article');
-window.boxes = [...article.querySelectorAll('.tr, .tr-install, pre')].filter((e) => !e.parentElement.closest('.tr, .tr-install'));
-window.article = article;
-return window.boxes.length;
-"""
-"""Finds what has buttons on a page: transcripts, and code in the text."""
-
-READ = """
-(async () => {
-  // A page of one box is laid out a hundred times as fast, and each copy lays it out anew.
-  const box = window.boxes[BOX];
-  window.article.replaceChildren(box);
-  box.querySelectorAll('details').forEach((e) => { e.open = true; });
-  if (box.matches('details')) box.open = true;
-  const seen = new Set(JSON.parse(sessionStorage.seen ?? '[]'));
-  const found = [];
-  const tabs = [...box.querySelectorAll('.tabbed-set > input')];
-  for (const tab of tabs.length ? tabs : [null]) {
-    if (tab) tab.checked = true;
-    const buttons = [...box.querySelectorAll('.md-code__button, .tr-copy')].filter((e) => e.checkVisibility());
-    for (const button of buttons) {
-      const code = button.closest('pre')?.querySelector('code');
-      const promised = button.dataset.clipboardText ?? button.closest('[data-copy]')?.dataset.copy ?? code?.innerText;
-      if (seen.has(promised)) continue;
-      seen.add(promised);
-      button.click();
-      found.push([await navigator.clipboard.readText(), promised]);
-    }
-  }
-  sessionStorage.seen = JSON.stringify([...seen]);
-  return found;
-})()
-"""
-"""Clicks the buttons of a box and reads the clipboard after each; what a page before gave is not read again."""
-
-
-def read_back(browser: Browser) -> list[tuple[str, str]]:
-    """What the clipboard holds after each button of a page, and what the page says that the button gives."""
-    found: list[tuple[str, str]] = []
-    for box in range(browser.run(BOXES)):
-        told = browser.command(
-            "Runtime.evaluate",
-            expression=READ.replace("BOX", str(box)),
-            userGesture=True,
-            awaitPromise=True,
-            returnByValue=True,
-        )
-        assert "exceptionDetails" not in told, told
-        found += [(got, promised) for got, promised in told["result"]["value"]]
-    return found
-
-
-@pytest.mark.parametrize("page", guides())
-def test_each_button_gives_the_clipboard_what_is_typed_at_one_prompt(browser: Browser, site: Site, page: str) -> None:
-    browser.go(f"{site.address}/{page}")
-    code = "document.querySelectorAll('.md-content pre > code').length"
-    browser.until(f"return !{code} || document.querySelectorAll('.md-content .md-code__button').length")
-    found = read_back(browser)
-    assert [(got, promised) for got, promised in found if got.strip() != promised.strip()] == []
-    assert [got for got, _ in found if is_mixture(got)] == []
 
 
 def test_a_mixture_is_found() -> None:

@@ -1,4 +1,4 @@
-"""Every page in both languages, both schemes, wide and narrow: nothing too wide, no barrier, nothing said on the console, no request that leaves the site."""
+"""Every page in both languages, both schemes, wide and narrow: nothing too wide, no barrier, each button gives what it promises, nothing is said on the console, no request leaves the site."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from browser import Browser
+from clipboard import wrongly_copied
 from pages import Site, guides
 
 pytestmark = pytest.mark.slow
@@ -146,6 +147,7 @@ def test_page(browser: Browser, site: Site, page: str, good: dict[str, set[str]]
     wrong["narrow light"] = too_wide(browser)
     browser.size(1400, 900)
     wrong["wide"] = barriers(browser)
+    wrong["copied"] = wrongly_copied(browser)
     assert {where: what for where, what in wrong.items() if what} == {}
 
 
