@@ -159,7 +159,7 @@ class Desk:
         for change in re.finditer(r"^(?:mkdir -p \S+ && )?cd (\S+) &&", one.text, re.MULTILINE):
             self.folder = change[1]
         child = self.open(("host", "", ""))
-        last = one.text.removesuffix("\n}").rpartition("\n")[2]
+        last = re.sub(r" \\\n\s*", " ", one.text.removesuffix("\n}")).rpartition("\n")[2]
         if last.startswith("gdb ") and "-batch" not in last:
             debugger = self.open(("gdb", one.recipe, ""))
             debugger.sendline(one.text)

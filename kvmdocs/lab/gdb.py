@@ -90,7 +90,8 @@ class Gdb:
         self._program = program
         self._argv = [
             *(str(program_name), "-q", "-nx"),
-            *(word for command in init for word in ("-iex", command)),
+            # In a terminal gdb would ask before it deletes, and take the next line that is pasted for the answer.
+            *(word for command in ("set confirm off", *init) for word in ("-iex", command)),
             *([str(program)] if program else []),
             *(["-p", str(pid)] if pid else []),
         ]

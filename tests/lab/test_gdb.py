@@ -32,7 +32,7 @@ def test_commands_become_steps(sh, fake_gdb):
     with Gdb(sh, pid=1, program_name=fake_gdb) as gdb:
         gdb("bt")
     host, typed = sh.steps()
-    assert host.command.endswith("fake-gdb -q -nx -p 1")
+    assert host.command.replace("\\\n    ", "").endswith("fake-gdb -q -nx -iex 'set confirm off' -p 1")
     assert (typed.where, typed.command) == (Where.GDB, "bt")
 
 
@@ -40,7 +40,7 @@ def test_a_process_is_found_by_its_pid_file_and_shown_so(sh, fake_gdb):
     (sh.workspace / "vm.pid").write_text("4711\n")
     with Gdb(sh, pidfile="vm.pid", program_name=fake_gdb) as gdb:
         assert psutil.Process(gdb.pid).cmdline()[-2:] == ["-p", "4711"]
-    assert sh.steps()[0].command.endswith("fake-gdb -q -nx -p $(cat vm.pid)")
+    assert sh.steps()[0].command.replace("\\\n    ", "").endswith("fake-gdb -q -nx -iex 'set confirm off' -p $(cat vm.pid)")
 
 
 def test_output_that_looks_like_a_prompt(sh, fake_gdb):
