@@ -153,7 +153,7 @@ def helpers_of(shown: str) -> list[str]:
 
 
 @recipe(
-    tools=(*BUILD_TOOLS, "libssl", "openssl", "pahole", "xz", "zstd", "readelf"),
+    tools=(*BUILD_TOOLS, "libssl", "openssl", "pahole", "xz", "zstd", "lz4", "readelf"),
     cpus="all",
     memory="1500M",
     disk="1G",
@@ -201,6 +201,8 @@ def kvm_for_distribution(sh: Shell, linux_distribution: Path, distribution_kerne
 def _with_types(sh: Shell, source: Path, kernel: DistributionKernel) -> None:
     """Link the modules again, this time with type information, which is a difference to the kernel's own."""
     sh.line(f"{source}/scripts/extract-vmlinux {kernel.image} > build/vmlinux")
+    # Where it finds no program for the image's compression it says so, and ends with 0.
+    assert (sh.workspace / "build/vmlinux").stat().st_size, "the kernel's image was not decompressed"
     sh.line(f"rm {KVM}/*.ko")
     make_kvm(sh, sh.workspace / "build", f"KERNELRELEASE={kernel.release}")
     assert "Skipping" not in _last(sh)[1]
