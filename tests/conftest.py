@@ -120,7 +120,8 @@ class Trial:
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start ``python -m ARGUMENTS`` in the project's folder, in a session of its own."""
         return subprocess.Popen(
-            [sys.executable, "-m", *arguments],
+            # Who runs the tests by nohup has them ignore SIGHUP, and all that they start.
+            ["env", "--default-signal=HUP", sys.executable, "-m", *arguments],
             cwd=self.root,
             env=self.environment(),
             stdout=subprocess.DEVNULL,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -200,7 +201,8 @@ def test_guests_monitors_and_debuggers_are_told_and_answer(tmp_path, qemu):
     assert '(qemu) info "x"\none\ntwo\n' in told
     assert told.count('"sleep"') == 2  # the same process, named by its number in either way
     assert "guest# echo $word\nkept\n" in told
-    assert 'No symbol "nosuch" in current context.' in told
+    # Where neither the program nor its libraries have symbols gdb says that instead.
+    assert re.search('No symbol "nosuch" in current context|No symbol table is loaded', told)
     assert "42\n" in told
     assert "+info threads\n" in told
     assert not [one for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(one.info["cmdline"] or ())]
