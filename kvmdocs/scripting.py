@@ -94,7 +94,7 @@ class _Scripting:
         status = entry.step.status or 0
         wanted = 128 - status if status < 0 else status
         what = shlex.quote(f"{self.recipe}, step {entry.number}")
-        # A part of a script that is pasted into a shell goes on in the one around it when the folder's line ends that shell.
+        # Pasted into a nested shell, the line before may end that shell; the outer one then reads this line.
         typed = entry.copied if entry.folder else entry.typed
         lines = [*changed(entry), *as_typed(self.varying.put(entry.number, mirrored(typed)))]
         if entry.step.where is Where.FILE:

@@ -67,7 +67,7 @@ class Entry:
 
     @property
     def shown(self) -> str:
-        """What the box of the step shows: the text of a file for a file, else the command as it is typed."""
+        """The text in the step's box: a file's content, else the command as it is typed."""
         if self.step.where is Where.FILE:
             return (self.step.stdin or "").removesuffix("\n")
         return self.typed if self.where is Where.GUEST else self.copied
