@@ -1,4 +1,4 @@
-"""Reading where a host's apt gets its packages from, and naming the sources that belong to them.
+"""Reading where a host's apt gets its packages from, and naming the sources, and the other suites, that belong to them.
 
 Most hosts list binary packages only. The source packages lie on the same mirrors, under the same suites and
 signed with the same keys, so an entry for sources is the binary entry with another type. Both forms of sources.list(5) are
@@ -8,8 +8,8 @@ read: one line an entry (``*.list``) and blocks of fields (``*.sources``). Nothi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cmp_to_key
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,6 +20,15 @@ _NOT_FOR_SOURCES = {"architectures", "languages", "targets", "enabled", "types"}
 """Fields that choose among binary packages or their translations, and the two that a source entry gets anew."""
 _ONE_LINE_NAMES = {"arch": "Architectures", "lang": "Languages", "target": "Targets"}
 _OFF = {"no", "false", "without", "off", "disable", "0"}
+
+_RELEASES = ("bullseye", "bookworm", "trixie", "forky", "duke", "oldstable", "stable", "testing", "unstable", "sid")
+"""What Debian's archives call their releases (https://www.debian.org/releases/); `with_suites` knows an archive of Debian's by them."""
+
+_COMPANIONS = ("", "-updates", "-security")
+"""What is added to a release's name for the suites that complete it."""
+
+_UNFINISHED = ("sid", "unstable", "experimental")
+"""Suites that nothing completes."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +47,13 @@ class Entry:
     components: tuple[str, ...] = ()
     options: tuple[tuple[str, str], ...] = ()
 
-    def stanza(self) -> str:
-        """The entry for source packages, as a block of fields."""
-        fields = [("Types", "deb-src"), ("URIs", " ".join(self.uris)), ("Suites", " ".join(self.suites))]
+    def stanza(self, kind: str = "deb-src") -> str:
+        """The entry as a block of fields.
+
+        Args:
+            kind: ``deb-src`` for source packages, ``deb`` for binary ones.
+        """
+        fields = [("Types", kind), ("URIs", " ".join(self.uris)), ("Suites", " ".join(self.suites))]
         if self.components:
             fields.append(("Components", " ".join(self.components)))
         return "".join(f"{name}: {value}\n" for name, value in (*fields, *self.options))
@@ -62,6 +75,29 @@ def read_entries(etc: Path) -> list[Entry]:
             read = parse_blocks(text) if path.suffix == ".sources" else parse_lines(text)
             entries.update(dict.fromkeys(read))
     return [entry for entry in entries if not entry.uris[0].startswith("cdrom:")]
+
+
+def with_suites(entries: Sequence[Entry], suites: Sequence[str]) -> list[Entry]:
+    """The entries, and after each of Debian's the same for other suites.
+
+    What completes a release lies beside it, so ``bookworm bookworm-updates`` becomes ``trixie trixie-updates``, and an entry of
+    backports becomes nothing.
+
+    Args:
+        entries: A host's entries.
+        suites: Names of Debian's suites, such as ``trixie``.
+    """
+    known = {(uri, suite) for entry in entries for uri in entry.uris for suite in entry.suites}
+    more: dict[Entry, None] = {}
+    for entry in entries:
+        there = [name for name in entry.suites if name.partition("-")[0] in _RELEASES]
+        for suite in suites:
+            ends = [end for end in _COMPANIONS if any(name.partition("-")[1:] == end.partition("-")[1:] for name in there)]
+            named = [suite + end for end in ends if not (end and suite in _UNFINISHED)]
+            new = tuple(name for name in named if not all((uri, name) in known for uri in entry.uris))
+            if new:
+                more[replace(entry, suites=new)] = None
+    return [*entries, *more]
 
 
 def parse_lines(text: str) -> Iterator[Entry]:

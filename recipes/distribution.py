@@ -1,4 +1,4 @@
-"""Getting a source package of the host's distribution without touching the host's apt.
+"""Getting packages of the host's distribution, and of its other suites, without touching the host's apt.
 
 The chain of trust is apt's: the archive's key (``Signed-By`` of the entry, or the host's trusted keys) signs the list of
 indexes, the index holds the SHA-256 of every file of the package, and apt refuses a file that differs. On top of it
@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import sh as sh_package
 
 from kvmdocs import Shell
-from kvmdocs.errors import Evidence, RecipeFailed, SourceRefused, TimedOut
-from recipes.apt_sources import mirror_names, newest_first, read_entries
+from kvmdocs.errors import Evidence, KvmdocsError, RecipeFailed, SourceRefused, TimedOut
+from recipes.apt_sources import mirror_names, newest_first, read_entries, with_suites
 
 DEVELOPERS = (Path("/usr/share/keyrings/debian-keyring.gpg"), Path("/usr/share/keyrings/debian-keyring.pgp"))
 """Keys of Debian's developers, where the package debian-keyring puts them; its newer versions use the second name."""
@@ -47,14 +49,29 @@ _SILENT = re.compile(r"Connection failed|timed out|Could not connect|Could not r
 _ELSEWHERE = "choose another mirror in the host's apt configuration, or raise network.stall"
 
 
-def source_package(sh: Shell, package: str, etc: str, stall: float) -> Path:
-    """Get the newest source package that the host's mirrors really have, and unpack it.
+@dataclass(frozen=True)
+class Apt:
+    """The host's apt, asked with a configuration of our own.
+
+    Attributes:
+        etc: The host's configuration folder.
+        suites: Suites of Debian that are asked beside the host's own.
+        stall: Seconds after which a mirror that sends nothing is given up.
+    """
+
+    etc: str
+    suites: Sequence[str]
+    stall: float
+
+
+def source_package(sh: Shell, package: str, apt: Apt, lacking: Callable[[Shell, Path], str] | None = None) -> Path:
+    """Get the newest source package that the mirrors really have and this host can build, and unpack it.
 
     Args:
         sh: The recipe's shell, in its workspace.
         package: Name of the source package.
-        etc: The host's apt configuration folder.
-        stall: Seconds after which a mirror that sends nothing is given up.
+        apt: Where to ask for it.
+        lacking: Says what a source tree asks for that this host does not have, "" for nothing.
 
     Returns:
         The source tree, the distribution's patches applied.
@@ -62,32 +79,84 @@ def source_package(sh: Shell, package: str, etc: str, stall: float) -> Path:
     Raises:
         Skipped: The host's apt has no entries.
         SourceRefused: A file differs from its checksum, or a signature is bad.
-        TimedOut: A mirror sent nothing for `stall` seconds.
-        RecipeFailed: The mirrors have no such package, or none of its versions is there.
+        TimedOut: A mirror sent nothing for `apt.stall` seconds.
+        RecipeFailed: The mirrors have no such package, or none of its versions is there and can be built here.
     """
-    _configure(sh, Path(etc), stall)
-    for version in _candidates(sh, package):
-        if _download(sh, package, version):
-            return _unpack(sh, package, version)
+    told = update(sh, apt, "deb-src")
+    found = newest_first([version for _, version in listed(sh, (package,), "Sources")])
+    if not found:
+        raise _none_listed(package, told)
+    too_new = ""
+    for version in found:
+        if not _download(sh, package, version):
+            continue
+        tree = _unpack(sh, package, version)
+        reason = lacking(sh, tree) if lacking else ""
+        if not reason:
+            return tree
+        too_new = f"; {version} asks for {reason}"
+        shutil.rmtree(tree)
     raise RecipeFailed(
-        f"the mirrors list the source package {package} but have the files of none of its versions",
+        f"the mirrors list the source package {package} but have the files of none of its versions that this host can build{too_new}",
         Evidence(advice="try again later, or choose another mirror in the host's apt configuration"),
     )
 
 
-def _configure(sh: Shell, etc: Path, stall: float) -> None:
-    """Write a configuration of our own: the host's entries as entries for sources, every folder in the workspace."""
-    entries = read_entries(etc)
+def binary_packages(sh: Shell, *wanted: str) -> None:
+    """Download packages into the workspace; nothing is installed.
+
+    Args:
+        sh: The shell; `update` was called with ``deb``.
+        *wanted: Packages, as ``apt-get download`` takes them: ``name`` or ``name=version``.
+
+    Raises:
+        RecipeFailed: One of them cannot be downloaded.
+    """
+    done, told = apt_get(sh, "download", *wanted)
+    if not done:
+        raise RecipeFailed(f"{wanted[0]} could not be downloaded", Evidence(tail=sh.readable(told[-1000:]), advice=_ELSEWHERE))
+
+
+def unpack_binaries(sh: Shell) -> Path:
+    """Unpack all packages of the workspace into one folder there.
+
+    Returns:
+        The folder; below it everything lies where the packages put it.
+    """
+    # dpkg-deb makes the folder, and nothing of the host is changed.
+    sh.line("for package in *.deb; do dpkg-deb --extract $package root; done")
+    return sh.workspace / "root"
+
+
+def update(sh: Shell, apt: Apt, kind: str) -> str:
+    """Write a configuration of our own, every folder in the workspace, and get the mirrors' signed indexes.
+
+    An entry that cannot be used is no reason to stop as long as another one has the package: many hosts have one of a repository
+    without sources. apt itself uses no index whose signature it cannot check, so none of its versions is listed afterwards.
+
+    Args:
+        sh: The recipe's shell, in its workspace.
+        apt: Where to ask.
+        kind: ``deb-src`` for source packages, ``deb`` for binary ones.
+
+    Returns:
+        What apt said.
+
+    Raises:
+        Skipped: The host's apt has no entries.
+    """
+    entries = read_entries(Path(apt.etc))
     if not entries:
-        sh.skip(f"{etc} names no place to get packages from")
+        sh.skip(f"{apt.etc} names no place to get packages from")
     for text, shown in mirror_names(entries).items():
         sh.mask(text, shown)
-    sh.write("sources.list.d/host.sources", "\n".join(entry.stanza() for entry in entries))
-    sh.write("apt.conf", _CONFIGURATION.format(stall=max(1, round(stall))))
+    sh.write("sources.list.d/host.sources", "\n".join(entry.stanza(kind) for entry in with_suites(entries, apt.suites)))
+    sh.write("apt.conf", _CONFIGURATION.format(stall=max(1, round(apt.stall))))
     sh.mkdir("-p", "state/lists/partial", "cache/archives/partial")
+    return apt_get(sh, "update")[1]
 
 
-def _apt_get(sh: Shell, *arguments: str) -> tuple[bool, str]:
+def apt_get(sh: Shell, *arguments: str) -> tuple[bool, str]:
     """Run apt-get with the configuration of our own.
 
     Returns:
@@ -95,7 +164,7 @@ def _apt_get(sh: Shell, *arguments: str) -> tuple[bool, str]:
     """
     # 100 is its status for whatever went wrong; what that was is in the text alone.
     sh.apt_get("-c", "apt.conf", *arguments, _ok_code=[0, 100])
-    status, told = _last(sh)
+    status, told = last(sh)
     for found in re.finditer(r"IP: ([^\s\]]+)(?: \d+)?", told):
         sh.mask(found[0], "IP: <mirror>")
     for found in re.finditer(r"(?:connect to|resolve|resolving) '?([\w-]+\.[\w.-]+\w)", told):
@@ -104,34 +173,45 @@ def _apt_get(sh: Shell, *arguments: str) -> tuple[bool, str]:
     return status == 0, told
 
 
-def _candidates(sh: Shell, package: str) -> list[str]:
-    """The versions of a package that the signed indexes list, the newest first.
+def listed(sh: Shell, packages: Sequence[str], kind: str) -> list[tuple[str, str]]:
+    """The packages that the indexes list, with their versions.
 
-    An entry that cannot be used is no reason to stop as long as another one has the package: many hosts have one of a repository
-    without sources. apt itself uses no index whose signature it cannot check, so none of its versions comes up here.
+    Args:
+        sh: The shell, after `update`.
+        packages: Their names.
+        kind: ``Sources`` or ``Packages``.
+
+    Returns:
+        Names and versions, in the order of ``apt-cache madison``.
     """
-    _, told = _apt_get(sh, "update")
-    lines = sh.apt_cache("-c", "apt.conf", "madison", package).splitlines()
-    columns = [[column.strip() for column in line.split("|")] for line in lines]
-    found = [row[1] for row in columns if len(row) == 3 and row[0] == package and row[2].endswith("Sources")]
-    if not found and _UNTRUSTED.search(told):
-        raise SourceRefused(
+    lines = sh.apt_cache("-c", "apt.conf", "madison", *packages).splitlines()
+    rows = [[column.strip() for column in line.split("|")] for line in lines]
+    return [(row[0], row[1]) for row in rows if len(row) == 3 and row[0] in packages and row[2].endswith(kind)]
+
+
+def _none_listed(package: str, told: str) -> KvmdocsError:
+    """Say why no version of a source package is listed.
+
+    Args:
+        package: Its name.
+        told: What apt said when it got the indexes.
+    """
+    if _UNTRUSTED.search(told):
+        return SourceRefused(
             f"no index of the host's mirrors is what its signature says, so none can be asked for {package}",
             Evidence(advice="see what apt-get update prints on this host; is the archive's keyring up to date?"),
         )
-    if not found and _SILENT.search(told):
-        raise TimedOut("the host's mirrors send nothing", Evidence(advice=_ELSEWHERE))
-    if not found:
-        raise RecipeFailed(
-            f"the host's mirrors have no source package {package}",
-            Evidence(advice="use another provider, or a mirror that carries sources"),
-        )
-    return newest_first(found)
+    if _SILENT.search(told):
+        return TimedOut("the host's mirrors send nothing", Evidence(advice=_ELSEWHERE))
+    return RecipeFailed(
+        f"the host's mirrors have no source package {package}",
+        Evidence(advice="use another provider, or a mirror that carries sources"),
+    )
 
 
 def _download(sh: Shell, package: str, version: str) -> bool:
     """Download one version; False when the index lists it but the mirror no longer has its files."""
-    done, told = _apt_get(sh, "source", "--download-only", f"{package}={version}")
+    done, told = apt_get(sh, "source", "--download-only", f"{package}={version}")
     if done:
         return True
     if _CHANGED.search(told):
@@ -157,7 +237,7 @@ def _unpack(sh: Shell, package: str, version: str) -> Path:
     if keyring:
         # gpgv ends with 1 for a signature that does not match and with 2 for one it has no key for: only the first refuses.
         sh.gpgv("--keyring", keyring, description, _ok_code=[0, 1, 2])
-        if _last(sh)[0] == 1:
+        if last(sh)[0] == 1:
             raise SourceRefused(
                 f"the signature in {description} does not match what it signs",
                 Evidence(advice="nothing was unpacked; choose another mirror"),
@@ -166,7 +246,7 @@ def _unpack(sh: Shell, package: str, version: str) -> Path:
         sh.dpkg_source("--extract", description, tree.name)
     except BaseException as error:
         shutil.rmtree(tree, ignore_errors=True)
-        if isinstance(error, sh_package.ErrorReturnCode) and "checksum" in _last(sh)[1]:
+        if isinstance(error, sh_package.ErrorReturnCode) and "checksum" in last(sh)[1]:
             raise SourceRefused(
                 f"a file of {package} {version} differs from its checksum in {description}",
                 Evidence(advice="nothing was unpacked; try again later or choose another mirror"),
@@ -175,7 +255,7 @@ def _unpack(sh: Shell, package: str, version: str) -> Path:
     return tree
 
 
-def _last(sh: Shell) -> tuple[int | None, str]:
+def last(sh: Shell) -> tuple[int | None, str]:
     """Exit status of the last command and what it printed on both streams."""
     current = sh.current()
     return (current[1].status, current[1].capture.text()) if current else (None, "")

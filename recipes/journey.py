@@ -15,8 +15,8 @@ from recipes.linux import Kernel
 ISSUED = rf"WS? {BYTES} \(\) {SECTOR} \+ {BYTES // 512}\b"
 """How the block layer names the request: a write (synchronous), its bytes, first sector and number of sectors."""
 
-VCPU, MAIN = "CPU 0/KVM", "qemu-system-.*"
-"""Threads of QEMU by their names: the vCPU's, in which KVM runs the guest, and the main one."""
+VCPU, DISK = "CPU 0/KVM", "IO disk"
+"""Threads of QEMU by their names: the vCPU's, in which KVM runs the guest, and the disk's."""
 
 EXIT = {"kvm-amd": r"npf .*info2 {page}", "kvm-intel": r"EPT_MISCONFIG"}
 """What the exit for a write to a device's page says."""
@@ -48,17 +48,17 @@ def stations(vendor: str, fast: bool) -> tuple[Wanted, ...]:
         Wanted("notify", GUEST, ".*", "vp_notify(_with_data)?"),
         Wanted("exit", KVM, VCPU, "kvm_exit", EXIT[vendor]),
         *door(fast),
-        Wanted("kick", QEMU, MAIN, "virtio_queue_notify_vq"),
-        Wanted("take", QEMU, MAIN, "virtio_blk_handle_request"),
-        Wanted("start", QEMU, MAIN, "blk_aio_pwritev", rf"offset={SECTOR * 512}\b"),
-        Wanted("file", QEMU, MAIN, "raw_co_prw", rf"bytes={BYTES}\b"),
+        Wanted("kick", QEMU, DISK, "virtio_queue_notify_vq"),
+        Wanted("take", QEMU, DISK, "virtio_blk_handle_request"),
+        Wanted("start", QEMU, DISK, "blk_aio_pwritev", rf"offset={SECTOR * 512}\b"),
+        Wanted("file", QEMU, DISK, "raw_co_prw", rf"bytes={BYTES}\b"),
         Wanted("write", WORKER, "worker", "handle_aiocb_rw"),
-        Wanted("complete", QEMU, MAIN, "virtio_blk_rw_complete"),
-        Wanted("push", QEMU, MAIN, "virtqueue_push"),
-        Wanted("signal", QEMU, MAIN, "virtio_notify_irqfd"),
-        Wanted("wakeup", KVM, MAIN, "irqfd_wakeup", through="ksys_write"),
-        Wanted("message", KVM, MAIN, "kvm_msi_set_irq", through="irqfd_wakeup"),
-        Wanted("deliver", KVM, MAIN, DELIVER[vendor], through="irqfd_wakeup"),
+        Wanted("complete", QEMU, DISK, "virtio_blk_rw_complete"),
+        Wanted("push", QEMU, DISK, "virtqueue_push"),
+        Wanted("signal", QEMU, DISK, "virtio_notify_irqfd"),
+        Wanted("wakeup", KVM, DISK, "irqfd_wakeup", through="ksys_write"),
+        Wanted("message", KVM, DISK, "kvm_msi_set_irq", through="irqfd_wakeup"),
+        Wanted("deliver", KVM, DISK, DELIVER[vendor], through="irqfd_wakeup"),
         Wanted("inject", KVM, VCPU, "kvm_inj_virq", r"IRQ 0x{hex_vector}\b", through="kvm_vcpu_ioctl"),
         Wanted("enter", KVM, VCPU, "kvm_entry", through="kvm_vcpu_ioctl"),
         Wanted("interrupt", GUEST, ".*", "vring_interrupt"),

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from kvmdocs import Shell, recipe, setting
-from kvmdocs.errors import Evidence, RecipeFailed
-from recipes.apt_sources import mirror_names, read_entries
-from recipes.distribution import _CONFIGURATION, _apt_get, _last
+from recipes.distribution import Apt, binary_packages, last, listed, unpack_binaries, update
 from recipes.kvm_module import KVM, built, copy_kvm, make_kvm
 from recipes.linux import BUILD_TOOLS
 
@@ -62,7 +61,11 @@ class OurModules:
 
 @recipe(tools=("apt-get", "apt-cache", "dpkg-source", "xz"), memory="512M", disk="512M", timeout="15m", expects="20s")
 def distribution_kernel(
-    sh: Shell, linux_distribution: Path, etc: str = setting("apt.etc"), stall: float = setting("network.stall")
+    sh: Shell,
+    linux_distribution: Path,
+    etc: str = setting("apt.etc"),
+    suites: Sequence[str] = setting("linux.suites"),
+    stall: float = setting("network.stall"),
 ) -> DistributionKernel:
     """Get the distribution's own kernel of the same version as its source, without installing it.
 
@@ -72,21 +75,17 @@ def distribution_kernel(
     """
     with sh.section("find"):
         version = source_version(sh.head("--lines=1", linux_distribution / "debian/changelog"))
-        _configure(sh, etc, stall)
+        update(sh, Apt(etc, suites, stall), "deb")
         image = _image(sh, version)
     release = image.removeprefix("linux-image-")
     with sh.section("download"):
         headers = f"linux-headers-{release}"
         shown = sh.apt_cache("-c", "apt.conf", "show", f"{headers}={version}")
-        parts = helpers_of(shown)
-        done, told = _apt_get(sh, "download", f"{image}={version}", f"{headers}={version}", *parts)
-        if not done:
-            raise RecipeFailed(f"{image} {version} could not be downloaded", Evidence(tail=sh.readable(told[-1000:])))
+        binary_packages(sh, f"{image}={version}", f"{headers}={version}", *helpers_of(shown))
     with sh.section("unpack"):
-        # The dot: dpkg-deb makes the folder, and nothing of the host is changed.
-        sh.line("for package in *.deb; do dpkg-deb --extract $package root; done")
+        root = unpack_binaries(sh)
         sh.line("find root -name '*.ko.xz' -exec xz --decompress {} +")
-    kernel = DistributionKernel(release, sh.workspace / "root")
+    kernel = DistributionKernel(release, root)
     with sh.section("look"):
         sh.line("ls -lh root/boot")
         sh.line("find root -name 'kvm*.ko' -o -name 'irqbypass.ko' | xargs ls -lh")
@@ -94,17 +93,6 @@ def distribution_kernel(
         asked = sh.line(f"grep -E '{wanted}[ =]' root/boot/config-{release}")
         assert "CONFIG_MODVERSIONS=y" in asked and "CONFIG_MODULE_SIG=y" in asked, asked
     return kernel
-
-
-def _configure(sh: Shell, etc: str, stall: float) -> None:
-    """Write a configuration of our own, with the host's entries, as for source packages."""
-    entries = read_entries(Path(etc))
-    for text, shown in mirror_names(entries).items():
-        sh.mask(text, shown)
-    sh.write("sources.list.d/host.sources", "\n".join(entry.stanza().replace("deb-src", "deb", 1) for entry in entries))
-    sh.write("apt.conf", _CONFIGURATION.format(stall=max(1, round(stall))))
-    sh.mkdir("-p", "state/lists/partial", "cache/archives/partial")
-    _apt_get(sh, "update")
 
 
 def _image(sh: Shell, version: str) -> str:
@@ -118,9 +106,9 @@ def _image(sh: Shell, version: str) -> str:
             "-c", "apt.conf", "search", "--names-only", f"^linux-image-[0-9]+[.][0-9]+[.][0-9].*-{flavour}$"
         ).split("\n")
         packages = sorted({name.split()[0] for name in names if name})
-        found = matching(sh.apt_cache("-c", "apt.conf", "madison", *packages), version) if packages else ""
-        if found:
-            return found
+        for package, has in listed(sh, packages, "Packages") if packages else ():
+            if has == version:
+                return package
     return sh.skip(f"the mirrors have no kernel package of version {version} for x86-64")
 
 
@@ -135,12 +123,6 @@ def source_version(changelog: str) -> str:
     return found[1]
 
 
-def matching(table: str, version: str) -> str:
-    """The package that has a version in the table of ``apt-cache madison``; "" when none has."""
-    rows = [[column.strip() for column in line.split("|")] for line in table.splitlines()]
-    return next((row[0] for row in rows if len(row) == 3 and row[1] == version and row[2].endswith("Packages")), "")
-
-
 def helpers_of(shown: str) -> list[str]:
     """The packages that one of kernel headers cannot do without, as ``apt-get download`` takes them.
 
@@ -148,7 +130,9 @@ def helpers_of(shown: str) -> list[str]:
         shown: What ``apt-cache show`` printed of it.
     """
     depends = re.search(r"^Depends: (.*)$", shown, re.MULTILINE)
-    found = re.findall(r"(linux-headers-\S+-common|linux-kbuild-\S+)(?: \((>?=) (\S+)\))?", depends[1] if depends else "")
+    found = re.findall(
+        r"(linux-headers-[^\s,]+-common|linux-kbuild-[^\s,]+)(?: \((>?=) (\S+)\))?", depends[1] if depends else ""
+    )
     return [f"{name}={version}" if relation == "=" else name for name, relation, version in found]
 
 
@@ -185,7 +169,7 @@ def kvm_for_distribution(sh: Shell, linux_distribution: Path, distribution_kerne
         sh.line(f"diff {distribution_kernel.config} build/.config", _ok_code=[0, 1])
     with sh.section("make"):
         make_kvm(sh, build, f"KERNELRELEASE={release}")
-        told = _last(sh)[1]
+        told = last(sh)[1]
         assert "Skipping BTF generation" in told, told
     with sh.section("btf"):
         _with_types(sh, linux_distribution, distribution_kernel)
@@ -205,7 +189,7 @@ def _with_types(sh: Shell, source: Path, kernel: DistributionKernel) -> None:
     assert (sh.workspace / "build/vmlinux").stat().st_size, "the kernel's image was not decompressed"
     sh.line(f"rm {KVM}/*.ko")
     make_kvm(sh, sh.workspace / "build", f"KERNELRELEASE={kernel.release}")
-    assert "Skipping" not in _last(sh)[1]
+    assert "Skipping" not in last(sh)[1]
     assert ".BTF" in sh.line(f"readelf --sections --wide {KVM}/kvm.ko | grep -w .BTF")
 
 

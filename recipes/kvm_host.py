@@ -69,11 +69,12 @@ STREAMS = "</tmp/say >/tmp/l2.out 2>&1"
 """For `inner_script`: what is typed to L2 comes from one file of L1, and what it prints goes to another."""
 
 
-def inner_script(*options: str, serial: str = "stdio", streams: str = "") -> str:
+def inner_script(*options: str, disk: str = "virtio-blk-pci", serial: str = "stdio", streams: str = "") -> str:
     """The script ``inner``, which starts L2; what is given to it are more arguments for L2's QEMU.
 
     Args:
         *options: More options for L2's QEMU, a line each.
+        disk: The kind of its disk, with properties, as QEMU's ``-device`` has it.
         serial: Where L2's serial line goes, as QEMU's ``-serial`` has it.
         streams: Where QEMU's own input and output go, as the shell writes it.
     """
@@ -86,7 +87,7 @@ exec qemu-system-x86_64 -accel kvm -cpu host -m 64M -L /firmware \\
     -kernel /inner/bzImage -initrd /inner/initramfs.cpio.gz \\
     -append "console=ttyS0 quiet panic=-1" \\
     -drive file=/tmp/disk.img,format=raw,if=none,id=disk \\
-    -device virtio-blk-pci,drive=disk \\
+    -device {disk},drive=disk \\
 {more}    -nodefaults -display none -no-reboot -serial {serial} "$@"{f" {streams}" if streams else ""}
 """
 

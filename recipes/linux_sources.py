@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kvmdocs import Shell, recipe, setting
-from recipes.distribution import source_package
+from recipes.distribution import Apt, last, source_package
 from recipes.sources import Patience, Release, Signers, Tag, chosen, release_tree, tag_tree
 
 
@@ -99,14 +99,19 @@ def kvm_git(
 
 
 @recipe(
-    tools=("apt-get", "apt-cache", "dpkg-source", "gpgv"),
+    tools=("apt-get", "apt-cache", "dpkg-source", "gpgv", "gcc"),
     needs=("setting:linux.provider=auto|distribution",),
     disk="3G",
     timeout="30m",
     expects="1m",
 )
-def linux_distribution(sh: Shell, etc: str = setting("apt.etc"), stall: float = setting("network.stall")) -> Path:
-    """Get Linux as the distribution's source package.
+def linux_distribution(
+    sh: Shell,
+    etc: str = setting("apt.etc"),
+    suites: Sequence[str] = setting("linux.suites"),
+    stall: float = setting("network.stall"),
+) -> Path:
+    """Get Linux as the distribution's source package, the newest that can be built on this host.
 
     Returns:
         The source tree with the distribution's patches.
@@ -114,7 +119,13 @@ def linux_distribution(sh: Shell, etc: str = setting("apt.etc"), stall: float = 
     Raises:
         SourceRefused: A file is not what the signed index of the mirror says.
     """
-    return source_package(sh, "linux", etc, stall)
+    return source_package(sh, "linux", Apt(etc, suites, stall), lacking_compiler)
+
+
+def lacking_compiler(sh: Shell, tree: Path) -> str:
+    """The compiler a tree of Linux asks for, if this host's is too old, or ""; the tree's own script knows."""
+    sh.run(tree / "scripts/cc-version.sh", "gcc", _ok_code=[0, 1])
+    return "a newer gcc" if last(sh)[0] else ""
 
 
 @recipe(disk="1M")

@@ -70,11 +70,11 @@ def _breakpoints(sh: Shell, vm: Machine, kernel: Kernel, host: KvmHost) -> None:
         gdb("delete")
         assert "Hardware assisted breakpoint" in gdb("hbreak start_kernel")
         told = gdb("continue")
-        if host.accel == "kvm":
-            assert "start_kernel" in told, told
+        if host.accel == "kvm" or "exited normally" not in told:
+            assert re.search(r"Breakpoint 2, .*start_kernel", told), told
             gdb("delete")
             told = gdb("continue")
-        # On a processor that QEMU emulates the guest runs past it: QEMU keeps no debug registers for the guest of a guest.
+        # Where QEMU 7.2 emulates L1's processor the guest runs past it; QEMU 10.0 has debug registers for the guest of a guest.
         assert "exited normally" in told, told
 
 

@@ -13,32 +13,46 @@ PROGRAMS = ("qemu-system-x86_64", "qemu-img")
 
 
 @recipe(tools=BUILD_TOOLS, cpus="all", memory="2G", disk="2G", timeout="90m", expects="3m")
-def qemu_debug(sh: Shell, qemu_source: Path) -> Path:
+def qemu_debug(sh: Shell, qemu_source: Path, qemu_python: Path | None) -> Path:
     """Compile a QEMU that gdb can step through line by line.
 
     Returns:
         The program ``qemu-system-x86_64``; ``qemu-img`` and gdb's helper scripts lie beside it.
     """
-    return build_qemu(sh, qemu_source, "--enable-debug")
+    return build_qemu(sh, qemu_source, qemu_python, "--enable-debug")
 
 
 @recipe(tools=BUILD_TOOLS, cpus="all", memory="2G", disk="1G", timeout="90m", expects="3m")
-def qemu_optimised(sh: Shell, qemu_source: Path) -> Path:
+def qemu_optimised(sh: Shell, qemu_source: Path, qemu_python: Path | None) -> Path:
     """Compile QEMU as it is built by default, optimised.
 
     Returns:
         The program ``qemu-system-x86_64``.
     """
-    return build_qemu(sh, qemu_source)
+    return build_qemu(sh, qemu_source, qemu_python)
 
 
-def build_qemu(sh: Shell, source: Path, *options: str) -> Path:
-    """Configure QEMU in a directory of its own and build the one emulator the guides need."""
+def with_python(python: Path | None) -> tuple[str, ...]:
+    """The option that has QEMU's configure use another Python than the host's, where it needs one."""
+    return (f"--python={python}",) if python else ()
+
+
+def build_qemu(sh: Shell, source: Path, python: Path | None, *options: str) -> Path:
+    """Configure QEMU in a directory of its own and build the one emulator the guides need.
+
+    Args:
+        sh: The recipe's shell.
+        source: QEMU's source tree.
+        python: What `recipes.qemu_python` found.
+        *options: Further options of configure.
+    """
     build = sh.workspace / "build"
     sh.mkdir(build)
     with sh.cd(build):
         with sh.section("configure"):
-            sh.run(source / "configure", "--target-list=x86_64-softmmu", *options, "--disable-docs")
+            # Nothing is installed, and a distribution's source has no firmware to install.
+            quick = ("--disable-docs", "--disable-install-blobs")
+            sh.run(source / "configure", "--target-list=x86_64-softmmu", *with_python(python), *options, *quick)
         with sh.section("make"):
             sh.make(f"-j{sh.cpus}", *PROGRAMS)
         with sh.section("look"):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from kvmdocs import Shell, recipe, setting
-from recipes.distribution import source_package
+from recipes.distribution import Apt, last, source_package
 from recipes.sources import Patience, Release, Signers, Tag, chosen, release_tree, tag_tree
 
 
@@ -73,14 +74,19 @@ def qemu_git(
 
 
 @recipe(
-    tools=("apt-get", "apt-cache", "dpkg-source", "gpgv"),
+    tools=("apt-get", "apt-cache", "dpkg-source", "gpgv", "pkg-config", "glib-2.0"),
     needs=("setting:qemu.provider=auto|distribution",),
     disk="1G",
     timeout="20m",
     expects="20s",
 )
-def qemu_distribution(sh: Shell, etc: str = setting("apt.etc"), stall: float = setting("network.stall")) -> Path:
-    """Get QEMU as the distribution's source package.
+def qemu_distribution(
+    sh: Shell,
+    etc: str = setting("apt.etc"),
+    suites: Sequence[str] = setting("qemu.suites"),
+    stall: float = setting("network.stall"),
+) -> Path:
+    """Get QEMU as the distribution's source package, the newest that can be built on this host.
 
     Returns:
         The source tree with the distribution's patches, without the firmware (Debian takes it from other packages).
@@ -88,7 +94,18 @@ def qemu_distribution(sh: Shell, etc: str = setting("apt.etc"), stall: float = s
     Raises:
         SourceRefused: A file is not what the signed index of the mirror says.
     """
-    return source_package(sh, "qemu", etc, stall)
+    return source_package(sh, "qemu", Apt(etc, suites, stall), lacking_glib)
+
+
+def lacking_glib(sh: Shell, tree: Path) -> str:
+    """The GLib a tree of QEMU asks for, if this host has an older one, or ""."""
+    # In configure until QEMU 7.2, in meson.build since.
+    asks = "".join((tree / name).read_text("utf-8") for name in ("configure", "meson.build"))
+    wanted = re.search(r"^glib_req_ver ?= ?'?(?:>=)?([\d.]+)", asks, re.MULTILINE)
+    if not wanted:
+        return ""
+    sh.run("pkg-config", "--print-errors", f"--atleast-version={wanted[1]}", "glib-2.0", _ok_code=[0, 1])
+    return f"GLib {wanted[1]}" if last(sh)[0] else ""
 
 
 @recipe(disk="1M")

@@ -202,7 +202,7 @@ def tagged_repository(folder: Path, key: SigningKey, tag: str, files: dict[str, 
 
 @dataclass
 class Archive:
-    """A Debian archive of source packages in a folder.
+    """A Debian archive in a folder.
 
     Attributes:
         root: The folder.
@@ -235,15 +235,36 @@ class Archive:
         shutil.rmtree(tree)
         return pool / f"{package}_{version}.dsc"
 
+    def add_binary(self, package: str, version: str, files: dict[str, str]) -> Path:
+        """Build a binary package for every architecture into the archive; its path."""
+        pool = self.root / "pool"
+        tree = pool / f"{package}-binary"
+        for name, text in files.items():
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            (tree / name).write_text(text)
+        (tree / "DEBIAN").mkdir(parents=True)
+        (tree / "DEBIAN/control").write_text(
+            f"Package: {package}\nVersion: {version}\nArchitecture: all\nMaintainer: Tester <tester@example.org>\nDescription: a test\n"
+        )
+        built = pool / f"{package}_{version}_all.deb"
+        run("dpkg-deb", "--build", tree.name, built.name, cwd=pool)
+        shutil.rmtree(tree)
+        return built
+
     def publish(self, suite: str = "stable") -> None:
-        """Write the index of what is there and sign it."""
+        """Write the indexes of what is there and sign them."""
         release = self.root / "dists" / suite
-        index = release / "main/source/Sources"
-        index.parent.mkdir(parents=True, exist_ok=True)
-        index.write_bytes(run("dpkg-scansources", "pool", cwd=self.root))
+        scanned = {
+            "main/source/Sources": run("dpkg-scansources", "pool", cwd=self.root),
+            "main/binary-amd64/Packages": run("dpkg-scanpackages", "--multiversion", "pool", cwd=self.root),
+        }
         date = format_datetime(datetime.now(UTC).replace(tzinfo=None)).replace("-0000", "UTC")
-        digest = hashlib.sha256(index.read_bytes()).hexdigest()
         text = f"Origin: Test\nSuite: {suite}\nCodename: {suite}\nDate: {date}\nComponents: main\nArchitectures: amd64 arm64\n"
-        text += f"SHA256:\n {digest} {index.stat().st_size} main/source/Sources\n"
+        text += "SHA256:\n"
+        for name, content in scanned.items():
+            index = release / name
+            index.parent.mkdir(parents=True, exist_ok=True)
+            index.write_bytes(content)
+            text += f" {hashlib.sha256(content).hexdigest()} {len(content)} {name}\n"
         (release / "Release").write_text(text)
         self.key.gpg("--output", release / "InRelease", "--clear-sign", release / "Release")

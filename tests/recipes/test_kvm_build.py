@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from recipes.kvm_change import OURS, PATCH, marked, without_other
-from recipes.kvm_distribution import helpers_of, matching, source_version
+from recipes.kvm_distribution import helpers_of, source_version
 from recipes.kvm_host import KvmHost
 from recipes.kvm_module import by_kind, compiled
 from recipes.kvm_selftests import Result, by_reason, reason
@@ -68,21 +68,12 @@ def test_version_of_a_source():
         source_version("Linux\n")
 
 
-def test_kernel_that_belongs_to_a_source():
-    table = """\
-linux-image-6.1.0-52-cloud-amd64 |  6.1.180-1 | <mirror> bookworm-security/main amd64 Packages
-linux-image-6.1.0-53-cloud-amd64 |  6.1.187-1 | <mirror> bookworm-security/main amd64 Packages
-     linux |  6.1.187-1 | <mirror> bookworm-security/main Sources
-"""
-    assert matching(table, "6.1.187-1") == "linux-image-6.1.0-53-cloud-amd64"
-    assert matching(table, "6.1.18-1") == ""
-    assert matching("", "6.1.187-1") == ""
-
-
 def test_what_headers_cannot_do_without():
     shown = "Package: h\nDepends: linux-headers-6.1.0-53-common (= 6.1.187-1), linux-kbuild-6.1 (>= 6.1.187-1), linux-compiler-gcc-12-x86\n"
     assert helpers_of(shown) == ["linux-headers-6.1.0-53-common=6.1.187-1", "linux-kbuild-6.1"]
     assert helpers_of("Depends: linux-kbuild-6.12.3+deb13\n") == ["linux-kbuild-6.12.3+deb13"]
+    many = "Depends: linux-headers-6.12.107+deb13-common (= 6.12.107-1), linux-image-6.12.107 (= 6.12.107-1) | x, linux-kbuild-6.12.107+deb13, z\n"
+    assert helpers_of(many) == ["linux-headers-6.12.107+deb13-common=6.12.107-1", "linux-kbuild-6.12.107+deb13"]
     assert helpers_of("Package: h\n") == []
 
 

@@ -16,7 +16,17 @@ from kvmdocs.errors import RecipeFailed, Skipped, SourceRefused, TimedOut
 from kvmdocs.names import Names
 from kvmdocs.shell import Shell
 from recipes import distribution
-from recipes.apt_sources import Entry, compare_versions, mirror_names, newest_first, parse_blocks, parse_lines, read_entries
+from recipes.apt_sources import (
+    Entry,
+    compare_versions,
+    mirror_names,
+    newest_first,
+    parse_blocks,
+    parse_lines,
+    read_entries,
+    with_suites,
+)
+from recipes.distribution import Apt
 from recipes.qemu_sources import qemu_distribution
 from tests.servers import Archive, SigningKey, Web, signing_key, silent_server, web_server
 
@@ -45,12 +55,17 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     sh.close()
 
 
+def tree_of(version: str, glib: str = "2.0") -> dict[str, str]:
+    """The files of a QEMU that a recipe looks into."""
+    return {"VERSION": f"{version}\n", "configure": "", "meson.build": f"glib_req_ver = '>={glib}'\n"}
+
+
 @pytest.fixture
 def archive(tmp_path: Path, key: SigningKey) -> Archive:
     """An archive with two versions of a package called qemu."""
     made = Archive(tmp_path / "web", key)
-    made.add("qemu", "7.2-1", {"VERSION": "7.2\n"})
-    made.add("qemu", "7.10-1", {"VERSION": "7.10\n"})
+    made.add("qemu", "7.2-1", tree_of("7.2"))
+    made.add("qemu", "7.10-1", tree_of("7.10"))
     made.publish()
     return made
 
@@ -80,13 +95,13 @@ class TestGetting:
     pytestmark = needs_apt
 
     def test_newest_version_is_unpacked(self, shell: Shell, web: Web, key: SigningKey, tmp_path: Path) -> None:
-        tree = qemu_distribution(shell, etc=host(tmp_path, web.url, key), stall=STALL)
+        tree = qemu_distribution(shell, etc=host(tmp_path, web.url, key), suites=(), stall=STALL)
         assert tree == shell.workspace / "qemu-7.10"
         assert (tree / "VERSION").read_text() == "7.10\n"
         assert (tree / "debian/changelog").is_file()
 
     def test_no_mirror_is_shown(self, shell: Shell, web: Web, key: SigningKey, tmp_path: Path) -> None:
-        qemu_distribution(shell, etc=host(tmp_path, web.url, key), stall=STALL)
+        qemu_distribution(shell, etc=host(tmp_path, web.url, key), suites=(), stall=STALL)
         shown = text_of(shell)
         assert "URIs: <mirror>\n" in shown
         assert web.url not in shown
@@ -96,14 +111,14 @@ class TestGetting:
         etc = host(tmp_path, web.url, key)
         seen = [Path("/var/lib/apt/lists"), Path("/var/cache/apt"), Path("/var/cache/apt/archives"), Path(etc)]
         before = {path: path.stat().st_mtime_ns for folder in seen if folder.is_dir() for path in (folder, *folder.iterdir())}
-        qemu_distribution(shell, etc=etc, stall=STALL)
+        qemu_distribution(shell, etc=etc, suites=(), stall=STALL)
         assert before == {path: path.stat().st_mtime_ns for path in before}
 
     def test_version_that_is_gone_gives_way_to_the_next(
         self, shell: Shell, web: Web, archive: Archive, key: SigningKey, tmp_path: Path
     ) -> None:
         (archive.root / "pool/qemu_7.10.orig.tar.xz").unlink()
-        tree = qemu_distribution(shell, etc=host(tmp_path, web.url, key), stall=STALL)
+        tree = qemu_distribution(shell, etc=host(tmp_path, web.url, key), suites=(), stall=STALL)
         assert tree.name == "qemu-7.2"
         assert "404" in text_of(shell)
         assert "IP: 127" not in text_of(shell)
@@ -111,7 +126,7 @@ class TestGetting:
     def test_all_versions_gone(self, shell: Shell, web: Web, archive: Archive, key: SigningKey, tmp_path: Path) -> None:
         shutil.rmtree(archive.root / "pool")
         with pytest.raises(RecipeFailed, match="none of its versions"):
-            qemu_distribution(shell, etc=host(tmp_path, web.url, key), stall=STALL)
+            qemu_distribution(shell, etc=host(tmp_path, web.url, key), suites=(), stall=STALL)
 
     def test_wrong_checksum_is_refused(self, shell: Shell, web: Web, archive: Archive, key: SigningKey, tmp_path: Path) -> None:
         tarball = archive.root / "pool/qemu_7.10.orig.tar.xz"
@@ -119,18 +134,18 @@ class TestGetting:
         data[len(data) // 2] ^= 1
         tarball.write_bytes(data)
         with pytest.raises(SourceRefused, match="differs from the checksum"):
-            qemu_distribution(shell, etc=host(tmp_path, web.url, key), stall=STALL)
+            qemu_distribution(shell, etc=host(tmp_path, web.url, key), suites=(), stall=STALL)
         assert not list(shell.workspace.glob("qemu-*"))
 
     def test_truncated_download_is_not_used(self, shell: Shell, web: Web, key: SigningKey, tmp_path: Path) -> None:
         web.cut.add("/pool/qemu_7.10.orig.tar.xz")
         with pytest.raises(RecipeFailed, match=r"could not be downloaded whole|differs from the checksum"):
-            qemu_distribution(shell, etc=host(tmp_path, web.url, key), stall=STALL)
+            qemu_distribution(shell, etc=host(tmp_path, web.url, key), suites=(), stall=STALL)
         assert not list(shell.workspace.glob("qemu-*"))
 
     def test_index_signed_by_a_stranger_is_refused(self, shell: Shell, web: Web, archive: Archive, tmp_path: Path) -> None:
         with signing_key("stranger") as stranger, pytest.raises(SourceRefused, match="index"):
-            qemu_distribution(shell, etc=host(tmp_path, web.url, stranger), stall=STALL)
+            qemu_distribution(shell, etc=host(tmp_path, web.url, stranger), suites=(), stall=STALL)
         assert not list(shell.workspace.glob("qemu*"))
 
     def test_index_changed_after_signing_is_refused(
@@ -139,7 +154,7 @@ class TestGetting:
         index = archive.root / "dists/stable/main/source/Sources"
         index.write_text(index.read_text().replace("7.10-1", "7.11-1"))
         with pytest.raises(SourceRefused, match="index"):
-            qemu_distribution(shell, etc=host(tmp_path, web.url, key), stall=STALL)
+            qemu_distribution(shell, etc=host(tmp_path, web.url, key), suites=(), stall=STALL)
 
     def test_description_with_a_bad_signature_is_refused(
         self, shell: Shell, web: Web, archive: Archive, key: SigningKey, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -154,21 +169,21 @@ class TestGetting:
         keyring.write_bytes(key.gpg("--export", key.fingerprint))
         monkeypatch.setattr(distribution, "DEVELOPERS", (keyring,))
         with pytest.raises(SourceRefused, match="does not match what it signs"):
-            qemu_distribution(shell, etc=host(tmp_path, web.url, key), stall=STALL)
+            qemu_distribution(shell, etc=host(tmp_path, web.url, key), suites=(), stall=STALL)
         assert not list(shell.workspace.glob("qemu-*"))
 
     def test_silent_mirror_is_given_up(self, shell: Shell, key: SigningKey, tmp_path: Path) -> None:
         with silent_server() as url:
             begun = time.monotonic()
             with pytest.raises(TimedOut, match="send nothing"):
-                qemu_distribution(shell, etc=host(tmp_path, url, key), stall=STALL)
+                qemu_distribution(shell, etc=host(tmp_path, url, key), suites=(), stall=STALL)
         assert time.monotonic() - begun < 20 + STALL
 
     def test_mirror_that_falls_silent_is_given_up(self, shell: Shell, web: Web, key: SigningKey, tmp_path: Path) -> None:
         web.hung.add("/pool/qemu_7.10.orig.tar.xz")
         begun = time.monotonic()
         with pytest.raises(TimedOut, match="stopped sending"):
-            qemu_distribution(shell, etc=host(tmp_path, web.url, key), stall=STALL)
+            qemu_distribution(shell, etc=host(tmp_path, web.url, key), suites=(), stall=STALL)
         assert time.monotonic() - begun < 20 + STALL
 
     def test_no_proxy_is_shown(
@@ -177,17 +192,58 @@ class TestGetting:
         monkeypatch.setenv("http_proxy", "http://127.0.0.2:9")
         monkeypatch.delenv("no_proxy", raising=False)
         with pytest.raises(TimedOut, match="send nothing"):
-            qemu_distribution(shell, etc=host(tmp_path, web.url, key), stall=STALL)
+            qemu_distribution(shell, etc=host(tmp_path, web.url, key), suites=(), stall=STALL)
         assert "127.0.0." not in text_of(shell)
 
     def test_unknown_package(self, shell: Shell, web: Web, key: SigningKey, tmp_path: Path) -> None:
         with pytest.raises(RecipeFailed, match="no source package nothing-of-that-name"):
-            distribution.source_package(shell, "nothing-of-that-name", host(tmp_path, web.url, key), STALL)
+            distribution.source_package(shell, "nothing-of-that-name", Apt(host(tmp_path, web.url, key), (), STALL))
 
     def test_other_repositories_may_fail(self, shell: Shell, web: Web, key: SigningKey, tmp_path: Path) -> None:
         etc = host(tmp_path, web.url, key)
         Path(etc, "sources.list").write_text(f"deb {web.url}/elsewhere stable main\n")
-        assert qemu_distribution(shell, etc=etc, stall=STALL).name == "qemu-7.10"
+        assert qemu_distribution(shell, etc=etc, suites=(), stall=STALL).name == "qemu-7.10"
+
+    def test_newer_suite_is_asked(self, shell: Shell, web: Web, archive: Archive, key: SigningKey, tmp_path: Path) -> None:
+        archive.add("qemu", "10.0-1", tree_of("10.0"))
+        archive.publish("trixie")
+        etc = host(tmp_path, web.url, key)
+        assert qemu_distribution(shell, etc=etc, suites=("trixie", "forky"), stall=STALL).name == "qemu-10.0"
+
+    def test_only_the_hosts_suites_are_asked(
+        self, shell: Shell, web: Web, archive: Archive, key: SigningKey, tmp_path: Path
+    ) -> None:
+        archive.add("qemu", "10.0-1", tree_of("10.0"))
+        archive.publish("trixie")
+        assert qemu_distribution(shell, etc=host(tmp_path, web.url, key), suites=(), stall=STALL).name == "qemu-7.10"
+
+    def test_suite_signed_by_a_stranger_gives_way(
+        self, shell: Shell, web: Web, archive: Archive, key: SigningKey, tmp_path: Path
+    ) -> None:
+        etc = host(tmp_path, web.url, key)
+        archive.add("qemu", "10.0-1", tree_of("10.0"))
+        with signing_key("stranger") as stranger:
+            Archive(archive.root, stranger).publish("trixie")
+        assert qemu_distribution(shell, etc=etc, suites=("trixie",), stall=STALL).name == "qemu-7.10"
+
+    def test_version_that_this_host_cannot_build_gives_way(
+        self, shell: Shell, web: Web, archive: Archive, key: SigningKey, tmp_path: Path
+    ) -> None:
+        archive.add("qemu", "10.0-1", tree_of("10.0", glib="99.0"))
+        archive.publish("trixie")
+        etc = host(tmp_path, web.url, key)
+        assert qemu_distribution(shell, etc=etc, suites=("trixie",), stall=STALL).name == "qemu-7.10"
+        assert not (shell.workspace / "qemu-10.0").exists()
+
+    def test_no_version_can_be_built_here(
+        self, shell: Shell, web: Web, archive: Archive, key: SigningKey, tmp_path: Path
+    ) -> None:
+        for file in (archive.root / "pool").iterdir():
+            file.unlink()
+        archive.add("qemu", "10.0-1", tree_of("10.0", glib="99.0"))
+        archive.publish()
+        with pytest.raises(RecipeFailed, match=r"10\.0-1 asks for GLib 99\.0"):
+            qemu_distribution(shell, etc=host(tmp_path, web.url, key), suites=(), stall=STALL)
 
     @given(VERSIONS, VERSIONS)
     @settings(max_examples=60, deadline=None)
@@ -203,7 +259,7 @@ class TestGetting:
 def test_host_without_entries_is_skipped(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     with pytest.raises(Skipped, match="names no place"):
-        qemu_distribution(shell, etc=str(tmp_path / "etc"), stall=STALL)
+        qemu_distribution(shell, etc=str(tmp_path / "etc"), suites=(), stall=STALL)
 
 
 def test_entries_of_one_line() -> None:
@@ -251,6 +307,20 @@ Suites: stable
         "Types: deb-src\nURIs: http://one/debian http://two/debian\nSuites: stable stable-updates\nComponents: main\n"
         "Signed-By: \n -----BEGIN PGP PUBLIC KEY BLOCK-----\n .\n text\n"
     )
+
+
+def test_entries_for_other_suites() -> None:
+    debian = Entry(("http://one/debian",), ("bookworm", "bookworm-updates", "bookworm-backports"), ("main",))
+    security = Entry(("http://two/security",), ("bookworm-security",), ("main",))
+    stranger = Entry(("http://three",), ("nodistro", "noble", "exact/"), ("main",))
+    host = [debian, security, stranger]
+    assert with_suites(host, ()) == host
+    assert with_suites(host, ("bookworm",)) == host
+    assert [(entry.uris, entry.suites) for entry in with_suites(host, ("trixie", "sid"))[3:]] == [
+        (debian.uris, ("trixie", "trixie-updates")),
+        (debian.uris, ("sid",)),
+        (security.uris, ("trixie-security",)),
+    ]
 
 
 def test_files_apt_ignores_are_ignored(tmp_path: Path) -> None:
