@@ -292,13 +292,14 @@ def test_a_newer_python_on_the_path_takes_over(fake: Fake, tmp_path: Path) -> No
 
 
 CONFIG = r"""
-global.index-url='https://one.invalid/simple'
-global.extra-index-url='https://two.invalid/simple'
-global.constraint='/somewhere'
 :env:.extra-index-url='\nhttps://three.invalid/simple\nhttps://four.invalid/simple'
 :env:.find-links='/wheels /more'
 :env:.no-index='0'
+global.constraint='/somewhere'
+global.extra-index-url='https://two.invalid/simple'
+global.index-url='https://one.invalid/simple'
 """
+"""What pip lists, in its order."""
 
 
 @pytest.mark.parametrize("status", [0, 2])
