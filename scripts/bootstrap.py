@@ -311,9 +311,10 @@ def install_with_uv(lock: int, *arguments: str) -> bool:
 
 
 def pip_settings(inner: str) -> dict[str, str]:
-    """What pip is told by its files and its environment, by the option's name; the last place wins, as with pip."""
+    """What pip is told by its files and its environment, by the option's name; the environment wins, as with pip."""
     done = subprocess.run([inner, "-m", "pip", "config", "list"], stdout=subprocess.PIPE, text=True, check=False)
-    pairs = (line.partition("=") for line in done.stdout.splitlines())
+    # pip lists by name, the environment (:env:) first.
+    pairs = sorted((line.partition("=") for line in done.stdout.splitlines()), key=lambda pair: pair[0].startswith(":env:"))
     return {name.rpartition(".")[2]: value.strip("'\"") for name, _, value in pairs}
 
 
