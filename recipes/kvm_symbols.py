@@ -123,7 +123,7 @@ class Found:
     events: dict[str, str]
 
 
-@recipe(tools=("gdb", "gcc", "pahole", *L1_TOOLS), memory="1G", disk="256M", timeout="20m", expects="30s")
+@recipe(tools=("gdb", "gcc", "pahole", "readelf", *L1_TOOLS), memory="1G", disk="256M", timeout="20m", expects="30s")
 def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source: Path, kvm_host: KvmHost) -> Found:
     """Find out which functions of KVM can be stopped at and traced, and count their calls while a guest boots.
 
@@ -135,10 +135,7 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
     with sh.section("where"):
         sh.write("where.py", WHERE)
         vendors = [linux_build.modules[1], *(linux_build.build / f"arch/x86/kvm/kvm-{name}.ko" for name in ("amd", "intel"))]
-        told = "".join(
-            sh.gdb("-q", "-nx", "-batch", "-ex", "source where.py", "-ex", f"kvm-where {' '.join(NAMES)}", module)
-            for module in vendors
-        )
+        told = "".join(_where(sh, module) for module in vendors)
     functions = placed(told, linux_source)
     _count_all(sh, vendors)
     with sh.section("defined"):
@@ -190,6 +187,16 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
         assert functions[name].hits, f"{name} was not called while a guest booted: {functions[name]}"
     assert not functions["vmx_vcpu_run"].symbol, "the other vendor's half is not loaded"
     return Found(list(functions.values()), events)
+
+
+def _where(sh: Shell, module: Path) -> str:
+    """What ``kvm-where`` prints of a module.
+
+    In a module each section begins at address 0, and gdb takes code of one for code of another. Linking gives every section a
+    place of its own; what the module calls in the kernel stays open.
+    """
+    sh.ld("-e", "0", "--unresolved-symbols=ignore-all", "-o", f"{module.stem}.linked", module)
+    return sh.gdb("-q", "-nx", "-batch", "-ex", "source where.py", "-ex", f"kvm-where {' '.join(NAMES)}", f"{module.stem}.linked")
 
 
 def _count_all(sh: Shell, modules: Sequence[Path]) -> None:

@@ -81,8 +81,7 @@ def tell(name):
     into = sorted({chain[-1].name for chain in chains.values() if chain} - {name})
     ends_with_it = sorted(chains.values(), key=lambda chain: not chain or chain[-1].name != name)
     defined = next((one for chain in ends_with_it for one in reversed(chain) if one.name == name), None)
-    # A place can be without a file: code that came from assembly (gdb 16 says so, gdb 13 names the file).
-    file, line = (defined.symtab.filename, defined.line) if defined else next((at.symtab.filename, at.line) for at in places if at.symtab)
+    file, line = (defined.symtab.filename, defined.line) if defined else (places[0].symtab.filename, places[0].line)
     has_own = own or not into  # assembly has code, and no blocks
     print(f"{name} {file}:{line} {'own' if has_own else '-'} {','.join(into) or '-'}")
 

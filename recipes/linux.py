@@ -106,6 +106,10 @@ CONFIG_MAGIC_SYSRQ=y
 CONFIG_KEXEC=y
 CONFIG_CRASH_DUMP=y
 CONFIG_PROC_KCORE=y
+# crash looks into the stack of each exception, and ends where that of #VC has no code, as without these.
+CONFIG_EFI=y
+CONFIG_EFI_STUB=y
+CONFIG_AMD_MEM_ENCRYPT=y
 CONFIG_FW_CFG_SYSFS=y
 
 # Tracing.
