@@ -77,7 +77,7 @@ class Boot:
     count: int
 
 
-@recipe(tools=FIRMWARE, memory="768M", disk="128M", timeout="15m", expects="8s")
+@recipe(tools=FIRMWARE, memory="768M", disk="32M", timeout="15m", expects="8s")
 def boot_times(sh: Shell, qemu_optimised: Path, linux_guest: Guest, accelerator: Accelerator) -> Boot:
     """Boot a guest whose kernel stamps its messages, and read from them when it did what.
 

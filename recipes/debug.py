@@ -59,7 +59,7 @@ class Frame:
     line: int = 0
 
 
-@recipe(tools=("gdb", *FIRMWARE), needs=("ptrace",), memory="1500M", disk="128M", timeout="20m", expects="20s")
+@recipe(tools=("gdb", *FIRMWARE), needs=("ptrace",), memory="1500M", disk="96M", timeout="20m", expects="20s")
 def step_virtqueue_flush(
     sh: Shell, qemu_debug: Path, qemu_source: Path, linux_guest: Guest, accelerator: Accelerator
 ) -> list[Frame]:
@@ -99,7 +99,7 @@ def step_virtqueue_flush(
     return frames
 
 
-@recipe(tools=("gdb", *FIRMWARE), needs=("ptrace",), memory="1500M", disk="128M", timeout="20m", expects="12s")
+@recipe(tools=("gdb", *FIRMWARE), needs=("ptrace",), memory="1500M", disk="96M", timeout="20m", expects="12s")
 def step_virtqueue_flush_optimised(
     sh: Shell, qemu_optimised: Path, qemu_source: Path, linux_guest: Guest, accelerator: Accelerator
 ) -> None:

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
+
 from kvmdocs import Shell, recipe
 from recipes.kvm_host import INNER_LIMIT, L1_TOOLS, KvmHost, inner, inner_script, l1, load_kvm
 from recipes.linux import Kernel
@@ -106,9 +108,19 @@ SVM = """\
 """Where AMD's half keeps the reason of the last exit; Intel's has to be asked of the processor."""
 
 
-@recipe(tools=("crash", "readelf"), memory="1500M", disk="32M", timeout="10m", expects="15s")
-def with_crash(sh: Shell, kvm_dump: Dump, linux_build: Kernel) -> None:
-    """Look into the dump with crash: modules, VMs, processes."""
+KNOWS = {"crash": "8.0.4", "drgn": "0.0.23"}
+"""The first version of each that finds its way in Linux 6.4 and newer, which have a ``struct module_memory`` for each kind of a module's memory."""
+
+
+@recipe(tools=("crash", "readelf"), memory="1500M", disk="16M", timeout="10m", expects="15s")
+def with_crash(sh: Shell, kvm_dump: Dump, linux_build: Kernel, linux_source: Path) -> None:
+    """Look into the dump with crash: modules, VMs, processes.
+
+    Raises:
+        Skipped: This host's crash is older than the kernel.
+    """
+    with sh.section("version"):
+        check_version(sh, "crash", linux_source)
     with sh.section("look"):
         sh.write("look", CRASH.format(kvm=linux_build.build / "arch/x86/kvm/kvm.ko"))
         told = sh.line(f"crash -s -i look {linux_build.vmlinux} {kvm_dump.file} </dev/null")
@@ -118,14 +130,19 @@ def with_crash(sh: Shell, kvm_dump: Dump, linux_build: Kernel) -> None:
     assert re.search(r"^(kvm_amd|SVM|kvm|VMX)\b.*: ", told, re.MULTILINE), told
 
 
-@recipe(tools=("drgn",), memory="1G", disk="32M", timeout="10m", expects="3s")
+@recipe(tools=("drgn",), memory="1G", disk="16M", timeout="10m", expects="3s")
 def with_drgn(sh: Shell, kvm_dump: Dump, linux_build: Kernel, linux_source: Path, kvm_host: KvmHost) -> dict[str, int]:
     """Look into the dump with drgn: VMs, what their vCPUs left the guest for, and the stack of a vCPU's thread.
 
     Returns:
         How often the vCPU left its guest, by reason.
+
+    Raises:
+        Skipped: This host's drgn is older than the kernel.
     """
     sh.sources(linux=linux_source)
+    with sh.section("version"):
+        check_version(sh, "drgn", linux_source)
     modules = (linux_build.build / f"arch/x86/kvm/{name}.ko" for name in ("kvm", kvm_host.vendor))
     symbols = " ".join(f"-s {file}" for file in (linux_build.vmlinux, *modules))
     with sh.section("look"):
@@ -138,6 +155,24 @@ def with_drgn(sh: Shell, kvm_dump: Dump, linux_build: Kernel, linux_source: Path
     assert "kvm_arch_vcpu_ioctl_run" in frames, frames
     assert "kvm_vcpu_ioctl" in frames, frames
     return counts
+
+
+def check_version(sh: Shell, tool: str, source: Path) -> None:
+    """See that a tool knows the kernel that was built.
+
+    Args:
+        sh: The recipe's shell.
+        tool: A tool of `KNOWS`.
+        source: The kernel's source tree.
+
+    Raises:
+        Skipped: It does not.
+    """
+    told = sh.line(f"{tool} --version | grep -m 1 '^{tool} '")
+    version = told.split()[1]
+    newer = "struct module_memory" in (source / "include/linux/module.h").read_text("utf-8")
+    if newer and SpecifierSet(f"<{KNOWS[tool]}").contains(version, prereleases=True):
+        sh.skip(f"{tool} {version} does not know Linux 6.4 and newer; {KNOWS[tool]} is the first that does")
 
 
 def exits(told: str) -> dict[str, int]:

@@ -38,7 +38,7 @@ class Accelerator:
     reason: str = ""
 
 
-@recipe(tools=("busybox", "cpio", "gzip"), memory="256M", disk="64M", expects="3s")
+@recipe(tools=("busybox", "cpio", "gzip"), memory="256M", disk="16M", expects="3s")
 def linux_guest(sh: Shell, linux_build: Kernel) -> Guest:
     """Pack a root file system of one program, busybox, for the kernel just built.
 

@@ -115,7 +115,7 @@ class Recorded:
     emulated: bool
 
 
-@recipe(tools=L1_TOOLS, memory="1500M", disk="256M", timeout="30m", expects="1m")
+@recipe(tools=L1_TOOLS, memory="1500M", disk="192M", timeout="30m", expects="1m")
 def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost) -> Recorded:
     """Write one block in an L2, and record it in L2's kernel, in KVM and in QEMU.
 

@@ -43,7 +43,7 @@ class Call:
         return request(self.shown)
 
 
-@recipe(tools=("strace", *L1_TOOLS), memory="768M", disk="128M", timeout="15m", expects="6s")
+@recipe(tools=("strace", *L1_TOOLS), memory="768M", disk="32M", timeout="15m", expects="6s")
 def kvm_api(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost, tiny: Path) -> list[Call]:
     """Run a virtual machine of one page under strace and KVM's trace events, and put together what belongs together.
 

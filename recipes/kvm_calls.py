@@ -18,7 +18,7 @@ MAKERS = ("KVM_GET_API_VERSION", "KVM_CREATE_VM", "KVM_SET_USER_MEMORY_REGION", 
 """Without these requests there is no running machine; see Documentation/virt/kvm/api.rst of Linux."""
 
 
-@recipe(tools=("strace", *L1_TOOLS), memory="1G", disk="256M", timeout="20m", expects="1m")
+@recipe(tools=("strace", *L1_TOOLS), memory="1G", disk="192M", timeout="20m", expects="1m")
 def kvm_calls(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost) -> dict[str, int]:
     """Watch the system calls on /dev/kvm of a QEMU that boots a guest under KVM.
 

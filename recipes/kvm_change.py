@@ -39,7 +39,7 @@ EXCHANGE = "32M"
 """Size of the disk over which modules come into the machine while it runs."""
 
 
-@recipe(tools=("patch", "tar", *BUILD_TOOLS, *L1_TOOLS), cpus="all", memory="1500M", disk="512M", timeout="60m", expects="90s")
+@recipe(tools=("patch", "tar", *BUILD_TOOLS, *L1_TOOLS), cpus="all", memory="1500M", disk="128M", timeout="60m", expects="90s")
 def change_one_line(
     sh: Shell, qemu_optimised: Path, linux_source: Path, linux_build: Kernel, kvm_host: KvmHost, tiny: Path
 ) -> list[str]:

@@ -59,7 +59,7 @@ class OurModules:
     foreign: Path
 
 
-@recipe(tools=("apt-get", "apt-cache", "dpkg-source", "xz"), memory="512M", disk="512M", timeout="15m", expects="20s")
+@recipe(tools=("apt-get", "apt-cache", "dpkg-source", "xz"), memory="512M", disk="480M", timeout="15m", expects="20s")
 def distribution_kernel(
     sh: Shell,
     linux_distribution: Path,
@@ -140,7 +140,7 @@ def helpers_of(shown: str) -> list[str]:
     tools=(*BUILD_TOOLS, "libssl", "openssl", "pahole", "xz", "zstd", "lz4", "readelf"),
     cpus="all",
     memory="1500M",
-    disk="1G",
+    disk="320M",
     timeout="60m",
     expects="2m",
 )

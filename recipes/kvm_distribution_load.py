@@ -19,7 +19,7 @@ UNSIGNED, OUT_OF_TREE = 1 << 13, 1 << 12
 """Bits of ``/proc/sys/kernel/tainted``; see Documentation/admin-guide/tainted-kernels.rst of Linux."""
 
 
-@recipe(tools=L1_TOOLS, memory="1G", disk="256M", timeout="20m", expects="30s")
+@recipe(tools=L1_TOOLS, memory="1G", disk="64M", timeout="20m", expects="30s")
 def load_in_distribution(
     sh: Shell,
     qemu_optimised: Path,

@@ -90,7 +90,7 @@ KVM_EXIT_IO = 2
 """What user space is told (include/uapi/linux/kvm.h)."""
 
 
-@recipe(tools=("gdb", "gcc", *L1_TOOLS), memory="1500M", disk="128M", timeout="20m", expects="12s")
+@recipe(tools=("gdb", "gcc", *L1_TOOLS), memory="1500M", disk="32M", timeout="20m", expects="12s")
 def debug_kvm(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source: Path, kvm_host: KvmHost) -> list[Frame]:
     """Stop KVM where it enters a guest and where it handles the exit, look at the vCPU, change what it does, and let it go.
 
@@ -130,7 +130,7 @@ def debug_kvm(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source
     return frames
 
 
-@recipe(tools=("gdb", "gcc", *L1_TOOLS), memory="1500M", disk="128M", timeout="20m", expects="12s")
+@recipe(tools=("gdb", "gcc", *L1_TOOLS), memory="1500M", disk="32M", timeout="20m", expects="12s")
 def debug_kvm_from_load(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source: Path, kvm_host: KvmHost) -> None:
     """Connect before KVM is loaded, and stop in what it does while it is being loaded."""
     sh.sources(linux=linux_source)

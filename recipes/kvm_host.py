@@ -129,7 +129,7 @@ class Inner:
     programs: tuple[Path, ...]
 
 
-@recipe(tools=L1_TOOLS, memory="768M", disk="64M", timeout="15m", expects="5s")
+@recipe(tools=L1_TOOLS, memory="768M", disk="32M", timeout="15m", expects="5s")
 def kvm_host(sh: Shell, qemu_optimised: Path, linux_build: Kernel, accelerator: Accelerator, tiny: Path) -> KvmHost:
     """Find a processor for a kernel with KVM: the host's own, if it can be nested, else one that QEMU emulates.
 

@@ -29,7 +29,7 @@ BOTH = r"already loaded vendor module|not supported|no hardware support"
 PARAMETERS = "/sys/module/{}/parameters"
 
 
-@recipe(tools=("kmod", *L1_TOOLS, "readelf"), memory="768M", disk="128M", timeout="30m", expects="6s")
+@recipe(tools=("kmod", *L1_TOOLS, "readelf"), memory="768M", disk="32M", timeout="30m", expects="6s")
 def load_kvm_modules(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost, tiny: Path) -> dict[str, str]:
     """Load KVM in the wrong order and the right one, try its parameters, keep it from being unloaded, and unload it.
 

@@ -43,7 +43,7 @@ class Modules:
     sizes: dict[str, int]
 
 
-@recipe(tools=(*BUILD_TOOLS, "readelf"), cpus="all", memory="1G", disk="256M", timeout="40m", expects="1m")
+@recipe(tools=(*BUILD_TOOLS, "readelf"), cpus="all", memory="1G", disk="128M", timeout="40m", expects="1m")
 def kvm_module(sh: Shell, linux_source: Path, linux_build: Kernel) -> Modules:
     """Compile KVM's modules alone, then again after a change to one file.
 
@@ -76,7 +76,7 @@ def kvm_module(sh: Shell, linux_source: Path, linux_build: Kernel) -> Modules:
     return Modules(sh.workspace, built(sh.workspace), sizes)
 
 
-@recipe(tools=("readelf",), disk="64M", expects="2s")
+@recipe(tools=("readelf",), disk="16M", expects="2s")
 def kernel_contents(sh: Shell, linux_build: Kernel) -> dict[str, int]:
     """See what a kernel with debug information is made of, and what is left of its modules without.
 

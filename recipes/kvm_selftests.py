@@ -100,7 +100,7 @@ class Result:
         return self.verdict in {"fail", "stopped"}
 
 
-@recipe(tools=(*BUILD_TOOLS, "rsync", "tar"), cpus="all", memory="1G", disk="512M", timeout="40m", expects="1m")
+@recipe(tools=(*BUILD_TOOLS, "rsync", "tar"), cpus="all", memory="1G", disk="256M", timeout="40m", expects="1m")
 def selftests_build(sh: Shell, linux_source: Path) -> Selftests:
     """Compile KVM's selftests out of a copy of what they need.
 
@@ -123,7 +123,7 @@ def selftests_build(sh: Shell, linux_source: Path) -> Selftests:
     return Selftests(programs, tuple(sorted(re.findall(r"^make: \*\*\* \[.*/([\w-]+)\] Error", told, re.MULTILINE))))
 
 
-@recipe(tools=("gcc", *L1_TOOLS), cpus=2, memory="2G", disk="256M", timeout="60m", expects="90s")
+@recipe(tools=("gcc", *L1_TOOLS), cpus=2, memory="2G", disk="96M", timeout="60m", expects="90s")
 def run_selftests(
     sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost, selftests_build: Selftests
 ) -> list[Result]:

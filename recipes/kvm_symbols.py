@@ -123,7 +123,7 @@ class Found:
     events: dict[str, str]
 
 
-@recipe(tools=("gdb", "gcc", "pahole", "readelf", *L1_TOOLS), memory="1G", disk="256M", timeout="20m", expects="30s")
+@recipe(tools=("gdb", "gcc", "pahole", "readelf", *L1_TOOLS), memory="1G", disk="192M", timeout="20m", expects="30s")
 def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source: Path, kvm_host: KvmHost) -> Found:
     """Find out which functions of KVM can be stopped at and traced, and count their calls while a guest boots.
 
@@ -196,7 +196,9 @@ def _where(sh: Shell, module: Path) -> str:
     place of its own; what the module calls in the kernel stays open.
     """
     sh.ld("-e", "0", "--unresolved-symbols=ignore-all", "-o", f"{module.stem}.linked", module)
-    return sh.gdb("-q", "-nx", "-batch", "-ex", "source where.py", "-ex", f"kvm-where {' '.join(NAMES)}", f"{module.stem}.linked")
+    return sh.gdb(
+        "-q", "-nx", "-batch", "-ex", "source where.py", "-ex", f"kvm-where {' '.join(NAMES)}", f"{module.stem}.linked"
+    )
 
 
 def _count_all(sh: Shell, modules: Sequence[Path]) -> None:

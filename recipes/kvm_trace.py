@@ -80,7 +80,7 @@ for file in held:
 """
 
 
-@recipe(tools=("trace-cmd", "python3", "tar", *L1_TOOLS), memory="1200M", disk="256M", timeout="25m", expects="40s")
+@recipe(tools=("trace-cmd", "python3", "tar", *L1_TOOLS), memory="1200M", disk="192M", timeout="25m", expects="40s")
 def trace_kvm(sh: Shell, qemu_optimised: Path, linux_source: Path, linux_build: Kernel, kvm_host: KvmHost) -> None:
     """Trace KVM while a guest runs: by hand in tracefs, with trace-cmd, with kvm_stat.
 

@@ -156,7 +156,7 @@ class Kernel:
         return self.vmlinux.parent
 
 
-@recipe(tools=BUILD_TOOLS, cpus="all", memory="3G", disk="3G", timeout="120m", expects="5m")
+@recipe(tools=BUILD_TOOLS, cpus="all", memory="3G", disk="1600M", timeout="120m", expects="5m")
 def linux_build(sh: Shell, linux_source: Path) -> Kernel:
     """Compile a small Linux with KVM as modules and full debug information.
 

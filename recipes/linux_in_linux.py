@@ -59,7 +59,7 @@ COUNTERS = ("exits", "io_exits", "mmio_exits", "halt_exits", "irq_injections")
 """Files of KVM in debugfs, each a sum over all machines that run (arch/x86/kvm/x86.c, kvm_vcpu_stats_desc)."""
 
 
-@recipe(tools=L1_TOOLS, memory="1500M", disk="256M", timeout="30m", expects="1m")
+@recipe(tools=L1_TOOLS, memory="1500M", disk="192M", timeout="30m", expects="1m")
 def linux_in_linux(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost) -> dict[str, dict[str, str]]:
     """Run a Linux under KVM inside a Linux, and ask each level what it is.
 

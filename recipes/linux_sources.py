@@ -101,7 +101,7 @@ def kvm_git(
 @recipe(
     tools=("apt-get", "apt-cache", "dpkg-source", "gpgv", "gcc"),
     needs=("setting:linux.provider=auto|distribution",),
-    disk="3G",
+    disk="2600M",
     timeout="30m",
     expects="1m",
 )

@@ -17,7 +17,7 @@ LEAST = "--target-list=x86_64-softmmu --without-default-features --disable-tools
 """Options of the quickest configuration there is."""
 
 
-@recipe(tools=BUILD_TOOLS, memory="512M", disk="256M", timeout="15m", expects="20s")
+@recipe(tools=BUILD_TOOLS, memory="512M", disk="320M", timeout="15m", expects="20s")
 def museum_build(sh: Shell, qemu_source: Path, qemu_python: Path | None, linux_source: Path, linux_build: Kernel) -> None:
     """Configure QEMU with one thing missing after the other, and Linux with nothing configured.
 

@@ -27,7 +27,7 @@ WATCHED = "do_sys_openat2"
 """A function of the kernel that every opened file passes."""
 
 
-@recipe(tools=("gdb", "readelf", "setpriv"), needs=("ptrace",), memory="1G", disk="256M", timeout="10m", expects="10s")
+@recipe(tools=("gdb", "readelf", "setpriv"), needs=("ptrace",), memory="1G", disk="64M", timeout="10m", expects="10s")
 def museum_gdb(sh: Shell, qemu_optimised: Path, qemu_source: Path, linux_build: Kernel) -> None:
     """Attach without the right to, break in a program without symbols, and miss the kernel's own commands."""
     if os.geteuid() != 0:
@@ -61,7 +61,7 @@ def says(sh: Shell, line: str) -> str:
     return printed(sh)
 
 
-@recipe(tools=("gdb", "readelf", *FIRMWARE), memory="1500M", disk="64M", timeout="40m", expects="20s")
+@recipe(tools=("gdb", "readelf", *FIRMWARE), memory="1500M", disk="16M", timeout="40m", expects="20s")
 def museum_gdb_kernel(
     sh: Shell, qemu_optimised: Path, linux_guest: Guest, linux_build: Kernel, linux_source: Path, accelerator: Accelerator
 ) -> None:

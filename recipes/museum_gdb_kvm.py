@@ -21,7 +21,7 @@ L2 = (
 """A machine under KVM that boots and ends; what it says goes to a file of L1's."""
 
 
-@recipe(tools=("gdb", "gdbserver", *L1_TOOLS), memory="1500M", disk="256M", timeout="20m", expects="30s")
+@recipe(tools=("gdb", "gdbserver", *L1_TOOLS), memory="1500M", disk="192M", timeout="20m", expects="30s")
 def museum_gdb_kvm(
     sh: Shell, qemu_optimised: Path, qemu_source: Path, linux_build: Kernel, linux_source: Path, kvm_host: KvmHost
 ) -> None:
@@ -53,7 +53,8 @@ def _signals(sh: Shell, vm: Machine, qemu: Path) -> None:
         gdb("bt 6")
         gdb("handle SIGUSR1 pass nostop noprint")
         told = gdb("continue")
-        assert re.search(r"exited normally", told), told
+        # gdbserver 13 has been seen to miss how the last thread ended.
+        assert re.search(r"exited normally|No unwaited-for children left", told), told
     assert "hello" in vm.guest("cat /guest/tmp/l2.console")
 
 

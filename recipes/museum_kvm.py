@@ -55,7 +55,7 @@ GROUP = 104
 """The group that may open the device; distributions call it kvm and give it a number when a package makes it."""
 
 
-@recipe(tools=("gcc", "kmod", "make", "setpriv", *L1_TOOLS), memory="1G", disk="256M", timeout="20m", expects="20s")
+@recipe(tools=("gcc", "kmod", "make", "setpriv", *L1_TOOLS), memory="1G", disk="192M", timeout="20m", expects="20s")
 def museum_modules(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost) -> None:
     """Load KVM's modules wrongly in every way, then rightly, and use what they make in the wrong ways there are."""
     with sh.section("pack"):
@@ -176,7 +176,7 @@ def _in_use(vm: Machine, host: KvmHost) -> None:
     vm.guest(f"/guest/bin/rmmod {name}")
 
 
-@recipe(tools=L1_TOOLS, memory="768M", disk="128M", timeout="15m", expects="6s")
+@recipe(tools=L1_TOOLS, memory="768M", disk="32M", timeout="15m", expects="6s")
 def museum_no_feature(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost) -> None:
     """Load KVM where the processor has no virtualisation, as in most virtual machines, then where it has."""
     flag = next(name for name, vendor in VENDORS.items() if vendor == kvm_host.vendor)

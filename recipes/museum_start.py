@@ -32,7 +32,7 @@ BOOT_LIMIT = 180
 """Seconds a kernel has to reach its panic, emulated, on a busy host; it is done four times in the recipe's own limit."""
 
 
-@recipe(tools=("busybox", "cpio", "readelf", *FIRMWARE), memory="512M", disk="256M", timeout="15m", expects="6s")
+@recipe(tools=("busybox", "cpio", "readelf", *FIRMWARE), memory="512M", disk="64M", timeout="15m", expects="6s")
 def museum_start(sh: Shell, qemu_optimised: Path, linux_build: Kernel) -> None:
     """Start machines without firmware, with too much memory, and with a kernel that finds no root, no init, or loses it."""
     # Away from its build directory, which QEMU would look into; strip comes with binutils, as readelf does.

@@ -27,7 +27,7 @@ WITHOUT = (
 events needs none of it; a version that does not know one of these words passes over it (tools/perf/Makefile.perf, Makefile.config)."""
 
 
-@recipe(tools=PERF_TOOLS, cpus="all", memory="1G", disk="512M", timeout="60m", expects="1m")
+@recipe(tools=PERF_TOOLS, cpus="all", memory="1G", disk="384M", timeout="60m", expects="1m")
 def perf_tool(sh: Shell, linux_source: Path) -> Path:
     """Compile perf with nothing in it but what perf kvm stat needs.
 

@@ -12,7 +12,7 @@ BUILD_TOOLS = ("gcc", "make", "ninja", "meson", "pkg-config", "glib-2.0", "pixma
 PROGRAMS = ("qemu-system-x86_64", "qemu-img")
 
 
-@recipe(tools=BUILD_TOOLS, cpus="all", memory="2G", disk="2G", timeout="90m", expects="3m")
+@recipe(tools=BUILD_TOOLS, cpus="all", memory="2G", disk="512M", timeout="90m", expects="3m")
 def qemu_debug(sh: Shell, qemu_source: Path, qemu_python: Path | None) -> Path:
     """Compile a QEMU that gdb can step through line by line.
 
@@ -22,7 +22,7 @@ def qemu_debug(sh: Shell, qemu_source: Path, qemu_python: Path | None) -> Path:
     return build_qemu(sh, qemu_source, qemu_python, "--enable-debug")
 
 
-@recipe(tools=BUILD_TOOLS, cpus="all", memory="2G", disk="1G", timeout="90m", expects="3m")
+@recipe(tools=BUILD_TOOLS, cpus="all", memory="2G", disk="512M", timeout="90m", expects="3m")
 def qemu_optimised(sh: Shell, qemu_source: Path, qemu_python: Path | None) -> Path:
     """Compile QEMU as it is built by default, optimised.
 

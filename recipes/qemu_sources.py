@@ -76,7 +76,7 @@ def qemu_git(
 @recipe(
     tools=("apt-get", "apt-cache", "dpkg-source", "gpgv", "pkg-config", "glib-2.0"),
     needs=("setting:qemu.provider=auto|distribution",),
-    disk="1G",
+    disk="768M",
     timeout="20m",
     expects="20s",
 )

@@ -28,7 +28,7 @@ def machine(sh: Shell, qemu: Path, guest: Guest, accelerator: Accelerator, **opt
     return Machine(sh, qemu, guest, accel=accelerator.name, cpu=accelerator.cpu, boot_timeout=BOOT_LIMIT, **options)
 
 
-@recipe(tools=FIRMWARE, memory="768M", disk="128M", timeout="15m", expects="10s")
+@recipe(tools=FIRMWARE, memory="768M", disk="96M", timeout="15m", expects="10s")
 def start_vm(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: Accelerator) -> None:
     """Start a virtual machine with a virtio disk, use the disk, ask the monitors, and end it."""
     with ExitStack() as stack:
@@ -68,7 +68,7 @@ def interrupts(table: str) -> int:
     return sum(int(word) for line in table.splitlines() for word in re.findall(r"(?<=\s)\d+(?=\s)", line.partition(":")[2]))
 
 
-@recipe(tools=("ps", *FIRMWARE), memory="768M", disk="128M", timeout="15m", expects="8s")
+@recipe(tools=("ps", *FIRMWARE), memory="768M", disk="96M", timeout="15m", expects="8s")
 def find_process(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: Accelerator) -> None:
     """Find a machine's process on the host, and tell its threads apart."""
     with ExitStack() as stack:
@@ -105,7 +105,7 @@ UUID = "2015c0de-0000-4000-8000-000000000001"
 """The machine's UUID; the guest sees it in its firmware tables."""
 
 
-@recipe(tools=("socat", *FIRMWARE), memory="1G", disk="128M", timeout="15m", expects="8s")
+@recipe(tools=("socat", *FIRMWARE), memory="1G", disk="96M", timeout="15m", expects="8s")
 def command_line(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: Accelerator) -> None:
     """Try a command line of 2015 option by option, then start the same machine with the options of today."""
     qemu = f"./{qemu_debug.name}"

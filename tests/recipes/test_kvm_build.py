@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,7 @@ from recipes.kvm_change import OURS, PATCH, marked, without_other
 from recipes.kvm_distribution import helpers_of, source_version
 from recipes.kvm_host import KvmHost
 from recipes.kvm_module import by_kind, compiled
-from recipes.kvm_selftests import Result, by_reason, reason
+from recipes.kvm_selftests import Result, by_reason, run
 
 MAKE = """\
 make: Entering directory '/build'
@@ -115,10 +116,14 @@ def test_lines_of_the_trace_that_are_ours():
         ),
         ("working\nKilled\nstatus 137\n", "Killed"),
         ("status 1\n", ""),
+        (
+            "Random seed: 0x6b8b4567\nHUGETLB is not configured in host kernelstatus 4\n",
+            "HUGETLB is not configured in host kernel",
+        ),
     ],
 )
 def test_reason_a_test_gives(told, said):
-    assert reason(told) == said
+    assert run(SimpleNamespace(guest=lambda command, timeout: told), "one").said == said
 
 
 def test_skips_by_reason():
