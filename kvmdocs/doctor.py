@@ -8,7 +8,7 @@ from typing import Any
 from kvmdocs import host, report
 from kvmdocs.project import Project
 
-ROOM = 6 << 30
+ROOM = 8 << 30
 """Free disk, in bytes, below which the doctor warns: two builds of QEMU and one of Linux with their sources."""
 
 
