@@ -316,6 +316,21 @@ def test_without_root_the_command_is_told(
     assert not (tmp_path / "machine").exists()
 
 
+def test_a_machine_that_was_not_finished_is_told(tmp_path: Path) -> None:
+    assert fresh_machine.unfinished(a_machine(tmp_path / "a machine")) == ""
+    (tmp_path / "a machine/debootstrap").mkdir()
+    assert fresh_machine.unfinished(tmp_path / "a machine").endswith(f"rm -r --one-file-system '{tmp_path}/a machine'")
+
+
+def test_a_machine_names_its_system(tmp_path: Path) -> None:
+    made = machine.Machine(a_machine(tmp_path), tmp_path, Access(()))
+    (tmp_path / "etc/os-release").write_text('NAME="x"\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n')
+    (tmp_path / "etc/debian_version").write_text("13.8\n")
+    assert made.system() == "Debian GNU/Linux 13 (trixie), 13.8"
+    (tmp_path / "etc/debian_version").write_text("trixie/sid\n")
+    assert made.system() == "Debian GNU/Linux 13 (trixie)"
+
+
 def test_programs_that_are_missing_and_another_family_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(fresh_machine.shutil, "which", lambda name: None if name in ("debootstrap", "pivot_root") else name)
