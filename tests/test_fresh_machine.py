@@ -79,6 +79,8 @@ def test_the_end_of_a_test_run_is_read() -> None:
     assert counts.numbers == {"failed": 1, "passed": 4426, "skipped": 16, "error": 1}
     assert counts.reasons == {"this host lets nobody have namespaces": 14, "not on this host: gawk": 2}
     assert counts.bad == ("FAILED tests/test_a.py::test_one - assert 1 == 2", "ERROR tests/test_b.py::test_two")
+    quiet = read_tests(TESTED.replace("====== 1 failed, 4426", "1 failed, 4426").replace("(0:12:05) ======", "(0:12:05)"))
+    assert quiet == counts
     lines = Done("make test", 2, 90, TESTED).lines()
     assert lines[0] == "make test: exit status 2, 1.5 min"
     assert "    14 skipped: this host lets nobody have namespaces" in lines

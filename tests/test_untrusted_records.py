@@ -66,9 +66,15 @@ HERE = __name__
 # -- nothing but these types is imported or called --------------------------------------------------------------
 
 ENGINE = Path(values.__file__).parent
+LIBRARIES = ("dataclasses", "inspect", "enum", "contextlib", "pathlib")
 ALLOWED = {
     *(str(ENGINE / f"{name}.py") for name in ("values", "value_form", "returned", "errors")),
-    *(str(sys.modules[name].__file__) for name in ("dataclasses", "inspect", "enum", "contextlib", "pathlib")),
+    # Since Python 3.13 pathlib is a package.
+    *(
+        str(module.__file__)
+        for name, module in sys.modules.items()
+        if name.partition(".")[0] in LIBRARIES and hasattr(module, "__file__")
+    ),
     "<string>",  # the constructors that `dataclass` makes
 }
 """The files whose Python code may run while a value is read."""
