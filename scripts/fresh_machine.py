@@ -189,12 +189,24 @@ def main(words: list[str]) -> int:
         check_host(chosen.suite, chosen.mirror)
         check_folder(chosen.folder, chosen.again)
         return go(chosen)
-    except (Refused, NotMade, OSError, subprocess.CalledProcessError) as error:
+    except Refused as error:
         print(f"fresh_machine: {error}", file=sys.stderr)
-        return error.code if isinstance(error, Refused) else LACKS
+        return error.code
+    except (NotMade, OSError, subprocess.CalledProcessError) as error:
+        print(f"fresh_machine: {error}{unfinished(chosen.folder)}", file=sys.stderr)
+        return LACKS
     except Ended as error:
-        print(f"fresh_machine: {error}; nothing of it runs or is mounted any more", file=sys.stderr)
+        print(f"fresh_machine: {error}; nothing of it runs or is mounted any more{unfinished(chosen.folder)}", file=sys.stderr)
         return 128 + error.number
+
+
+def unfinished(folder: Path) -> str:
+    """The advice on a machine that debootstrap did not finish; "" on another."""
+    return (
+        f"\nbefore the next try: rm -r --one-file-system {shlex.quote(str(folder))}"
+        if (folder / "debootstrap").exists()
+        else ""
+    )
 
 
 def stop(number: int, _: FrameType | None) -> NoReturn:

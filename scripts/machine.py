@@ -88,8 +88,8 @@ class Machine:
         """
         # debootstrap reads no keys in ASCII, as apt does; its own are taken then.
         keys = [f"--keyring={path}" for path in self.access.keyrings[:1] if not path.endswith(".asc")]
-        packages = f"--include={','.join(PACKAGES)}"
-        command = ["debootstrap", "--variant=minbase", packages, *keys, suite, str(self.path), self.access.mirror]
+        chosen = [f"--include={','.join(PACKAGES)}", f"--components={','.join(self.access.entries[0].components)}"]
+        command = ["debootstrap", "--variant=minbase", *chosen, *keys, suite, str(self.path), self.access.mirror]
         if suite in UBUNTU:
             # A suite newer than the host's debootstrap is made as those before it.
             command.append("gutsy")
@@ -102,10 +102,10 @@ class Machine:
 
     def system(self) -> str:
         """Its name, as it gives it itself."""
-        release = (self.path / "etc/os-release").read_text("utf-8")
-        debian = self.path / "etc/debian_version"
-        named = re.search(r'^PRETTY_NAME="?([^"\n]*)', release, re.MULTILINE)
-        return f"{named[1] if named else '?'}, {debian.read_text('utf-8').strip() if debian.exists() else '?'}"
+        named = re.search(r'^PRETTY_NAME="?([^"\n]*)', (self.path / "etc/os-release").read_text("utf-8"), re.MULTILINE)
+        # Debian has its point release here, Ubuntu the name of a Debian.
+        version = (self.path / "etc/debian_version").read_text("utf-8").strip()
+        return f"{named[1] if named else 'a system without a name'}{f', {version}' if version[:1].isdigit() else ''}"
 
     def empty_home(self) -> None:
         """Remove what is in its HOME; what is mounted below is not touched."""

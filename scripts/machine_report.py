@@ -10,7 +10,7 @@ SUMMARY = re.compile(r"^recipes: (\d+) ran, (\d+) unchanged, (\d+) skipped, (\d+
 RECIPE = re.compile(r"^([✓✗-]) (\w+) +(?:(?:failed|skipped): )?(.*)$", re.MULTILINE)
 """A recipe that ended, in the lines a build prints while it runs."""
 SKIPPED_RECIPE = re.compile(r"^  skipped (\w+): (.*)$", re.MULTILINE)
-TESTS = re.compile(r"^=+ ((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s.*=+$", re.MULTILINE)
+TESTS = re.compile(r"^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s(?: |$)", re.MULTILINE)
 SKIPPED_TEST = re.compile(r"^SKIPPED \[(\d+)\] (\S+?):(?:\d+: )?(.*)$", re.MULTILINE)
 BAD_TEST = re.compile(r"^((?:FAILED|ERROR) .*)$", re.MULTILINE)
 SHOWN = 160

@@ -79,6 +79,8 @@ def test_the_end_of_a_test_run_is_read() -> None:
     assert counts.numbers == {"failed": 1, "passed": 4426, "skipped": 16, "error": 1}
     assert counts.reasons == {"this host lets nobody have namespaces": 14, "not on this host: gawk": 2}
     assert counts.bad == ("FAILED tests/test_a.py::test_one - assert 1 == 2", "ERROR tests/test_b.py::test_two")
+    quiet = read_tests(TESTED.replace("====== 1 failed, 4426", "1 failed, 4426").replace("(0:12:05) ======", "(0:12:05)"))
+    assert quiet == counts
     lines = Done("make test", 2, 90, TESTED).lines()
     assert lines[0] == "make test: exit status 2, 1.5 min"
     assert "    14 skipped: this host lets nobody have namespaces" in lines
@@ -314,6 +316,21 @@ def test_without_root_the_command_is_told(
     assert "this needs root" in (said := capsys.readouterr().err)
     assert "\n  sudo " in said
     assert not (tmp_path / "machine").exists()
+
+
+def test_a_machine_that_was_not_finished_is_told(tmp_path: Path) -> None:
+    assert fresh_machine.unfinished(a_machine(tmp_path / "a machine")) == ""
+    (tmp_path / "a machine/debootstrap").mkdir()
+    assert fresh_machine.unfinished(tmp_path / "a machine").endswith(f"rm -r --one-file-system '{tmp_path}/a machine'")
+
+
+def test_a_machine_names_its_system(tmp_path: Path) -> None:
+    made = machine.Machine(a_machine(tmp_path), tmp_path, Access(()))
+    (tmp_path / "etc/os-release").write_text('NAME="x"\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n')
+    (tmp_path / "etc/debian_version").write_text("13.8\n")
+    assert made.system() == "Debian GNU/Linux 13 (trixie), 13.8"
+    (tmp_path / "etc/debian_version").write_text("trixie/sid\n")
+    assert made.system() == "Debian GNU/Linux 13 (trixie)"
 
 
 def test_programs_that_are_missing_and_another_family_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

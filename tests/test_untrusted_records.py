@@ -66,13 +66,19 @@ HERE = __name__
 # -- nothing but these types is imported or called --------------------------------------------------------------
 
 ENGINE = Path(values.__file__).parent
+PATHLIB = {str(module.__file__) for name, module in sys.modules.items() if name.partition(".")[0] == "pathlib"}
+"""The files of pathlib, which is a package since Python 3.13."""
 ALLOWED = {
     *(str(ENGINE / f"{name}.py") for name in ("values", "value_form", "returned", "errors")),
-    *(str(sys.modules[name].__file__) for name in ("dataclasses", "inspect", "enum", "contextlib", "pathlib")),
+    *(str(sys.modules[name].__file__) for name in ("dataclasses", "inspect", "enum", "contextlib")),
+    *PATHLIB,
+    os.path.splitdrive.__code__.co_filename,
     "<string>",  # the constructors that `dataclass` makes
 }
 """The files whose Python code may run while a value is read."""
-HARMLESS = re.compile(r"(builtins|math|sys|None):(?!eval|exec|compile|open|__import__|input|breakpoint)|posix:fspath$")
+HARMLESS = re.compile(
+    r"(builtins|math|sys|None):(?!eval|exec|compile|open|__import__|input|breakpoint)|posix:(fspath|_path_splitroot_ex)$"
+)
 """What of C may run."""
 
 
@@ -88,8 +94,14 @@ def watched() -> Iterator[set[str]]:
             ran.add(name)
 
     def imported(name: str, *rest: Any) -> Any:
-        ran.add(f"import {name}")
-        return original(name, *rest)
+        sys.setprofile(None)
+        # From Python 3.13 on pathlib imports ntpath when a path is first made.
+        if name != "ntpath" or sys._getframe(1).f_code.co_filename not in PATHLIB:
+            ran.add(f"import {name}")
+        try:
+            return original(name, *rest)
+        finally:
+            sys.setprofile(note)
 
     gc.disable()  # it calls whatever wants to know of it
     before, original = sys.getprofile(), builtins.__import__
