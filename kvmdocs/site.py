@@ -91,11 +91,7 @@ class Site:
             raise GuideError("\n\n".join(problem.report() for problem in problems))
 
     def _announce(self, stale: list[str]) -> None:
-        """Say what is about to happen, about how long it takes and how much disk it needs.
-
-        Recipes for which this host has not what they need are left out: they will be skipped.
-        """
-        stale = [name for name in stale if not self._project.capabilities.missing(self._project.catalog.get(name).recipe.needs)]
+        """Say what is about to happen, about how long it takes and how much disk it needs."""
         recipes = [self._project.catalog.get(name).recipe for name in stale]
         last = {name: self._project.store.latest(name) for name in stale}
         seconds = sum(record.seconds if (record := last[recipe.name]) else recipe.expects for recipe in recipes)

@@ -243,17 +243,6 @@ def test_ctrl_c_is_130_in_code_that_runs_from_a_string(tmp_path):
     assert (done.returncode, done.stderr) == (130, "kvmdocs: interrupted\n")
 
 
-def test_what_a_build_announces_leaves_out_what_it_will_skip(kvmdocs, project, monkeypatch):
-    monkeypatch.setenv("MKDOCS_CONFIG_DIR", str(project.root))
-    path = project.root / "kvmdocs.toml"
-    path.write_text(path.read_text().replace('"yes"', '"no"'))
-    project.block("page.md", f"from {project.module} import fine, wanting\nfine.show()\nwanting.show()")
-    done = kvmdocs("build")
-    assert done.exit_code == 0, done.output
-    assert "1 recipe to run" in done.stdout
-    assert "1 skipped" in done.stdout
-
-
 def test_a_site_is_built_and_told(kvmdocs, project, monkeypatch):
     monkeypatch.setenv("MKDOCS_CONFIG_DIR", str(project.root))
     project.block("page.md", f"from {project.module} import fine\nfine.show()")
