@@ -1,5 +1,6 @@
 # The way in: `make site` and `make test` do all that is needed, the environment and the host's packages included.
-# YES=1 installs without asking; REQUIRE=all makes a recipe skipped for want of a package an error; KVMDOCS_* are settings.
+# YES=1 installs without asking; REQUIRE=all makes a recipe skipped for want of a package an error; KEEP_GOING=1 has `make site` and
+# `make pdf` build the site although recipes fail, with the failures shown on its pages (it is not to be published); KVMDOCS_* are settings.
 
 # Seen from another folder (`make -f`) the project is where this file lies; asking first for a file of the project
 # lets that folder's name hold spaces when make runs inside it.
@@ -9,6 +10,7 @@ BIN := $(ROOT)/.venv/bin
 PYTHON ?= python3
 UV ?= $(or $(wildcard $(BIN)/uv),uv)
 CONFIG ?= mkdocs.yml
+KEEPS_GOING = $(if $(filter 1 y Y yes true,$(KEEP_GOING)),--keep-going)
 # Processes that run tests side by side; 0 for none but the one.
 WORKERS ?= 3
 
@@ -25,10 +27,10 @@ help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' '$(ROOT)/Makefile'
 
 site: environment ## run the recipes on this host and build site/en and site/zh
-	@cd '$(ROOT)' && '$(BIN)/kvmdocs' build --install
+	@cd '$(ROOT)' && '$(BIN)/kvmdocs' build --install $(KEEPS_GOING)
 
 pdf: environment ## the same, and each language as one PDF: site/en/handbook.pdf, site/zh/handbook.pdf (needs Chromium)
-	@cd '$(ROOT)' && '$(BIN)/kvmdocs' build --install --pdf
+	@cd '$(ROOT)' && '$(BIN)/kvmdocs' build --install --pdf $(KEEPS_GOING)
 
 test: environment ## lint, then run every test, recipe and guide
 	@cd '$(ROOT)' && '$(BIN)/kvmdocs' doctor --install

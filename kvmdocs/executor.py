@@ -7,8 +7,9 @@ thread over the pipes of its workers; a worker is a process (`kvmdocs.process`),
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kvmdocs import graph, host
@@ -19,7 +20,7 @@ from kvmdocs.project import Project, no_collector
 from kvmdocs.recipe import CPUS_ALL, Recipe
 from kvmdocs.results import stored
 from kvmdocs.runs import Claim, sweep, whole
-from kvmdocs.standing import Keys, blocked, plan, standings
+from kvmdocs.standing import Keys, because_of, blocked, failed_below, plan, standings
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -48,15 +49,23 @@ class Executor:
         reporter: Who is told.
         require: True makes a skip for want of a package an error (``REQUIRE=all``).
         fresh: Names of recipes to run even though the store has their record.
+        failed: Records of recipes that have just failed; these are not tried again, whatever the store has.
     """
 
     def __init__(
-        self, project: Project, reporter: Reporter, *, require: bool = False, fresh: frozenset[str] = frozenset()
+        self,
+        project: Project,
+        reporter: Reporter,
+        *,
+        require: bool = False,
+        fresh: frozenset[str] = frozenset(),
+        failed: Mapping[str, Record] = MappingProxyType({}),
     ) -> None:
         self._project = project
         self._reporter = reporter
         self._require = require
         self._fresh = fresh
+        self._failed = failed
         self._host = host.describe(project.settings)
         self._cpus = host.cpus(project.settings)
         self._allowed = self._cpus * float(project.settings["limits.overcommit"])
@@ -132,16 +141,22 @@ class Executor:
 
     def _settle(self, name: str, needed: tuple[str, ...]) -> bool:
         """Take a recipe from the waiting ones if it can be: found, skipped, or started."""
+        if name in self._failed:
+            self._done(name, self._failed[name], Freshness.RAN)
+            return True
         recipe = self._recipe(name)
         looked = name in self._looked
         if not looked:
             records = self._outcome.records
             if any(other not in records for other in needed):
                 return False
+            if reason := because_of(failed_below(self._project, self._outcome, name)):
+                self._skip(name, reason, Freshness.BLOCKED)
+                return True
             with self._project.catalog.about(name):
                 reason = blocked(recipe, records) or self._project.capabilities.missing(recipe.needs) or self._lacks(recipe)
             if reason:
-                self._skip(name, reason)
+                self._skip(name, reason, Freshness.NONE)
                 return True
             self._looked.add(name)
         try:
@@ -276,9 +291,9 @@ class Executor:
             self._claim.hold([record])
         self._reporter.finished(name, record, freshness)
 
-    def _skip(self, name: str, reason: str) -> None:
+    def _skip(self, name: str, reason: str, freshness: Freshness) -> None:
         record = self._empty(name, Status.SKIPPED)
-        self._done(name, self._project.presentable(replace(record, reason=reason)), Freshness.NONE)
+        self._done(name, self._project.presentable(replace(record, reason=reason)), freshness)
 
     def _fail(self, name: str, error: KvmdocsError) -> None:
         """Note that a recipe did not get as far as a record of its own."""

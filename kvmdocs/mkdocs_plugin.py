@@ -130,6 +130,8 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             PluginError: A guide is wrong or a recipe failed; the message lists all of them.
         """
         if not self.config.enabled:
+            # MkDocs keeps the plugin from the language that was built before.
+            self._publisher, self._plain = None, None
             return files
         root = find_root(Path(config.config_file_path).parent if config.config_file_path else None)
         if self._serving:
@@ -163,6 +165,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             language,
             self._log,
             tolerant=self._serving,
+            failed=shown.outcome.failed(),
             reasons=shown.reasons,
             scripts=self._scripts.urls(),
         )
@@ -230,7 +233,13 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             self._publisher.turn_to(self._places.page)
 
     def on_page_content(self, html: str, *, page: Page, **_: Any) -> str:
-        """Say under the page's title how its recipes stand, put the link to its script there, and note what the page leads to."""
+        """Say under the page's title how its recipes stand, put the link to its script there, and note what the page leads to.
+
+        What failed is said first, so that the page as Markdown has it as well.
+        """
+        if self._publisher and self._status is not None:
+            mask = self._publisher.project.secrets.mask
+            html = mkdocs_status.with_failures(html, page, self._status, self._status_page, mask)
         if self._plain is not None:
             self._plain.take(html, page)
         if self._publisher and page.file.abs_src_path:

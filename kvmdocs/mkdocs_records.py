@@ -13,7 +13,7 @@ from kvmdocs.background import Background
 from kvmdocs.catalog import Catalog
 from kvmdocs.errors import KvmdocsError, StoreError
 from kvmdocs.executor import Executor
-from kvmdocs.model import Mode, Record, Status
+from kvmdocs.model import Freshness, Mode, Record, Status
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.present import earlier
 from kvmdocs.project import Project
@@ -32,16 +32,19 @@ def run(project: Project) -> Outcome:
     if catalog.problems:
         raise PluginError("\n\n".join(problem.report() for problem in catalog.problems))
     before = earlier.get()
-    # The command around this build has told what runs and what does not; once is enough.
+    # What failed in the command around this build, which goes on nevertheless, has been told and is shown; it is not tried once more.
+    failed = before.failed() if before is not None else {}
+    # That command has told what runs and what does not; once is enough.
     if before is None:
         outcome = modes.run(project, report.Lines(), catalog.asked())
     elif project.mode is Mode.RECORDED:
         outcome = modes.recorded(project, catalog.asked())
     else:
-        outcome = Executor(project, Reporter()).run(catalog.asked())
+        outcome = Executor(project, Reporter(), failed=failed).run(catalog.asked())
     if before is not None:
         outcome.freshness.update({name: before.freshness[name] for name in outcome.records if name in before.freshness})
-    if told := report.describe_failures(outcome, catalog, project.store):
+    newly = [record for name, record in outcome.failed().items() if name not in failed]
+    if told := report.describe_failures(newly, catalog, project.store):
         raise PluginError(told)
     return outcome
 
@@ -69,7 +72,7 @@ class Looking:
         # A recipe without any record says so; while it runs for the first time its page says that.
         none = [name for name in wanted if name not in shown.records]
         shown.records.update((name, record) for name, record in modes.recorded(project, none).records.items() if name in none)
-        if told := report.describe_failures(shown, project.catalog, project.store):
+        if told := report.describe_failures(shown.failed().values(), project.catalog, project.store):
             log.error(told)
         return view
 
@@ -81,11 +84,11 @@ class Looking:
 
 
 def shown(project: Project, outcome: Outcome, name: str) -> Record | None:
-    """The record a page shows of a recipe: where it was skipped the approved one."""
+    """The record a page shows of a recipe: where it was skipped the approved one, but never in place of a failure."""
     record = outcome.records.get(name)
-    if record is None or record.status is not Status.PASSED:
-        return modes.newest(project, name) or record
-    return record
+    if record is not None and (record.status is not Status.SKIPPED or outcome.freshness.get(name) is Freshness.BLOCKED):
+        return record
+    return modes.newest(project, name) or record
 
 
 def bare(root: Path) -> Project:

@@ -18,7 +18,7 @@ from kvmdocs import schemas
 from kvmdocs.present import GuidePage
 from kvmdocs.project import Project
 from kvmdocs.site_status.badge_svg import badge_svg
-from kvmdocs.site_status.page import DATA, SCHEMA, View, badge
+from kvmdocs.site_status.page import DATA, SCHEMA, View, badge, incomplete
 from kvmdocs.under_title import under_title
 
 if TYPE_CHECKING:
@@ -73,6 +73,20 @@ def offer(files: Files, config: MkDocsConfig, view: View, mask: Callable[[str], 
     contents |= {page.badge: badge_svg(page, view.say) for page in view.report.pages if page.badge}
     for name, content in contents.items():
         files.append(File.generated(config, name, content=content))
+
+
+def with_failures(html: str, page: Page, view: View, status_page: str, mask: Callable[[str], str] = str) -> str:
+    """The first page's HTML with what of the site failed when it was built, under its title; any other page's, and a complete site's, as it was.
+
+    Args:
+        html: The page's main part.
+        page: The page.
+        view: The report.
+        status_page: The address of the status page, from the top of the site; "" where there is none.
+        mask: Takes secrets out of a text.
+    """
+    told = incomplete(view, view.link(status_page) if status_page else None) if page.is_homepage else ""
+    return under_title(html, mask(told), page) if told else html
 
 
 def with_badge(html: str, page: Page, view: View, status_page: str) -> str:

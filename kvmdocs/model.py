@@ -69,6 +69,8 @@ class Freshness(StrEnum):
     """The same, and the recipe is being run again at this moment."""
     NONE = "none"
     """There is none: the recipe was skipped or did not get to run."""
+    BLOCKED = "blocked"
+    """There is none: the recipe was not run, since one that it builds on failed."""
     MISSING = "missing"
     """There is none, and this build did not try to have one made: nothing is known of whether the recipe can run here."""
 

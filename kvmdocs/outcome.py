@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from kvmdocs import errors
 from kvmdocs.errors import HostLacks, KvmdocsError, OperatorError, RecipeFailed
-from kvmdocs.model import Freshness, Record, Status
+from kvmdocs.model import Freshness, Output, Record, Status, Step
 
 
 class Reporter:
@@ -57,8 +57,27 @@ class Outcome:
             if status in (None, record.status) and freshness in (None, self.freshness[name])
         ]
 
+    def failed(self) -> dict[str, Record]:
+        """The records of the recipes that failed, by name."""
+        return {name: self.records[name] for name in self.names(status=Status.FAILED)}
+
     def failure(self, message: str) -> KvmdocsError:
         """An error that says that recipes failed: the operator's if want of something on the host is all that was wrong, else the author's."""
-        told = [self.records[name].failure for name in self.names(status=Status.FAILED)]
+        told = [record.failure for record in self.failed().values()]
         kinds = [getattr(errors, failure.error, KvmdocsError) for failure in told if failure]
         return HostLacks(message) if all(issubclass(kind, OperatorError) for kind in kinds) else RecipeFailed(message)
+
+
+LAST_LINES = 12
+"""Lines of a failed step's output that are told with the failure."""
+
+
+def failed_step(record: Record) -> Step | None:
+    """The step at which a recipe failed; None where it failed at none."""
+    number = record.failure.step if record.failure else 0
+    return record.steps[number - 1] if 0 < number <= len(record.steps) else None
+
+
+def last_lines(output: Output) -> str:
+    """The last lines of what a step printed."""
+    return "\n".join((output.tail or output.head).rstrip().splitlines()[-LAST_LINES:])

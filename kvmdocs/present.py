@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,9 +23,10 @@ from kvmdocs.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe, Shown, ShowOptions
-from kvmdocs.render import Anchors, Beside, Language, linked, names, notice, problem, python_of, skipped, stamp
+from kvmdocs.render import Anchors, Beside, Language, blocked, linked, names, notice, problem, python_of, skipped, stamp
 from kvmdocs.render.text import attribute
 from kvmdocs.rendered import cached_transcript
+from kvmdocs.standing import failed_below
 
 LANGUAGE = "KVMDOCS_LANGUAGE"
 """Environment variable with the language of pages rendered without the plugin."""
@@ -68,6 +69,7 @@ class Publisher:
         links: Where whole logs can be had.
         guide: The guide that is being rendered, for messages.
         tolerant: Show what is wrong on the page instead of raising it, and run nothing: somebody is at work on it.
+        failed: The recipes of which a page shows that they failed; with others that ends the build.
         reasons: Why each stale recipe is stale, for a page that shows it nevertheless.
         problems: What could not be shown; markdown-exec only warns of it.
         shown: The records each guide shows, by recipe.
@@ -84,6 +86,7 @@ class Publisher:
     links: Links = lambda _record, _name: None
     guide: Path | None = None
     tolerant: bool = False
+    failed: Collection[str] = ()
     reasons: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     problems: list[KvmdocsError] = field(default_factory=list)
     shown: dict[Path | None, dict[str, Record]] = field(default_factory=dict)
@@ -104,7 +107,7 @@ class Publisher:
         """Print a recipe's record.
 
         Raises:
-            RecipeFailed: The recipe failed.
+            RecipeFailed: The recipe failed, and pages are not to show that.
             GuideError: The recipe has no section of that name, or a note or `highlight` matches nothing.
         """
         try:
@@ -112,7 +115,7 @@ class Publisher:
             shown = self.shown.setdefault(self.guide, {})
             place = "" if self.guide is None or recipe.name in shown else _anchor(recipe.name)
             shown[recipe.name] = record
-            if record.status is Status.FAILED and not self.tolerant:
+            if record.status is Status.FAILED and not self.tolerant and recipe.name not in self.failed:
                 raise self._failed(record)
             emit(place + self.render(record, options))
         except KvmdocsError as error:
@@ -132,6 +135,10 @@ class Publisher:
         fresh = self.outcome.freshness.get(record.recipe, Freshness.CACHED)
         if fresh in {Freshness.STALE, Freshness.RUNNING}:
             return self._stale(record, options, fresh)
+        if fresh is Freshness.BLOCKED:
+            # No approved record stands in for what was not run because of a failure.
+            failed = [self.outcome.records[name] for name in failed_below(self.project, self.outcome, record.recipe)]
+            return blocked(record, failed, options, self.language, self._shown_at)
         if record.status is Status.SKIPPED and (approved := self.project.approved.get(record.recipe)):
             told = skipped(record, ShowOptions(), self.language, freshness=fresh, instead=True)
             return told + self._passed(approved, options, Freshness.RECORDED)
@@ -209,6 +216,11 @@ class Publisher:
         with contextlib.suppress(CatalogError):
             return Beside(script, written(self.project.catalog, record.recipe, options.section), anchors, self._script())
         return Beside(script, None, anchors, self._script())
+
+    def _shown_at(self, name: str) -> str | None:
+        """The address, from the page, of the first place that shows a recipe; None where none is known."""
+        pages = (self.pages.get(place.path) for place in self.project.catalog.askers(name))
+        return next((self.relative(f"{page.url}#{anchor(name)}") for page in pages if page), None)
 
     def _script(self) -> str:
         """The address of the page's script, from the page; "" for none."""

@@ -19,10 +19,11 @@ from pathlib import Path
 import click
 from mike import commands, git_utils
 
-from kvmdocs.errors import Evidence, HostLacks, KvmdocsError
+from kvmdocs.errors import Evidence, HostLacks, KvmdocsError, Place, RecipeFailed
 from kvmdocs.project import Project
 from kvmdocs.settings import overriding
 from kvmdocs.site import Site
+from kvmdocs.site_status.built import failures
 from kvmdocs.staging import scratch, sweep
 from kvmdocs.versions import LATEST, check
 
@@ -46,6 +47,7 @@ def publish(root: Path | None, version: str, *, newest: bool = True, branch: str
     Raises:
         SettingError: The version cannot be a folder's name.
         HostLacks: git cannot commit.
+        RecipeFailed: A recipe failed, or the site shows that one did.
         KvmdocsError: The site cannot be built (`kvmdocs.site.Site.build`).
     """
     check(version)
@@ -56,6 +58,7 @@ def publish(root: Path | None, version: str, *, newest: bool = True, branch: str
     with scratch(temporary, SCRATCH) as folder, overriding("site.version", version):
         built = folder / "site"
         Site(project.root, install=False, require=False, output=built).build()
+        check_complete(built)
         languages = sorted(path.name for path in built.iterdir() if (path / "index.html").is_file())
         # mike asks the git of the working directory.
         with contextlib.chdir(project.root):
@@ -67,6 +70,26 @@ def publish(root: Path | None, version: str, *, newest: bool = True, branch: str
             except (git_utils.GitError, ValueError, OSError) as error:
                 raise _wrong(error, branch) from error
     return languages
+
+
+def check_complete(site: Path) -> None:
+    """See that a built site may be published: none that shows failures may, whoever built it and wherever it was copied to.
+
+    Args:
+        site: The site's folder.
+
+    Raises:
+        RecipeFailed: It shows failures.
+        GuideError: What it says of itself cannot be read.
+    """
+    if shown := failures(site):
+        places = [site / place for found in shown.values() for place in found]
+        raise RecipeFailed(
+            f"{site} cannot be published: it was built with --keep-going and shows that recipes failed: {', '.join(shown)}",
+            Evidence(
+                place=Place(str(places[0])) if places else None, advice="mend them and build the site without --keep-going"
+            ),
+        )
 
 
 @contextlib.contextmanager

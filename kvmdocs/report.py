@@ -17,7 +17,7 @@ from kvmdocs.catalog import Catalog
 from kvmdocs.control import neutral, uncoloured
 from kvmdocs.errors import EngineError, Evidence, Place, RecipeFailed
 from kvmdocs.model import Freshness, Record, Status, Where
-from kvmdocs.outcome import Outcome, Reporter
+from kvmdocs.outcome import Outcome, Reporter, failed_step, last_lines
 from kvmdocs.store import Store
 
 if TYPE_CHECKING:
@@ -98,7 +98,8 @@ class Lines(Reporter):
         """A recipe is done with; what the store had is not worth a line."""
         self._running.pop(name, None)
         if record.status is Status.SKIPPED:
-            self._print("-", "yellow", name, f"skipped: {record.reason}")
+            said = "not run" if freshness is Freshness.BLOCKED else "skipped"
+            self._print("-", "yellow", name, f"{said}: {record.reason}")
         elif record.status is Status.FAILED:
             self._print("✗", "red", name, f"failed: {record.failure.message if record.failure else ''}")
         elif freshness is Freshness.RAN:
@@ -147,10 +148,8 @@ def evidence(record: Record, guides: Iterable[Place], store: Store) -> Evidence:
     failure = record.failure
     if failure is None:
         return Evidence(guides=tuple(guides), recipe=record.recipe)
-    step = record.steps[failure.step - 1] if 0 < failure.step <= len(record.steps) else None
-    tail = ""
-    if step is not None:
-        tail = "\n".join((step.output.tail or step.output.head).rstrip().splitlines()[-12:])
+    step = failed_step(record)
+    tail = last_lines(step.output) if step is not None else ""
     log = store.logs(record.key) if record.key and step is not None and step.output.log else None
     if record.key and log is None:
         log = store.root / "failures" / f"{record.recipe}.json"
@@ -178,24 +177,32 @@ def describe_failure(record: Record, guides: Iterable[Place], store: Store) -> s
     return "\n".join([neutral(f"{record.recipe}: {message}"), *(f"  {line}" for line in lines)])
 
 
-def describe_failures(outcome: Outcome, catalog: Catalog, store: Store) -> str:
-    """All failed records of a run, a paragraph each; "" when nothing failed."""
-    failed = (outcome.records[name] for name in outcome.names(status=Status.FAILED))
+def describe_failures(failed: Iterable[Record], catalog: Catalog, store: Store) -> str:
+    """Failed records, a paragraph each; "" for none."""
     return "\n\n".join(describe_failure(record, catalog.askers(record.recipe), store) for record in failed)
+
+
+def recipes(count: int) -> str:
+    """A number of recipes."""
+    return f"{count} recipe{'' if count == 1 else 's'}"
 
 
 def summary(outcome: Outcome) -> list[str]:
     """What ran, what was skipped and why, as lines."""
     ran = outcome.names(status=Status.PASSED, freshness=Freshness.RAN)
     cached = outcome.names(freshness=Freshness.CACHED)
-    skipped = outcome.names(status=Status.SKIPPED)
+    blocked = outcome.names(freshness=Freshness.BLOCKED)
+    skipped = [name for name in outcome.names(status=Status.SKIPPED) if name not in blocked]
     failed = outcome.names(status=Status.FAILED)
     counts = [f"{len(ran)} ran", f"{len(cached)} unchanged", f"{len(skipped)} skipped", f"{len(failed)} failed"]
+    if blocked:
+        counts.append(f"{len(blocked)} not run because of that")
     if recorded := outcome.names(freshness=Freshness.RECORDED):
         # Nothing was run, so there is nothing else to count.
         counts = [f"{len(recorded)} from records, nothing was run", f"{len(skipped)} without a record"]
     lines = [f"recipes: {', '.join(counts)}"]
     lines += [f"  skipped {name}: {outcome.records[name].reason}" for name in skipped]
+    lines += [f"  not run {name}: {outcome.records[name].reason}" for name in blocked]
     return lines
 
 

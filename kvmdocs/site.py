@@ -15,15 +15,21 @@ import click
 from kvmdocs import book, modes, progress, report, rootpages
 from kvmdocs.errors import Evidence, GuideError, HostLacks, KvmdocsError
 from kvmdocs.layout import layout
-from kvmdocs.model import Mode, Status
+from kvmdocs.model import Freshness, Mode
 from kvmdocs.outcome import Outcome
 from kvmdocs.packages import confirm, detect_manager, install, obstacle, typed
 from kvmdocs.page_warnings import CONFIG_LOGGER, Places
 from kvmdocs.present import earlier
 from kvmdocs.project import Project
 from kvmdocs.settings import find_root
+from kvmdocs.site_status.built import failures
 from kvmdocs.staging import Stage, stage
 from kvmdocs.versions import LATEST, unversioned
+
+KEEP_GOING = (
+    "to have the site nevertheless, with the failure shown on its pages: kvmdocs build --keep-going (make site KEEP_GOING=1)"
+)
+"""What to type after a build that failed."""
 
 
 class Site:
@@ -34,13 +40,17 @@ class Site:
         install: Whether to install host packages that are missing.
         require: Whether a skip for want of a package is an error.
         output: Where the site goes; if not given, ``site`` in the project's folder, or the folder that its configurations' ``site_dir`` have in common.
+        keep_going: Whether to build the site although recipes failed, and show that on their pages.
     """
 
-    def __init__(self, root: Path | None, *, install: bool, require: bool, output: Path | None = None) -> None:
+    def __init__(
+        self, root: Path | None, *, install: bool, require: bool, output: Path | None = None, keep_going: bool = False
+    ) -> None:
         self._project = Project(root)
         self._install = install
         self._require = require
         self._output = output
+        self._keep_going = keep_going
 
     def build(self) -> None:
         """Build it, and have it take the place of the old one when it is whole.
@@ -48,7 +58,7 @@ class Site:
         Raises:
             GuideError: A guide is wrong, or MkDocs found something wrong with the site.
             SettingError: The site cannot go where it is told to.
-            RecipeFailed: A recipe failed.
+            RecipeFailed: A recipe failed; with `keep_going` the site is built nevertheless.
             HostLacks: A package is missing and `require` is set, or nothing but disk or another thing of the host was lacking.
         """
         began = time.monotonic()
@@ -60,6 +70,7 @@ class Site:
             self._check_outcome(outcome)
             try:
                 pages = self._build_pages(outcome, staged)
+                shown = self._check_shown(outcome, staged)
                 self._print_pages(staged)
             except KvmdocsError as error:
                 error.message += "; the site is as it was"
@@ -70,6 +81,10 @@ class Site:
         click.echo(f"took {report.duration(time.monotonic() - began)}")
         for page in pages:
             click.echo(f"open {page}")
+        if shown:
+            raise outcome.failure(_built_with(outcome, shown)).seen(
+                advice="mend what failed and build again; a site that shows failures is not published"
+            )
 
     def _records(self) -> Outcome:
         """The records of all that the guides ask for, made or found as the project's mode wants."""
@@ -103,11 +118,32 @@ class Site:
         click.echo(f"  {', '.join(stale)}")
 
     def _check_outcome(self, outcome: Outcome) -> None:
-        failed = outcome.names(status=Status.FAILED)
+        """End the build if recipes failed, or say so at once: whatever goes wrong after that, it has been told."""
+        failed = outcome.failed()
         if not failed:
             return
-        told = report.describe_failures(outcome, self._project.catalog, self._project.store)
-        raise outcome.failure(f"{len(failed)} recipes failed; the site is as it was\n\n{told}")
+        told = report.describe_failures(failed.values(), self._project.catalog, self._project.store)
+        count = f"{report.recipes(len(failed))} failed"
+        if not self._keep_going:
+            raise outcome.failure(f"{count}; the site is as it was\n\n{told}").seen(advice=KEEP_GOING)
+        click.echo(f"{count}, which the site will show\n\n{told}\n", err=True)
+
+    def _check_shown(self, outcome: Outcome, staged: Stage) -> dict[str, list[Path]]:
+        """The places of the site that show each recipe that failed.
+
+        Raises:
+            GuideError: The site does not say that it failed.
+        """
+        failed = outcome.failed()
+        shown = failures(staged.site) if failed else {}
+        if unsaid := [name for name in failed if name not in shown]:
+            raise GuideError(
+                f"the site does not say that {', '.join(unsaid)} failed",
+                Evidence(
+                    advice="the plugin kvmdocs shows failures: have it in each configuration, or build without --keep-going"
+                ),
+            )
+        return {name: [staged.later(staged.site / place) for place in places] for name, places in shown.items()}
 
     def _build_pages(self, outcome: Outcome, staged: Stage) -> list[Path]:
         """Build every language; returns the pages to open."""
@@ -135,6 +171,16 @@ class Site:
             self._project.root, settings["project.configs"], staged.site, settings["site.pdf"], folders
         ):
             click.echo(f"printed {staged.later(printed.path)}: {printed.pages} pages, {report.size(printed.size)}")
+
+
+def _built_with(outcome: Outcome, shown: dict[str, list[Path]]) -> str:
+    """That a site was built with failures, and where it shows them."""
+    blocked = outcome.names(freshness=Freshness.BLOCKED)
+    rest = f" ({len(blocked)} not run because of that)" if blocked else ""
+    lines = [f"the site was built with {len(shown)} failed {'recipe' if len(shown) == 1 else 'recipes'}{rest}, which it shows:"]
+    for name, places in shown.items():
+        lines += [f"  {name}  {place}" for place in places] or [f"  {name}  on the pages of what builds on it"]
+    return "\n".join(lines)
 
 
 def build_pages(config: Path, output: Path, folder: Path | None = None) -> rootpages.Language:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from kvmdocs import graph, host
 from kvmdocs.digest import Ingredients
 from kvmdocs.digest import key as make_key
-from kvmdocs.model import Record, Status
+from kvmdocs.model import Freshness, Record, Status
+from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
 from kvmdocs.results import stored
@@ -95,14 +96,39 @@ def record_of(project: Project, name: str, standing: Standing) -> Record | None:
 
 
 def blocked(recipe: Recipe, records: Mapping[str, Record]) -> str:
-    """Why a recipe cannot run because of what it builds on, of which all have records, or ""."""
+    """Why a recipe cannot run because of what it builds on, of which all have records and none failed, or ""."""
     for wanted in recipe.inputs:
         record = records[wanted.name]
-        if record.status is Status.FAILED or (record.status is Status.SKIPPED and not wanted.optional):
-            return f"it builds on {wanted.name}, which " + (
-                "failed" if record.status is Status.FAILED else f"was skipped: {record.reason}"
-            )
+        if record.status is Status.SKIPPED and not wanted.optional:
+            return f"it builds on {wanted.name}, which was skipped: {record.reason}"
     return ""
+
+
+def failed_below(project: Project, outcome: Outcome, name: str) -> list[str]:
+    """The failed recipes that a recipe builds on, directly or by way of others that were not run for that reason.
+
+    Args:
+        project: The project.
+        outcome: What came of the recipes that it builds on.
+        name: The recipe.
+    """
+    failed: dict[str, None] = {}
+    seen: set[str] = set()
+    ahead = [name]
+    while ahead:
+        for wanted in project.catalog.get(ahead.pop()).recipe.inputs:
+            record = outcome.records.get(wanted.name)
+            if record is not None and record.status is Status.FAILED:
+                failed[wanted.name] = None
+            elif outcome.freshness.get(wanted.name) is Freshness.BLOCKED and wanted.name not in seen:
+                seen.add(wanted.name)
+                ahead.append(wanted.name)
+    return list(failed)
+
+
+def because_of(failed: Iterable[str]) -> str:
+    """The reason why a recipe that builds on failed ones is not run, or "" for none."""
+    return next((f"it builds on {name}, which failed" for name in failed), "")
 
 
 class Keys:

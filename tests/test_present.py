@@ -232,6 +232,16 @@ def test_a_failed_recipe_raises_with_all_that_is_known(recipes, page):
     assert page.publisher.problems == [raised.value]
 
 
+def test_a_failure_that_is_to_be_shown_is_shown(project, recipes):
+    outcome = Executor(project, Reporter()).run(["failing"])
+    shown = Page(Publisher(project, outcome, failed=outcome.failed())).show(
+        recipes.failing, "no such section", notes={"x": "y"}
+    )
+    for said in ("This recipe failed", "exit 3", "What happened up to the failure"):
+        assert said in shown
+    assert "\n" not in shown.strip()
+
+
 def test_an_error_names_the_page_that_is_rendered(project, recipes):
     for name in ("a.md", "b.md"):
         (project.root / "docs" / name).write_text(

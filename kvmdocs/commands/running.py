@@ -26,15 +26,20 @@ from kvmdocs.commands.common import (
     "--install", is_flag=True, help="Install host packages that are missing (asks on a terminal; YES=1 does not ask)."
 )
 @click.option("--output", type=click.Path(file_okay=False, path_type=Path), help="Where the site goes; `site` if not given.")
+@click.option(
+    "--keep-going",
+    is_flag=True,
+    help="Build the site although recipes fail, and show that on their pages; the exit code says so, too.",
+)
 @with_pdf
 @click.pass_obj
 @reporting
-def build(project: Path | None, install: bool, output: Path | None) -> None:
+def build(project: Path | None, install: bool, output: Path | None, keep_going: bool) -> None:
     """Run what is stale and build the site in every language."""
     from kvmdocs import modes
     from kvmdocs.site import Site
 
-    Site(project, install=install, require=modes.wants_all(), output=output).build()
+    Site(project, install=install, require=modes.wants_all(), output=output, keep_going=keep_going).build()
 
 
 @click.command()
@@ -43,13 +48,18 @@ def build(project: Path | None, install: bool, output: Path | None) -> None:
 @click.argument("version")
 @click.option("--old", is_flag=True, help="Not the newest version: `latest` stays where it is.")
 @click.option("--branch", default="pages", show_default=True, help="The branch that is published; it is not pushed.")
+@click.option("--keep-going", is_flag=True, hidden=True)
 @with_pdf
 @click.pass_obj
 @reporting
-def publish(project: Path | None, version: str, old: bool, branch: str) -> None:
+def publish(project: Path | None, version: str, old: bool, branch: str, keep_going: bool) -> None:
     """Build the site and commit it to a branch as VERSION, beside the versions that are there."""
     from kvmdocs.publishing import publish as commit
 
+    if keep_going:
+        raise click.UsageError(
+            "a site that shows failures is not published; `kvmdocs build --keep-going` builds it to be looked at"
+        )
     for language in commit(project, version, newest=not old, branch=branch):
         click.echo(f"committed {language}/{version} to the branch {branch}")
 

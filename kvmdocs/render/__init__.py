@@ -3,7 +3,7 @@
 from kvmdocs.render.anchors import Anchors, names
 from kvmdocs.render.beside import Beside, python_of
 from kvmdocs.render.notice import notice, problem
-from kvmdocs.render.page import failed, skipped, transcript
+from kvmdocs.render.page import blocked, failed, skipped, transcript
 from kvmdocs.render.places import linked
 from kvmdocs.render.stamp import stamp
 from kvmdocs.render.words import Language
@@ -12,6 +12,7 @@ __all__ = [
     "Anchors",
     "Beside",
     "Language",
+    "blocked",
     "failed",
     "linked",
     "names",

@@ -37,6 +37,10 @@ class Anchors:
         """The name of a recipe's Python."""
         return f"{self.prefix}py-{_word(name)}"
 
+    def failure(self, name: str) -> str:
+        """The name of what a recipe did before it failed."""
+        return f"{self.prefix}failed-{_word(name)}"
+
     def place(self, place: SourcePlace) -> str:
         """The name of a place in source code."""
         return f"{self.prefix}{_word(place.tree)}-{_word(place.version)}/{_word(place.path)}:{place.line}"

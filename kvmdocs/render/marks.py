@@ -9,6 +9,7 @@ SHAPES = {
     "none": '<circle r="3.2" class="ks-line" stroke-dasharray="1.7 1.65"/>',
     "running": '<path d="M-3-4 4.4 0-3 4z"/>',
     "stale": '<path d="M0-4.6 4.6 0 0 4.6-4.6 0z"/>',
+    "blocked": '<circle r="3.8" class="ks-line"/><path d="M-2.7 2.7 2.7-2.7" class="ks-line"/>',
     "failed": '<path d="M-3.2-3.2l6.4 6.4M-3.2 3.2l6.4-6.4" class="ks-line"/>',
 }
 """What is drawn for each state (`kvmdocs.site_status.data.State`), around the origin and within 5 pixels of it."""

@@ -7,7 +7,7 @@ Markdown once more (see `kvmdocs.render.text`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from kvmdocs.control import as_seen
@@ -18,6 +18,7 @@ from kvmdocs.render import lexers
 from kvmdocs.render.anchors import NONE_TAKEN, Anchors
 from kvmdocs.render.ansi import plain
 from kvmdocs.render.beside import Beside, python_of, tabbed
+from kvmdocs.render.failure import Link, blocked_box, failure_box
 from kvmdocs.render.notes import Notes, Spot, hang, marking
 from kvmdocs.render.output import MARK, Logs, Printer, focusable, read, write_marks
 from kvmdocs.render.places import Sources, met, no_sources, write_spans
@@ -79,7 +80,7 @@ def transcript(
     if record.status is Status.SKIPPED:
         return skipped(record, options, language, freshness=freshness, beside=beside)
     if record.status is Status.FAILED:
-        return failed(record, options, language, freshness=freshness, logs=logs)
+        return failed(record, options, language, freshness=freshness, logs=logs, anchors=beside.anchors)
     shown = _entries(record, options)
     say = words(language)
     body = _steps(record, shown, options, _notes(record, shown, options), say, logs, sources, beside.anchors)
@@ -121,8 +122,16 @@ def skipped(
     return _frame(record, body, options, language, freshness)
 
 
-def failed(record: Record, options: ShowOptions, language: Language, *, freshness: Freshness, logs: Logs = no_logs) -> str:
-    """A recipe that failed: what went wrong, where, what to do next, and every step up to there.
+def failed(
+    record: Record,
+    options: ShowOptions,
+    language: Language,
+    *,
+    freshness: Freshness,
+    logs: Logs = no_logs,
+    anchors: Anchors = NONE_TAKEN,
+) -> str:
+    """A recipe that failed: what went wrong, where, what to do next, and every step up to there, which a page has once.
 
     All steps are shown, whatever section the block asked for, and notes are left out: what they hang on may not be there.
 
@@ -132,22 +141,38 @@ def failed(record: Record, options: ShowOptions, language: Language, *, freshnes
         language: The language of the renderer's own words.
         freshness: Whether the record was made by this build.
         logs: Gives the address of a whole log by its file name, or None.
+        anchors: The names that the page has left.
     """
     say = words(language)
-    failure = record.failure
-    rows = [f'<p class="tr-head">{escape(say.failed_title)}{say.colon}<code>{escape(record.recipe)}</code></p>']
-    if failure:
-        rows.append(f'<p class="tr-reason" lang="en">{prose(failure.message)}</p>')
-        place = f"{failure.path}:{failure.line}" if failure.path and failure.line else failure.path
-        facts = [(say.at, place), (say.step, str(failure.step or "")), (say.next, failure.advice)]
-        rows += [f'<p><b>{escape(name)}{say.colon}</b><span lang="en">{prose(text)}</span></p>' for name, text in facts if text]
-    body = f'<div class="tr-box tr-failed">{"".join(rows)}</div>'
+    body = failure_box(record, say)
     plainly = ShowOptions(title=options.title, fold=options.fold)
     shown = entries(record, None)
-    if shown:
-        body += f'<p class="tr-upto">{escape(say.up_to_failure)}</p>'
-        body += _steps(record, shown, plainly, Notes(), say, logs)
-    return _frame(record, body, options, language, freshness)
+    name, what = attribute(anchors.failure(record.recipe)), escape(say.up_to_failure)
+    if shown and anchors.has(anchors.failure(record.recipe)):
+        body += f'<p class="tr-upto"><a href="#{name}">{what}</a></p>'
+    elif shown:
+        steps = _steps(record, shown, plainly, Notes(), say, logs)
+        body += f'<details class="tr-upto"><summary id="{name}">{what}</summary>{steps}</details>'
+    return _unsought(_frame(record, body, options, language, freshness))
+
+
+def blocked(record: Record, failed: Iterable[Record], options: ShowOptions, language: Language, link: Link) -> str:
+    """A recipe that was not run since others failed: which ones, and what is known of that.
+
+    Args:
+        record: Its record, which is skipped.
+        failed: The records of those that failed.
+        options: How the block wants it shown.
+        language: The language of the renderer's own words.
+        link: Where the failed recipes are shown.
+    """
+    body = blocked_box(record.recipe, failed, link, words(language))
+    return _unsought(_frame(record, body, options, language, Freshness.BLOCKED))
+
+
+def _unsought(html: str) -> str:
+    """What no search finds: beside other results it would look like one that holds. Nothing inside is an <article> (see `kvmdocs.render.output`)."""
+    return f"<article data-search-exclude>{html}</article>"
 
 
 def _entries(record: Record, options: ShowOptions) -> list[Entry]:
@@ -289,7 +314,8 @@ def _frame(record: Record, body: str, options: ShowOptions, language: Language, 
     """The frame all of it stands in, with its caption and its stamp."""
     say = words(language)
     caption = f'<div class="tr-caption"><span class="tr-title">{prose(options.title)}</span></div>' if options.title else ""
-    names = f'data-recipe="{attribute(record.recipe)}" data-status="{record.status.value}"'
+    state = freshness if freshness is Freshness.BLOCKED else record.status
+    names = f'data-recipe="{attribute(record.recipe)}" data-status="{state.value}"'
     look = "tr tr-noted" if MARK in body else "tr"
     label = attribute(f"{say.transcript}{say.colon}{options.title or record.recipe}")
     return (

@@ -55,6 +55,8 @@ def _state(record: Record, freshness: Freshness, say: Words) -> str:
         kind, text = "stale", say.stale
     elif record.status is Status.FAILED:
         kind, text = "failed", say.failed
+    elif freshness is Freshness.BLOCKED:
+        kind, text = "blocked", say.blocked
     elif freshness is Freshness.MISSING:
         kind, text = "skipped", say.missing
     elif record.status is Status.SKIPPED or freshness is Freshness.NONE:

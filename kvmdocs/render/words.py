@@ -77,14 +77,19 @@ class Words:
     skipped: str
     missing: str
     failed: str
+    blocked: str
     skipped_title: str
     missing_title: str
     failed_title: str
+    blocked_title: str
+    failed_recipe: str
     to_run_it: str
     instead: str
     next: str
     at: str
     step: str
+    status: str
+    last_lines: str
     up_to_failure: str
     emulated: str
     recipe: str
@@ -170,14 +175,19 @@ _EN = Words(
     skipped="skipped",
     missing="no record",
     failed="failed",
+    blocked="not run",
     skipped_title="Not run on this host",
     missing_title="No record",
     failed_title="This recipe failed",
+    blocked_title="Not run, since a recipe that it builds on failed",
+    failed_recipe="Failed recipe",
     to_run_it="To run it",
     instead="Below is the approved record, from the host its stamp names.",
     next="Next",
     at="Where",
     step="Step",
+    status="Status",
+    last_lines="Last lines of its output",
     up_to_failure="What happened up to the failure",
     emulated="under emulation: times say nothing about speed",
     recipe="Recipe",
@@ -263,14 +273,19 @@ _ZH = Words(
     skipped="已跳过",
     missing="没有记录",
     failed="失败",
+    blocked="未运行",
     skipped_title="没有在这台宿主机上运行",
     missing_title="没有记录",
     failed_title="此配方运行失败",
+    blocked_title="没有运行，因为它依赖的配方失败了",
+    failed_recipe="失败的配方",
     to_run_it="如何让它运行",
     instead="下面是经过核准的记录，来自其戳记所写的宿主机。",
     next="下一步",
     at="位置",
     step="步骤",
+    status="退出状态",
+    last_lines="输出的最后几行",
     up_to_failure="失败之前的过程",
     emulated="在模拟下运行：用时不能说明性能",
     recipe="配方",

@@ -15,6 +15,7 @@ COLOURS = {
     State.NONE: "#5d574d",
     State.RUNNING: "#5d574d",
     State.STALE: "#7a5200",
+    State.BLOCKED: "#b3261e",
     State.FAILED: "#b3261e",
 }
 """What is behind the right half; white on each of them has a contrast of more than 4.5 to 1."""

@@ -16,6 +16,7 @@ from kvmdocs.recipe import Recipe
 from kvmdocs.render.words import moment_of
 from kvmdocs.site_status.comparing import compared
 from kvmdocs.site_status.data import WORST, Kind, PageRow, Report, Row, Shown, State, Want, count
+from kvmdocs.standing import failed_below
 from kvmdocs.titles import titles
 
 
@@ -64,15 +65,23 @@ def _row(publisher: Publisher, name: str, now: str, told: Mapping[str, str]) -> 
         place=str(entry.place),
         state=state,
         reasons=_reasons(record, state, publisher.reasons.get(name, ())),
-        wants=tuple(_wants(project, publisher, entry.recipe)) if state is State.SKIPPED else (),
+        wants=tuple(_wants(project, publisher, entry.recipe)) if state in {State.SKIPPED, State.BLOCKED} else (),
         builds_on=tuple(wanted.name for wanted in entry.recipe.inputs),
         pages=tuple(_shown(publisher, name)),
     )
     found = compared(project, name, record)
     row = replace(row, approved=found.approved, compared=found.done, drift=found.drift)
-    # What a page shows of a recipe that cannot run here is the approved record.
-    shown = record if record and record.status is Status.PASSED else project.approved.get(name)
+    shown = _on_page(project, record, state)
     return _told(row, shown, now) if shown else row
+
+
+def _on_page(project: Project, record: Record | None, state: State) -> Record | None:
+    """The record that pages show: of a recipe that cannot run here the approved one, which never stands in for a failure."""
+    if state is State.BLOCKED:
+        return None
+    if record and record.status in {Status.PASSED, Status.FAILED}:
+        return record
+    return project.approved.get(record.recipe) if record else None
 
 
 def _state(record: Record | None, fresh: Freshness) -> State:
@@ -80,6 +89,8 @@ def _state(record: Record | None, fresh: Freshness) -> State:
         return State.NONE
     if fresh is Freshness.RUNNING:
         return State.RUNNING
+    if fresh is Freshness.BLOCKED:
+        return State.BLOCKED
     if record.status is Status.FAILED:
         return State.FAILED
     if record.status is Status.SKIPPED:
@@ -89,7 +100,7 @@ def _state(record: Record | None, fresh: Freshness) -> State:
 
 
 def _reasons(record: Record | None, state: State, stale: tuple[str, ...]) -> tuple[str, ...]:
-    if state is State.SKIPPED and record:
+    if state in {State.SKIPPED, State.BLOCKED} and record:
         return (record.reason,)
     if state is State.FAILED and record and record.failure:
         return (record.failure.message,)
@@ -97,9 +108,10 @@ def _reasons(record: Record | None, state: State, stale: tuple[str, ...]) -> tup
 
 
 def _wants(project: Project, publisher: Publisher, recipe: Recipe) -> Iterator[Want]:
-    """What a skipped recipe wants for: recipes that it builds on, else capabilities, else tools; nothing if it skipped itself."""
+    """What a skipped or blocked recipe wants for: recipes that it builds on, else capabilities, else tools; nothing if it skipped itself."""
     records = publisher.outcome.records
-    below = [wanted.name for wanted in recipe.inputs if not wanted.optional and wanted.name in records]
+    failed = failed_below(project, publisher.outcome, recipe.name)
+    below = [wanted.name for wanted in recipe.inputs if (failed or not wanted.optional) and wanted.name in records]
     if blocked := [name for name in below if records[name].status is not Status.PASSED]:
         yield from (Want(Kind.RECIPE, name) for name in blocked)
     elif lacking := [need for need in recipe.needs if not project.capabilities.have(need).able]:

@@ -28,6 +28,8 @@ class State(StrEnum):
     """Its record is of before a change, and it runs at this moment (``mkdocs serve``)."""
     STALE = "stale"
     """Its record is of before a change."""
+    BLOCKED = "blocked"
+    """It was not run, since a recipe that it builds on failed."""
     FAILED = "failed"
     """It failed."""
 
@@ -37,7 +39,7 @@ WORST = tuple(reversed(State))
 
 
 class Kind(StrEnum):
-    """What a skipped recipe wants for."""
+    """What a skipped or blocked recipe wants for."""
 
     TOOL = "tool"
     CAPABILITY = "capability"
@@ -46,7 +48,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Want:
-    """Something that a skipped recipe wants for.
+    """Something that a skipped or blocked recipe wants for.
 
     Attributes:
         kind: What it is.
@@ -83,8 +85,8 @@ class Row:
         title: What it does, in a line.
         place: File and line of its definition.
         state: How it stands.
-        reasons: Why it is skipped, stale or failed, each in a few words.
-        wants: What a skipped one wants for.
+        reasons: Why it is skipped, stale, blocked or failed, each in a few words.
+        wants: What a skipped one wants for; of a blocked one, what it builds on and has no result.
         made: When the record that is shown was made (UTC, ISO 8601), or "".
         age_days: Whole days from then to this build; None without a record.
         seconds: How long it ran.
@@ -175,6 +177,11 @@ class Report:
     counts: dict[State, int]
     recipes: tuple[Row, ...]
     pages: tuple[PageRow, ...]
+
+    @property
+    def failed(self) -> list[Row]:
+        """The recipes that failed; where there is one the site is incomplete."""
+        return [row for row in self.recipes if row.state is State.FAILED]
 
     @cached_property
     def by_name(self) -> dict[str, Row]:

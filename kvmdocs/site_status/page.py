@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 
+from kvmdocs.errors import shortened
 from kvmdocs.model import Mode
 from kvmdocs.render import Language
 from kvmdocs.render.marks import mark
@@ -23,6 +24,8 @@ DATA = "report.json"
 """The report as data, from the top of each language's site."""
 SCHEMA = "schemas/report-1.json"
 """Its JSON Schema."""
+BRIEF = 300
+"""Characters that are told of why a recipe failed where all that failed is listed."""
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,44 @@ def summary(view: View) -> str:
         )
         data = f'<p class="ks-data">{told}</p>'
     total = recipes(len(report.recipes), say)
-    return (
+    return incomplete(view) + (
         f'<div class="ks-summary" data-search-exclude><p class="ks-lead"><b>{escape(total)}</b></p>'
         f'<ul class="ks-tiles">{tiles}</ul><p>{escape(built)} {escape(machine)}{say.semicolon}{escape(engine)}{say.stop.strip()}</p>{data}</div>'
     )
+
+
+def incomplete(view: View, status_page: str | None = "") -> str:
+    """That the site was built although recipes failed, which ones, and where they are shown; "" where none did.
+
+    Args:
+        view: The report.
+        status_page: The address of the status page, from this page, which may be that page itself; None where there is none.
+    """
+    say, failed = view.say, view.report.failed
+    if not failed or view.report.mode == "serve":
+        return ""
+    colon = common(view.language).colon
+    told = "".join(
+        f"<li>{_leading(row, view, status_page)}{colon}{''.join(reason(shortened(text, BRIEF), view.language) for text in row.reasons)}</li>"
+        for row in failed
+    )
+    blocked = [row for row in view.report.recipes if row.state is State.BLOCKED]
+    names = say.between.join(_leading(row, view, status_page) for row in blocked)
+    rest = f"<p><b>{escape(say.not_run)}{colon}</b>{names}</p>" if blocked else ""
+    link = f'<p><a href="{attribute(status_page)}">{escape(say.all_stand)}</a></p>' if status_page else ""
+    return (
+        f'<div class="admonition failure ks-incomplete" role="note" data-search-exclude><p class="admonition-title">{escape(say.incomplete)}</p>'
+        f"<p>{escape(say.incomplete_is)}</p><ul>{told}</ul>{rest}{link}</div>"
+    )
+
+
+def _leading(row: Row, view: View, status_page: str | None) -> str:
+    """A recipe's name as a link to where it is shown, else to its row on the status page."""
+    address = next((view.link(page.anchor) for page in row.pages if page.anchor), "")
+    if not address and status_page is not None:
+        address = f"{status_page}#status-{row.recipe}"
+    name = f"<code>{escape(row.recipe)}</code>"
+    return f'<a href="{attribute(address)}">{name}</a>' if address else name
 
 
 def badges(view: View) -> str:
@@ -106,7 +143,9 @@ def names_of(names: Iterable[str], view: View) -> str:
 def skips(view: View) -> str:
     """What the building host could not run, why, and what would make it run."""
     say, rows = view.say, view.report.by_name
-    skipped = [row for row in rows.values() if row.state is State.SKIPPED]
+    skipped = [
+        row for row in rows.values() if row.state is State.SKIPPED or (row.state is State.FAILED and _hence(row.recipe, rows))
+    ]
     if not skipped:
         return f"<p>{escape(say.untried if view.report.mode == Mode.RECORDED else say.no_skips)}</p>"
     items = []

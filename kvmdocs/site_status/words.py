@@ -80,6 +80,10 @@ class Words:
     to_run_it: str
     wants_tools: str
     hence: str
+    incomplete: str
+    incomplete_is: str
+    not_run: str
+    all_stand: str
     no_drift: str
     uncompared: str
     sections: str
@@ -105,6 +109,7 @@ _EN = Words(
         State.NONE: "no record",
         State.RUNNING: "running again",
         State.STALE: "stale",
+        State.BLOCKED: "not run",
         State.FAILED: "failed",
     },
     meanings={
@@ -114,6 +119,7 @@ _EN = Words(
         State.NONE: "never ran, here or anywhere whose record was approved",
         State.RUNNING: "something has changed since it ran, and it runs at this moment",
         State.STALE: "something has changed since it ran",
+        State.BLOCKED: "a recipe that it builds on failed; nothing is shown in its place",
         State.FAILED: "its last run failed",
     },
     modes={
@@ -186,6 +192,10 @@ _EN = Words(
     to_run_it="What would make it run",
     wants_tools="on the host: {tools}",
     hence="Skipped for want of it",
+    incomplete="This site is incomplete",
+    incomplete_is="These recipes failed when it was built. The pages that show them say so, and show no other record in their place.",
+    not_run="Not run because of that",
+    all_stand="How every recipe stands",
     no_drift="Records compared with their approved ones: {n}. None differs.",
     uncompared="Nothing was compared: of no recipe is there an approved record and another one.",
     sections="; sections:",
@@ -211,6 +221,7 @@ _ZH = Words(
         State.NONE: "没有记录",
         State.RUNNING: "正在重新运行",
         State.STALE: "已过期",
+        State.BLOCKED: "未运行",
         State.FAILED: "失败",
     },
     meanings={
@@ -220,6 +231,7 @@ _ZH = Words(
         State.NONE: "从未运行过，别处也没有核准记录",
         State.RUNNING: "自上次运行以来有东西变了，此刻正在重新运行",
         State.STALE: "自上次运行以来有东西变了",
+        State.BLOCKED: "它依赖的配方失败了；没有用别的记录代替",
         State.FAILED: "最近一次运行失败了",
     },
     modes={
@@ -292,6 +304,10 @@ _ZH = Words(
     to_run_it="如何让它运行",
     wants_tools="宿主机上要有：{tools}",
     hence="因此也跳过了",
+    incomplete="本站不完整",
+    incomplete_is="构建本站时，以下配方失败了。展示它们的页面会说明这一点，不会用别的记录代替。",
+    not_run="因此没有运行",
+    all_stand="所有配方的状态",
     no_drift="与核准记录比较过的记录：{n} 份，都一致，没有漂移。",
     uncompared="没有比较任何记录：没有哪个配方既有核准记录，又有另一份记录。",
     sections="；小节：",
