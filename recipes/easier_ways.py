@@ -75,10 +75,11 @@ mod
 mod -s kvm {kvm}
 list -H vm_list -o kvm.vm_list -s kvm.userspace_pid,created_vcpus
 list task_struct.tasks -h init_task -s task_struct.pid,comm
+bt {task}
 log -t | grep -i kvm
 quit
 """
-"""KVM's modules, each VM that there is, each process, and what the kernel said of KVM."""
+"""KVM's modules, each VM that there is, each process, where the vCPU's thread is, and what the kernel said of KVM."""
 
 DRGN = """\
 from drgn import cast, container_of
@@ -114,7 +115,7 @@ KNOWS = {"crash": "8.0.4", "drgn": "0.0.23"}
 
 @recipe(tools=("crash", "readelf"), memory="1500M", disk="16M", timeout="10m", expects="15s")
 def with_crash(sh: Shell, kvm_dump: Dump, linux_build: Kernel, linux_source: Path) -> None:
-    """Look into the dump with crash: modules, VMs, processes.
+    """Look into the dump with crash: modules, VMs, processes, the stack of a vCPU's thread.
 
     Raises:
         Skipped: This host's crash is older than the kernel.
@@ -122,11 +123,12 @@ def with_crash(sh: Shell, kvm_dump: Dump, linux_build: Kernel, linux_source: Pat
     with sh.section("version"):
         check_version(sh, "crash", linux_source)
     with sh.section("look"):
-        sh.write("look", CRASH.format(kvm=linux_build.build / "arch/x86/kvm/kvm.ko"))
+        sh.write("look", CRASH.format(kvm=linux_build.build / "arch/x86/kvm/kvm.ko", task=kvm_dump.task))
         told = sh.line(f"crash -s -i look {linux_build.vmlinux} {kvm_dump.file} </dev/null")
     assert re.search(r"^\S+ +kvm +\S+ +\d+ +\S+/kvm\.ko", told, re.MULTILINE), told
     assert re.search(r"userspace_pid = [1-9]\d*,\s+created_vcpus = 1,", told), told
     assert 'comm = "kthreadd' in told, told
+    assert re.search(r"^ #\d+ \[\w+\] kvm_arch_vcpu_ioctl_run\b", told, re.MULTILINE), told
     assert re.search(r"^(kvm_amd|SVM|kvm|VMX)\b.*: ", told, re.MULTILINE), told
 
 
