@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kvmdocs import Shell, recipe
 from kvmdocs.lab import Machine
-from recipes.kvm_host import INNER_LIMIT, L1_TOOLS, STREAMS, KvmHost, inner, inner_script, l1, load_kvm
+from recipes.kvm_host import INNER_LIMIT, IOTHREAD, IOTHREAD_DISK, L1_TOOLS, STREAMS, KvmHost, inner, inner_script, l1, load_kvm
 from recipes.linux import Kernel
 from recipes.linux_in_linux import NAMED, WAIT_FOR
 
@@ -52,12 +52,6 @@ DELIVER = {"kvm-amd": "svm_deliver_interrupt", "kvm-intel": "vmx_deliver_interru
 
 FAULT = {"kvm-amd": "exit_reason == 0x400", "kvm-intel": "exit_reason == 48 || exit_reason == 49"}
 """The exits of a device's page: nested page fault (AMD); EPT violation and EPT misconfiguration (Intel)."""
-
-IOTHREAD = "-object iothread,id=disk,poll-max-ns=0"
-"""An option of QEMU: a thread for the disk alone. It sleeps until there is something to do: L1 has no processor to spare for polling."""
-
-DISK = "virtio-blk-pci,iothread=disk"
-"""L2's disk. With a thread of its own every QEMU raises the interrupt in the same way; from the main loop QEMU 9.0 and newer go another one."""
 
 DEPTH = 13
 """Callers of a function of QEMU that are read from its stack, beside the first."""
@@ -124,7 +118,7 @@ def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: 
     """
     with sh.section("pack"):
         parts = inner(
-            sh, qemu_debug, linux_build, init=L2_INIT, script=inner_script(NAMED, IOTHREAD, disk=DISK, streams=STREAMS)
+            sh, qemu_debug, linux_build, init=L2_INIT, script=inner_script(NAMED, IOTHREAD, disk=IOTHREAD_DISK, streams=STREAMS)
         )
     with sh.section("probes"):
         symbols = sh.line(f"nm {qemu_debug} | grep -E ' [tT] ({'|'.join(QEMU_FUNCTIONS)})$'")

@@ -69,6 +69,13 @@ STREAMS = "</tmp/say >/tmp/l2.out 2>&1"
 """For `inner_script`: what is typed to L2 comes from one file of L1, and what it prints goes to another."""
 
 
+IOTHREAD = "-object iothread,id=disk,poll-max-ns=0"
+"""For `inner_script`: a thread for the disk alone. It sleeps until there is something to do: L1 has no processor to spare for polling."""
+
+IOTHREAD_DISK = "virtio-blk-pci,iothread=disk"
+"""For `inner_script`: the disk that has it. Its interrupts go by an irqfd in every QEMU; from the main loop QEMU 9.0 and newer send them by an ioctl."""
+
+
 def inner_script(*options: str, disk: str = "virtio-blk-pci", serial: str = "stdio", streams: str = "") -> str:
     """The script ``inner``, which starts L2; what is given to it are more arguments for L2's QEMU.
 

@@ -14,10 +14,13 @@ from recipes.kvm_gdb import ALPHABET, build_letters, with_svm
 from recipes.kvm_host import (
     INNER_LIMIT,
     INNER_SAYS,
+    IOTHREAD,
+    IOTHREAD_DISK,
     L1_TOOLS,
     TRACE,
     KvmHost,
     inner,
+    inner_script,
     l1,
     load_kvm,
 )
@@ -148,7 +151,7 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
         letters = build_letters(sh)
         modules = {f"/lib/modules/{module.name}": module for module in host.modules}
         nested = build_initramfs(sh, init=NESTED_INIT, files={"/bin/letters": letters, **modules}, name="nested")
-        parts = inner(sh, qemu_optimised, linux_build)
+        parts = inner(sh, qemu_optimised, linux_build, script=inner_script(IOTHREAD, disk=IOTHREAD_DISK))
         buffers = sh.write("buffers.sh", BUFFERS, 0o755)
         files = {"/names": sh.workspace / "names", "/bin/probe": probe, "/bin/buffers": buffers}
         files["/inner/initramfs.cpio.gz"] = nested
