@@ -46,7 +46,7 @@ def kvm_calls(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: Kv
             vm = stack.enter_context(outer)
         with sh.section("load"):
             load_kvm(vm, kvm_host)
-            vm.guest("dmesg | grep -i kvm: | tail -n 4", ok=(0, 1))
+            vm.guest("dmesg | grep -i -E 'kvm(_amd)?: ' | tail -n 4", ok=(0, 1))
         with sh.section("trace"):
             # -f: the vCPU is a thread of its own; -y: what a descriptor is; -e kvm=vcpu: why KVM_RUN came back.
             told = vm.guest("strace -f -y -e trace=openat,ioctl -e kvm=vcpu -o /guest/tmp/calls inner", timeout=INNER_LIMIT)
@@ -66,8 +66,9 @@ def _look(sh: Shell, vm: Machine) -> None:
         vm.guest("grep -m 1 /dev/kvm /guest/tmp/calls")
         vm.guest("grep -E -m 2 'KVM_GET_API_VERSION|KVM_CREATE_VM,' /guest/tmp/calls")
     with sh.section("memory"):
-        regions = vm.guest("sed -n 's/.*KVM_SET_USER_MEMORY_REGION, //p' /guest/tmp/calls | head -n 2")
-        assert "guest_phys_addr=0," in regions, regions
+        vm.guest("sed -n 's/.*KVM_SET_USER_MEMORY_REGION, //p' /guest/tmp/calls >/guest/tmp/regions")
+        for wanted in ("guest_phys_addr=0,", "KVM_MEM_READONLY"):
+            vm.guest(f"grep -m 1 {wanted} /guest/tmp/regions")
     with sh.section("vcpu"):
         vm.guest('for name in CREATE_VCPU SET_CPUID2 SET_REGS; do grep -m 1 "KVM_$name" /guest/tmp/calls; done')
     with sh.section("doors"):

@@ -26,7 +26,8 @@ FAIL = {
         "kvm_clock_test",
         "nested_exceptions_test",
         "svm_nested_soft_inject_test",
-    )
+    ),
+    "6.12": ("debug_regs", "monitor_mwait_test", "nested_exceptions_test", "svm_nested_soft_inject_test"),
 }
 """Tests that fail on the processor that QEMU emulates, by the series of Linux they belong to. The guide says why."""
 
