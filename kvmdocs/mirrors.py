@@ -55,7 +55,10 @@ def filling(steps: Collection[Step], given: Collection[str] = ()) -> list[str]:
 
 
 def _archives(steps: Iterable[Step]) -> dict[str, tuple[str, str, str]]:
-    """Suites, components and keyring of each address that stands in an entry for apt."""
+    """Suites of all its entries for apt, and components and keyring of the first one, of each address that stands in one.
+
+    A host that has any of the suites has the archive: so a script made on one release of a distribution works on the next.
+    """
     found: dict[str, tuple[str, str, str]] = {}
     for step in steps:
         for block in (step.stdin or "").split("\n\n") if step.where is Where.FILE else ():
@@ -66,5 +69,6 @@ def _archives(steps: Iterable[Step]) -> dict[str, tuple[str, str, str]]:
             }
             named = _MIRROR.match(fields.get("uris", ""))
             if named and fields.get("suites"):
-                found.setdefault(named[1], (fields["suites"], fields.get("components", ""), fields.get("signed-by", "")))
+                suites, *rest = found.get(named[1], ("", fields.get("components", ""), fields.get("signed-by", "")))
+                found[named[1]] = (" ".join(dict.fromkeys(f"{suites} {fields['suites']}".split())), rest[0], rest[1])
     return found

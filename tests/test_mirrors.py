@@ -89,14 +89,14 @@ def path(request, tmp_path):
     return f"{awk.parent}:{os.environ['PATH']}"
 
 
-def run(tmp_path, entries, path=os.environ["PATH"], **environ):
+def run(tmp_path, entries, path=os.environ["PATH"], stanzas=STANZAS, **environ):
     """Run the script of a recipe that writes the entries for apt, on a host with these; gives the addresses it has written."""
     etc, home = tmp_path / "etc apt", tmp_path / "home"
     for name, text in entries.items():
         (etc / name).parent.mkdir(parents=True, exist_ok=True)
         (etc / name).write_text(text)
     home.mkdir()
-    steps = (Step(Where.FILE, "host.sources", stdin=STANZAS, cwd="~/kvm-lab/sources"),)
+    steps = (Step(Where.FILE, "host.sources", stdin=stanzas, cwd="~/kvm-lab/sources"),)
     host = Host("box", "Debian GNU/Linux 12 (bookworm)", "6.1.0", "x86_64", 2, 4 << 30)
     text = script([Record("sources", "", Status.PASSED, host, "2026-11-26T12:00:00+00:00", steps=steps)], {})
     (home / "script.sh").write_text(text)
@@ -112,6 +112,14 @@ def test_both_forms_are_read_by_any_awk(tmp_path, path, entries):
     done, told = run(tmp_path, entries, path)
     assert (done.returncode, done.stderr) == (0, "")
     assert told == FOUND
+
+
+def test_a_host_of_a_later_release_has_the_same_archive(tmp_path):
+    """Where the page's host asked for both releases, each of them says where the archive is."""
+    stanzas = STANZAS + "\n" + STANZAS.replace("bookworm", "trixie")
+    done, told = run(tmp_path, {name: text.replace("bookworm", "trixie") for name, text in LINES.items()}, stanzas=stanzas)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert told == FOUND * 2
 
 
 def test_what_a_reader_says_wins(tmp_path):
