@@ -59,7 +59,7 @@ GATHER = """\
 import importlib, re, sys
 
 script, target = sys.argv[1:]
-for name in (*re.findall("^(?:import|from) (\\w+)", open(script).read(), re.M), "encodings.utf_8", "_strptime"):
+for name in (*re.findall(r"^(?:import|from) (\\w+)", open(script).read(), re.M), "encodings.utf_8", "_strptime"):
     importlib.import_module(name)
 held = sorted(found for module in sys.modules.values() if (found := getattr(module, "__file__", None)))
 
@@ -74,7 +74,7 @@ for file in held:
         py_compile.compile(file, place.with_suffix(".pyc"), dfile=file, invalidation_mode=mode)
         continue
     shutil.copy(file, place)
-    for library in re.findall("(/\\S+) \\(0x", subprocess.check_output(["ldd", file], text=True)):
+    for library in re.findall(r"(/\\S+) \\(0x", subprocess.check_output(["ldd", file], text=True)):
         Path(target, library[1:]).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(library, Path(target, library[1:]))
 """
