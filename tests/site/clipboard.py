@@ -52,48 +52,57 @@ return window.boxes.length;
 """
 """Finds what has buttons on a page: transcripts, and code in the text."""
 
-READ = """
-(async () => {
-  // A page of one box is laid out a hundred times as fast, and each copy lays it out anew.
-  const box = window.boxes[BOX];
-  window.article.replaceChildren(box);
-  box.querySelectorAll('details').forEach((e) => { e.open = true; });
-  if (box.matches('details')) box.open = true;
-  const seen = new Set(JSON.parse(sessionStorage.seen ?? '[]'));
-  const found = [];
-  const tabs = [...box.querySelectorAll('.tabbed-set > input')];
+ALONE = """
+// A page of one box is laid out a hundred times as fast, and each copy lays it out anew.
+const box = window.boxes[arguments[0]];
+window.article.replaceChildren(box);
+box.querySelectorAll('details').forEach((e) => { e.open = true; });
+if (box.matches('details')) box.open = true;
+const tabs = [...box.querySelectorAll('.tabbed-set > input')];
+window.buttons = (function* () {
   for (const tab of tabs.length ? tabs : [null]) {
     if (tab) tab.checked = true;
-    const buttons = [...box.querySelectorAll('.md-code__button, .tr-copy')].filter((e) => e.checkVisibility());
-    for (const button of buttons) {
-      const code = button.closest('pre')?.querySelector('code');
-      const promised = button.dataset.clipboardText ?? button.closest('[data-copy]')?.dataset.copy ?? code?.innerText;
-      if (seen.has(promised)) continue;
-      seen.add(promised);
-      button.click();
-      found.push([await navigator.clipboard.readText(), promised]);
-    }
+    yield* [...box.querySelectorAll('.md-code__button, .tr-copy')].filter((e) => e.checkVisibility());
+  }
+})();
+"""
+"""Leaves one box on the page, and finds its buttons, tab by tab."""
+
+READ = """
+(async () => {
+  const seen = new Set(JSON.parse(sessionStorage.seen ?? '[]'));
+  const found = [];
+  // A browser forgets after some seconds that there was a gesture of the user, and lets nothing be copied then.
+  const end = performance.now() + 1000;
+  let next;
+  while (!(next = window.buttons.next()).done) {
+    const button = next.value;
+    const code = button.closest('pre')?.querySelector('code');
+    const promised = button.dataset.clipboardText ?? button.closest('[data-copy]')?.dataset.copy ?? code?.innerText;
+    if (seen.has(promised)) continue;
+    seen.add(promised);
+    button.click();
+    found.push([await navigator.clipboard.readText(), promised]);
+    if (performance.now() > end) break;
   }
   sessionStorage.seen = JSON.stringify([...seen]);
-  return found;
+  return [found, next.done];
 })()
 """
-"""Clicks the buttons of a box and reads the clipboard after each; what a page before gave is not read again."""
+"""Clicks buttons of the box, as many as a second allows, and reads the clipboard after each; what a page before gave is not read again."""
 
 
 def read_back(browser: Browser) -> list[tuple[str, str]]:
     """What the clipboard holds after each button of a page, and what the page says that the button gives."""
     found: list[tuple[str, str]] = []
     for box in range(browser.run(BOXES)):
-        told = browser.command(
-            "Runtime.evaluate",
-            expression=READ.replace("BOX", str(box)),
-            userGesture=True,
-            awaitPromise=True,
-            returnByValue=True,
-        )
-        assert "exceptionDetails" not in told, told
-        found += [(got, promised) for got, promised in told["result"]["value"]]
+        browser.run(ALONE, box)
+        done = False
+        while not done:
+            told = browser.command("Runtime.evaluate", expression=READ, userGesture=True, awaitPromise=True, returnByValue=True)
+            assert "exceptionDetails" not in told, told
+            read, done = told["result"]["value"]
+            found += [(got, promised) for got, promised in read]
     return found
 
 
