@@ -262,6 +262,9 @@ def test_no_other_record_stands_in_for_a_failure(project):
     mend(project)
     assert project.kvmdocs("build").exit_code == 0
     assert project.kvmdocs("approve", "broken", "after", "last").exit_code == 0
+    # Records know seconds: what was approved is made older, to be told from what fails within the same one.
+    approved = project.root / project.package / "approved/broken.json"
+    approved.write_text(re.sub(r'"started": "\d{4}', '"started": "2020', approved.read_text("utf-8")), "utf-8")
     path = project.root / project.package / "all.py"
     path.write_text(path.read_text("utf-8").replace("exit 0", "exit 7"), "utf-8")
     assert project.kvmdocs("build", "--keep-going").exit_code == 1
@@ -286,6 +289,7 @@ def test_no_other_record_stands_in_for_a_failure(project):
     assert "# broken is left out: `printf" in script
     assert "# after is left out: it builds on broken, which failed" in script
     rows = {row["recipe"]: row for row in json.loads((site / "report.json").read_text("utf-8"))["recipes"]}
+    assert rows["broken"]["approved"]["made"].startswith("2020")
     assert rows["broken"]["made"] > rows["broken"]["approved"]["made"]
     assert (rows["after"]["made"], rows["after"]["host"], rows["after"]["approved"] is None) == ("", None, False)
 
