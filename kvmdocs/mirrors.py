@@ -69,6 +69,6 @@ def _archives(steps: Iterable[Step]) -> dict[str, tuple[str, str, str]]:
             }
             named = _MIRROR.match(fields.get("uris", ""))
             if named and fields.get("suites"):
-                suites, *rest = found.get(named[1], ("", fields.get("components", ""), fields.get("signed-by", "")))
-                found[named[1]] = (" ".join(dict.fromkeys(f"{suites} {fields['suites']}".split())), rest[0], rest[1])
+                first = found.setdefault(named[1], ("", fields.get("components", ""), fields.get("signed-by", "")))
+                found[named[1]] = (" ".join(dict.fromkeys(f"{first[0]} {fields['suites']}".split())), *first[1:])
     return found

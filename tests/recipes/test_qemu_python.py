@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from kvmdocs.errors import RecipeFailed
-from kvmdocs.names import Names
 from kvmdocs.shell import Shell
 from recipes.qemu_python import qemu_python, wheels_lacking
 from tests.servers import Archive, SigningKey, signing_key, web_server
@@ -32,16 +31,6 @@ def key() -> Iterator[SigningKey]:
     """What the archive's index is signed with."""
     with signing_key("archive") as made:
         yield made
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    """A shell in a workspace named as the store names it."""
-    workspace = tmp_path / "work" / "recipe-0123456789abcdef"
-    workspace.mkdir(parents=True)
-    sh = Shell(workspace, Names(tmp_path / "work"), tmp_path / "logs")
-    yield sh
-    sh.close()
 
 
 def tree(folder: Path, asks: str = ASKS, wheels: tuple[str, ...] = ()) -> Path:

@@ -12,7 +12,6 @@ import sh as sh_package
 
 from kvmdocs.errors import HostLacks, RecipeFailed, SettingError, Skipped, SourceRefused, TimedOut
 from kvmdocs.model import Freshness, Host, Record, Status
-from kvmdocs.names import Names
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
 from kvmdocs.render import Language, transcript
@@ -42,16 +41,6 @@ def stranger() -> Iterator[SigningKey]:
     """A key nobody pinned."""
     with signing_key("stranger") as made:
         yield made
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    """A shell in a workspace named as the store names it."""
-    workspace = tmp_path / "work" / "recipe-0123456789abcdef"
-    workspace.mkdir(parents=True)
-    sh = Shell(workspace, Names(tmp_path / "work"), tmp_path / "logs")
-    yield sh
-    sh.close()
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvmdocs.errors import RecipeFailed, Skipped, SourceRefused, TimedOut
-from kvmdocs.names import Names
 from kvmdocs.shell import Shell
 from recipes import distribution
 from recipes.apt_sources import (
@@ -43,16 +42,6 @@ def key() -> Iterator[SigningKey]:
     """What the archive's index is signed with."""
     with signing_key("archive") as made:
         yield made
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    """A shell in a workspace named as the store names it."""
-    workspace = tmp_path / "work" / "recipe-0123456789abcdef"
-    workspace.mkdir(parents=True)
-    sh = Shell(workspace, Names(tmp_path / "work"), tmp_path / "logs")
-    yield sh
-    sh.close()
 
 
 def tree_of(version: str, glib: str = "2.0") -> dict[str, str]:
