@@ -78,7 +78,7 @@ WAIT = f'while [ "$(cat /guest/proc/sys/kernel/panic)" -ne {GO} ]; do :; done'
 
 
 FIRST = ("kvm_x86_vendor_init", "kvm_init")
-"""What the vendor's half calls first of ``kvm.ko``: Linux 6.12 the first one, which calls ``svm_hardware_setup``; Linux 6.1 the second one, which does."""
+"""What the vendor's half calls first of ``kvm.ko``: the first name in Linux 6.12, the second in Linux 6.1. Either calls ``svm_hardware_setup``."""
 
 PATH = ("io_interception", "svm_handle_exit", "kvm_arch_vcpu_ioctl_run", "kvm_vcpu_ioctl", "__x64_sys_ioctl", "do_syscall_64")
 """Functions on the way of an exit, innermost first; between them are others, which come and go between versions."""

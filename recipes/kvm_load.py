@@ -24,7 +24,7 @@ SAID = re.compile(r"Nested \w+ enabled")
 """What the half for AMD says of its features when it is loaded."""
 
 BOTH = r"already loaded vendor module|not supported|no hardware support"
-"""What KVM says of the other vendor's half beside one that is there: Linux 6.1 the first, Linux 6.12, which looks at the processor before, one of the others."""
+"""What KVM says of the other vendor's half beside one that is there: the first in Linux 6.1. Linux 6.12 looks at the processor first, and says one of the others."""
 
 PARAMETERS = "/sys/module/{}/parameters"
 

@@ -193,7 +193,7 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
 
 
 def _where(sh: Shell, module: Path) -> str:
-    """What ``kvm-where`` prints of a module.
+    """Run ``kvm-where`` on a module, and return what it prints.
 
     In a module each section begins at address 0, and gdb takes code of one for code of another. Linking gives every section a
     place of its own; what the module calls in the kernel stays open.
