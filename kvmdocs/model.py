@@ -75,6 +75,10 @@ class Freshness(StrEnum):
     """There is none, and this build did not try to have one made: nothing is known of whether the recipe can run here."""
 
 
+LAST_LINES = 12
+"""Lines of a failed step's output that are shown with the failure."""
+
+
 @dataclass(frozen=True)
 class Output:
     """What a step printed, both streams in the order they arrived.
@@ -101,6 +105,11 @@ class Output:
         if not self.omitted_bytes:
             return self.head
         return f"{self.head}[… {self.omitted_lines} lines …]\n{self.tail}"
+
+    @property
+    def last_lines(self) -> str:
+        """The last lines of the output, as many as are shown with a failure."""
+        return "\n".join((self.tail or self.head).rstrip().splitlines()[-LAST_LINES:])
 
 
 @dataclass(frozen=True)
@@ -266,6 +275,12 @@ class Record:
     emulated: bool = False
     places: tuple[SourcePlace, ...] = ()
     schema: int = SCHEMA
+
+    @property
+    def failed_step(self) -> Step | None:
+        """The step at which the recipe failed; None where it failed at none."""
+        number = self.failure.step if self.failure else 0
+        return self.steps[number - 1] if 0 < number <= len(self.steps) else None
 
     def section(self, name: str | None) -> tuple[Step, ...]:
         """The steps of one section, or all steps for None.

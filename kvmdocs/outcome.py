@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from kvmdocs import errors
 from kvmdocs.errors import HostLacks, KvmdocsError, OperatorError, RecipeFailed
-from kvmdocs.model import Freshness, Output, Record, Status, Step
+from kvmdocs.model import Freshness, Record, Status
 
 
 class Reporter:
@@ -66,18 +66,3 @@ class Outcome:
         told = [record.failure for record in self.failed().values()]
         kinds = [getattr(errors, failure.error, KvmdocsError) for failure in told if failure]
         return HostLacks(message) if all(issubclass(kind, OperatorError) for kind in kinds) else RecipeFailed(message)
-
-
-LAST_LINES = 12
-"""Lines of a failed step's output that are told with the failure."""
-
-
-def failed_step(record: Record) -> Step | None:
-    """The step at which a recipe failed; None where it failed at none."""
-    number = record.failure.step if record.failure else 0
-    return record.steps[number - 1] if 0 < number <= len(record.steps) else None
-
-
-def last_lines(output: Output) -> str:
-    """The last lines of what a step printed."""
-    return "\n".join((output.tail or output.head).rstrip().splitlines()[-LAST_LINES:])

@@ -17,7 +17,7 @@ from kvmdocs.catalog import Catalog
 from kvmdocs.control import neutral, uncoloured
 from kvmdocs.errors import EngineError, Evidence, Place, RecipeFailed
 from kvmdocs.model import Freshness, Record, Status, Where
-from kvmdocs.outcome import Outcome, Reporter, failed_step, last_lines
+from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.store import Store
 
 if TYPE_CHECKING:
@@ -148,8 +148,8 @@ def evidence(record: Record, guides: Iterable[Place], store: Store) -> Evidence:
     failure = record.failure
     if failure is None:
         return Evidence(guides=tuple(guides), recipe=record.recipe)
-    step = failed_step(record)
-    tail = last_lines(step.output) if step is not None else ""
+    step = record.failed_step
+    tail = step.output.last_lines if step is not None else ""
     log = store.logs(record.key) if record.key and step is not None and step.output.log else None
     if record.key and log is None:
         log = store.root / "failures" / f"{record.recipe}.json"

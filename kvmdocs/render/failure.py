@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 
 from kvmdocs.errors import describe_status
 from kvmdocs.model import Output, Record
-from kvmdocs.outcome import failed_step, last_lines
 from kvmdocs.render.ansi import plain
 from kvmdocs.render.output import focusable, read
 from kvmdocs.render.text import attribute, escape, prose
@@ -54,13 +53,13 @@ def _told(record: Record, say: Words) -> Iterator[str]:
     yield f'<p class="tr-reason" lang="en">{prose(failure.message)}</p>'
     if place := f"{failure.path}:{failure.line}" if failure.path and failure.line else failure.path:
         yield _row(say.at, _english(place), say)
-    step = failed_step(record)
+    step = record.failed_step
     if step is not None:
         first, *more = step.command.splitlines() or [""]
         yield _row(say.step, f"{failure.step} <code>{escape(first + (' …' if more else ''))}</code>", say)
         if step.status is not None:
             yield _row(say.status, _english(describe_status(step.status)), say)
-    if tail := failure.tail or (last_lines(step.output) if step else ""):
+    if tail := failure.tail or (step.output.last_lines if step else ""):
         yield f"<p><b>{escape(say.last_lines)}{say.colon}</b></p>{_lines(tail)}"
     yield _row(say.next, _english(failure.advice or f"`kvmdocs run {record.recipe}`"), say)
 
