@@ -4,7 +4,7 @@
 
 # Seen from another folder (`make -f`) the project is where this file lies; asking first for a file of the project
 # lets that folder's name hold spaces when make runs inside it.
-ROOT := $(if $(wildcard kvmdocs/errors.py),$(CURDIR),$(abspath $(dir $(lastword $(MAKEFILE_LIST)))))
+ROOT := $(if $(wildcard kvmdocs/core/errors.py),$(CURDIR),$(abspath $(dir $(lastword $(MAKEFILE_LIST)))))
 BIN := $(ROOT)/.venv/bin
 
 PYTHON ?= python3

@@ -18,8 +18,8 @@ import time
 from pathlib import Path
 
 from benchmarks.measure import Ratio
-from kvmdocs import graph
-from kvmdocs.model import Record, Status, Step, Where
+from kvmdocs.core import graph
+from kvmdocs.core.model import Record, Status, Step, Where
 from kvmdocs.project import FIXED, Project
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -16,7 +16,7 @@ import sys
 import time
 from pathlib import Path
 
-from kvmdocs.graph import closure
+from kvmdocs.core.graph import closure
 from kvmdocs.project import Project
 
 ROOT = Path(__file__).resolve().parent.parent

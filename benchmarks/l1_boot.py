@@ -14,8 +14,8 @@ from pathlib import Path
 
 from benchmarks.measure import side_by_side
 from kvmdocs import results
+from kvmdocs.core.paths import Names
 from kvmdocs.lab import Guest, Machine, build_initramfs
-from kvmdocs.names import Names
 from kvmdocs.project import Project
 from kvmdocs.shell import Shell
 from recipes.guest import STILL

@@ -25,7 +25,7 @@ RUN = """
 from pathlib import Path
 from kvmdocs.executor import Executor
 from kvmdocs.outcome import Reporter
-from kvmdocs.model import Status
+from kvmdocs.core.model import Status
 from kvmdocs.project import Project
 
 project = Project(Path.cwd(), guides=[])

@@ -63,8 +63,8 @@ from pathlib import Path
 from kvmdocs import host
 from kvmdocs.executor import Executor
 from kvmdocs.outcome import Reporter
-from kvmdocs.graph import closure, in_order
-from kvmdocs.model import Freshness, Record, Status
+from kvmdocs.core.graph import closure, in_order
+from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.project import Project
 
 project = Project(Path.cwd(), guides=[])

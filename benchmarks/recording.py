@@ -9,7 +9,7 @@ from pathlib import Path
 import sh
 
 from benchmarks.measure import side_by_side
-from kvmdocs.names import Names
+from kvmdocs.core.paths import Names
 from kvmdocs.shell import Shell
 
 COMMANDS = 1000

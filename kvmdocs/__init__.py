@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kvmdocs.core.settings import setting
 from kvmdocs.recipe import recipe, set_default_presenter
-from kvmdocs.settings import setting
 
 if TYPE_CHECKING:
     from kvmdocs.recipe import Presenter

@@ -21,13 +21,13 @@ from urllib.parse import urlsplit
 import msgspec
 
 from kvmdocs.approved_form import FORM, Malformed, StepForm, convert, line_of, parse
-from kvmdocs.errors import CatalogError, Evidence, Place
-from kvmdocs.masking import Secrets
-from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, last_until, with_texts
-from kvmdocs.names import KEY_LENGTH, homes
+from kvmdocs.core.errors import CatalogError, Evidence, Place
+from kvmdocs.core.model import Host, Output, Record, SourcePlace, Status, Step, last_until, with_texts
+from kvmdocs.core.paths import KEY_LENGTH, homes
+from kvmdocs.core.secrets.environment import secret_values
+from kvmdocs.core.secrets.masking import Secrets
+from kvmdocs.core.settings import Settings, variable
 from kvmdocs.returned import Returned
-from kvmdocs.secret_values import secret_values
-from kvmdocs.settings import Settings, variable
 from kvmdocs.store import write_whole
 from kvmdocs.value_form import ValueRefused
 from kvmdocs.values import verify

@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import msgspec
 
-from kvmdocs.model import Where
+from kvmdocs.core.model import Where
 from kvmdocs.value_form import DEEPEST, At
 
 FORM = 1
@@ -24,7 +24,7 @@ Number = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
 
 
 class HostForm(msgspec.Struct, forbid_unknown_fields=True):
-    """A host (`kvmdocs.model.Host`)."""
+    """A host (`kvmdocs.core.model.Host`)."""
 
     name: str
     system: str
@@ -35,7 +35,7 @@ class HostForm(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PlaceForm(msgspec.Struct, forbid_unknown_fields=True):
-    """A place in source code (`kvmdocs.model.SourcePlace`)."""
+    """A place in source code (`kvmdocs.core.model.SourcePlace`)."""
 
     shown: str
     line: Count
@@ -50,7 +50,7 @@ class PlaceForm(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class StepForm(msgspec.Struct, forbid_unknown_fields=True):
-    """A step (`kvmdocs.model.Step`)."""
+    """A step (`kvmdocs.core.model.Step`)."""
 
     where: Where
     command: Lines
@@ -70,7 +70,7 @@ class StepForm(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class RecordForm(msgspec.Struct, forbid_unknown_fields=True):
-    """A record (`kvmdocs.model.Record`)."""
+    """A record (`kvmdocs.core.model.Record`)."""
 
     form: int
     recipe: str

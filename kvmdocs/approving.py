@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from kvmdocs.approved import anywhere, brief
+from kvmdocs.core.errors import CatalogError, Evidence, GuideError, RecipeFailed
+from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.drift import Drift, compare
-from kvmdocs.errors import CatalogError, Evidence, GuideError, RecipeFailed
-from kvmdocs.model import Freshness, Record, Status
 from kvmdocs.project import Project
 from kvmdocs.render import Language, transcript
 from kvmdocs.standing import Standing, record_of

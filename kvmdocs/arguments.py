@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.errors import CatalogError, Evidence
+from kvmdocs.core.errors import CatalogError, Evidence
 
 
 def refuse(kwargs: dict[str, Any]) -> None:

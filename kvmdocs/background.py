@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs import report
-from kvmdocs.errors import KvmdocsError
+from kvmdocs.core.errors import KvmdocsError
+from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.executor import Executor
-from kvmdocs.model import Freshness, Record, Status
 from kvmdocs.process import keeper_patience
 from kvmdocs.project import Project
 from kvmdocs.runs import new_run

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
 
-from kvmdocs.errors import Evidence, KvmdocsError, OutOfMemory, RecipeFailed, TimedOut
+from kvmdocs.core.errors import Evidence, KvmdocsError, OutOfMemory, RecipeFailed, TimedOut
 from kvmdocs.keeper import OVERUSE, TOLD
 from kvmdocs.recipe import CPUS_ALL, Recipe
 

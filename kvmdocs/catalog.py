@@ -14,8 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from kvmdocs.core.errors import AuthorError, CatalogError, Evidence, GuideError, KvmdocsError, Place
+from kvmdocs.core.settings import Settings
 from kvmdocs.digest import Code
-from kvmdocs.errors import AuthorError, CatalogError, Evidence, GuideError, KvmdocsError, Place
 from kvmdocs.guide_checks import (
     check_front_matter,
     check_languages,
@@ -27,7 +28,6 @@ from kvmdocs.guide_checks import (
 from kvmdocs.guides import Block, blocks_of
 from kvmdocs.importing import execute, import_package, missed
 from kvmdocs.recipe import Recipe, ShowOptions, presenting
-from kvmdocs.settings import Settings
 
 
 @dataclass(frozen=True)

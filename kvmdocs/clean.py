@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kvmdocs import values
-from kvmdocs.names import KEY_LENGTH
+from kvmdocs.core.paths import KEY_LENGTH
 from kvmdocs.store import Store, remove
 
 CUT_SHORT = 3600.0

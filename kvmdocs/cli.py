@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from kvmdocs import terminal
 from kvmdocs.commands import authoring, projects, records, running
 from kvmdocs.commands.common import exit_code
+from kvmdocs.core import terminal
 
 __all__ = ["exit_code", "main"]
 
@@ -34,7 +34,7 @@ NO_COLOR=1 takes the colours away.
 
 
 class Guarded(click.Group):
-    """The commands, of which none prints past `kvmdocs.terminal`."""
+    """The commands, of which none prints past `kvmdocs.core.terminal`."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Run one; help and usage are printed here, too."""

@@ -11,8 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.errors import CatalogError, Evidence, Place
-from kvmdocs.settings import Setting
+from kvmdocs.core.errors import CatalogError, Evidence, Place
+from kvmdocs.core.settings import Setting
 
 
 @dataclass(frozen=True)

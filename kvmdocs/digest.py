@@ -24,8 +24,8 @@ from typing import Any
 
 from kvmdocs import source as source_module
 from kvmdocs import uses as uses_module
-from kvmdocs.errors import CatalogError
-from kvmdocs.model import SCHEMA
+from kvmdocs.core.errors import CatalogError
+from kvmdocs.core.model import SCHEMA
 from kvmdocs.source import Module, canonical, local_imports, parse_module
 from kvmdocs.uses import Chain, chains
 

@@ -1,7 +1,7 @@
 """What commands print with ``--json``, and what a site has as data: one class each, from which its JSON Schema is made.
 
 ``schema`` is the version of a document's form. Raise it when something goes or means another thing; adding does not raise it.
-After a change ``python -m kvmdocs.documents`` writes the files of `kvmdocs.schemas` anew.
+After a change ``python -m kvmdocs.documents`` writes the files of `kvmdocs.core.schemas` anew.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from kvmdocs import schemas
+from kvmdocs.core import schemas
+from kvmdocs.core.model import Freshness, Record
 from kvmdocs.doctor import Check
 from kvmdocs.drift import Drift
-from kvmdocs.model import Freshness, Record
 from kvmdocs.outcome import Outcome
 from kvmdocs.report import Listed
 from kvmdocs.site_status.data import Report
@@ -179,7 +179,7 @@ def dump(document: Document) -> str:
 
 
 def schema(name: str) -> str:
-    """The JSON Schema of a command's document, as the file in `kvmdocs.schemas` holds it."""
+    """The JSON Schema of a command's document, as the file in `kvmdocs.core.schemas` holds it."""
     made = TypeAdapter(DOCUMENTS[name]).json_schema(mode="serialization")
     about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:kvmdocs:{name}:1"}
     _plain(made)

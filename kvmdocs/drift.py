@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from kvmdocs.model import Host, Record, Step, Where
+from kvmdocs.core.model import Host, Record, Step, Where
 from kvmdocs.normalise import Normaliser
 
 

@@ -12,9 +12,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kvmdocs import graph, host
-from kvmdocs.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError, said
-from kvmdocs.model import Failure, Freshness, Record, Status
+from kvmdocs import host
+from kvmdocs.core import graph
+from kvmdocs.core.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError, said
+from kvmdocs.core.model import Failure, Freshness, Record, Status
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.project import Project, no_collector
 from kvmdocs.recipe import CPUS_ALL, Recipe

@@ -11,10 +11,10 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping
 from importlib.resources import files
 
-from kvmdocs.control import as_seen
+from kvmdocs.core.control_characters import as_seen
+from kvmdocs.core.model import Record
+from kvmdocs.core.words import Language, duration, words
 from kvmdocs.mirrors import asking, filling, hidden, variable
-from kvmdocs.model import Record
-from kvmdocs.render.words import Language, duration, words
 from kvmdocs.scripting import Piece, comment, pieces
 
 _HEAD = """\

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from kvmdocs.model import Host, Record, Status
+from kvmdocs.core.model import Host, Record, Status
 from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
 from kvmdocs.recipe import presenter

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from kvmdocs.core.model import Record
+from kvmdocs.core.settings import Settings
 from kvmdocs.links import check
-from kvmdocs.model import Record
 from kvmdocs.render import Language
-from kvmdocs.settings import Settings
 
 EDIT_FIELDS = ("path", "commit")
 REPORT_FIELDS = ("title", "body", "path", "commit")

@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kvmdocs.control import OVERRIDING, seen
-from kvmdocs.errors import Evidence, GuideError, Place
+from kvmdocs.core.control_characters import OVERRIDING, seen
+from kvmdocs.core.errors import Evidence, GuideError, Place
 from kvmdocs.guides import Block, is_executed, outside_blocks, python_fences
 
 _FRONT = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE)

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from kvmdocs.errors import CatalogError, Evidence
-from kvmdocs.model import Host
-from kvmdocs.settings import Settings
+from kvmdocs.core.errors import CatalogError, Evidence
+from kvmdocs.core.model import Host
+from kvmdocs.core.settings import Settings
 from kvmdocs.store import Store, remember, remembered
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, named, said
+from kvmdocs.core.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, named, said
 from kvmdocs.guides import Block
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from kvmdocs.errors import StoreError
+from kvmdocs.core.errors import StoreError
 from kvmdocs.store import Store, seal, unseal, write_whole
 
 PARTS = ("export", "frames", "lasting", "listing", "mirrors", "scripting", "varying")

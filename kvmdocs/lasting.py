@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kvmdocs.model import Step, Where, last_until
+from kvmdocs.core.model import Step, Where, last_until
 
 SHELLS = (Where.HOST, Where.ROOT)
 

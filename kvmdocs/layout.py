@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.errors import Evidence, GuideError, SettingError
+from kvmdocs.core.errors import Evidence, GuideError, SettingError
 from kvmdocs.project import Project
 
 MADE = ("assets", "css", "fonts", "img", "js", "search")

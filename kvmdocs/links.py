@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from kvmdocs.errors import Evidence, SettingError
-from kvmdocs.model import SourcePlace
-from kvmdocs.settings import Settings, place_of
+from kvmdocs.core.errors import Evidence, SettingError
+from kvmdocs.core.model import SourcePlace
+from kvmdocs.core.settings import Settings, place_of
 
 PREFIX = "links."
 FIELDS = ("tree", "version", "path", "line")

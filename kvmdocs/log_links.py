@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.pages import Page
 
-    from kvmdocs.model import Record
+    from kvmdocs.core.model import Record
     from kvmdocs.outcome import Outcome
     from kvmdocs.project import Project
 

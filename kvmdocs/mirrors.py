@@ -10,7 +10,7 @@ import re
 import shlex
 from collections.abc import Collection, Iterable
 
-from kvmdocs.model import Step, Where
+from kvmdocs.core.model import Step, Where
 
 _MIRROR = re.compile(r"<(mirror(?:-\d+)?)>")
 

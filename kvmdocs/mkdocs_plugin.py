@@ -22,10 +22,11 @@ from mkdocs.structure.files import Files
 from mkdocs.utils import get_relative_url
 
 from kvmdocs import mkdocs_records, mkdocs_status, stylesheets
-from kvmdocs.errors import KvmdocsError
+from kvmdocs.core.errors import KvmdocsError
+from kvmdocs.core.model import Mode, Record
+from kvmdocs.core.settings import FILE, Settings, find_root
 from kvmdocs.feedback import Feedback
 from kvmdocs.log_links import LogLinks
-from kvmdocs.model import Mode, Record
 from kvmdocs.page_warnings import Places, Targets
 from kvmdocs.plain_pages import PlainPages
 from kvmdocs.present import Publisher
@@ -35,7 +36,6 @@ from kvmdocs.render import Language
 from kvmdocs.rootpages import common
 from kvmdocs.script_links import ScriptLinks
 from kvmdocs.serving import View
-from kvmdocs.settings import FILE, Settings, find_root
 from kvmdocs.site_status import view_of
 from kvmdocs.site_status.page import View as StatusView
 from kvmdocs.versions import check, versioned

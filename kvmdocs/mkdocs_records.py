@@ -11,9 +11,9 @@ from mkdocs.plugins import get_plugin_logger
 from kvmdocs import modes, report
 from kvmdocs.background import Background
 from kvmdocs.catalog import Catalog
-from kvmdocs.errors import KvmdocsError, StoreError
+from kvmdocs.core.errors import KvmdocsError, StoreError
+from kvmdocs.core.model import Freshness, Mode, Record, Status
 from kvmdocs.executor import Executor
-from kvmdocs.model import Freshness, Mode, Record, Status
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.present import earlier
 from kvmdocs.project import Project

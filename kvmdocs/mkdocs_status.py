@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from mkdocs.structure.files import File, Files
 
-from kvmdocs import schemas
+from kvmdocs.core import schemas
 from kvmdocs.present import GuidePage
 from kvmdocs.project import Project
 from kvmdocs.site_status.badge_svg import badge_svg

@@ -19,13 +19,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from kvmdocs import graph, host
+from kvmdocs import host
+from kvmdocs.core import graph
+from kvmdocs.core.model import Freshness, Mode, Record, Status
+from kvmdocs.core.settings import overriding
 from kvmdocs.executor import Executor
-from kvmdocs.model import Freshness, Mode, Record, Status
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.project import Project
 from kvmdocs.results import is_readable
-from kvmdocs.settings import overriding
 
 
 def wants_all() -> bool:

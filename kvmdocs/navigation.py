@@ -6,7 +6,7 @@ import re
 
 import yaml
 
-from kvmdocs.errors import Evidence, GuideError, Place
+from kvmdocs.core.errors import Evidence, GuideError, Place
 
 
 def with_page(text: str, page: str, title: str, shown: str) -> str:

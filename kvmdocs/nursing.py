@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kvmdocs.errors import Evidence, WorkerLost
+from kvmdocs.core.errors import Evidence, WorkerLost
 from kvmdocs.task import LARGEST, Files, Job
 
 LOST = 128 + signal.SIGKILL

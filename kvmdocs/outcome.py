@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from kvmdocs import errors
-from kvmdocs.errors import HostLacks, KvmdocsError, OperatorError, RecipeFailed
-from kvmdocs.model import Freshness, Record, Status
+from kvmdocs.core import errors
+from kvmdocs.core.errors import HostLacks, KvmdocsError, OperatorError, RecipeFailed
+from kvmdocs.core.model import Freshness, Record, Status
 
 
 class Reporter:

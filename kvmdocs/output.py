@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, BinaryIO
 
-from kvmdocs.masking import Secrets, Stream
-from kvmdocs.model import Output
+from kvmdocs.core.model import Output
+from kvmdocs.core.secrets.masking import Secrets, Stream
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kvmdocs.names import Names
+    from kvmdocs.core.paths import Names
 
 HEAD = 48 * 1024
 """Bytes of the beginning that a record holds."""

@@ -15,7 +15,7 @@ import sys
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from kvmdocs.errors import Evidence, HostLacks
+from kvmdocs.core.errors import Evidence, HostLacks
 from kvmdocs.tools import MANAGERS, Missing, Tool, Tools
 
 __all__ = [

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from kvmdocs import graph
-from kvmdocs.errors import Evidence, GuideError
+from kvmdocs.core import graph
+from kvmdocs.core.errors import Evidence, GuideError
+from kvmdocs.core.model import Record, Status, Where
+from kvmdocs.core.secrets.masking import MASK
 from kvmdocs.export import script
 from kvmdocs.kept import kept
-from kvmdocs.masking import MASK
-from kvmdocs.model import Record, Status, Where
 from kvmdocs.packages import by_family
 from kvmdocs.project import FIXED, Project
 from kvmdocs.standing import plan

@@ -14,8 +14,8 @@ from pathlib import Path
 from textwrap import dedent, indent
 from urllib.parse import unquote, urlsplit
 
-from kvmdocs.control import neutral
-from kvmdocs.errors import Evidence, GuideError, KvmdocsError, Place
+from kvmdocs.core.control_characters import neutral
+from kvmdocs.core.errors import Evidence, GuideError, KvmdocsError, Place
 from kvmdocs.guide_checks import line_of_link, raw_targets
 from kvmdocs.guides import Block, find_blocks
 

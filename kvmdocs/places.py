@@ -17,10 +17,10 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from kvmdocs.errors import CatalogError, Evidence, RecipeFailed
+from kvmdocs.core.errors import CatalogError, Evidence, RecipeFailed
+from kvmdocs.core.model import SourcePlace, Step, Where
 from kvmdocs.extents import Extent, around, extents, plain_name
 from kvmdocs.frames import Frame, find
-from kvmdocs.model import SourcePlace, Step, Where
 
 AROUND = 5
 """Lines of an excerpt before and after the line itself."""

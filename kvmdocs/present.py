@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs import modes, report, results
-from kvmdocs.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, RecipeFailed, named
+from kvmdocs.core.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, RecipeFailed, named
+from kvmdocs.core.html import attribute
+from kvmdocs.core.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.export import section_script
 from kvmdocs.importing import raised_in
 from kvmdocs.listing import written
-from kvmdocs.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe, Shown, ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, blocked, linked, names, notice, problem, python_of, skipped, stamp
-from kvmdocs.render.text import attribute
 from kvmdocs.rendered import cached_transcript
 from kvmdocs.standing import failed_below
 

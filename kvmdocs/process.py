@@ -18,9 +18,9 @@ from typing import Any, BinaryIO
 
 from kvmdocs import keeper
 from kvmdocs.bounds import kernel_kills, memory_limit, out_of_memory
-from kvmdocs.errors import Evidence, StoreError, TimedOut, WorkerLost, describe_status
-from kvmdocs.model import Host, Record
-from kvmdocs.names import homes
+from kvmdocs.core.errors import Evidence, StoreError, TimedOut, WorkerLost, describe_status
+from kvmdocs.core.model import Host, Record
+from kvmdocs.core.paths import homes
 from kvmdocs.nursing import Keeper, Nursery, last_words
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
-from kvmdocs.control import uncoloured
-from kvmdocs.model import Freshness, Record
+from kvmdocs.core.control_characters import uncoloured
+from kvmdocs.core.model import Freshness, Record
+from kvmdocs.core.terminal import unguarded
 from kvmdocs.outcome import Reporter
 from kvmdocs.report import Lines, duration, one_line
-from kvmdocs.terminal import unguarded
 
 if TYPE_CHECKING:  # most builds run nothing and draw nothing
     from rich.console import Console

@@ -14,17 +14,17 @@ from typing import Any
 
 from kvmdocs.approved import Approved, private
 from kvmdocs.catalog import Catalog
-from kvmdocs.control import in_utf8
-from kvmdocs.errors import CatalogError, Evidence, SettingError
+from kvmdocs.core.control_characters import in_utf8
+from kvmdocs.core.errors import CatalogError, Evidence, SettingError
+from kvmdocs.core.model import Mode, Record, with_texts
+from kvmdocs.core.secrets.environment import LEAST, secret_values
+from kvmdocs.core.secrets.masking import Secrets
+from kvmdocs.core.settings import Settings, find_root, variable
 from kvmdocs.host import Capabilities, Tried
 from kvmdocs.links import Templates
-from kvmdocs.masking import Secrets
-from kvmdocs.model import Mode, Record, with_texts
 from kvmdocs.packages import detect_manager, typed
 from kvmdocs.recipe import Recipe
 from kvmdocs.returned import Returned
-from kvmdocs.secret_values import LEAST, secret_values
-from kvmdocs.settings import Settings, find_root, variable
 from kvmdocs.store import Store, remember, remembered
 from kvmdocs.tools import Tools
 from kvmdocs.values import content_digest

@@ -19,9 +19,9 @@ from pathlib import Path
 import click
 from mike import commands, git_utils
 
-from kvmdocs.errors import Evidence, HostLacks, KvmdocsError, Place, RecipeFailed
+from kvmdocs.core.errors import Evidence, HostLacks, KvmdocsError, Place, RecipeFailed
+from kvmdocs.core.settings import overriding
 from kvmdocs.project import Project
-from kvmdocs.settings import overriding
 from kvmdocs.site import Site
 from kvmdocs.site_status.built import failures
 from kvmdocs.staging import scratch, sweep

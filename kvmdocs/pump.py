@@ -14,7 +14,7 @@ import time
 from collections import deque
 from typing import BinaryIO, Protocol
 
-from kvmdocs.errors import Evidence, StoreError
+from kvmdocs.core.errors import Evidence, StoreError
 
 CHUNK = 64 * 1024
 """Bytes read at once; the size of a pipe."""

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
 
     from kvmdocs.catalog import Entry, Read, Request
+    from kvmdocs.core.model import Record
     from kvmdocs.guides import Block
-    from kvmdocs.model import Record
     from kvmdocs.present import Publisher
 
 SLOW = 60.0
@@ -43,7 +43,7 @@ class ProjectFile(pytest.File):
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         """The engine's own errors without a traceback."""
         del style
-        from kvmdocs.errors import KvmdocsError
+        from kvmdocs.core.errors import KvmdocsError
 
         error = excinfo.value
         return self.unit.told(error.report()) if isinstance(error, KvmdocsError) else super().repr_failure(excinfo)
@@ -165,7 +165,7 @@ class ProjectItem(pytest.Item):
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
         """A recipe's failure with its evidence; the engine's own errors without a traceback."""
-        from kvmdocs.errors import KvmdocsError
+        from kvmdocs.core.errors import KvmdocsError
 
         error = excinfo.value
         if isinstance(error, RecipeDidFail):

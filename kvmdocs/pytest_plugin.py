@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import pytest
 
-from kvmdocs.model import Mode
+from kvmdocs.core.model import Mode
 from kvmdocs.pytest_items import GuideFile, ProjectItem, RecipeFile
 from kvmdocs.pytest_unit import Unit, unit_of
 

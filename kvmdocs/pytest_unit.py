@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from kvmdocs.model import Mode
-from kvmdocs.settings import FILE
+from kvmdocs.core.model import Mode
+from kvmdocs.core.settings import FILE
 
 if TYPE_CHECKING:
+    from kvmdocs.core.errors import CatalogError, KvmdocsError
+    from kvmdocs.core.model import Record
     from kvmdocs.drift import Drift
-    from kvmdocs.errors import CatalogError, KvmdocsError
-    from kvmdocs.model import Record
     from kvmdocs.outcome import Outcome, Reporter
     from kvmdocs.project import Project
 
@@ -77,7 +77,7 @@ class Unit:
 
     def _ran(self, reporter: Reporter) -> Outcome:
         from kvmdocs import modes
-        from kvmdocs.errors import Interrupted, KvmdocsError
+        from kvmdocs.core.errors import Interrupted, KvmdocsError
         from kvmdocs.outcome import Outcome
 
         names = [name for name in dict.fromkeys(self.wanted) if name in self.project.catalog.entries]
@@ -92,8 +92,8 @@ class Unit:
 
     def _fault(self, names: list[str]) -> CatalogError | None:
         """What these build on that is not there, or in a circle; None when all is well."""
-        from kvmdocs import graph
-        from kvmdocs.errors import CatalogError
+        from kvmdocs.core import graph
+        from kvmdocs.core.errors import CatalogError
         from kvmdocs.standing import plan
 
         try:
@@ -113,7 +113,7 @@ class Unit:
 
     def record(self, name: str) -> Record:
         """A recipe's record; the test is skipped or fails as the recipe did."""
-        from kvmdocs.model import Status
+        from kvmdocs.core.model import Status
 
         outcome = self.outcome
         if name in self._wrong:
@@ -127,13 +127,13 @@ class Unit:
 
     def told(self, text: str) -> str:
         """A text for pytest's reports: without secrets, and without what a terminal obeys."""
-        from kvmdocs.control import neutral
+        from kvmdocs.core.control_characters import neutral
 
         return neutral(self.project.secrets.mask(text))
 
     def passed(self, name: str) -> bool:
         """Whether a recipe has a record that passed."""
-        from kvmdocs.model import Status
+        from kvmdocs.core.model import Status
 
         record = self.outcome.records.get(name)
         return record is not None and name not in self._wrong and record.status is Status.PASSED

@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from kvmdocs.errors import CatalogError, Evidence, Place, StoreError
+from kvmdocs.core.errors import CatalogError, Evidence, Place, StoreError
 from kvmdocs.project import Project
 from kvmdocs.store import write_whole
 

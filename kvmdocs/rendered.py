@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from kvmdocs.core.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.kept import kept
-from kvmdocs.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.recipe import ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, transcript
 from kvmdocs.store import Store

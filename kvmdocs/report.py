@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from kvmdocs.catalog import Catalog
-from kvmdocs.control import neutral, uncoloured
-from kvmdocs.errors import EngineError, Evidence, Place, RecipeFailed
-from kvmdocs.model import Freshness, Record, Status, Where
+from kvmdocs.core.control_characters import neutral, uncoloured
+from kvmdocs.core.errors import EngineError, Evidence, Place, RecipeFailed
+from kvmdocs.core.model import Freshness, Record, Status, Where
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.store import Store
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kvmdocs.errors import Evidence, Place, StoreError
-from kvmdocs.model import Record
+from kvmdocs.core.errors import Evidence, Place, StoreError
+from kvmdocs.core.model import Record
 from kvmdocs.project import Project
 from kvmdocs.value_form import ValueRefused, names_in
 from kvmdocs.values import decode, verify

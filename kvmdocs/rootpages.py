@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import jinja2
 
-from kvmdocs.errors import Evidence, GuideError, Place
+from kvmdocs.core.errors import Evidence, GuideError, Place
 
 UNPUBLISHED = ("localhost", "127.0.0.1", "")
 """Hosts of a site that has not been told where it is published."""

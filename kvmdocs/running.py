@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from kvmdocs.model import Where
+from kvmdocs.core.model import Where
 from kvmdocs.output import Capture
 from kvmdocs.pump import Pump
 

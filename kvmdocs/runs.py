@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs import values
-from kvmdocs.errors import Evidence, StoreError
-from kvmdocs.model import Record, Status
+from kvmdocs.core.errors import Evidence, StoreError
+from kvmdocs.core.model import Record, Status
 from kvmdocs.store import Store, write_whole
 
 MARK = "KVMDOCS_RUN"

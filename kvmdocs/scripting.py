@@ -10,8 +10,8 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from kvmdocs.core.model import Record, Step, Where
 from kvmdocs.lasting import Background, Session, backgrounds, one_line, sessions
-from kvmdocs.model import Record, Step, Where
 from kvmdocs.render.typed import Entry, entries
 from kvmdocs.varying import Varying, find
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from kvmdocs import digest, host
-from kvmdocs.errors import KvmdocsError
+from kvmdocs.core.errors import KvmdocsError
+from kvmdocs.core.model import Failure, Freshness, Record, Status
 from kvmdocs.host import Believed
-from kvmdocs.model import Failure, Freshness, Record, Status
 from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
 from kvmdocs.standing import Standing, standings

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kvmdocs.arguments import refuse, words
-from kvmdocs.control import TURNING, as_seen, in_ascii_quotes, seen
-from kvmdocs.errors import Evidence, HostLacks, RecipeFailed, Skipped
-from kvmdocs.model import Output, Step, Where
-from kvmdocs.names import Names
+from kvmdocs.core.control_characters import TURNING, as_seen, in_ascii_quotes, seen
+from kvmdocs.core.errors import Evidence, HostLacks, RecipeFailed, Skipped
+from kvmdocs.core.model import Output, Step, Where
+from kvmdocs.core.paths import Names
 from kvmdocs.output import Capture
 from kvmdocs.pump import Pump
 from kvmdocs.running import LiveStep, Spawned, die_with_parent

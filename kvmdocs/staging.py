@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.errors import Evidence, HostLacks
+from kvmdocs.core.errors import Evidence, HostLacks
 from kvmdocs.layout import Layout, check, real
 from kvmdocs.runs import maker_is_gone, whole
 from kvmdocs.swap import NEW, finish, flush, make_alike, swap

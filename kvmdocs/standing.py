@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kvmdocs import graph, host
+from kvmdocs import host
+from kvmdocs.core import graph
+from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.digest import Ingredients
 from kvmdocs.digest import key as make_key
-from kvmdocs.model import Freshness, Record, Status
 from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe

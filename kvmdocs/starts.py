@@ -14,10 +14,10 @@ from typing import Any
 
 import yaml
 
-from kvmdocs.errors import CatalogError, Evidence, GuideError, Place
+from kvmdocs.core.errors import CatalogError, Evidence, GuideError, Place
+from kvmdocs.core.settings import FILE
 from kvmdocs.navigation import with_page
 from kvmdocs.project import Project
-from kvmdocs.settings import FILE
 from kvmdocs.titles import titles, with_title
 
 RECIPE = '''\

@@ -36,9 +36,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from kvmdocs import values
-from kvmdocs.errors import Evidence, StoreError
-from kvmdocs.model import SCHEMA, Record, Status
-from kvmdocs.names import KEY_LENGTH
+from kvmdocs.core.errors import Evidence, StoreError
+from kvmdocs.core.model import SCHEMA, Record, Status
+from kvmdocs.core.paths import KEY_LENGTH
 from kvmdocs.value_form import ValueRefused, check
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ class Store:
         return workspace
 
     def workspace(self, recipe: str, key: str) -> Path:
-        """The workspace of a key; its name is what `kvmdocs.names` makes readable."""
+        """The workspace of a key; its name is what `kvmdocs.core.paths` makes readable."""
         return self.work / f"{recipe}-{key[:KEY_LENGTH]}"
 
     def logs(self, key: str) -> Path:

@@ -10,8 +10,8 @@ import json
 import tomllib
 from collections.abc import Collection
 
-from kvmdocs.errors import Evidence, Place, SettingError
-from kvmdocs.settings import Settings, line_of_key
+from kvmdocs.core.errors import Evidence, Place, SettingError
+from kvmdocs.core.settings import Settings, line_of_key
 
 
 def titles(settings: Settings, language: str, recipes: Collection[str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.errors import Evidence, Place, SettingError
+from kvmdocs.core.errors import Evidence, Place, SettingError
 
 ANSWER = 10.0
 """Seconds a tool may take to say its version."""

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 
-from kvmdocs.errors import StoreError
+from kvmdocs.core.errors import StoreError
 
 PATH = "$path"
 TUPLE = "$tuple"

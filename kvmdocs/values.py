@@ -21,8 +21,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.errors import Evidence, ValueNotStorable
-from kvmdocs.names import KEY_LENGTH
+from kvmdocs.core.errors import Evidence, ValueNotStorable
+from kvmdocs.core.paths import KEY_LENGTH
 from kvmdocs.returned import Returned, is_storable, name_of
 from kvmdocs.value_form import DEEPEST, ENUM, PATH, TUPLE, TYPE, VALUE, At, ValueRefused, brief, check, is_scalar, is_text
 

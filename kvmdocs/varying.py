@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kvmdocs.model import Step, Where
+from kvmdocs.core.model import Step, Where
 
 PROCESS = re.compile(
     r"(?:(?<= -p )|(?<=--pid=)|(?<=--pid )|(?<=/proc/)|(?<=\bkill )|(?<=\bkill -[0-9] )|(?<=\bkill -[A-Z]{4} ))(?![12]\b)[1-9][0-9]*(?![\w.])"

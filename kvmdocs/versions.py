@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kvmdocs.errors import Evidence, SettingError
+from kvmdocs.core.errors import Evidence, SettingError
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig

@@ -17,8 +17,8 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from kvmdocs.errors import Evidence, RecipeFailed
-from kvmdocs.model import Record, Status, Where
+from kvmdocs.core.errors import Evidence, RecipeFailed
+from kvmdocs.core.model import Record, Status, Where
 from kvmdocs.project import Project
 
 

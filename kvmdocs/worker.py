@@ -23,8 +23,8 @@ import sh as _sh
 from kvmdocs import places, values
 from kvmdocs.bounds import Bounds
 from kvmdocs.catalog import Catalog
-from kvmdocs.control import in_utf8
-from kvmdocs.errors import (
+from kvmdocs.core.control_characters import in_utf8
+from kvmdocs.core.errors import (
     MOST_SAID,
     CommandFailed,
     Evidence,
@@ -40,15 +40,15 @@ from kvmdocs.errors import (
     said,
     shortened,
 )
+from kvmdocs.core.model import Failure, Host, Record, Status, with_texts
+from kvmdocs.core.paths import Names
+from kvmdocs.core.secrets.masking import Secrets
+from kvmdocs.core.settings import Settings
 from kvmdocs.guides import find_blocks
 from kvmdocs.importing import import_module, put_on_path
-from kvmdocs.masking import Secrets
-from kvmdocs.model import Failure, Host, Record, Status, with_texts
-from kvmdocs.names import Names
 from kvmdocs.recipe import Recipe
 from kvmdocs.returned import Returned
 from kvmdocs.running import LiveStep
-from kvmdocs.settings import Settings
 from kvmdocs.shell import Limits, Shell
 from kvmdocs.store import dump, write_whole
 from kvmdocs.task import RECORD, UNWRITTEN, Task

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from kvmdocs.core.words import Language
 from kvmdocs.recipe import Shown
 from kvmdocs.render.draw import Bar, Cell, Figure, Span, bars, table, timeline
-from kvmdocs.render.words import Language
 from recipes.boot import Boot, Milestone
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import sh as sh_package
 
 from kvmdocs import Shell
-from kvmdocs.errors import Evidence, KvmdocsError, RecipeFailed, SourceRefused, TimedOut
+from kvmdocs.core.errors import Evidence, KvmdocsError, RecipeFailed, SourceRefused, TimedOut
 from recipes.apt_sources import mirror_names, newest_first, read_entries, with_suites
 
 DEVELOPERS = (Path("/usr/share/keyrings/debian-keyring.gpg"), Path("/usr/share/keyrings/debian-keyring.pgp"))

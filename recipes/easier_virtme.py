@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kvmdocs import Shell, recipe
-from kvmdocs.errors import SourceRefused
+from kvmdocs.core.errors import SourceRefused
 from recipes.kvm_host import KvmHost
 from recipes.linux import Kernel
 from recipes.museum import printed

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from kvmdocs.core.words import Language
 from kvmdocs.recipe import Shown
 from kvmdocs.render.draw import Actor, Cell, Figure, Message, sequence, table
-from kvmdocs.render.words import Language
 from recipes.journey_events import GUEST, KVM, QEMU, WORKER, Hop
 
 ACTORS = (GUEST, KVM, QEMU, WORKER)

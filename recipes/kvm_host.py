@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kvmdocs import Shell, recipe
-from kvmdocs.errors import CommandFailed, HostLacks, LabFailed, Skipped, TimedOut
+from kvmdocs.core.errors import CommandFailed, HostLacks, LabFailed, Skipped, TimedOut
 from kvmdocs.lab import Guest, Machine, build_initramfs
 from kvmdocs.lab.firmware import firmware_folders
 from recipes.guest import FIRMWARE as FIRMWARE_TOOLS

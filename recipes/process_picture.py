@@ -6,10 +6,10 @@ import json
 import re
 from dataclasses import dataclass
 
-from kvmdocs.model import Record
+from kvmdocs.core.model import Record
+from kvmdocs.core.words import Language
 from kvmdocs.recipe import Shown
 from kvmdocs.render.draw import Cell, Figure, Part, parts, table
-from kvmdocs.render.words import Language
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 
 from kvmdocs import Shell, recipe, setting
-from kvmdocs.errors import Evidence, RecipeFailed
+from kvmdocs.core.errors import Evidence, RecipeFailed
 from recipes.apt_sources import newest_first
 from recipes.distribution import Apt, binary_packages, listed, unpack_binaries, update
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import sh as sh_package
 
 from kvmdocs import Shell
-from kvmdocs.errors import Evidence, HostLacks, KvmdocsError, RecipeFailed, SettingError, SourceRefused, TimedOut
+from kvmdocs.core.errors import Evidence, HostLacks, KvmdocsError, RecipeFailed, SettingError, SourceRefused, TimedOut
 
 _COMPARE = "compare the fingerprints in kvmdocs.toml with those the project publishes"
 

@@ -243,7 +243,9 @@ def test_a_broken_link_that_mkdocs_tells_of_is_told_once(two):
 
 def test_a_block_that_says_nothing_of_recipes_and_raises_an_error_of_the_engine_is_not_swallowed(two):
     line = two.edit(
-        PAGE, "```text", '```python exec="on"\nfrom kvmdocs.settings import Settings\nSettings(None, {})["x"]\n```\n\n```text'
+        PAGE,
+        "```text",
+        '```python exec="on"\nfrom kvmdocs.core.settings import Settings\nSettings(None, {})["x"]\n```\n\n```text',
     )
     status, said = two.build()
     assert status == 2

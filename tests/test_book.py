@@ -17,7 +17,7 @@ from kvmdocs import book
 from kvmdocs.book.chromium import PROGRAMS
 from kvmdocs.book.join import Book, Entry, Part, uris
 from kvmdocs.cli import main
-from kvmdocs.errors import EngineError, GuideError, HostLacks, SettingError
+from kvmdocs.core.errors import EngineError, GuideError, HostLacks, SettingError
 
 CONFIG = """
 site_name: Small & whole

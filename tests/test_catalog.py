@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from kvmdocs.errors import CatalogError, GuideError
+from kvmdocs.core.errors import CatalogError, GuideError
 
 ONE = """
 @recipe()

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from kvmdocs import cli
 from kvmdocs.clean import Item, choose, discard, taken, unused
-from kvmdocs.model import Freshness
+from kvmdocs.core.model import Freshness
 
 RECIPES = """
 @recipe()

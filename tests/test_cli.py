@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from kvmdocs import cli
-from kvmdocs.errors import (
+from kvmdocs.core.errors import (
     CatalogError,
     CommandFailed,
     GuideError,

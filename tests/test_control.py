@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs.control import TURNING, UNSAFE, UNSEEN, as_seen, in_ascii_quotes, in_utf8, neutral, picture
+from kvmdocs.core.control_characters import TURNING, UNSAFE, UNSEEN, as_seen, in_ascii_quotes, in_utf8, neutral, picture
 
 COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 

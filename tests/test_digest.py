@@ -7,9 +7,9 @@ import textwrap
 
 import pytest
 
+from kvmdocs.core.errors import CatalogError
+from kvmdocs.core.model import SCHEMA
 from kvmdocs.digest import Code, Ingredients, key
-from kvmdocs.errors import CatalogError
-from kvmdocs.model import SCHEMA
 
 # A recipe that reaches code in every way there is; each test edits one place of it.
 TREE = {

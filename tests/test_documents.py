@@ -8,7 +8,8 @@ import sys
 import pytest
 from jsonschema import Draft202012Validator
 
-from kvmdocs import documents, schemas
+from kvmdocs import documents
+from kvmdocs.core import schemas
 
 RECIPES = """
 @recipe()

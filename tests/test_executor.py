@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from kvmdocs.errors import CatalogError
-from kvmdocs.model import Freshness, Status
+from kvmdocs.core.errors import CatalogError
+from kvmdocs.core.model import Freshness, Status
 
 CHAIN = """
 @recipe()

@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from kvmdocs import cli
+from kvmdocs.core.model import Host, Output, Record, Status, Step, Where
 from kvmdocs.export import script, section_script
 from kvmdocs.lab.guest import READY
-from kvmdocs.model import Host, Output, Record, Status, Step, Where
 from kvmdocs.varying import find
 
 RECIPES = """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from kvmdocs.core.model import Host, Record, SourcePlace, Status, Step, Where
 from kvmdocs.facts import Facts, facts, source, summed_up
-from kvmdocs.model import Host, Record, SourcePlace, Status, Step, Where
 from kvmdocs.outcome import Outcome
 from kvmdocs.present import Publisher
 from kvmdocs.recipe import presenting

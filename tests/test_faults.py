@@ -10,8 +10,8 @@ import time
 import psutil
 import pytest
 
-from kvmdocs.errors import Interrupted
-from kvmdocs.model import Status
+from kvmdocs.core.errors import Interrupted
+from kvmdocs.core.model import Status
 from kvmdocs.nursing import Nursery
 
 LAB = """

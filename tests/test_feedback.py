@@ -8,10 +8,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from kvmdocs.errors import SettingError
+from kvmdocs.core.errors import SettingError
+from kvmdocs.core.settings import Settings
 from kvmdocs.feedback import Feedback, commit
 from kvmdocs.render import Language
-from kvmdocs.settings import Settings
 
 REPORT = "https://example.org/o/r/issues/new?title={title}&body={body}"
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs import graph
-from kvmdocs.errors import CatalogError
+from kvmdocs.core import graph
+from kvmdocs.core.errors import CatalogError
 
 # Recipes are numbers, and each builds on smaller ones only: so there is no circle.
 GRAPHS = st.integers(1, 12).flatmap(

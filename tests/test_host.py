@@ -11,9 +11,9 @@ import time
 import pytest
 
 from kvmdocs import host
-from kvmdocs.errors import CatalogError, SettingError
+from kvmdocs.core.errors import CatalogError, SettingError
+from kvmdocs.core.settings import Settings
 from kvmdocs.host import Capabilities, Tried
-from kvmdocs.settings import Settings
 from kvmdocs.store import Store, remembered
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs.errors import CatalogError
+from kvmdocs.core.errors import CatalogError
 from kvmdocs.importing import compile_ahead, import_module, import_package
 
 

@@ -17,8 +17,8 @@ from browser import Browser, missing, served
 from render_dom import parse
 
 from kvmdocs import publishing
-from kvmdocs.errors import GuideError, RecipeFailed
-from kvmdocs.model import Freshness, Status
+from kvmdocs.core.errors import GuideError, RecipeFailed
+from kvmdocs.core.model import Freshness, Status
 from kvmdocs.site import Site
 from kvmdocs.site_status.built import failures
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from kvmdocs import host
-from kvmdocs.model import Freshness
+from kvmdocs.core.model import Freshness
 from kvmdocs.why import explain
 
 FILES = {

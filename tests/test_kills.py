@@ -13,7 +13,7 @@ import pytest
 from editions import Editions
 
 from kvmdocs import values
-from kvmdocs.model import Status
+from kvmdocs.core.model import Status
 from kvmdocs.store import Store
 from tests.test_faults import left_of, soon_nothing_left
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs.errors import SettingError
+from kvmdocs.core.errors import SettingError
+from kvmdocs.core.model import SourcePlace
+from kvmdocs.core.settings import Settings
 from kvmdocs.links import Templates
-from kvmdocs.model import SourcePlace
 from kvmdocs.project import Project
-from kvmdocs.settings import Settings
 
 PLACE = SourcePlace("../a b.c", 12, "qemu", "7.2+dfsg~rc1", "hw/a b#.c", "f")
 

@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from kvmdocs.errors import CatalogError
+from kvmdocs.core.errors import CatalogError
 from kvmdocs.listing import Listing, written
 
 RECIPES = '''

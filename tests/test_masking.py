@@ -13,9 +13,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kvmdocs.masking import MASK, SHORT, Secrets, Stream
+from kvmdocs.core.secrets.environment import TRIVIAL, is_secret, secret_values
+from kvmdocs.core.secrets.masking import MASK, SHORT, Secrets, Stream
 from kvmdocs.output import Capture
-from kvmdocs.secret_values import TRIVIAL, is_secret, secret_values
 
 SECRET = [
     *("CI_JOB_TOKEN", "TOKEN", "GITHUB_TOKEN", "token", "githubToken", "MY_TOKEN_2", "TOKENS", "VAULT_TOKEN2"),

@@ -9,9 +9,9 @@ from importlib.resources import files
 
 import pytest
 
+from kvmdocs.core.model import Host, Record, Status, Step, Where
 from kvmdocs.export import script
 from kvmdocs.mirrors import filling
-from kvmdocs.model import Host, Record, Status, Step, Where
 
 KEY = "/usr/share/keyrings/debian-archive-keyring.gpg"
 STANZAS = f"""\

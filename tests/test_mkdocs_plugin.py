@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs.errors import GuideError
+from kvmdocs.core.errors import GuideError
 from kvmdocs.site import build_pages
 
 RECIPES = """

@@ -12,8 +12,8 @@ import pytest
 from jsonschema import Draft202012Validator
 from render_dom import parse
 
-from kvmdocs import schemas
-from kvmdocs.errors import GuideError
+from kvmdocs.core import schemas
+from kvmdocs.core.errors import GuideError
 from kvmdocs.mkdocs_status import badge_of
 from kvmdocs.site import build_pages
 

@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kvmdocs.errors import SettingError
-from kvmdocs.model import Freshness, Mode, Status
+from kvmdocs.core.errors import SettingError
+from kvmdocs.core.model import Freshness, Mode, Status
 from kvmdocs.modes import in_mode, newest, recorded, run
 from kvmdocs.outcome import Reporter
 
@@ -139,7 +139,7 @@ def test_a_record_of_another_checkout_whose_result_this_one_cannot_read_is_none(
     assert project.kvmdocs("approve", "listed").exit_code == 0
     known = project.project()
     stored = known.store.latest("listed")
-    for value in ({"$type": "nowhere:Thing", "names": []}, {"$type": "kvmdocs.errors:Place", "no_such_field": 1}):
+    for value in ({"$type": "nowhere:Thing", "names": []}, {"$type": "kvmdocs.core.errors:Place", "no_such_field": 1}):
         known.store.put(replace(stored, key="f" * 64, started="2999-01-01T00:00:00+00:00", value=value))
         assert newest(known, "listed").key == "", "the approved record is shown"
     known.approved.path("listed").unlink()
@@ -221,7 +221,7 @@ def test_recorded_reads_only(project):
 
 
 def test_the_age_is_in_the_pages_language(project):
-    from kvmdocs.render import words
+    from kvmdocs.core import words
 
     now = datetime(2026, 3, 1, 0, 30, tzinfo=UTC)
     for started, en, zh in (

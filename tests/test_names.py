@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvmdocs.names import WIDTH, Names, homes
+from kvmdocs.core.paths import WIDTH, Names, homes
 
 WORK = Path("/srv/store/v1/work")
 KEY = "0123456789abcdef"
@@ -233,13 +233,13 @@ def test_a_lab_that_is_not_below_the_home(names):
 
 
 def test_the_users_home_is_hidden_also_where_a_job_has_another(names, monkeypatch):
-    monkeypatch.setattr("kvmdocs.names.pwd.getpwuid", lambda _: SimpleNamespace(pw_dir="/home/somebody"))
+    monkeypatch.setattr("kvmdocs.core.paths.pwd.getpwuid", lambda _: SimpleNamespace(pw_dir="/home/somebody"))
     assert homes({"HOME": "/job/home"}) == {"/job/home": "~", "/home/somebody": "~"}
-    monkeypatch.setattr("kvmdocs.names.pwd.getpwuid", lambda _: SimpleNamespace(pw_dir="/root"))
+    monkeypatch.setattr("kvmdocs.core.paths.pwd.getpwuid", lambda _: SimpleNamespace(pw_dir="/root"))
     assert homes({}) == {"/root/.": "~/."}
     shown = Names(WORK, "~/kvm-lab", homes({"HOME": "/"}))
     assert shown.readable("/root/.tools/bin/x -L/root/.lib /root /root/init /a/root/.x") == (
         "~/.tools/bin/x -L~/.lib /root /root/init /a/root/.x"
     )
-    monkeypatch.setattr("kvmdocs.names.pwd.getpwuid", lambda _: {}[0])
+    monkeypatch.setattr("kvmdocs.core.paths.pwd.getpwuid", lambda _: {}[0])
     assert homes({}) == {}

@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from kvmdocs.control import UNSAFE
-from kvmdocs.model import Status
+from kvmdocs.core.control_characters import UNSAFE
+from kvmdocs.core.model import Status
 from kvmdocs.store import dump
 
 COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
@@ -54,7 +54,7 @@ def module_trial(tmp_path_factory):
 
 
 def recipes() -> str:
-    parts = ["import os, sys\nfrom kvmdocs.errors import Evidence, Place, RecipeFailed\n"]
+    parts = ["import os, sys\nfrom kvmdocs.core.errors import Evidence, Place, RecipeFailed\n"]
     for name, (code, _) in RAISES.items():
         indented = "\n".join(f"    {line}" for line in code.split("\n"))
         parts.append(f'@recipe(expects="1s", memory="2G")\ndef {name}(sh: Shell):\n    sh.echo("first")\n{indented}\n')

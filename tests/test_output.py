@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs.names import Names
+from kvmdocs.core.paths import Names
 from kvmdocs.output import HEAD, TAIL, Capture
 
 LIMIT = 1 << 20

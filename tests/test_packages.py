@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from kvmdocs import packages, tools
-from kvmdocs.errors import HostLacks, SettingError
+from kvmdocs.core.errors import HostLacks, SettingError
 from kvmdocs.packages import Missing, Tool, Tools, by_family, confirm, detect_manager, install, install_command, obstacle, typed
 from recipes.apt_sources import compare_versions
 

@@ -10,9 +10,9 @@ import sys
 import pytest
 
 from kvmdocs import script_links
+from kvmdocs.core.words import words as words_of
 from kvmdocs.page_scripts import Scripted
 from kvmdocs.render import Language
-from kvmdocs.render.words import words as words_of
 from kvmdocs.site import build_pages
 
 RECIPES = """

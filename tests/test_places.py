@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs.errors import CatalogError, RecipeFailed
-from kvmdocs.model import Output, Status, Step, Where
+from kvmdocs.core.errors import CatalogError, RecipeFailed
+from kvmdocs.core.model import Output, Status, Step, Where
 from kvmdocs.places import Tree, collect
 
 SHOWN = "~/kvm-lab/get_it/qemu-7.2"

@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from kvmdocs import present
-from kvmdocs.errors import GuideError, Place, RecipeFailed
+from kvmdocs.core.errors import GuideError, Place, RecipeFailed
+from kvmdocs.core.model import Freshness, SourcePlace
 from kvmdocs.executor import Executor
 from kvmdocs.links import Templates
-from kvmdocs.model import Freshness, SourcePlace
 from kvmdocs.modes import recorded
 from kvmdocs.outcome import Reporter
 from kvmdocs.present import Publisher, default_publisher

@@ -14,7 +14,7 @@ from browser import Browser, missing
 from servers import web_server
 
 from kvmdocs import publishing
-from kvmdocs.errors import SettingError
+from kvmdocs.core.errors import SettingError
 from kvmdocs.versions import check, unversioned
 
 ENGINE = Path(__file__).resolve().parent.parent

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from kvmdocs.errors import StoreError
+from kvmdocs.core.errors import StoreError
 from kvmdocs.pump import KEPT, Pump
 
 PATIENCE = 30.0

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvmdocs import recipe, setting
+from kvmdocs.core.errors import CatalogError
 from kvmdocs.declared import Input, parse_size, parse_time
-from kvmdocs.errors import CatalogError
 from kvmdocs.recipe import CPUS_ALL, ShowOptions, presenter, presenting
 
 

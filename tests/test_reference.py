@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 import kvmdocs
-from kvmdocs import errors, lab, model, reference
-from kvmdocs.errors import CatalogError
+from kvmdocs import lab, reference
+from kvmdocs.core import errors, model
+from kvmdocs.core.errors import CatalogError
 from kvmdocs.guides import find_blocks
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from kvmdocs import report, worker
-from kvmdocs.errors import Place
-from kvmdocs.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
+from kvmdocs.core.errors import Place
+from kvmdocs.core.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
 from kvmdocs.outcome import Outcome
 from kvmdocs.store import Store
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kvmdocs.errors import GuideError
+from kvmdocs.core.errors import GuideError
 from kvmdocs.rootpages import Language, common, write
 
 

@@ -19,7 +19,7 @@ from editions import Editions, held
 
 from kvmdocs import book
 from kvmdocs.book.chromium import Chromium
-from kvmdocs.errors import HostLacks
+from kvmdocs.core.errors import HostLacks
 from kvmdocs.layout import layout
 from kvmdocs.site import build_pages
 from kvmdocs.staging import PREFIX, scratch, stage, sweep

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from kvmdocs.background import Background
-from kvmdocs.model import Freshness, Status
+from kvmdocs.core.model import Freshness, Status
 from kvmdocs.serving import Attempt, look
 
 RECIPES = """

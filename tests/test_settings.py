@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs.errors import SettingError
-from kvmdocs.settings import DEFAULTS, Settings, find_root, variable
+from kvmdocs.core.errors import SettingError
+from kvmdocs.core.settings import DEFAULTS, Settings, find_root, variable
 
 
 @pytest.fixture

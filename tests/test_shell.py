@@ -14,9 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvmdocs import shell
-from kvmdocs.errors import CatalogError, HostLacks, RecipeFailed, Skipped
-from kvmdocs.model import Where
-from kvmdocs.names import Names
+from kvmdocs.core.errors import CatalogError, HostLacks, RecipeFailed, Skipped
+from kvmdocs.core.model import Where
+from kvmdocs.core.paths import Names
 from kvmdocs.pump import Pump
 from kvmdocs.shell import Limits, Shell
 

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from kvmdocs import cli
-from kvmdocs.errors import GuideError
+from kvmdocs.core.errors import GuideError
 from kvmdocs.navigation import with_page
 
 ENGINE = Path(__file__).resolve().parent.parent

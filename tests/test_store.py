@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs.errors import StoreError
-from kvmdocs.model import Failure, Host, Output, Record, Status, Step, Where
+from kvmdocs.core.errors import StoreError
+from kvmdocs.core.model import Failure, Host, Output, Record, Status, Step, Where
 from kvmdocs.store import Store, dump, load, sealed, write_whole
 
 KEY = "0123456789abcdef" * 4

@@ -13,8 +13,8 @@ from dataclasses import replace
 import pytest
 
 from kvmdocs.clean import unused
-from kvmdocs.errors import StoreError
-from kvmdocs.model import SCHEMA, Host, Output, Record, Status, Step, Where
+from kvmdocs.core.errors import StoreError
+from kvmdocs.core.model import SCHEMA, Host, Output, Record, Status, Step, Where
 from kvmdocs.store import Store, sealed
 from tests.test_faults import left_of
 

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from kvmdocs.errors import SettingError
+from kvmdocs.core.errors import SettingError
+from kvmdocs.core.settings import Settings
 from kvmdocs.project import Project
-from kvmdocs.settings import Settings
 from kvmdocs.starts import plan_recipe
 from kvmdocs.titles import titles, with_title
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from kvmdocs.model import Freshness, Status
+from kvmdocs.core.model import Freshness, Status
 from kvmdocs.modes import recorded
 from kvmdocs.store import sealed
 

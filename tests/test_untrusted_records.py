@@ -24,11 +24,11 @@ from hypothesis import strategies as st
 from kvmdocs import values
 from kvmdocs.approved import Approved, written
 from kvmdocs.approved_form import line_of, parse
-from kvmdocs.errors import CatalogError
+from kvmdocs.core.errors import CatalogError
+from kvmdocs.core.model import Host, Output, Record, SourcePlace, Status, Step, Where
+from kvmdocs.core.settings import Settings
 from kvmdocs.export import script
-from kvmdocs.model import Host, Output, Record, SourcePlace, Status, Step, Where
 from kvmdocs.returned import Returned
-from kvmdocs.settings import Settings
 from kvmdocs.store import Store, seal, sealed
 from kvmdocs.value_form import ValueRefused
 
@@ -120,7 +120,7 @@ NAMES = (
     st.sampled_from(
         [
             *("os:system", "subprocess:Popen", "builtins:eval", "builtins:exec", "antigravity:geohash", "no_such_module:Thing"),
-            *("kvmdocs.errors:Place", "kvmdocs.model:Host", "kvmdocs.shell:Shell", "pathlib:Path", "", ":", "."),
+            *("kvmdocs.core.errors:Place", "kvmdocs.core.model:Host", "kvmdocs.shell:Shell", "pathlib:Path", "", ":", "."),
             *(f"{HERE}:{name}" for name in ("Frame", "Colour", "Secret", "traces", "Frame.__init__", "RETURNED", "")),
             *(f"{HERE}:{name}" for name in ("Colour.RED", "Colour.BLUE", "Colour.__class__", "Secret.RED", "Frame.RED")),
         ]

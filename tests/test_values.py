@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvmdocs import values
-from kvmdocs.errors import StoreError, ValueNotStorable
-from kvmdocs.model import Host, Record, Status
+from kvmdocs.core.errors import StoreError, ValueNotStorable
+from kvmdocs.core.model import Host, Record, Status
 from kvmdocs.returned import Returned
 from kvmdocs.store import dump, load
 from kvmdocs.value_form import DEEPEST

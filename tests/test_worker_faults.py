@@ -8,8 +8,8 @@ import pytest
 
 from kvmdocs import recipe
 from kvmdocs.bounds import LEAST, memory_limit
+from kvmdocs.core.model import Status
 from kvmdocs.executor import Executor
-from kvmdocs.model import Status
 from kvmdocs.outcome import Reporter
 from tests.test_faults import left_of
 

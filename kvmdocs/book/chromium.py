@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-from kvmdocs.errors import EngineError, Evidence, HostLacks
+from kvmdocs.core.errors import EngineError, Evidence, HostLacks
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 

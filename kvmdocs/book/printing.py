@@ -16,7 +16,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 from kvmdocs.book.chromium import Chromium
 from kvmdocs.book.cover import Line, cover
 from kvmdocs.book.join import Book, Entry, Part, pages, write
-from kvmdocs.errors import Evidence, GuideError, SettingError
+from kvmdocs.core.errors import Evidence, GuideError, SettingError
 from kvmdocs.feedback import commit
 from kvmdocs.render import Language
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 from click.shell_completion import CompletionItem
 
-from kvmdocs.errors import EngineError, Interrupted, KvmdocsError, OperatorError, RecipeFailed, Skipped, ValueNotStorable
+from kvmdocs.core.errors import EngineError, Interrupted, KvmdocsError, OperatorError, RecipeFailed, Skipped, ValueNotStorable
 
 if TYPE_CHECKING:
     from kvmdocs.documents import Document
@@ -119,7 +119,7 @@ def print_json(document: Document) -> None:
 
 def in_its_mode(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the option ``--mode``."""
-    from kvmdocs.model import Mode
+    from kvmdocs.core.model import Mode
 
     @click.option(
         "--mode",
@@ -147,7 +147,7 @@ def in_its_jobs(command: Callable[..., None]) -> Callable[..., None]:
     )
     @wraps(command)
     def run(*args: Any, jobs: int | None, **kwargs: Any) -> None:
-        from kvmdocs.settings import overriding
+        from kvmdocs.core.settings import overriding
 
         with overriding("limits.jobs", jobs):
             command(*args, **kwargs)
@@ -161,7 +161,7 @@ def with_pdf(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--pdf", is_flag=True, help="Also print each language as handbook.pdf beside its pages, which link to it.")
     @wraps(command)
     def run(*args: Any, pdf: bool, **kwargs: Any) -> None:
-        from kvmdocs.settings import overriding
+        from kvmdocs.core.settings import overriding
 
         with overriding("site.pdf", "handbook.pdf" if pdf else None):
             command(*args, **kwargs)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from kvmdocs.commands.common import LACKS, WRONG, can_be_json, print_json, reporting
-from kvmdocs.schemas import NAMES
+from kvmdocs.core.schemas import NAMES
 
 
 @click.command("list")
@@ -103,7 +103,7 @@ def schema(name: str) -> None:
 
     The number in `schema` is raised when something goes or means another thing; what is added does not raise it.
     """
-    from kvmdocs.schemas import read
+    from kvmdocs.core.schemas import read
 
     click.echo(read(name), nl=False)
 

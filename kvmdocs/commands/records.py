@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from kvmdocs.commands.common import DRIFT, FAILED, can_be_json, names_of_recipes, print_json, reporting
-from kvmdocs.terminal import unguarded
+from kvmdocs.core.terminal import unguarded
 
 
 @click.command()
@@ -120,8 +120,8 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
 def export(project: Path | None, names: tuple[str, ...], guide: Path | None, output: Path | None) -> None:
     """Write recipes, or a whole guide's, with all they build on, as the bash script a reader could run. Nothing is run."""
     from kvmdocs import approving, modes, page_scripts
-    from kvmdocs.errors import CatalogError, Evidence
-    from kvmdocs.model import Record
+    from kvmdocs.core.errors import CatalogError, Evidence
+    from kvmdocs.core.model import Record
     from kvmdocs.project import Project
     from kvmdocs.standing import standings
 

@@ -76,9 +76,9 @@ def publish(project: Path | None, version: str, old: bool, branch: str, keep_goi
 def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: bool, shell: bool, as_json: bool) -> None:
     """Run recipes and what they build on, and print what they did."""
     from kvmdocs import documents, modes, progress, report
-    from kvmdocs.errors import CatalogError
+    from kvmdocs.core.errors import CatalogError
+    from kvmdocs.core.model import Status
     from kvmdocs.executor import Executor
-    from kvmdocs.model import Status
     from kvmdocs.project import Project
 
     if shell and (everything or as_json or len(names) != 1):

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from kvmdocs.errors import Evidence, LabFailed, TimedOut
+from kvmdocs.core.errors import Evidence, LabFailed, TimedOut
 from kvmdocs.lab.guest import SHELL_BEGINS
 from kvmdocs.lab.waiting import TAIL_LINES, tail, tails, until
 

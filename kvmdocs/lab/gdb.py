@@ -23,10 +23,10 @@ from typing import Self
 import pexpect
 from pexpect.popen_spawn import PopenSpawn
 
-from kvmdocs.errors import Evidence, HostLacks, LabFailed, TimedOut
+from kvmdocs.core.errors import Evidence, HostLacks, LabFailed, TimedOut
+from kvmdocs.core.model import Where
+from kvmdocs.core.paths import WIDTH
 from kvmdocs.lab.waiting import tail
-from kvmdocs.model import Where
-from kvmdocs.names import WIDTH
 from kvmdocs.running import die_with_parent
 from kvmdocs.shell import Shell
 

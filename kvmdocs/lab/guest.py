@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kvmdocs.errors import Evidence, HostLacks
+from kvmdocs.core.errors import Evidence, HostLacks
 from kvmdocs.shell import Shell
 
 READY = "guest: ready"

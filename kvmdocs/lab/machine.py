@@ -10,13 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from kvmdocs.errors import CommandFailed, Evidence, LabFailed, TimedOut
+from kvmdocs.core.errors import CommandFailed, Evidence, LabFailed, TimedOut
+from kvmdocs.core.model import Where
 from kvmdocs.lab.console import Console, GuestShell, Reply
 from kvmdocs.lab.guest import READY, Guest
 from kvmdocs.lab.options import options
 from kvmdocs.lab.qmp import Qmp, QmpError
 from kvmdocs.lab.waiting import TICK, connect, death, tail, tails, until
-from kvmdocs.model import Where
 from kvmdocs.running import Spawned
 from kvmdocs.shell import Shell
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kvmdocs.errors import LabFailed, TimedOut
+from kvmdocs.core.errors import LabFailed, TimedOut
 from kvmdocs.lab.guest import Guest
 from kvmdocs.lab.machine import Machine
 from kvmdocs.lab.options import CPUS

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from qemu.qmp import QMPClient, QMPError
 from qemu.qmp.qmp_client import ExecuteError
 
-from kvmdocs.errors import LabFailed, TimedOut
+from kvmdocs.core.errors import LabFailed, TimedOut
 
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
 # The package logs every failed connection; here each becomes an error that says it all.

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from kvmdocs.errors import Evidence, LabFailed, TimedOut, describe_status
+from kvmdocs.core.errors import Evidence, LabFailed, TimedOut, describe_status
 from kvmdocs.running import Spawned
 
 TICK = 0.02

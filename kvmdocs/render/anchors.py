@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from html import unescape
 
-from kvmdocs.model import SourcePlace
+from kvmdocs.core.model import SourcePlace
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from kvmdocs.core.html import attribute, escape
+from kvmdocs.core.model import Freshness
+from kvmdocs.core.words import Language, Words, words
 from kvmdocs.listing import Listing, Written
-from kvmdocs.model import Freshness
 from kvmdocs.render import lexers
 from kvmdocs.render.anchors import Anchors
 from kvmdocs.render.ansi import Spans
 from kvmdocs.render.places import merged, write_spans
-from kvmdocs.render.text import attribute, escape
-from kvmdocs.render.words import Language, Words, words
 
 CURRENT = (Freshness.RAN, Freshness.CACHED, Freshness.NONE, Freshness.MISSING)
 """A record of these is of the recipe as it is written now, or there is none; any other may be of an earlier one."""

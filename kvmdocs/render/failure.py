@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from kvmdocs.errors import describe_status
-from kvmdocs.model import Output, Record
+from kvmdocs.core.errors import describe_status
+from kvmdocs.core.html import attribute, escape, prose
+from kvmdocs.core.model import Output, Record
+from kvmdocs.core.words import Words
 from kvmdocs.render.ansi import plain
 from kvmdocs.render.output import focusable, read
-from kvmdocs.render.text import attribute, escape, prose
-from kvmdocs.render.words import Words
 
 Link = Callable[[str], str | None]
 """Gives the address, from the page, of the place that shows a recipe; None for none."""

@@ -25,8 +25,8 @@ from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE, AtomicString
 
-from kvmdocs.errors import Evidence, GuideError, Place
-from kvmdocs.settings import find_root
+from kvmdocs.core.errors import Evidence, GuideError, Place
+from kvmdocs.core.settings import find_root
 
 if TYPE_CHECKING:
     from markdown import Markdown

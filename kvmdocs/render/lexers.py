@@ -31,7 +31,7 @@ from pygments.token import (
 )
 from pygments.util import ClassNotFound
 
-from kvmdocs.model import Where
+from kvmdocs.core.model import Where
 from kvmdocs.render.ansi import Spans
 
 

@@ -23,7 +23,7 @@ from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE, AtomicString
 
-from kvmdocs.render.text import together
+from kvmdocs.core.html import together
 
 if TYPE_CHECKING:
     from markdown import Markdown

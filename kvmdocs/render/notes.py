@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from kvmdocs.errors import Evidence, GuideError
+from kvmdocs.core.errors import Evidence, GuideError
 
 Spot = tuple[int, str, int]
 """A line of a transcript: the step's number, ``"typed"`` or ``"head"`` or ``"tail"``, the line counted from 0."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kvmdocs.model import Freshness
-from kvmdocs.render.text import attribute, escape, prose
-from kvmdocs.render.words import Language, words
+from kvmdocs.core.html import attribute, escape, prose
+from kvmdocs.core.model import Freshness
+from kvmdocs.core.words import Language, words
 
 
 def notice(recipe: str, freshness: Freshness, reasons: Iterable[str], language: Language, *, first: bool = False) -> str:

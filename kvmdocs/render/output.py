@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from kvmdocs.model import Output, Where
+from kvmdocs.core.html import attribute, escape
+from kvmdocs.core.model import Output, Where
+from kvmdocs.core.words import Words, size
 from kvmdocs.render.ansi import Spans, paint, plain
 from kvmdocs.render.fold import fold
 from kvmdocs.render.lexers import answered
 from kvmdocs.render.notes import Notes, Spot
 from kvmdocs.render.places import Places
-from kvmdocs.render.text import attribute, escape
-from kvmdocs.render.words import Words, size
 
 MARKED_IN_SIGHT = 12
 """Marked lines that stay in sight in a long output; a pattern that marks everything must not unfold everything."""

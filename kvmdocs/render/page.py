@@ -1,7 +1,7 @@
 """A record as a reader sees it: what was typed, to whom, what came back, and when and where that was.
 
 Everything here is a pure function of the record and the author's options. All HTML is one line, because it goes through
-Markdown once more (see `kvmdocs.render.text`).
+Markdown once more (see `kvmdocs.core.html`).
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
-from kvmdocs.control import as_seen
-from kvmdocs.errors import Evidence, GuideError, describe_status
-from kvmdocs.model import Freshness, Record, Status, Step, Where
+from kvmdocs.core.control_characters import as_seen
+from kvmdocs.core.errors import Evidence, GuideError, describe_status
+from kvmdocs.core.html import attribute, escape, prose
+from kvmdocs.core.model import Freshness, Record, Status, Step, Where
+from kvmdocs.core.words import Language, Words, duration, words
 from kvmdocs.recipe import ShowOptions
 from kvmdocs.render import lexers
 from kvmdocs.render.anchors import NONE_TAKEN, Anchors
@@ -24,9 +26,7 @@ from kvmdocs.render.output import MARK, Logs, Printer, focusable, read, write_ma
 from kvmdocs.render.places import Sources, met, no_sources, write_spans
 from kvmdocs.render.reasons import reason
 from kvmdocs.render.stamp import stamp
-from kvmdocs.render.text import attribute, escape, prose
 from kvmdocs.render.typed import Entry, copied, entries, runs
-from kvmdocs.render.words import Language, Words, duration, words
 
 _PROMPTS = {
     Where.HOST: ("$ ", "> "),

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from kvmdocs.core.html import attribute, escape
+from kvmdocs.core.model import SourcePlace
+from kvmdocs.core.words import Language, Words, words
 from kvmdocs.frames import spots
-from kvmdocs.model import SourcePlace
 from kvmdocs.render import lexers
 from kvmdocs.render.anchors import NONE_TAKEN, Anchors
 from kvmdocs.render.ansi import Spans, plain
-from kvmdocs.render.text import attribute, escape
-from kvmdocs.render.words import Language, Words, words
 
 Sources = Callable[[SourcePlace], str | None]
 """Gives the address of a place in source code, or None when there is none."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 
-from kvmdocs.render.text import prose
-from kvmdocs.render.words import Language
+from kvmdocs.core.html import prose
+from kvmdocs.core.words import Language
 
 _FORMS = {
     # What a group whose name begins with an underscore holds is a reason, too.

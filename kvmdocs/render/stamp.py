@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from kvmdocs.model import Freshness, Record, Status
+from kvmdocs.core.html import attribute, escape
+from kvmdocs.core.model import Freshness, Record, Status
+from kvmdocs.core.words import Language, Words, age, date, duration, size, words
 from kvmdocs.render.marks import mark
-from kvmdocs.render.text import attribute, escape
-from kvmdocs.render.words import Language, Words, age, date, duration, size, words
 
 SHOWN_KEY = 12
 """Digits of the key that a reader sees; enough to tell records apart."""

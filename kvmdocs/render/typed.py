@@ -14,8 +14,8 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kvmdocs.control import UNSEEN, in_ascii_quotes
-from kvmdocs.model import Record, Step, Where
+from kvmdocs.core.control_characters import UNSEEN, in_ascii_quotes
+from kvmdocs.core.model import Record, Step, Where
 
 _SHELLS = (Where.HOST, Where.ROOT)
 

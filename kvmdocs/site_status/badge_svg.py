@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
-from kvmdocs.render.text import attribute, escape
+from kvmdocs.core.html import attribute, escape
 from kvmdocs.site_status.data import PageRow, State
 from kvmdocs.site_status.words import Words, counted, recipes
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.errors import Evidence, GuideError
+from kvmdocs.core.errors import Evidence, GuideError
 from kvmdocs.site_status.data import State
 from kvmdocs.site_status.page import DATA, SCHEMA
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from kvmdocs import graph, host, modes
-from kvmdocs.model import Freshness, Record, Status
+from kvmdocs import host, modes
+from kvmdocs.core import graph
+from kvmdocs.core.model import Freshness, Record, Status
+from kvmdocs.core.words import moment_of
 from kvmdocs.present import GuidePage, Publisher, anchor
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
-from kvmdocs.render.words import moment_of
 from kvmdocs.site_status.comparing import compared
 from kvmdocs.site_status.data import WORST, Kind, PageRow, Report, Row, Shown, State, Want, count
 from kvmdocs.standing import failed_below

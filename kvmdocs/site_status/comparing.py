@@ -13,9 +13,9 @@ from kvmdocs import approved as approved_records
 from kvmdocs import approved_form, normalise
 from kvmdocs import drift as drifting
 from kvmdocs.approving import drift_of
-from kvmdocs.errors import StoreError
-from kvmdocs.masking import MASK
-from kvmdocs.model import Record, Status
+from kvmdocs.core.errors import StoreError
+from kvmdocs.core.model import Record, Status
+from kvmdocs.core.secrets.masking import MASK
 from kvmdocs.project import Project
 from kvmdocs.store import write_whole
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any, Literal
 
-from kvmdocs.model import Host
+from kvmdocs.core.model import Host
 from kvmdocs.site_status.comparing import ApprovedRecord, Drifted
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from kvmdocs import graph
+from kvmdocs.core import graph
+from kvmdocs.core.html import attribute, escape
+from kvmdocs.core.words import words as common
 from kvmdocs.render import Language
 from kvmdocs.render.draw.canvas import rounded
 from kvmdocs.render.marks import mark, shape
-from kvmdocs.render.text import attribute, escape
-from kvmdocs.render.words import words as common
 from kvmdocs.site_status import layout
 from kvmdocs.site_status.data import Report, State
 from kvmdocs.site_status.layout import Arrow, Box, Layout, lay_out

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kvmdocs import graph
+from kvmdocs.core import graph
 from kvmdocs.render.draw import layered
 
 Point = tuple[float, float]

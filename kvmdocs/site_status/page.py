@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 
-from kvmdocs.errors import shortened
-from kvmdocs.model import Mode
+from kvmdocs.core.errors import shortened
+from kvmdocs.core.html import attribute, escape
+from kvmdocs.core.model import Mode
+from kvmdocs.core.settings import variable
+from kvmdocs.core.words import date as moment
+from kvmdocs.core.words import words as common
 from kvmdocs.render import Language
 from kvmdocs.render.marks import mark
 from kvmdocs.render.reasons import reason
-from kvmdocs.render.text import attribute, escape
-from kvmdocs.render.words import date as moment
-from kvmdocs.render.words import words as common
-from kvmdocs.settings import variable
 from kvmdocs.site_status.data import Kind, PageRow, Report, Row, State
 from kvmdocs.site_status.graph_svg import Link
 from kvmdocs.site_status.words import Words, counted, day, recipes, words

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import resources
 
+from kvmdocs.core.html import attribute, escape
+from kvmdocs.core.words import duration
+from kvmdocs.core.words import words as common
 from kvmdocs.render.marks import mark
 from kvmdocs.render.reasons import reason
-from kvmdocs.render.text import attribute, escape
-from kvmdocs.render.words import duration
-from kvmdocs.render.words import words as common
 from kvmdocs.site_status.data import Report, Row
 from kvmdocs.site_status.page import View, names_of
 from kvmdocs.site_status.words import day

@@ -9,9 +9,9 @@ import psutil
 import pytest
 
 from kvmdocs import results
-from kvmdocs.errors import KvmdocsError
+from kvmdocs.core.errors import KvmdocsError
+from kvmdocs.core.paths import Names
 from kvmdocs.lab import Guest, build_initramfs
-from kvmdocs.names import Names
 from kvmdocs.project import Project
 from kvmdocs.shell import Shell
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs.errors import LabFailed, TimedOut
+from kvmdocs.core.errors import LabFailed, TimedOut
 from kvmdocs.lab import console
 from kvmdocs.lab.console import Console, GuestShell, _Answer
 from kvmdocs.lab.waiting import TAIL_LINES, tails

@@ -9,10 +9,10 @@ import psutil
 import pytest
 
 from kvmdocs import running
-from kvmdocs.errors import HostLacks, LabFailed, Skipped, TimedOut
+from kvmdocs.core.errors import HostLacks, LabFailed, Skipped, TimedOut
+from kvmdocs.core.model import Where
 from kvmdocs.lab import Gdb, machine
 from kvmdocs.lab import gdb as gdb_module
-from kvmdocs.model import Where
 from kvmdocs.process import PATIENCE
 
 

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from kvmdocs.errors import HostLacks
+from kvmdocs.core.errors import HostLacks
 from kvmdocs.lab import Guest, build_initramfs
 from kvmdocs.returned import Returned
 from kvmdocs.values import decode, encode

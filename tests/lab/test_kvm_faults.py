@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs.errors import CommandFailed, HostLacks, LabFailed, Skipped, TimedOut
+from kvmdocs.core.errors import CommandFailed, HostLacks, LabFailed, Skipped, TimedOut
 from kvmdocs.lab import Gdb, Guest, Machine, boots_under, build_initramfs
 from kvmdocs.lab.console import BEFORE_PANIC
 from recipes import kvm_host as host_module

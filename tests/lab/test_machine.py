@@ -11,9 +11,9 @@ import time
 import psutil
 import pytest
 
-from kvmdocs.errors import CommandFailed, LabFailed, TimedOut
+from kvmdocs.core.errors import CommandFailed, LabFailed, TimedOut
+from kvmdocs.core.model import Where
 from kvmdocs.lab import Gdb, Guest, Machine, boots_under, build_initramfs, console, machine
-from kvmdocs.model import Where
 
 
 def commands(sh, where):
@@ -215,7 +215,7 @@ def test_killing_the_recipe_kills_qemu_and_gdb(tmp_path, fake_qemu, fake_gdb):
         import time
         from pathlib import Path
         from kvmdocs.lab import Gdb, Guest, Machine
-        from kvmdocs.names import Names
+        from kvmdocs.core.paths import Names
         from kvmdocs.shell import Shell
         sh = Shell(Path({str(tmp_path)!r}), Names(Path({str(tmp_path)!r})), Path({str(tmp_path)!r}))
         with Machine(sh, {str(fake_qemu)!r}, Guest(Path("k"), Path("i"))) as vm, \\

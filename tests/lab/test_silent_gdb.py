@@ -12,7 +12,7 @@ import time
 import psutil
 import pytest
 
-from kvmdocs.errors import LabFailed, Skipped, TimedOut
+from kvmdocs.core.errors import LabFailed, Skipped, TimedOut
 from kvmdocs.lab import Gdb
 from kvmdocs.lab import gdb as gdb_module
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs.names import Names
+from kvmdocs.core.paths import Names
 from kvmdocs.shell import Shell
 
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from kvmdocs.model import Host, Record, Status
+from kvmdocs.core.model import Host, Record, Status
 from kvmdocs.recipe import Shown
 from recipes.journey import frames_of, stations, symbols_of
 from recipes.journey_events import GUEST, KVM, QEMU, WORKER, Address, Hop, Wanted, find, merged, parse

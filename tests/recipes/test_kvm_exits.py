@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from kvmdocs.model import Host, Record, Status
+from kvmdocs.core.model import Host, Record, Status
 from kvmdocs.recipe import Shown
 from recipes.exit_budget import Budget, DeviceRow, Exits, Moment, Pairing, ReasonRow, budget, journey, pair
 from recipes.exit_tables import CHINESE, ENGLISH, devices, pairs, reasons, write

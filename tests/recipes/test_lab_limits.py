@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs.model import Freshness, Step, Where
+from kvmdocs.core.model import Freshness, Step, Where
+from kvmdocs.core.words import words
 from kvmdocs.project import Project
 from kvmdocs.render import Language, stamp
-from kvmdocs.render.words import words
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MACHINE = ("kvmdocs.lab.machine", "Machine")

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from kvmdocs.model import Where
+from kvmdocs.core.model import Where
 from recipes.easier_virtme import REQUIREMENTS
 from recipes.easier_ways import DRGN, SVM, exits
 from recipes.museum import printed, refused

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from kvmdocs.model import Host, Output, Record, Status, Step, Where
+from kvmdocs.core.model import Host, Output, Record, Status, Step, Where
 from kvmdocs.recipe import Shown
 from recipes.boot import MILESTONES, MUST, Boot, Call, Milestone, milestones
 from recipes.boot_picture import CHINESE as BOOT_CHINESE

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs.errors import RecipeFailed
+from kvmdocs.core.errors import RecipeFailed
 from kvmdocs.shell import Shell
 from recipes.qemu_python import qemu_python, wheels_lacking
 from tests.servers import Archive, SigningKey, signing_key, web_server

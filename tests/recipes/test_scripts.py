@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs import graph, modes
+from kvmdocs import modes
+from kvmdocs.core import graph
+from kvmdocs.core.paths import KEY_LENGTH, Names
 from kvmdocs.export import script
-from kvmdocs.names import KEY_LENGTH, Names
 from kvmdocs.normalise import normalise
 from kvmdocs.page_scripts import for_guide, for_recipes
 from kvmdocs.project import FIXED, Project

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import sh as sh_package
 
-from kvmdocs.errors import HostLacks, RecipeFailed, SettingError, Skipped, SourceRefused, TimedOut
-from kvmdocs.model import Freshness, Host, Record, Status
+from kvmdocs.core.errors import HostLacks, RecipeFailed, SettingError, Skipped, SourceRefused, TimedOut
+from kvmdocs.core.model import Freshness, Host, Record, Status
 from kvmdocs.project import Project
 from kvmdocs.recipe import Recipe
 from kvmdocs.render import Language, transcript

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvmdocs.errors import RecipeFailed, Skipped, SourceRefused, TimedOut
+from kvmdocs.core.errors import RecipeFailed, Skipped, SourceRefused, TimedOut
 from kvmdocs.shell import Shell
 from recipes import distribution
 from recipes.apt_sources import (

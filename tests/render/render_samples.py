@@ -7,7 +7,7 @@ from typing import Any
 
 from material.plugins.search.plugin import Parser
 
-from kvmdocs.model import Freshness, Host, Output, Record, Status, Step, Where
+from kvmdocs.core.model import Freshness, Host, Output, Record, Status, Step, Where
 from kvmdocs.recipe import ShowOptions
 from kvmdocs.render import Beside, Language, transcript
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from markdown import Markdown
 
-from kvmdocs.errors import GuideError
+from kvmdocs.core.errors import GuideError
 from kvmdocs.render.glossary import Entry, GlossaryExtension, entries
 
 ROOT = Path(__file__).resolve().parents[2]

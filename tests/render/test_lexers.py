@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pygments.lexer import Lexer
 
-from kvmdocs.model import Where
+from kvmdocs.core.model import Where
 from kvmdocs.render import lexers
 from kvmdocs.render.ansi import Spans, plain
 from kvmdocs.render.lexers import GdbCommandLexer, GdbLexer, MonitorLexer, answered, typed

@@ -8,7 +8,7 @@ import pytest
 from markdown import markdown
 from pymdownx.superfences import SuperFencesException
 
-from kvmdocs.errors import GuideError
+from kvmdocs.core.errors import GuideError
 from kvmdocs.render import Language
 from kvmdocs.render.draw import Edge, Flow, Line, Message, Note
 from kvmdocs.render.draw.fence import draw, formatter

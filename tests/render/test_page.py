@@ -4,8 +4,8 @@ import pytest
 from render_dom import Element, parse
 from render_samples import HOSTILE, LAB, host, make_record, searched, show
 
-from kvmdocs.errors import GuideError
-from kvmdocs.model import Failure, Freshness, Output, Record, Status, Step, Where
+from kvmdocs.core.errors import GuideError
+from kvmdocs.core.model import Failure, Freshness, Output, Record, Status, Step, Where
 from kvmdocs.recipe import ShowOptions
 from kvmdocs.render import Language, skipped, stamp
 

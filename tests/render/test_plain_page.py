@@ -6,7 +6,7 @@ import pytest
 from markdown import markdown
 from render_samples import HOSTILE, host, make_record, show
 
-from kvmdocs.model import Freshness, Output, Step, Where
+from kvmdocs.core.model import Freshness, Output, Step, Where
 from kvmdocs.recipe import ShowOptions
 from kvmdocs.render import Beside, Language, transcript
 from kvmdocs.render.plain_page import LONGEST, as_markdown

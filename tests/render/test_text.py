@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from render_dom import parse
 
-from kvmdocs.render.text import attribute, escape, prose
+from kvmdocs.core.html import attribute, escape, prose
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from render_samples import LAB, host, make_record
 
-from kvmdocs.control import UNSEEN
-from kvmdocs.model import Step, Where
+from kvmdocs.core.control_characters import UNSEEN
+from kvmdocs.core.model import Step, Where
 from kvmdocs.render.typed import copied, entries, runs
 
 

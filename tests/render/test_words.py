@@ -5,8 +5,8 @@ from dataclasses import fields
 
 import pytest
 
-from kvmdocs.model import Where
-from kvmdocs.render.words import Language, Words, date, duration, size, words
+from kvmdocs.core.model import Where
+from kvmdocs.core.words import Language, Words, date, duration, size, words
 
 NAMES = [one.name for one in fields(Words) if one.name != "badges"]
 

@@ -9,7 +9,7 @@ from browser import Browser
 from pages import ROOT
 
 from kvmdocs import modes
-from kvmdocs.model import Record, Status, Where
+from kvmdocs.core.model import Record, Status, Where
 from kvmdocs.project import Project
 
 

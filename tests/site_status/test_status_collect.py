@@ -9,8 +9,8 @@ from datetime import datetime
 import pytest
 
 from kvmdocs import modes
-from kvmdocs.errors import CatalogError
-from kvmdocs.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
+from kvmdocs.core.errors import CatalogError
+from kvmdocs.core.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
 from kvmdocs.outcome import Outcome
 from kvmdocs.present import GuidePage, Publisher
 from kvmdocs.site_status import comparing, view_of

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvmdocs import graph
+from kvmdocs.core import graph
 from kvmdocs.site_status.layout import GAP, LONG, bundle, lay_out, lines_of
 
 

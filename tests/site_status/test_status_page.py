@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from render_dom import Element, parse
 
+from kvmdocs.core.model import Host
 from kvmdocs.drift import Kind as DriftKind
-from kvmdocs.model import Host
 from kvmdocs.render import Language
 from kvmdocs.render.marks import SHAPES
 from kvmdocs.site_status import badge_svg, graph_svg, page, rows

@@ -9,13 +9,13 @@ from typing import Any
 
 from pymdownx.superfences import SuperFencesException
 
-from kvmdocs.errors import GuideError
+from kvmdocs.core.errors import GuideError
+from kvmdocs.core.words import Language, words
 from kvmdocs.render.draw.exchange import Block, Message, Note
 from kvmdocs.render.draw.figure import Cell, Figure, table
 from kvmdocs.render.draw.flow import Flow, flow
 from kvmdocs.render.draw.mermaid import Exchange, read
 from kvmdocs.render.draw.sequence import sequence
-from kvmdocs.render.words import Language, words
 
 
 def formatter(language: str = "en") -> Callable[..., str]:

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kvmdocs.core.html import attribute, escape, prose
+from kvmdocs.core.words import Language, words
 from kvmdocs.render.draw.canvas import Canvas
-from kvmdocs.render.text import attribute, escape, prose
-from kvmdocs.render.words import Language, words
 
 WIDE = 760.0
 """How wide a drawing for a wide page is at most, in pixels."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from kvmdocs.core.words import words
 from kvmdocs.render.draw.boxes import Box, Node, heading
 from kvmdocs.render.draw.canvas import LEAD, SMALL, Canvas, Point, widest
 from kvmdocs.render.draw.figure import NARROW, WIDE, Figure, table
@@ -14,7 +15,6 @@ from kvmdocs.render.draw.figure import Cell as TableCell
 from kvmdocs.render.draw.layered import Graph, Placed, place
 from kvmdocs.render.draw.measure import wrap
 from kvmdocs.render.draw.outline import outline
-from kvmdocs.render.words import words
 
 _HEADER = 26.0
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from kvmdocs.errors import GuideError
+from kvmdocs.core.errors import GuideError
 from kvmdocs.render.draw.boxes import Line, Node
 from kvmdocs.render.draw.exchange import Actor, Block, Item, Message, Note
 from kvmdocs.render.draw.flow import Edge, Flow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import graphlib
 from collections.abc import Sequence
 
-from kvmdocs import graph
+from kvmdocs.core import graph
 from kvmdocs.render.draw.boxes import Box, Node
 from kvmdocs.render.draw.canvas import LEAD, SMALL, Canvas, Point
 from kvmdocs.render.draw.measure import wrap

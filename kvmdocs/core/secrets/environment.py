@@ -14,8 +14,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from kvmdocs.known_forms import known
-from kvmdocs.masking import MASK
+from kvmdocs.core.secrets.forms import known
+from kvmdocs.core.secrets.masking import MASK
 
 WORDS = frozenset(
     [

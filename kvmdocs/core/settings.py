@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.errors import Evidence, Place, SettingError
+from kvmdocs.core.errors import Evidence, Place, SettingError
 
 FILE = "kvmdocs.toml"
 
@@ -67,7 +67,7 @@ since a build's own serial parts leave processors idle; ``limits.log`` is the la
 bytes; ``limits.tries_age`` how long, in seconds, a tried capability is believed; ``limits.serve`` how long, in
 seconds, the last run of a recipe may have taken for ``mkdocs serve`` to run it again by itself; ``network.connect`` how long, in
 seconds, a connection to a source may take; ``secrets.variables`` names further variables of the environment whose values are secret, ``secrets.exempt`` those whose are not
-although they are called so (`kvmdocs.secret_values`; ``*`` stands for any text).
+although they are called so (`kvmdocs.core.secrets.environment`; ``*`` stands for any text).
 """
 
 

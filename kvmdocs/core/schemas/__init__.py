@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from kvmdocs.control import UNSAFE, in_utf8
+from kvmdocs.core.control_characters import UNSAFE, in_utf8
 
 NAMES = ("approve", "clean", "diff", "doctor", "list", "report", "run", "status", "why")
 """The commands that have one, and ``report``."""

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from kvmdocs.control import UNSEEN, in_ascii_quotes
-from kvmdocs.masking import Secrets
+from kvmdocs.core.control_characters import UNSEEN, in_ascii_quotes
+from kvmdocs.core.secrets.masking import Secrets
 
 WIDTH = 96
 """Columns after which a command is wrapped; what a page shows without a scroll bar."""

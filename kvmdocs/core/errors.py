@@ -31,7 +31,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kvmdocs.control import neutral
+from kvmdocs.core.control_characters import neutral
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from math import ceil
 
-from kvmdocs.model import Where
+from kvmdocs.core.model import Where
 
 
 class Language(StrEnum):

@@ -1,6 +1,6 @@
 """The one way of the command line to a person's terminal: whoever prints, nothing gets there that a terminal obeys, and no secret.
 
-While `guarded` is in force, standard output and error are `Guarded`: all that is printed goes through `kvmdocs.control.neutral` and through what the
+While `guarded` is in force, standard output and error are `Guarded`: all that is printed goes through `kvmdocs.core.control_characters.neutral` and through what the
 build knows to be secret, be it a command's, MkDocs' or Python's own. A character that the terminal's encoding does not have becomes its number.
 """
 
@@ -16,11 +16,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from kvmdocs.control import neutral
-from kvmdocs.errors import KvmdocsError
-from kvmdocs.masking import Secrets
-from kvmdocs.secret_values import secret_values
-from kvmdocs.settings import DEFAULTS, Settings, find_root
+from kvmdocs.core.control_characters import neutral
+from kvmdocs.core.errors import KvmdocsError
+from kvmdocs.core.secrets.environment import secret_values
+from kvmdocs.core.secrets.masking import Secrets
+from kvmdocs.core.settings import DEFAULTS, Settings, find_root
 
 
 class Guarded:

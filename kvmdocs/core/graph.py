@@ -6,7 +6,7 @@ import graphlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from kvmdocs.errors import CatalogError, Evidence
+from kvmdocs.core.errors import CatalogError, Evidence
 
 
 def closure(names: Iterable[str], inputs: Callable[[str], Iterable[str]]) -> dict[str, tuple[str, ...]]:

@@ -2,7 +2,7 @@
 
 They are frozen and hold plain data, so that a record means the same in the worker that made it, in the build that shows
 it and on a machine that never ran it. Nothing here knows a path of the host: paths appear under the lab's
-readable folder (`kvmdocs.names`).
+readable folder (`kvmdocs.core.paths`).
 """
 
 from __future__ import annotations
@@ -209,10 +209,10 @@ class Host:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a recipe failed, as plain data (see `kvmdocs.errors`).
+    """Why a recipe failed, as plain data (see `kvmdocs.core.errors`).
 
     Attributes:
-        error: Class name in `kvmdocs.errors`.
+        error: Class name in `kvmdocs.core.errors`.
         message: What is wrong, in a sentence.
         path: The recipe's (or guide's) file in which it was raised, "" if unknown.
         line: The line in it.

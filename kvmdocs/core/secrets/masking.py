@@ -1,6 +1,6 @@
 """Text without the secrets in it: what is known to be one, in the forms in which programs print it, and what is one by its form.
 
-What is a secret of a build is found out once, when a worker is started (`kvmdocs.secret_values`); what a recipe shows, types or prints goes through
+What is a secret of a build is found out once, when a worker is started (`kvmdocs.core.secrets.environment`); what a recipe shows, types or prints goes through
 `Secrets` on its way into a record, a log or a message.
 """
 
@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus
 
-from kvmdocs.known_forms import KEY_BEGINS, KEY_ENDS, known
+from kvmdocs.core.secrets.forms import KEY_BEGINS, KEY_ENDS, known
 
 MASK = "<secret>"
 """What stands in place of a secret."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from kvmdocs.control import UNSEEN, seen
+from kvmdocs.core.control_characters import UNSEEN, seen
 
 _MARKUP = "&<>\"'`~*{}[]\\#|!"
 _ESCAPED = str.maketrans({character: f"&#{ord(character)};" for character in _MARKUP} | {"\n": "&#10;", "\t": "&#9;"})

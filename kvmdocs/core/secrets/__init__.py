@@ -1,0 +1,1 @@
+"""Secrets: which text is one, and text without it."""
