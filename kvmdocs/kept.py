@@ -6,25 +6,30 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from importlib.metadata import version
+from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from kvmdocs.core.errors import StoreError
 from kvmdocs.store import Store, seal, unseal, write_whole
 
-PARTS = ("export", "frames", "lasting", "listing", "mirrors", "scripting", "varying")
-"""Modules outside the renderer that have a say in what it makes."""
+PACKAGE = Path(str(files("kvmdocs")))
+
+MODULES = {"griffelib": "griffe"}
+"""What a package is imported as, where that differs from its name."""
+
+LIBRARIES = ("babel", "griffelib", "markdown", "msgspec", "pygments")
+"""Packages that have a say in a derived text; the first two are optional."""
 
 
 @lru_cache(maxsize=1)
-def renderer() -> str:
-    """Digest of the renderer's own code; another renderer gives another page."""
-    here = Path(__file__).parent
-    files = [
-        *sorted((here / "render").glob("*.py")),
-        *(here / f"{name}.py" for name in PARTS),
-        *sorted((here / "bash").iterdir()),
-    ]
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()
+def engine() -> str:
+    """SHA-256 of every file of the engine and of the versions of what renders with it; another engine may derive another text."""
+    own = sorted(path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    parts = [path.read_bytes() for path in own]
+    parts += [f"{name} {version(name)}".encode() for name in LIBRARIES if find_spec(MODULES.get(name, name))]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def recall(store: Store, parts: Iterable[str], ending: str = ".html") -> str | None:
@@ -32,7 +37,7 @@ def recall(store: Store, parts: Iterable[str], ending: str = ".html") -> str | N
 
     Args:
         store: The store.
-        parts: All that it depends on beside the renderer's code.
+        parts: All that it depends on beside the engine's code.
         ending: That of the file's name; what is made of the same parts in several ways has different ones.
     """
     with contextlib.suppress(OSError, UnicodeDecodeError), open(_path(store, parts, ending), "rb") as file:
@@ -66,5 +71,5 @@ def kept(store: Store, parts: Iterable[str], make: Callable[[], str], ending: st
 
 def _path(store: Store, parts: Iterable[str], ending: str) -> str:
     # Whole pages are among the parts; BLAKE2 is the quicker one.
-    name = hashlib.blake2b("\0".join([renderer(), *parts]).encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
+    name = hashlib.blake2b("\0".join([engine(), *parts]).encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
     return f"{store.root}/rendered/{name}{ending}"

@@ -9,7 +9,6 @@ said of each parameter, is an entry, found by its English words.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,9 +18,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from kvmdocs.core.errors import CatalogError, Evidence, Place, StoreError
+from kvmdocs.core.errors import CatalogError, Evidence, Place
+from kvmdocs.kept import kept
 from kvmdocs.project import Project
-from kvmdocs.store import write_whole
 
 if TYPE_CHECKING:
     import griffe
@@ -59,18 +58,14 @@ def reference(*paths: str, language: str = "en") -> str:
     """
     modules = sorted({path.partition(":")[0] for path in paths})
     catalogues = sorted({file for module in modules for file in _catalogues(module, language)})
-    contents = [file.read_bytes() for file in (Path(__file__), *map(_source, modules), *catalogues)]
-    digest = hashlib.sha256(b"\0".join([repr((paths, language)).encode(), *contents])).hexdigest()
-    kept = Project().store.root / "rendered" / f"{digest}.html"
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        return kept.read_text("utf-8")
-    told = {text: words for file in catalogues for text, words in translations(file).items()}
-    writer = _Writer(language, told)
-    made = "\n".join(writer.object(find(path)) for path in paths)
-    # A store that cannot be written is no reason to show nothing.
-    with contextlib.suppress(StoreError):
-        write_whole(kept, made.encode())
-    return made
+    contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in (*map(_source, modules), *catalogues)]
+
+    def make() -> str:
+        told = {text: words for file in catalogues for text, words in translations(file).items()}
+        writer = _Writer(language, told)
+        return "\n".join(writer.object(find(path)) for path in paths)
+
+    return kept(Project().store, [repr((paths, language)), *contents], make)
 
 
 def texts(*paths: str) -> dict[str, list[str]]:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-from dataclasses import asdict, dataclass
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass
 
-from kvmdocs import approved as approved_records
-from kvmdocs import approved_form, normalise
+import msgspec
+
 from kvmdocs import drift as drifting
 from kvmdocs.approving import drift_of
-from kvmdocs.core.errors import StoreError
+from kvmdocs.core import schemas
 from kvmdocs.core.model import Record, Status
 from kvmdocs.core.secrets.masking import MASK
+from kvmdocs.kept import kept
 from kvmdocs.project import Project
-from kvmdocs.store import write_whole
 
-FOLDER = "drift"
 LINES = 200
 """Lines of a difference that are kept; whoever wants more has `kvmdocs diff`."""
 
@@ -89,16 +84,9 @@ def compared(project: Project, name: str, record: Record | None) -> Compared:
     own = record if record and record.status is Status.PASSED and record.key else None
     # What must not leave the host is taken out before comparing, so it bears on what is found; no record has a secret, nor any name of a file.
     hidden = sorted(item for item in project.hidden().items() if item[1] != MASK)
-    parts = [_code(), own.key if own else "", own.started if own else "", repr(hidden)]
-    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape") + body).hexdigest()
-    path = project.store.root / FOLDER / f"{digest}.json"
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        return _read(path)
-    found = _compare(project, name, own)
-    # A store that cannot be written still has records to compare.
-    with contextlib.suppress(StoreError):
-        write_whole(path, json.dumps(asdict(found), ensure_ascii=False).encode("utf-8", "backslashreplace"))
-    return found
+    parts = [own.key if own else "", own.started if own else "", repr(hidden), hashlib.sha256(body).hexdigest()]
+    text = kept(project.store, parts, lambda: schemas.write(_compare(project, name, own)), ".json")
+    return msgspec.json.decode(text, type=Compared)
 
 
 def _compare(project: Project, name: str, own: Record | None) -> Compared:
@@ -113,22 +101,3 @@ def _shortened(drift: drifting.Drift | None) -> Drifted | None:
     if drift is None:
         return None
     return Drifted(str(drift.kind), drift.causes, drift.sections, drift.diff[:LINES], max(len(drift.diff) - LINES, 0))
-
-
-def _read(path: Path) -> Compared:
-    data = json.loads(path.read_bytes())
-    approved, drift = data["approved"], data["drift"]
-    lists = ("causes", "sections", "diff")
-    return Compared(
-        approved and ApprovedRecord(**approved),
-        drift and Drifted(**{**drift, **{field: tuple(drift[field]) for field in lists}}),
-        data["done"],
-    )
-
-
-@lru_cache(maxsize=1)
-def _code() -> str:
-    """Digest of the code that compares; another may find another difference."""
-    files = [Path(str(module.__file__)) for module in (drifting, normalise, approved_records, approved_form)]
-    files.append(Path(__file__))
-    return hashlib.sha256(b"\0".join(path.read_bytes() for path in files)).hexdigest()

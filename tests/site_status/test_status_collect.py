@@ -241,7 +241,7 @@ def test_what_was_compared_is_not_compared_again_until_something_differs(made, m
 def test_a_damaged_comparison_is_made_anew(made, damage):
     publisher = drifted(made)
     first = report(publisher).by_name["fine"]
-    for path in (publisher.project.store.root / comparing.FOLDER).iterdir():
+    for path in (publisher.project.store.root / "rendered").glob("*.json"):
         path.write_text(damage)
     assert report(publisher).by_name["fine"] == first
 
