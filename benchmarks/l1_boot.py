@@ -17,7 +17,7 @@ from kvmdocs import results
 from kvmdocs.core.paths import Names
 from kvmdocs.lab import Guest, Machine, build_initramfs
 from kvmdocs.project import Project
-from kvmdocs.shell import Shell
+from kvmdocs.recording.shell import Shell
 from recipes.guest import STILL
 from recipes.kvm_host import BOOT_LIMIT, KvmHost, load_kvm
 from recipes.linux import Kernel

@@ -32,7 +32,7 @@ MACHINE = ("kvmdocs.lab.machine", "Machine")
 """What a recipe reaches that starts a machine."""
 
 LOOP = """\
-from kvmdocs.running import die_with_parent
+from kvmdocs.recording.background_process import die_with_parent
 die_with_parent()
 while True:
     pass

@@ -10,7 +10,7 @@ import sh
 
 from benchmarks.measure import side_by_side
 from kvmdocs.core.paths import Names
-from kvmdocs.shell import Shell
+from kvmdocs.recording.shell import Shell
 
 COMMANDS = 1000
 ROUNDS = 3

@@ -21,7 +21,7 @@ from kvmdocs.executor import Executor
 from kvmdocs.guides import find_blocks
 from kvmdocs.present import Publisher
 from kvmdocs.project import Project
-from kvmdocs.recipe import presenting
+from kvmdocs.recording.recipe import presenting
 from kvmdocs.render import Language
 
 ROOT = Path(__file__).resolve().parent.parent

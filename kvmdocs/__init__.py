@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kvmdocs.core.settings import setting
-from kvmdocs.recipe import recipe, set_default_presenter
+from kvmdocs.recording.recipe import recipe, set_default_presenter
 
 if TYPE_CHECKING:
-    from kvmdocs.recipe import Presenter
-    from kvmdocs.shell import Shell
+    from kvmdocs.recording.recipe import Presenter
+    from kvmdocs.recording.shell import Shell
 
 __all__ = ["Shell", "recipe", "setting"]
 
@@ -27,7 +27,7 @@ def _publisher() -> Presenter:
 def __getattr__(name: str) -> object:
     """`Shell` is imported when it is asked for: what it imports takes longer than all the rest."""
     if name == "Shell":
-        from kvmdocs.shell import Shell
+        from kvmdocs.recording.shell import Shell
 
         return Shell
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

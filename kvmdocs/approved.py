@@ -27,10 +27,10 @@ from kvmdocs.core.paths import KEY_LENGTH, homes
 from kvmdocs.core.secrets.environment import secret_values
 from kvmdocs.core.secrets.masking import Secrets
 from kvmdocs.core.settings import Settings, variable
-from kvmdocs.returned import Returned
+from kvmdocs.recording.result_types import Returned
+from kvmdocs.recording.value_form import ValueRefused
+from kvmdocs.recording.values import verify
 from kvmdocs.store import write_whole
-from kvmdocs.value_form import ValueRefused
-from kvmdocs.values import verify
 
 FOLDER = "approved"
 HEAD, TAIL = 160, 80

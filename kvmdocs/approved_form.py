@@ -11,7 +11,7 @@ from typing import Annotated, Any, NoReturn
 import msgspec
 
 from kvmdocs.core.model import Where
-from kvmdocs.value_form import DEEPEST, At
+from kvmdocs.recording.value_form import DEEPEST, At
 
 FORM = 1
 """Version of the form."""

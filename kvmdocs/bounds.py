@@ -16,7 +16,7 @@ from typing import Any, NoReturn, Self
 
 from kvmdocs.core.errors import Evidence, KvmdocsError, OutOfMemory, RecipeFailed, TimedOut
 from kvmdocs.keeper import OVERUSE, TOLD
-from kvmdocs.recipe import CPUS_ALL, Recipe
+from kvmdocs.recording.recipe import CPUS_ALL, Recipe
 
 LEAST = 1 << 30
 """Bytes that every recipe may use, whatever it says it needs: Python and a debugger with its symbols take some hundred MiB."""

@@ -27,7 +27,7 @@ from kvmdocs.guide_checks import (
 )
 from kvmdocs.guides import Block, blocks_of
 from kvmdocs.importing import execute, import_package, missed
-from kvmdocs.recipe import Recipe, ShowOptions, presenting
+from kvmdocs.recording.recipe import Recipe, ShowOptions, presenting
 
 
 @dataclass(frozen=True)

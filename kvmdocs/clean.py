@@ -15,8 +15,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kvmdocs import values
 from kvmdocs.core.paths import KEY_LENGTH
+from kvmdocs.recording import values
 from kvmdocs.store import Store, remove
 
 CUT_SHORT = 3600.0

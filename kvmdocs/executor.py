@@ -18,7 +18,7 @@ from kvmdocs.core.errors import Evidence, HostLacks, Interrupted, KvmdocsError, 
 from kvmdocs.core.model import Failure, Freshness, Record, Status
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.project import Project, no_collector
-from kvmdocs.recipe import CPUS_ALL, Recipe
+from kvmdocs.recording.recipe import CPUS_ALL, Recipe
 from kvmdocs.results import stored
 from kvmdocs.runs import Claim, sweep, whole
 from kvmdocs.standing import Keys, because_of, blocked, failed_below, plan, standings

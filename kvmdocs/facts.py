@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from kvmdocs.core.model import Host, Record, Status
 from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
-from kvmdocs.recipe import presenter
+from kvmdocs.recording.recipe import presenter
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from kvmdocs.core.model import Record
 from kvmdocs.core.settings import Settings
-from kvmdocs.links import check
+from kvmdocs.recording.source.urls import check
 from kvmdocs.render import Language
 
 EDIT_FIELDS = ("path", "commit")

@@ -31,7 +31,7 @@ from kvmdocs.page_warnings import Places, Targets
 from kvmdocs.plain_pages import PlainPages
 from kvmdocs.present import Publisher
 from kvmdocs.project import Project
-from kvmdocs.recipe import presenter, presenting
+from kvmdocs.recording.recipe import presenter, presenting
 from kvmdocs.render import Language
 from kvmdocs.rootpages import common
 from kvmdocs.script_links import ScriptLinks

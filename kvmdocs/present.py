@@ -23,7 +23,7 @@ from kvmdocs.importing import raised_in
 from kvmdocs.listing import written
 from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
-from kvmdocs.recipe import Recipe, Shown, ShowOptions
+from kvmdocs.recording.recipe import Recipe, Shown, ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, blocked, linked, names, notice, problem, python_of, skipped, stamp
 from kvmdocs.rendered import cached_transcript
 from kvmdocs.standing import failed_below

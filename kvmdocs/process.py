@@ -23,7 +23,7 @@ from kvmdocs.core.model import Host, Record
 from kvmdocs.core.paths import homes
 from kvmdocs.nursing import Keeper, Nursery, last_words
 from kvmdocs.project import Project
-from kvmdocs.recipe import Recipe
+from kvmdocs.recording.recipe import Recipe
 from kvmdocs.results import types
 from kvmdocs.runs import MARK, new_run
 from kvmdocs.store import load

@@ -21,13 +21,13 @@ from kvmdocs.core.secrets.environment import LEAST, secret_values
 from kvmdocs.core.secrets.masking import Secrets
 from kvmdocs.core.settings import Settings, find_root, variable
 from kvmdocs.host import Capabilities, Tried
-from kvmdocs.links import Templates
 from kvmdocs.packages import detect_manager, typed
-from kvmdocs.recipe import Recipe
-from kvmdocs.returned import Returned
+from kvmdocs.recording.recipe import Recipe
+from kvmdocs.recording.result_types import Returned
+from kvmdocs.recording.source.urls import Templates
+from kvmdocs.recording.values import content_digest
 from kvmdocs.store import Store, remember, remembered
 from kvmdocs.tools import Tools
-from kvmdocs.values import content_digest
 
 PASSED_ON = (
     "PATH",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kvmdocs.links import PREFIX
 from kvmdocs.pytest_unit import RecipeDidFail, RecordDrifted, Unit, skip, unit_of
+from kvmdocs.recording.source.urls import PREFIX
 
 if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr

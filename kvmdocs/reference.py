@@ -47,7 +47,7 @@ def reference(*paths: str, language: str = "en") -> str:
     """What the source says of some objects.
 
     Args:
-        *paths: Each a module and a name in it: ``kvmdocs.recipe:recipe``. A class comes with its public methods and properties.
+        *paths: Each a module and a name in it: ``kvmdocs.recording.recipe:recipe``. A class comes with its public methods and properties.
         language: The language to say it in. What the package's catalogue does not know is shown in English, and marked as such.
 
     Returns:
@@ -105,7 +105,7 @@ def find(path: str) -> griffe.Object:
     module, _, name = path.partition(":")
     found = _module(module).members.get(name)
     if found is None or found.is_alias:
-        advice = "name the module that defines it, as in kvmdocs.recipe:recipe"
+        advice = "name the module that defines it, as in kvmdocs.recording.recipe:recipe"
         raise CatalogError(f"there is no {path!r} to document", Evidence(advice=advice))
     return cast("griffe.Object", found)
 

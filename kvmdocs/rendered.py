@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from kvmdocs.core.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.kept import kept
-from kvmdocs.recipe import ShowOptions
+from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, transcript
 from kvmdocs.store import Store
 

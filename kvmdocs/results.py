@@ -7,8 +7,8 @@ from typing import Any
 from kvmdocs.core.errors import Evidence, Place, StoreError
 from kvmdocs.core.model import Record
 from kvmdocs.project import Project
-from kvmdocs.value_form import ValueRefused, names_in
-from kvmdocs.values import decode, verify
+from kvmdocs.recording.value_form import ValueRefused, names_in
+from kvmdocs.recording.values import decode, verify
 
 
 def value(project: Project, record: Record) -> Any:

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from kvmdocs import values
 from kvmdocs.core.errors import Evidence, StoreError
 from kvmdocs.core.model import Record, Status
+from kvmdocs.recording import values
 from kvmdocs.store import Store, write_whole
 
 MARK = "KVMDOCS_RUN"

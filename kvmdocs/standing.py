@@ -12,7 +12,7 @@ from kvmdocs.digest import Ingredients
 from kvmdocs.digest import key as make_key
 from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
-from kvmdocs.recipe import Recipe
+from kvmdocs.recording.recipe import Recipe
 from kvmdocs.results import stored
 
 

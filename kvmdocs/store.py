@@ -35,11 +35,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from kvmdocs import values
 from kvmdocs.core.errors import Evidence, StoreError
 from kvmdocs.core.model import SCHEMA, Record, Status
 from kvmdocs.core.paths import KEY_LENGTH
-from kvmdocs.value_form import ValueRefused, check
+from kvmdocs.recording import values
+from kvmdocs.recording.value_form import ValueRefused, check
 
 if TYPE_CHECKING:
     from filelock import FileLock

@@ -20,7 +20,6 @@ from typing import Any, TextIO
 
 import sh as _sh
 
-from kvmdocs import places, values
 from kvmdocs.bounds import Bounds
 from kvmdocs.catalog import Catalog
 from kvmdocs.core.control_characters import in_utf8
@@ -46,13 +45,15 @@ from kvmdocs.core.secrets.masking import Secrets
 from kvmdocs.core.settings import Settings
 from kvmdocs.guides import find_blocks
 from kvmdocs.importing import import_module, put_on_path
-from kvmdocs.recipe import Recipe
-from kvmdocs.returned import Returned
-from kvmdocs.running import LiveStep
-from kvmdocs.shell import Limits, Shell
+from kvmdocs.recording import values
+from kvmdocs.recording.background_process import LiveStep
+from kvmdocs.recording.recipe import Recipe
+from kvmdocs.recording.result_types import Returned
+from kvmdocs.recording.shell import Limits, Shell
+from kvmdocs.recording.source import check
+from kvmdocs.recording.value_form import ValueRefused
 from kvmdocs.store import dump, write_whole
 from kvmdocs.task import RECORD, UNWRITTEN, Task
-from kvmdocs.value_form import ValueRefused
 
 MESSAGE = 16 * 1024
 """Characters of a message that a record holds."""
@@ -136,7 +137,7 @@ def _placed(record: Record, shell: Shell, root: Path) -> Record:
     if record.status is not Status.PASSED or not shell.trees:
         return record
     try:
-        return dataclasses.replace(record, places=places.collect(record.steps, shell.trees))
+        return dataclasses.replace(record, places=check.collect(record.steps, shell.trees))
     except KvmdocsError as error:
         told = failure(error, shell, root)
         return dataclasses.replace(record, status=Status.FAILED, failure=told, value=None, result="", contents={})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kvmdocs import Shell, recipe
 from kvmdocs.lab import Gdb, Guest, Machine
-from kvmdocs.places import Tree
+from kvmdocs.recording.source.check import Tree
 from recipes.guest import FIRMWARE, Accelerator
 from recipes.run import machine
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kvmdocs import Shell, recipe
-from kvmdocs.places import Tree
+from kvmdocs.recording.source.check import Tree
 from recipes.journey_events import GUEST, KVM, QEMU, WORKER, Address, Event, Frame, Hop, Wanted, find, merged, parse
 from recipes.journey_run import BYTES, DELIVER, SECTOR, Recorded
 from recipes.linux import Kernel

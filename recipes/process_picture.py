@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kvmdocs.core.model import Record
 from kvmdocs.core.words import Language
-from kvmdocs.recipe import Shown
+from kvmdocs.recording.recipe import Shown
 from kvmdocs.render.draw import Cell, Figure, Part, parts, table
 
 

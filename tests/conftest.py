@@ -57,7 +57,7 @@ class Trial:
     environ: dict[str, str] = field(default_factory=dict)
 
     def recipes(self, text: str) -> Trial:
-        """Write the module of recipes; `kvmdocs.recipe`, `setting` and `Shell` are imported in it."""
+        """Write the module of recipes; `kvmdocs.recording.recipe`, `setting` and `Shell` are imported in it."""
         folder = self.root / self.package
         folder.mkdir(exist_ok=True)
         (folder / "__init__.py").write_text("", "utf-8")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs.extents import Extent, around, extents, is_part, plain_name
+from kvmdocs.recording.source.c_functions import Extent, around, extents, is_part, plain_name
 
 # A letter before each line says whose it is; "-" is nobody's.
 C = """\

@@ -8,7 +8,7 @@ from kvmdocs.core.model import Host, Record, SourcePlace, Status, Step, Where
 from kvmdocs.facts import Facts, facts, source, summed_up
 from kvmdocs.outcome import Outcome
 from kvmdocs.present import Publisher
-from kvmdocs.recipe import presenting
+from kvmdocs.recording.recipe import presenting
 
 HOST = Host("vm", "Debian", "6.1.0", "x86_64", 2, 4 << 30)
 

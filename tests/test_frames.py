@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kvmdocs.frames import Frame, find, spots
+from kvmdocs.recording.source.stack_frames import Frame, find, spots
 
 GDB = """\
 #0  vring_used_idx_set (vq=0x7fd1, val=254)

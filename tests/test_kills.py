@@ -12,8 +12,8 @@ import psutil
 import pytest
 from editions import Editions
 
-from kvmdocs import values
 from kvmdocs.core.model import Status
+from kvmdocs.recording import values
 from kvmdocs.store import Store
 from tests.test_faults import left_of, soon_nothing_left
 

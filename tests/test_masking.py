@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kvmdocs.core.secrets.environment import TRIVIAL, is_secret, secret_values
 from kvmdocs.core.secrets.masking import MASK, SHORT, Secrets, Stream
-from kvmdocs.output import Capture
+from kvmdocs.recording.capture import Capture
 
 SECRET = [
     *("CI_JOB_TOKEN", "TOKEN", "GITHUB_TOKEN", "token", "githubToken", "MY_TOKEN_2", "TOKENS", "VAULT_TOKEN2"),

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvmdocs.core.paths import Names
-from kvmdocs.output import HEAD, TAIL, Capture
+from kvmdocs.recording.capture import HEAD, TAIL, Capture
 
 LIMIT = 1 << 20
 

@@ -8,7 +8,7 @@ import pytest
 
 from kvmdocs.core.errors import CatalogError, RecipeFailed
 from kvmdocs.core.model import Output, Status, Step, Where
-from kvmdocs.places import Tree, collect
+from kvmdocs.recording.source.check import Tree, collect
 
 SHOWN = "~/kvm-lab/get_it/qemu-7.2"
 SOURCE = """\

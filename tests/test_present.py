@@ -11,11 +11,11 @@ from kvmdocs import present
 from kvmdocs.core.errors import GuideError, Place, RecipeFailed
 from kvmdocs.core.model import Freshness, SourcePlace
 from kvmdocs.executor import Executor
-from kvmdocs.links import Templates
 from kvmdocs.modes import recorded
 from kvmdocs.outcome import Reporter
 from kvmdocs.present import Publisher, default_publisher
-from kvmdocs.recipe import presenting
+from kvmdocs.recording.recipe import presenting
+from kvmdocs.recording.source.urls import Templates
 from kvmdocs.render import Language, names
 
 RECIPES = """

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from kvmdocs.core.errors import StoreError
-from kvmdocs.pump import KEPT, Pump
+from kvmdocs.recording.pipe_reader import KEPT, Pump
 
 PATIENCE = 30.0
 """Seconds after which a test that waits has failed."""

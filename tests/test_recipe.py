@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from kvmdocs import recipe, setting
 from kvmdocs.core.errors import CatalogError
-from kvmdocs.declared import Input, parse_size, parse_time
-from kvmdocs.recipe import CPUS_ALL, ShowOptions, presenter, presenting
+from kvmdocs.recording.recipe import CPUS_ALL, ShowOptions, presenter, presenting
+from kvmdocs.recording.signature import Input, parse_size, parse_time
 
 
 def test_a_signature_is_a_place_in_the_graph():

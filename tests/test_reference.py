@@ -90,7 +90,7 @@ def test_what_is_printed_is_sound_and_says_what_the_source_says(project, languag
     page.feed(made)
     assert (page.wrong, page.open) == ([], [])
     assert len(set(page.ids)) == len(page.ids)
-    assert "kvmdocs.shell.Shell.section" in page.ids
+    assert "kvmdocs.recording.shell.Shell.section" in page.ids
     assert "run(program: str | Path, *args: Any, **kwargs: Any) -> str" in page.text
     first = {"en": "Run one line of bash as a reader types it", "zh": "像读者输入那样运行一行 bash"}
     assert first.pop(language) in page.text
@@ -107,7 +107,7 @@ def test_what_is_printed_is_sound_and_says_what_the_source_says(project, languag
 
 
 def test_an_object_that_is_not_there_is_refused(project):
-    for path in ("kvmdocs.recipe:recipes", "kvmdocs:Shell", "kvmdocs.nothing:x", "nothing_at_all:x"):
+    for path in ("kvmdocs.recording.recipe:recipes", "kvmdocs:Shell", "kvmdocs.nothing:x", "nothing_at_all:x"):
         with pytest.raises(CatalogError, match="to document"):
             reference.reference(path)
 

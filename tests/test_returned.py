@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, Literal, NewType
 
 import pytest
 
-from kvmdocs.returned import Returned, is_storable, name_of
+from kvmdocs.recording.result_types import Returned, is_storable, name_of
 
 if TYPE_CHECKING:
     from pathlib import Path

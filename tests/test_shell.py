@@ -13,12 +13,12 @@ import sh as plain_sh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvmdocs import shell
 from kvmdocs.core.errors import CatalogError, HostLacks, RecipeFailed, Skipped
 from kvmdocs.core.model import Where
 from kvmdocs.core.paths import Names
-from kvmdocs.pump import Pump
-from kvmdocs.shell import Limits, Shell
+from kvmdocs.recording import shell
+from kvmdocs.recording.pipe_reader import Pump
+from kvmdocs.recording.shell import Limits, Shell
 
 KEY = "0123456789abcdef"
 ME = Where.ROOT if os.geteuid() == 0 else Where.HOST

@@ -21,16 +21,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kvmdocs import values
 from kvmdocs.approved import Approved, written
 from kvmdocs.approved_form import line_of, parse
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import Host, Output, Record, SourcePlace, Status, Step, Where
 from kvmdocs.core.settings import Settings
 from kvmdocs.export import script
-from kvmdocs.returned import Returned
+from kvmdocs.recording import values
+from kvmdocs.recording.result_types import Returned
+from kvmdocs.recording.value_form import ValueRefused
 from kvmdocs.store import Store, seal, sealed
-from kvmdocs.value_form import ValueRefused
 
 WORK = Path("/store/work")
 
@@ -120,7 +120,15 @@ NAMES = (
     st.sampled_from(
         [
             *("os:system", "subprocess:Popen", "builtins:eval", "builtins:exec", "antigravity:geohash", "no_such_module:Thing"),
-            *("kvmdocs.core.errors:Place", "kvmdocs.core.model:Host", "kvmdocs.shell:Shell", "pathlib:Path", "", ":", "."),
+            *(
+                "kvmdocs.core.errors:Place",
+                "kvmdocs.core.model:Host",
+                "kvmdocs.recording.shell:Shell",
+                "pathlib:Path",
+                "",
+                ":",
+                ".",
+            ),
             *(f"{HERE}:{name}" for name in ("Frame", "Colour", "Secret", "traces", "Frame.__init__", "RETURNED", "")),
             *(f"{HERE}:{name}" for name in ("Colour.RED", "Colour.BLUE", "Colour.__class__", "Secret.RED", "Frame.RED")),
         ]

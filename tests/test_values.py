@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs import values
 from kvmdocs.core.errors import StoreError, ValueNotStorable
 from kvmdocs.core.model import Host, Record, Status
-from kvmdocs.returned import Returned
+from kvmdocs.recording import values
+from kvmdocs.recording.result_types import Returned
+from kvmdocs.recording.value_form import DEEPEST
 from kvmdocs.store import dump, load
-from kvmdocs.value_form import DEEPEST
 
 KEY = "0123456789abcdef"
 

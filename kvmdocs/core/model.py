@@ -243,7 +243,7 @@ class Record:
         reason: Why it was skipped; "" otherwise.
         failure: Why it failed; None otherwise.
         steps: Its steps, in the order they began.
-        value: What the recipe returned, in JSON form (`kvmdocs.values`).
+        value: What the recipe returned, in JSON form (`kvmdocs.recording.values`).
         result: SHA-256 of the value and of the artefacts it names; what later recipes' keys take.
         contents: Content digest of each path in the value.
         inputs: Result digest of each recipe this one was built on.

@@ -77,7 +77,7 @@ class Names:
         return self.without_secrets(self.secrets.mask(text))
 
     def without_secrets(self, text: str) -> str:
-        """The same of text in which no secret is left (`kvmdocs.output` has seen to it)."""
+        """The same of text in which no secret is left (`kvmdocs.recording.capture` has seen to it)."""
         return self._replaced(text, "~")
 
     def _replaced(self, text: str, tilde: str) -> str:

@@ -27,8 +27,8 @@ from kvmdocs.core.errors import Evidence, HostLacks, LabFailed, TimedOut
 from kvmdocs.core.model import Where
 from kvmdocs.core.paths import WIDTH
 from kvmdocs.lab.waiting import tail
-from kvmdocs.running import die_with_parent
-from kvmdocs.shell import Shell
+from kvmdocs.recording.background_process import die_with_parent
+from kvmdocs.recording.shell import Shell
 
 PROMPT = "(gdb) "
 

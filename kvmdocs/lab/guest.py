@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kvmdocs.core.errors import Evidence, HostLacks
-from kvmdocs.shell import Shell
+from kvmdocs.recording.shell import Shell
 
 READY = "guest: ready"
 """What the guest's console says once its shell takes commands."""

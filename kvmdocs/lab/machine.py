@@ -17,8 +17,8 @@ from kvmdocs.lab.guest import READY, Guest
 from kvmdocs.lab.options import options
 from kvmdocs.lab.qmp import Qmp, QmpError
 from kvmdocs.lab.waiting import TICK, connect, death, tail, tails, until
-from kvmdocs.running import Spawned
-from kvmdocs.shell import Shell
+from kvmdocs.recording.background_process import Spawned
+from kvmdocs.recording.shell import Shell
 
 QMP_TIMEOUT = 30.0
 """Seconds QEMU has to answer a monitor command."""

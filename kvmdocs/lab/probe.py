@@ -8,7 +8,7 @@ from kvmdocs.core.errors import LabFailed, TimedOut
 from kvmdocs.lab.guest import Guest
 from kvmdocs.lab.machine import Machine
 from kvmdocs.lab.options import CPUS
-from kvmdocs.shell import Shell
+from kvmdocs.recording.shell import Shell
 
 
 def boots_under(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from kvmdocs.core.errors import Evidence, LabFailed, TimedOut, describe_status
-from kvmdocs.running import Spawned
+from kvmdocs.recording.background_process import Spawned
 
 TICK = 0.02
 """Seconds between two looks at a condition that nothing announces, such as a file that grows."""

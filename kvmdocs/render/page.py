@@ -15,7 +15,7 @@ from kvmdocs.core.errors import Evidence, GuideError, describe_status
 from kvmdocs.core.html import attribute, escape, prose
 from kvmdocs.core.model import Freshness, Record, Status, Step, Where
 from kvmdocs.core.words import Language, Words, duration, words
-from kvmdocs.recipe import ShowOptions
+from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import lexers
 from kvmdocs.render.anchors import NONE_TAKEN, Anchors
 from kvmdocs.render.ansi import plain

@@ -13,7 +13,7 @@ from itertools import groupby
 from kvmdocs.core.html import attribute, escape
 from kvmdocs.core.model import SourcePlace
 from kvmdocs.core.words import Language, Words, words
-from kvmdocs.frames import spots
+from kvmdocs.recording.source.stack_frames import spots
 from kvmdocs.render import lexers
 from kvmdocs.render.anchors import NONE_TAKEN, Anchors
 from kvmdocs.render.ansi import Spans, plain

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kvmdocs.present import Publisher
-from kvmdocs.recipe import presenter
+from kvmdocs.recording.recipe import presenter
 from kvmdocs.site_status import graph_svg, page, rows
 from kvmdocs.site_status.collect import report
 from kvmdocs.site_status.page import View

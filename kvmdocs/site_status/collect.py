@@ -14,7 +14,7 @@ from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.core.words import moment_of
 from kvmdocs.present import GuidePage, Publisher, anchor
 from kvmdocs.project import Project
-from kvmdocs.recipe import Recipe
+from kvmdocs.recording.recipe import Recipe
 from kvmdocs.site_status.comparing import compared
 from kvmdocs.site_status.data import WORST, Kind, PageRow, Report, Row, Shown, State, Want, count
 from kvmdocs.standing import failed_below

@@ -13,7 +13,7 @@ from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.paths import Names
 from kvmdocs.lab import Guest, build_initramfs
 from kvmdocs.project import Project
-from kvmdocs.shell import Shell
+from kvmdocs.recording.shell import Shell
 
 HERE = Path(__file__).parent
 

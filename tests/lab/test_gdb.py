@@ -8,12 +8,12 @@ import time
 import psutil
 import pytest
 
-from kvmdocs import running
 from kvmdocs.core.errors import HostLacks, LabFailed, Skipped, TimedOut
 from kvmdocs.core.model import Where
 from kvmdocs.lab import Gdb, machine
 from kvmdocs.lab import gdb as gdb_module
 from kvmdocs.process import PATIENCE
+from kvmdocs.recording import background_process
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_a_debugger_left_in_the_middle_of_a_command_is_interrupted_at_once(sh, t
 
 def test_whatever_ends_a_debugger_and_a_machine_a_worker_has_the_patience_for():
     asked_twice = 2 * gdb_module.END_GRACE
-    assert asked_twice + machine.QUIT_TIMEOUT + running.STOP_TIMEOUT < PATIENCE
+    assert asked_twice + machine.QUIT_TIMEOUT + background_process.STOP_TIMEOUT < PATIENCE
 
 
 def test_a_debugger_deaf_to_all_is_left_in_the_time_it_has(sh, fake_gdb, monkeypatch):

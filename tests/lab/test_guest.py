@@ -10,8 +10,8 @@ import pytest
 
 from kvmdocs.core.errors import HostLacks
 from kvmdocs.lab import Guest, build_initramfs
-from kvmdocs.returned import Returned
-from kvmdocs.values import decode, encode
+from kvmdocs.recording.result_types import Returned
+from kvmdocs.recording.values import decode, encode
 
 
 @pytest.fixture(autouse=True)

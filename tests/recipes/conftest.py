@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kvmdocs.core.paths import Names
-from kvmdocs.shell import Shell
+from kvmdocs.recording.shell import Shell
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from kvmdocs.core.model import Host, Record, Status
-from kvmdocs.recipe import Shown
+from kvmdocs.recording.recipe import Shown
 from recipes.journey import frames_of, stations, symbols_of
 from recipes.journey_events import GUEST, KVM, QEMU, WORKER, Address, Hop, Wanted, find, merged, parse
 from recipes.journey_picture import ACTORS, picture

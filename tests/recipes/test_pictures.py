@@ -8,7 +8,7 @@ import re
 import pytest
 
 from kvmdocs.core.model import Host, Output, Record, Status, Step, Where
-from kvmdocs.recipe import Shown
+from kvmdocs.recording.recipe import Shown
 from recipes.boot import MILESTONES, MUST, Boot, Call, Milestone, milestones
 from recipes.boot_picture import CHINESE as BOOT_CHINESE
 from recipes.boot_picture import ENGLISH as BOOT_ENGLISH

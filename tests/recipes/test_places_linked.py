@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from kvmdocs import results
-from kvmdocs.frames import spots
 from kvmdocs.project import Project
-from kvmdocs.recipe import Shown
+from kvmdocs.recording.recipe import Shown
+from kvmdocs.recording.source.stack_frames import spots
 from kvmdocs.render import Language, linked
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kvmdocs.core.errors import RecipeFailed
-from kvmdocs.shell import Shell
+from kvmdocs.recording.shell import Shell
 from recipes.qemu_python import qemu_python, wheels_lacking
 from tests.servers import Archive, SigningKey, signing_key, web_server
 

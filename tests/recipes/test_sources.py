@@ -13,9 +13,9 @@ import sh as sh_package
 from kvmdocs.core.errors import HostLacks, RecipeFailed, SettingError, Skipped, SourceRefused, TimedOut
 from kvmdocs.core.model import Freshness, Host, Record, Status
 from kvmdocs.project import Project
-from kvmdocs.recipe import Recipe
+from kvmdocs.recording.recipe import Recipe
+from kvmdocs.recording.shell import Shell
 from kvmdocs.render import Language, transcript
-from kvmdocs.shell import Shell
 from recipes.linux_sources import kvm_git, linux_git, linux_release, linux_source
 from recipes.qemu_sources import qemu_git, qemu_release, qemu_source
 from tests.servers import SigningKey, Web, run, signing_key, silent_server, tagged_repository, tarball, web_server

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvmdocs.core.errors import RecipeFailed, Skipped, SourceRefused, TimedOut
-from kvmdocs.shell import Shell
+from kvmdocs.recording.shell import Shell
 from recipes import distribution
 from recipes.apt_sources import (
     Entry,

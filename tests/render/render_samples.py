@@ -8,7 +8,7 @@ from typing import Any
 from material.plugins.search.plugin import Parser
 
 from kvmdocs.core.model import Freshness, Host, Output, Record, Status, Step, Where
-from kvmdocs.recipe import ShowOptions
+from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import Beside, Language, transcript
 
 HOST = Host("bench", "Debian GNU/Linux 12 (bookworm)", "6.1.0-37-amd64", "x86_64", 2, 8 << 30)

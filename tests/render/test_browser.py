@@ -15,7 +15,7 @@ from render_samples import HOSTILE, host, make_record, show
 
 from kvmdocs.core.model import Freshness, Output, SourcePlace, Step, Where
 from kvmdocs.listing import Listing, Written
-from kvmdocs.recipe import ShowOptions
+from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, linked, names, transcript
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(missing()), reason=missing() or "there is a browser")]

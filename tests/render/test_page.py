@@ -6,7 +6,7 @@ from render_samples import HOSTILE, LAB, host, make_record, searched, show
 
 from kvmdocs.core.errors import GuideError
 from kvmdocs.core.model import Failure, Freshness, Output, Record, Status, Step, Where
-from kvmdocs.recipe import ShowOptions
+from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import Language, skipped, stamp
 
 MANY = "".join(f"line {number}\n" for number in range(1, 101))

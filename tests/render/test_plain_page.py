@@ -7,7 +7,7 @@ from markdown import markdown
 from render_samples import HOSTILE, host, make_record, show
 
 from kvmdocs.core.model import Freshness, Output, Step, Where
-from kvmdocs.recipe import ShowOptions
+from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import Beside, Language, transcript
 from kvmdocs.render.plain_page import LONGEST, as_markdown
 

@@ -6,7 +6,7 @@ from render_dom import Element, parse
 from render_samples import make_record, show
 
 from kvmdocs.core.model import Freshness, Output, Record, SourcePlace, Step, Where
-from kvmdocs.recipe import ShowOptions
+from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, linked, names, transcript
 from kvmdocs.render.anchors import NONE_TAKEN
 

@@ -1,7 +1,7 @@
 """What a recipe may return, and how it is kept for the recipes that build on it.
 
 Numbers, text, None, lists, tuples, dictionaries, paths below a workspace, and frozen dataclasses and members of enumerations that the recipe's
-annotation names (`kvmdocs.returned`). A path is kept relative to the store's folder of workspaces, so a record means the same wherever the store lies.
+annotation names (`kvmdocs.recording.result_types`). A path is kept relative to the store's folder of workspaces, so a record means the same wherever the store lies.
 
 A value in JSON form is data: whatever it holds, nothing is imported or called for it but the constructors of those dataclasses.
 
@@ -23,8 +23,21 @@ from typing import Any
 
 from kvmdocs.core.errors import Evidence, ValueNotStorable
 from kvmdocs.core.paths import KEY_LENGTH
-from kvmdocs.returned import Returned, is_storable, name_of
-from kvmdocs.value_form import DEEPEST, ENUM, PATH, TUPLE, TYPE, VALUE, At, ValueRefused, brief, check, is_scalar, is_text
+from kvmdocs.recording.result_types import Returned, is_storable, name_of
+from kvmdocs.recording.value_form import (
+    DEEPEST,
+    ENUM,
+    PATH,
+    TUPLE,
+    TYPE,
+    VALUE,
+    At,
+    ValueRefused,
+    brief,
+    check,
+    is_scalar,
+    is_text,
+)
 
 _NOTHING = Returned()
 

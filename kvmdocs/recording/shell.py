@@ -16,17 +16,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from kvmdocs.arguments import refuse, words
 from kvmdocs.core.control_characters import TURNING, as_seen, in_ascii_quotes, seen
 from kvmdocs.core.errors import Evidence, HostLacks, RecipeFailed, Skipped
 from kvmdocs.core.model import Output, Step, Where
 from kvmdocs.core.paths import Names
-from kvmdocs.output import Capture
-from kvmdocs.pump import Pump
-from kvmdocs.running import LiveStep, Spawned, die_with_parent
+from kvmdocs.recording.arguments import refuse, words
+from kvmdocs.recording.background_process import LiveStep, Spawned, die_with_parent
+from kvmdocs.recording.capture import Capture
+from kvmdocs.recording.pipe_reader import Pump
 
 if TYPE_CHECKING:
-    from kvmdocs.places import Tree
+    from kvmdocs.recording.source.check import Tree
 
 
 @dataclass
@@ -275,7 +275,7 @@ class Shell:
         Raises:
             CatalogError: A root is no folder.
         """
-        from kvmdocs.places import make_trees
+        from kvmdocs.recording.source.check import make_trees
 
         self.trees += make_trees(trees, {name: self.names.readable(str(root)) for name, root in trees.items()}, astray)
 

@@ -1,6 +1,6 @@
 """Where in the source code the frames of a transcript are, and whether they are there.
 
-A recipe says which trees its transcripts speak of (`kvmdocs.shell.Shell.sources`). When it has run, every frame in what its steps
+A recipe says which trees its transcripts speak of (`kvmdocs.recording.shell.Shell.sources`). When it has run, every frame in what its steps
 printed whose file is in one of them is looked up: the file is opened, and the line must lie in the function that the frame names. So a
 link that a reader follows leads where the transcript says, and a transcript of another build or tree than the recipe
 believes fails the recipe. A frame of a file outside the trees (the C library, code that the build generated) has no place.
@@ -19,8 +19,8 @@ from pathlib import Path
 
 from kvmdocs.core.errors import CatalogError, Evidence, RecipeFailed
 from kvmdocs.core.model import SourcePlace, Step, Where
-from kvmdocs.extents import Extent, around, extents, plain_name
-from kvmdocs.frames import Frame, find
+from kvmdocs.recording.source.c_functions import Extent, around, extents, plain_name
+from kvmdocs.recording.source.stack_frames import Frame, find
 
 AROUND = 5
 """Lines of an excerpt before and after the line itself."""

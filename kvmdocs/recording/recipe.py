@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from kvmdocs.core.errors import CatalogError, Evidence, GuideError, Place
 from kvmdocs.core.model import Record
-from kvmdocs.declared import Input, parse_size, parse_time, read_signature, relative
+from kvmdocs.recording.signature import Input, parse_size, parse_time, read_signature, relative
 
 CPUS_ALL = 0
 """The value of `Recipe.cpus` for a recipe that uses every processor it is given."""

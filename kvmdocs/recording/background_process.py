@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvmdocs.core.model import Where
-from kvmdocs.output import Capture
-from kvmdocs.pump import Pump
+from kvmdocs.recording.capture import Capture
+from kvmdocs.recording.pipe_reader import Pump
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
