@@ -17,8 +17,8 @@ from typing import Any
 
 from benchmarks.measure import side_by_side
 from kvmdocs import report
+from kvmdocs.catalog.guides import find_blocks
 from kvmdocs.executor import Executor
-from kvmdocs.guides import find_blocks
 from kvmdocs.present import Publisher
 from kvmdocs.project import Project
 from kvmdocs.recording.recipe import presenting

@@ -10,7 +10,7 @@ from mkdocs.plugins import get_plugin_logger
 
 from kvmdocs import modes, report
 from kvmdocs.background import Background
-from kvmdocs.catalog import Catalog
+from kvmdocs.catalog.catalog import Catalog
 from kvmdocs.core.errors import KvmdocsError, StoreError
 from kvmdocs.core.model import Freshness, Mode, Record, Status
 from kvmdocs.executor import Executor

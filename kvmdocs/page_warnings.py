@@ -14,10 +14,10 @@ from pathlib import Path
 from textwrap import dedent, indent
 from urllib.parse import unquote, urlsplit
 
+from kvmdocs.catalog.guides import Block, find_blocks
+from kvmdocs.catalog.lint import line_of_link, raw_targets
 from kvmdocs.core.control_characters import neutral
 from kvmdocs.core.errors import Evidence, GuideError, KvmdocsError, Place
-from kvmdocs.guide_checks import line_of_link, raw_targets
-from kvmdocs.guides import Block, find_blocks
 
 CONFIG_LOGGER = "mkdocs.config"
 """Who says something about a configuration, before there are plugins."""

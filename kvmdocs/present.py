@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs import modes, report, results
+from kvmdocs.catalog.loader import raised_in
+from kvmdocs.catalog.source_excerpt import written
 from kvmdocs.core.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, RecipeFailed, named
 from kvmdocs.core.html import attribute
 from kvmdocs.core.model import Freshness, Record, SourcePlace, Status
 from kvmdocs.export import section_script
-from kvmdocs.importing import raised_in
-from kvmdocs.listing import written
 from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
 from kvmdocs.recording.recipe import Recipe, Shown, ShowOptions

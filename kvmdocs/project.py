@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs.approved import Approved, private
-from kvmdocs.catalog import Catalog
+from kvmdocs.catalog.catalog import Catalog
 from kvmdocs.core.control_characters import in_utf8
 from kvmdocs.core.errors import CatalogError, Evidence, SettingError
 from kvmdocs.core.model import Mode, Record, with_texts

@@ -15,9 +15,9 @@ from kvmdocs.recording.source.urls import PREFIX
 if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
 
-    from kvmdocs.catalog import Entry, Read, Request
+    from kvmdocs.catalog.catalog import Entry, Read, Request
+    from kvmdocs.catalog.guides import Block
     from kvmdocs.core.model import Record
-    from kvmdocs.guides import Block
     from kvmdocs.present import Publisher
 
 SLOW = 60.0
@@ -62,7 +62,7 @@ class GuideFile(ProjectFile):
     @cached_property
     def blocks(self) -> list[Block]:
         """Its blocks, as the catalog has read them; a guide that it could not read tells here why."""
-        from kvmdocs.guides import find_blocks
+        from kvmdocs.catalog.guides import find_blocks
 
         known = self.unit.project.catalog.blocks.get(self.path)
         return find_blocks(self.path) if known is None else known

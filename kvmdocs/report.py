@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from kvmdocs.catalog import Catalog
+from kvmdocs.catalog.catalog import Catalog
 from kvmdocs.core.control_characters import neutral, uncoloured
 from kvmdocs.core.errors import EngineError, Evidence, Place, RecipeFailed
 from kvmdocs.core.model import Freshness, Record, Status, Where

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from kvmdocs import digest, host
+from kvmdocs import host
+from kvmdocs.catalog.key import cache_key
 from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.model import Failure, Freshness, Record, Status
 from kvmdocs.host import Believed
@@ -81,7 +82,7 @@ def _standings(project: Project, names: Iterable[str]) -> dict[str, Standing | K
 def _see(project: Project, name: str, standing: Standing, attempt: Attempt | None, view: View) -> None:
     """Put one recipe into the view."""
     records, freshness = view.outcome.records, view.outcome.freshness
-    key = digest.key(standing.ingredients) if standing.ingredients else ""
+    key = cache_key.key(standing.ingredients) if standing.ingredients else ""
     if standing.record is not None:
         records[name], freshness[name] = standing.record, Freshness.CACHED
         return

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kvmdocs import host
+from kvmdocs.catalog.key.cache_key import Ingredients
+from kvmdocs.catalog.key.cache_key import key as make_key
 from kvmdocs.core import graph
 from kvmdocs.core.model import Freshness, Record, Status
-from kvmdocs.digest import Ingredients
-from kvmdocs.digest import key as make_key
 from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
 from kvmdocs.recording.recipe import Recipe

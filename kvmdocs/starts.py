@@ -14,11 +14,11 @@ from typing import Any
 
 import yaml
 
+from kvmdocs.catalog.titles import titles, with_title
 from kvmdocs.core.errors import CatalogError, Evidence, GuideError, Place
 from kvmdocs.core.settings import FILE
 from kvmdocs.navigation import with_page
 from kvmdocs.project import Project
-from kvmdocs.titles import titles, with_title
 
 RECIPE = '''\
 """{title}."""
@@ -42,7 +42,7 @@ def {name}(sh: Shell) -> str:
 '''
 
 TITLES = {"zh": "说出这台宿主机运行的是哪个内核。"}
-"""What that recipe does, in further languages (`kvmdocs.titles`)."""
+"""What that recipe does, in further languages (`kvmdocs.catalog.titles`)."""
 
 TAKEN = ("sh",)
 """Names that a recipe cannot have, since no other could take its result: parameters with a meaning of their own."""

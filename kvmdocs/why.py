@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kvmdocs.catalog.key.cache_key import Ingredients
 from kvmdocs.core.model import Record
-from kvmdocs.digest import Ingredients
 from kvmdocs.project import Project
 from kvmdocs.results import stored
 from kvmdocs.standing import Standing, ingredients, record_of, standings

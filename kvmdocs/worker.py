@@ -21,7 +21,9 @@ from typing import Any, TextIO
 import sh as _sh
 
 from kvmdocs.bounds import Bounds
-from kvmdocs.catalog import Catalog
+from kvmdocs.catalog.catalog import Catalog
+from kvmdocs.catalog.guides import find_blocks
+from kvmdocs.catalog.loader import import_module, put_on_path
 from kvmdocs.core.control_characters import in_utf8
 from kvmdocs.core.errors import (
     MOST_SAID,
@@ -43,8 +45,6 @@ from kvmdocs.core.model import Failure, Host, Record, Status, with_texts
 from kvmdocs.core.paths import Names
 from kvmdocs.core.secrets.masking import Secrets
 from kvmdocs.core.settings import Settings
-from kvmdocs.guides import find_blocks
-from kvmdocs.importing import import_module, put_on_path
 from kvmdocs.recording import values
 from kvmdocs.recording.background_process import LiveStep
 from kvmdocs.recording.recipe import Recipe
@@ -73,7 +73,7 @@ def work(path: str, told: int, private: int) -> int:
     Returns:
         The exit status of the process: 0 when there is a record, whatever came of the recipe.
     """
-    # No compiled module of recipes may be left behind: see `kvmdocs.importing`.
+    # No compiled module of recipes may be left behind: see `kvmdocs.catalog.loader`.
     sys.dont_write_bytecode = True
     task = Task.load(Path(path), private)
     os.environ.clear()

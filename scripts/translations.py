@@ -18,7 +18,7 @@ from pathlib import Path
 from babel.messages import Catalog
 from babel.messages.pofile import read_po, write_po
 
-from kvmdocs.guides import find_blocks
+from kvmdocs.catalog.guides import find_blocks
 from kvmdocs.reference import texts
 
 ROOT = Path(__file__).resolve().parent.parent

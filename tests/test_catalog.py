@@ -258,7 +258,7 @@ def test_only_the_guides_that_are_given_are_read(trial):
     made = trial().recipes(ONE)
     made.block("a.md", "nothing.show()")
     right = made.block("b.md", f"from {made.module} import first\nfirst.show()")
-    from kvmdocs.catalog import Catalog
+    from kvmdocs.catalog.catalog import Catalog
 
     catalog = Catalog.load(made.project().settings, [right])
     assert (catalog.problems, catalog.asked()) == ([], ["first"])

@@ -7,9 +7,9 @@ import textwrap
 
 import pytest
 
+from kvmdocs.catalog.key.cache_key import Code, Ingredients, key
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import SCHEMA
-from kvmdocs.digest import Code, Ingredients, key
 
 # A recipe that reaches code in every way there is; each test edits one place of it.
 TREE = {

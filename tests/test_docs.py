@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs.guides import find_blocks
+from kvmdocs.catalog.guides import find_blocks
 from kvmdocs.render import Language
 from kvmdocs.render.draw.fence import draw
 from kvmdocs.render.draw.mermaid import read

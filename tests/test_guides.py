@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs.guides import _blocks, find_blocks
+from kvmdocs.catalog.guides import _blocks, find_blocks
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from kvmdocs.catalog.loader import compile_ahead, import_module, import_package
 from kvmdocs.core.errors import CatalogError
-from kvmdocs.importing import compile_ahead, import_module, import_package
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import textwrap
 
 import pytest
 
+from kvmdocs.catalog.source_excerpt import Listing, written
 from kvmdocs.core.errors import CatalogError
-from kvmdocs.listing import Listing, written
 
 RECIPES = '''
 

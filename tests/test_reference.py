@@ -13,9 +13,9 @@ import pytest
 
 import kvmdocs
 from kvmdocs import lab, reference
+from kvmdocs.catalog.guides import find_blocks
 from kvmdocs.core import errors, model
 from kvmdocs.core.errors import CatalogError
-from kvmdocs.guides import find_blocks
 from kvmdocs.store import seal
 
 ROOT = Path(__file__).resolve().parent.parent

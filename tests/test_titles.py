@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from kvmdocs.catalog.titles import titles, with_title
 from kvmdocs.core.errors import SettingError
 from kvmdocs.core.settings import Settings
 from kvmdocs.project import Project
 from kvmdocs.starts import plan_recipe
-from kvmdocs.titles import titles, with_title
 
 ROOT = Path(__file__).resolve().parents[1]
 

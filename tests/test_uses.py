@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 import kvmdocs
-from kvmdocs.source import canonical
-from kvmdocs.uses import chains, children
+from kvmdocs.catalog.key.free_names import chains, children
+from kvmdocs.catalog.key.module_ast import canonical
 
 USES = {
     "a name with its attributes": ("a.b.c(d)", ["a.b.c", "d"]),

@@ -238,7 +238,7 @@ class Record:
 
     Attributes:
         recipe: The recipe's name.
-        key: SHA-256, in hexadecimal, of all that can change the record (`kvmdocs.digest`).
+        key: SHA-256, in hexadecimal, of all that can change the record (`kvmdocs.catalog.key.cache_key`).
         status: How it ended.
         reason: Why it was skipped; "" otherwise.
         failure: Why it failed; None otherwise.

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from kvmdocs.catalog.source_excerpt import Listing, Written
 from kvmdocs.core.html import attribute, escape
 from kvmdocs.core.model import Freshness
 from kvmdocs.core.words import Language, Words, words
-from kvmdocs.listing import Listing, Written
 from kvmdocs.render import lexers
 from kvmdocs.render.anchors import Anchors
 from kvmdocs.render.ansi import Spans

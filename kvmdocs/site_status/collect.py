@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from kvmdocs import host, modes
+from kvmdocs.catalog.titles import titles
 from kvmdocs.core import graph
 from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.core.words import moment_of
@@ -18,7 +19,6 @@ from kvmdocs.recording.recipe import Recipe
 from kvmdocs.site_status.comparing import compared
 from kvmdocs.site_status.data import WORST, Kind, PageRow, Report, Row, Shown, State, Want, count
 from kvmdocs.standing import failed_below
-from kvmdocs.titles import titles
 
 
 def report(publisher: Publisher) -> Report:

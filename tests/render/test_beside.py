@@ -6,8 +6,8 @@ import pytest
 from render_dom import Element, parse
 from render_samples import host, make_record, searched, show
 
+from kvmdocs.catalog.source_excerpt import Listing, Written
 from kvmdocs.core.model import Freshness
-from kvmdocs.listing import Listing, Written
 from kvmdocs.render import Anchors, Beside, Language, names, python_of
 
 SCRIPT = 'check() { [ "$1" = 0 ]; }\necho <&> "$HOME"'

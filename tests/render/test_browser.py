@@ -13,8 +13,8 @@ from mkdocs.config import load_config
 from picture_samples import TEXTS, pictures
 from render_samples import HOSTILE, host, make_record, show
 
+from kvmdocs.catalog.source_excerpt import Listing, Written
 from kvmdocs.core.model import Freshness, Output, SourcePlace, Step, Where
-from kvmdocs.listing import Listing, Written
 from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, linked, names, transcript
 

@@ -13,8 +13,8 @@ from markdown_exec import markdown_config
 from mkdocs.config import load_config
 from render_samples import HOSTILE, host, make_record, show
 
+from kvmdocs.catalog.source_excerpt import Listing, Written
 from kvmdocs.core.model import Output, Step, Where
-from kvmdocs.listing import Listing, Written
 from kvmdocs.render import Beside
 
 ROOT = Path(__file__).parents[2]

@@ -15,8 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from textwrap import dedent
 
-from kvmdocs.catalog import Catalog, Entry
-from kvmdocs.digest import LAB
+from kvmdocs.catalog.catalog import Catalog, Entry
+from kvmdocs.catalog.key.cache_key import LAB
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kvmdocs import source as source_module
-from kvmdocs import uses as uses_module
+from kvmdocs.catalog.key import free_names as uses_module
+from kvmdocs.catalog.key import module_ast as source_module
+from kvmdocs.catalog.key.free_names import Chain, chains
+from kvmdocs.catalog.key.module_ast import Module, canonical, local_imports, parse_module
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import SCHEMA
-from kvmdocs.source import Module, canonical, local_imports, parse_module
-from kvmdocs.uses import Chain, chains
 
 LAB = "kvmdocs.lab"
 """The engine's package whose code counts like the project's own: it decides what a recipe does."""

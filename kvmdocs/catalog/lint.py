@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from kvmdocs.catalog.guides import Block, is_executed, outside_blocks, python_fences
 from kvmdocs.core.control_characters import OVERRIDING, seen
 from kvmdocs.core.errors import Evidence, GuideError, Place
-from kvmdocs.guides import Block, is_executed, outside_blocks, python_fences
 
 _FRONT = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE)
 _REFERENCE = re.compile(r"(?<![\w\]\\])\[([^\[\]^]+)\]\[([^\[\]]*)\]")

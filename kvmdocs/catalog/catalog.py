@@ -14,10 +14,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.core.errors import AuthorError, CatalogError, Evidence, GuideError, KvmdocsError, Place
-from kvmdocs.core.settings import Settings
-from kvmdocs.digest import Code
-from kvmdocs.guide_checks import (
+from kvmdocs.catalog.guides import Block, blocks_of
+from kvmdocs.catalog.key.cache_key import Code
+from kvmdocs.catalog.lint import (
     check_front_matter,
     check_languages,
     check_options,
@@ -25,8 +24,9 @@ from kvmdocs.guide_checks import (
     check_turns,
     line_in_block,
 )
-from kvmdocs.guides import Block, blocks_of
-from kvmdocs.importing import execute, import_package, missed
+from kvmdocs.catalog.loader import execute, import_package, missed
+from kvmdocs.core.errors import AuthorError, CatalogError, Evidence, GuideError, KvmdocsError, Place
+from kvmdocs.core.settings import Settings
 from kvmdocs.recording.recipe import Recipe, ShowOptions, presenting
 
 

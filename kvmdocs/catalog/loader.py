@@ -14,8 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from kvmdocs.catalog.guides import Block
 from kvmdocs.core.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, named, said
-from kvmdocs.guides import Block
 
 
 def import_package(root: Path, package: str) -> Iterator[ModuleType]:

@@ -1,0 +1,1 @@
+"""The cache key: SHA-256 of everything that can change a record."""
