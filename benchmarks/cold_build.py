@@ -54,7 +54,7 @@ def plain(store: Path, home: Path) -> float:
 
 def latest(store: Path, name: str) -> Record | None:
     """The record that the cold run left of a recipe; None when it was skipped."""
-    from kvmdocs.store import Store
+    from kvmdocs.store.store import Store
 
     record = Store(store).latest(name)
     return record if record and record.status is Status.PASSED else None

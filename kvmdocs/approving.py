@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from kvmdocs.approved import anywhere, brief
 from kvmdocs.core.errors import CatalogError, Evidence, GuideError, RecipeFailed
 from kvmdocs.core.model import Freshness, Record, Status
-from kvmdocs.drift import Drift, compare
 from kvmdocs.project import Project
 from kvmdocs.render import Language, transcript
 from kvmdocs.standing import Standing, record_of
+from kvmdocs.store.approved import anywhere, brief
+from kvmdocs.store.drift import Drift, compare
 
 
 def drift_of(project: Project, record: Record, stable: bool | tuple[str, ...] = True) -> Drift | None:

@@ -30,7 +30,7 @@ from kvmdocs.process import keeper_patience
 from kvmdocs.project import Project
 from kvmdocs.runs import new_run
 from kvmdocs.serving import Attempt, View, failed, look
-from kvmdocs.store import dump, load
+from kvmdocs.store.store import dump, load
 
 AGAIN = 2.0
 """Seconds between two signals to the server that something has landed, until it has looked."""

@@ -16,11 +16,11 @@ from pydantic import TypeAdapter
 from kvmdocs.core import schemas
 from kvmdocs.core.model import Freshness, Record
 from kvmdocs.doctor import Check
-from kvmdocs.drift import Drift
 from kvmdocs.outcome import Outcome
 from kvmdocs.report import Listed
 from kvmdocs.site_status.data import Report
 from kvmdocs.status import Row
+from kvmdocs.store.drift import Drift
 from kvmdocs.why import Answer
 
 

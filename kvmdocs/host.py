@@ -27,7 +27,7 @@ from urllib.parse import SplitResult, urlsplit
 from kvmdocs.core.errors import CatalogError, Evidence
 from kvmdocs.core.model import Host
 from kvmdocs.core.settings import Settings
-from kvmdocs.store import Store, remember, remembered
+from kvmdocs.store.store import Store, remember, remembered
 
 
 def describe(settings: Settings) -> Host:

@@ -11,10 +11,10 @@ from kvmdocs.core.errors import Evidence, GuideError
 from kvmdocs.core.model import Record, Status, Where
 from kvmdocs.core.secrets.masking import MASK
 from kvmdocs.export import script
-from kvmdocs.kept import kept
 from kvmdocs.packages import by_family
 from kvmdocs.project import FIXED, Project
 from kvmdocs.standing import plan
+from kvmdocs.store.derived import kept
 
 MIRRORS = "script.mirrors."
 CANNOT = "script.cannot."

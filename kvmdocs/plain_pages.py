@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kvmdocs.kept import kept
 from kvmdocs.render.plain_page import as_markdown
+from kvmdocs.store.derived import kept
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.pages import Page
 
-    from kvmdocs.store import Store
+    from kvmdocs.store.store import Store
 
 ENDING = ".md"
 """What stands behind the address of a page."""

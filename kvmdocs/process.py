@@ -26,7 +26,7 @@ from kvmdocs.project import Project
 from kvmdocs.recording.recipe import Recipe
 from kvmdocs.results import types
 from kvmdocs.runs import MARK, new_run
-from kvmdocs.store import load
+from kvmdocs.store.store import load
 from kvmdocs.task import RECORD, UNWRITTEN, Files, Task
 
 PATIENCE = 20.0

@@ -12,7 +12,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.approved import Approved, private
 from kvmdocs.catalog.catalog import Catalog
 from kvmdocs.core.control_characters import in_utf8
 from kvmdocs.core.errors import CatalogError, Evidence, SettingError
@@ -26,7 +25,8 @@ from kvmdocs.recording.recipe import Recipe
 from kvmdocs.recording.result_types import Returned
 from kvmdocs.recording.source.urls import Templates
 from kvmdocs.recording.values import content_digest
-from kvmdocs.store import Store, remember, remembered
+from kvmdocs.store.approved import Approved, private
+from kvmdocs.store.store import Store, remember, remembered
 from kvmdocs.tools import Tools
 
 PASSED_ON = (

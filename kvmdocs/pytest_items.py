@@ -86,7 +86,7 @@ class GuideFile(ProjectFile):
     @cached_property
     def known(self) -> bool:
         """Whether all its plain blocks have been shown before, by this renderer, as `teardown` notes."""
-        from kvmdocs.kept import recall
+        from kvmdocs.store.derived import recall
 
         return recall(self.unit.project.store, self._all_parts(), SHOWN) is not None
 
@@ -98,7 +98,7 @@ class GuideFile(ProjectFile):
     def teardown(self) -> None:
         """Note in the store that all its plain blocks can be shown, if they were."""
         if self.shown and not self.known and self.shown >= self.plain.keys():
-            from kvmdocs.kept import keep
+            from kvmdocs.store.derived import keep
 
             keep(self.unit.project.store, self._all_parts(), "", SHOWN)
 

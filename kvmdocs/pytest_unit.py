@@ -14,9 +14,9 @@ from kvmdocs.core.settings import FILE
 if TYPE_CHECKING:
     from kvmdocs.core.errors import CatalogError, KvmdocsError
     from kvmdocs.core.model import Record
-    from kvmdocs.drift import Drift
     from kvmdocs.outcome import Outcome, Reporter
     from kvmdocs.project import Project
+    from kvmdocs.store.drift import Drift
 
 
 _units = pytest.StashKey[dict[Path, "Unit"]]()

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from kvmdocs.core.errors import CatalogError, Evidence, Place
-from kvmdocs.kept import kept
 from kvmdocs.project import Project
+from kvmdocs.store.derived import kept
 
 if TYPE_CHECKING:
     import griffe

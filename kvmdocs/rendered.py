@@ -6,10 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from kvmdocs.core.model import Freshness, Record, SourcePlace, Status
-from kvmdocs.kept import kept
 from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, transcript
-from kvmdocs.store import Store
+from kvmdocs.store.derived import kept
+from kvmdocs.store.store import Store
 
 
 def cached_transcript(

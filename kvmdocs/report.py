@@ -18,7 +18,7 @@ from kvmdocs.core.control_characters import neutral, uncoloured
 from kvmdocs.core.errors import EngineError, Evidence, Place, RecipeFailed
 from kvmdocs.core.model import Freshness, Record, Status, Where
 from kvmdocs.outcome import Outcome, Reporter
-from kvmdocs.store import Store
+from kvmdocs.store.store import Store
 
 if TYPE_CHECKING:
     from rich.console import Console

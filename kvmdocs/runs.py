@@ -17,7 +17,7 @@ from typing import Any
 from kvmdocs.core.errors import Evidence, StoreError
 from kvmdocs.core.model import Record, Status
 from kvmdocs.recording import values
-from kvmdocs.store import Store, write_whole
+from kvmdocs.store.store import Store, write_whole
 
 MARK = "KVMDOCS_RUN"
 """Environment variable that marks every process of a run with the run's folder."""
@@ -47,7 +47,7 @@ def new_run(store: Store) -> Path:
 
 
 class Claim:
-    """Says in the store what a build goes by, for as long as it runs: `kvmdocs.clean` leaves that alone.
+    """Says in the store what a build goes by, for as long as it runs: `kvmdocs.store.gc` leaves that alone.
 
     A record that a build found may not be the newest of its recipe (another checkout has run since), and what builds on it may begin much later.
 

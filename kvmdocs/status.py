@@ -24,7 +24,7 @@ class Row:
         seconds: How long that took.
         approved: When its approved record was made, or "".
         approved_host: The host of that.
-        drift: How its record differs from the approved one: a kind of `kvmdocs.drift.Kind`, or "" where they say the same or one is missing.
+        drift: How its record differs from the approved one: a kind of `kvmdocs.store.drift.Kind`, or "" where they say the same or one is missing.
         failed: When it failed last, if that is its last word here, or "".
         guides: The places that show it.
     """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.store import write_whole
+from kvmdocs.store.store import write_whole
 
 RECORD = "record.json"
 TASK = "task.json"

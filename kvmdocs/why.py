@@ -91,7 +91,7 @@ def changes(before: Mapping[str, Any], now: Ingredients, parts: Mapping[str, str
     """What has changed between two lists of ingredients, in words.
 
     Args:
-        before: The earlier ones as `kvmdocs.store.Store.ingredients` gives them; what is missing there is not compared.
+        before: The earlier ones as `kvmdocs.store.store.Store.ingredients` gives them; what is missing there is not compared.
         now: The present ones.
         parts: Digest of each definition that the code reaches now.
         ignored: Inputs not to be compared.

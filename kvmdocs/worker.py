@@ -52,7 +52,7 @@ from kvmdocs.recording.result_types import Returned
 from kvmdocs.recording.shell import Limits, Shell
 from kvmdocs.recording.source import check
 from kvmdocs.recording.value_form import ValueRefused
-from kvmdocs.store import dump, write_whole
+from kvmdocs.store.store import dump, write_whole
 from kvmdocs.task import RECORD, UNWRITTEN, Task
 
 MESSAGE = 16 * 1024

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs.approved import HEAD, TAIL, Approved, anywhere, brief, private, read, written
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import Host, Output, Record, SourcePlace, Status, Step, Where
 from kvmdocs.core.settings import Settings
-from kvmdocs.store import Store
+from kvmdocs.store.approved import HEAD, TAIL, Approved, anywhere, brief, private, read, written
+from kvmdocs.store.store import Store
 
 HOST = Host("box", "Debian GNU/Linux 12 (bookworm)", "6.1.0", "x86_64", 2, 4 << 30)
 

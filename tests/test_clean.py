@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from kvmdocs import cli
-from kvmdocs.clean import Item, choose, discard, taken, unused
 from kvmdocs.core.model import Freshness
+from kvmdocs.store.gc import Item, choose, discard, taken, unused
 
 RECIPES = """
 @recipe()

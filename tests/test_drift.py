@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kvmdocs.core.model import Host, Output, Record, Status, Step, Where
-from kvmdocs.drift import Kind, compare
+from kvmdocs.store.drift import Kind, compare
 
 HOST = Host("box", "Debian GNU/Linux 12 (bookworm)", "6.1.0", "x86_64", 2, 4 << 30)
 

@@ -14,7 +14,7 @@ from kvmdocs import host
 from kvmdocs.core.errors import CatalogError, SettingError
 from kvmdocs.core.settings import Settings
 from kvmdocs.host import Capabilities, Tried
-from kvmdocs.store import Store, remembered
+from kvmdocs.store.store import Store, remembered
 
 
 @pytest.fixture

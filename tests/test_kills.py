@@ -14,7 +14,7 @@ from editions import Editions
 
 from kvmdocs.core.model import Status
 from kvmdocs.recording import values
-from kvmdocs.store import Store
+from kvmdocs.store.store import Store
 from tests.test_faults import left_of, soon_nothing_left
 
 ROUNDS = int(os.environ.get("KVMDOCS_TEST_KILLS", "5"))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs.normalise import Normaliser, normalise
+from kvmdocs.store.normalise import Normaliser, normalise
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from kvmdocs.core.control_characters import UNSAFE
 from kvmdocs.core.model import Status
-from kvmdocs.store import dump
+from kvmdocs.store.store import dump
 
 COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from kvmdocs.site import build_pages
-from kvmdocs.store import seal, unseal
+from kvmdocs.store.store import seal, unseal
 
 RECIPES = """
 @recipe()

@@ -16,7 +16,7 @@ from kvmdocs import lab, reference
 from kvmdocs.catalog.guides import find_blocks
 from kvmdocs.core import errors, model
 from kvmdocs.core.errors import CatalogError
-from kvmdocs.store import seal
+from kvmdocs.store.store import seal
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "docs/en/authoring" / f"{name}.md" for name in ("reference", "reference-lab", "reference-records")]

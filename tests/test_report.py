@@ -12,7 +12,7 @@ from kvmdocs import report, worker
 from kvmdocs.core.errors import Place
 from kvmdocs.core.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
 from kvmdocs.outcome import Outcome
-from kvmdocs.store import Store
+from kvmdocs.store.store import Store
 
 HOST = Host("host", "Debian", "6.1", "x86_64", 2, 1 << 30)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kvmdocs import runs
-from kvmdocs.store import Store
+from kvmdocs.store.store import Store
 
 
 @pytest.fixture

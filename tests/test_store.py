@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from kvmdocs.core.errors import StoreError
 from kvmdocs.core.model import Failure, Host, Output, Record, Status, Step, Where
-from kvmdocs.store import Store, dump, load, sealed, write_whole
+from kvmdocs.store.store import Store, dump, load, sealed, write_whole
 
 KEY = "0123456789abcdef" * 4
 HOST = Host("host", "Debian", "6.1", "x86_64", 2, 1 << 30)

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import pytest
 
-from kvmdocs.clean import unused
 from kvmdocs.core.errors import StoreError
 from kvmdocs.core.model import SCHEMA, Host, Output, Record, Status, Step, Where
-from kvmdocs.store import Store, sealed
+from kvmdocs.store.gc import unused
+from kvmdocs.store.store import Store, sealed
 from tests.test_faults import left_of
 
 
@@ -268,8 +268,8 @@ def test_a_reader_beside_clean_sees_a_record_whole_or_not_at_all(tmp_path):
 CLEAN = """
 import sys
 from pathlib import Path
-from kvmdocs.clean import discard, unused
-from kvmdocs.store import Store
+from kvmdocs.store.gc import discard, unused
+from kvmdocs.store.store import Store
 store = Store(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()

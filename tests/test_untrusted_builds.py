@@ -13,7 +13,7 @@ import pytest
 
 from kvmdocs.core.model import Freshness, Status
 from kvmdocs.modes import recorded
-from kvmdocs.store import sealed
+from kvmdocs.store.store import sealed
 
 RECIPES = """
 from dataclasses import dataclass

@@ -21,8 +21,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kvmdocs.approved import Approved, written
-from kvmdocs.approved_form import line_of, parse
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import Host, Output, Record, SourcePlace, Status, Step, Where
 from kvmdocs.core.settings import Settings
@@ -30,7 +28,9 @@ from kvmdocs.export import script
 from kvmdocs.recording import values
 from kvmdocs.recording.result_types import Returned
 from kvmdocs.recording.value_form import ValueRefused
-from kvmdocs.store import Store, seal, sealed
+from kvmdocs.store.approved import Approved, written
+from kvmdocs.store.approved_form import line_of, parse
+from kvmdocs.store.store import Store, seal, sealed
 
 WORK = Path("/store/work")
 

@@ -18,7 +18,7 @@ from kvmdocs.core.model import Host, Record, Status
 from kvmdocs.recording import values
 from kvmdocs.recording.result_types import Returned
 from kvmdocs.recording.value_form import DEEPEST
-from kvmdocs.store import dump, load
+from kvmdocs.store.store import dump, load
 
 KEY = "0123456789abcdef"
 

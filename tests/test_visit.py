@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kvmdocs.store import Store
+from kvmdocs.store.store import Store
 
 RECIPES = """
 @recipe()

@@ -73,9 +73,9 @@ def doctor(project: Path | None, install: bool, as_json: bool) -> None:
 def clean(project: Path | None, older: str, over: str, dry_run: bool, as_json: bool) -> None:
     """Free the store of what is old or too much; what is in use stays."""
     from kvmdocs import documents, report
-    from kvmdocs.clean import choose, discard, litter, sweep_up, taken, unused
     from kvmdocs.project import Project
     from kvmdocs.recording.signature import parse_size, parse_time
+    from kvmdocs.store.gc import choose, discard, litter, sweep_up, taken, unused
 
     days = older.removesuffix("d")
     age = None if older == "never" else float(days) * 86400 if days != older and days.isdigit() else parse_time(older)

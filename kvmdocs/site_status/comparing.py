@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from kvmdocs import drift as drifting
 from kvmdocs.approving import drift_of
 from kvmdocs.core import schemas
 from kvmdocs.core.model import Record, Status
 from kvmdocs.core.secrets.masking import MASK
-from kvmdocs.kept import kept
 from kvmdocs.project import Project
+from kvmdocs.store import drift as drifting
+from kvmdocs.store.derived import kept
 
 LINES = 200
 """Lines of a difference that are kept; whoever wants more has `kvmdocs diff`."""
@@ -37,7 +37,7 @@ class Drifted:
     """How the newest record differs from the approved one.
 
     Attributes:
-        kind: What may explain it (`kvmdocs.drift.Kind`).
+        kind: What may explain it (`kvmdocs.store.drift.Kind`).
         causes: What differs beside the steps: tools, settings, facts of the host.
         sections: The recipe's sections that differ; "" for steps outside of any.
         diff: The first lines of a unified diff, under stable names.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kvmdocs.core.words import moment_of, month
-from kvmdocs.drift import Kind as DriftKind
 from kvmdocs.render import Language
 from kvmdocs.site_status.data import State
+from kvmdocs.store.drift import Kind as DriftKind
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from kvmdocs import modes
 from kvmdocs.core import graph
 from kvmdocs.core.paths import KEY_LENGTH, Names
 from kvmdocs.export import script
-from kvmdocs.normalise import normalise
 from kvmdocs.page_scripts import for_guide, for_recipes
 from kvmdocs.project import FIXED, Project
+from kvmdocs.store.normalise import normalise
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BLOCK = re.compile(r"^if due (\w+) (?:shown|input) .*?^fi$", re.MULTILINE | re.DOTALL)

@@ -10,7 +10,6 @@ import pytest
 from render_dom import Element, parse
 
 from kvmdocs.core.model import Host
-from kvmdocs.drift import Kind as DriftKind
 from kvmdocs.render import Language
 from kvmdocs.render.marks import SHAPES
 from kvmdocs.site_status import badge_svg, graph_svg, page, rows
@@ -18,6 +17,7 @@ from kvmdocs.site_status.comparing import ApprovedRecord, Drifted
 from kvmdocs.site_status.data import Kind, PageRow, Report, Row, Shown, State, Want, count
 from kvmdocs.site_status.page import View
 from kvmdocs.site_status.words import words
+from kvmdocs.store.drift import Kind as DriftKind
 
 HOST = Host("maker", "Debian GNU/Linux 12 (bookworm)", "6.1.0", "x86_64", 2, 1 << 30)
 EVIL = "</code></td><script>alert(1)</script> `*x*`\n{{ a }} \x1b[31m"

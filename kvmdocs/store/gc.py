@@ -17,7 +17,7 @@ from pathlib import Path
 
 from kvmdocs.core.paths import KEY_LENGTH
 from kvmdocs.recording import values
-from kvmdocs.store import Store, remove
+from kvmdocs.store.store import Store, remove
 
 CUT_SHORT = 3600.0
 """Seconds after which a file that is being written is not being written any more."""

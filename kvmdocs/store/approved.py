@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from kvmdocs.approved_form import FORM, Malformed, StepForm, convert, line_of, parse
 from kvmdocs.core.errors import CatalogError, Evidence, Place
 from kvmdocs.core.model import Host, Output, Record, SourcePlace, Status, Step, last_until, with_texts
 from kvmdocs.core.paths import KEY_LENGTH, homes
@@ -30,7 +29,8 @@ from kvmdocs.core.settings import Settings, variable
 from kvmdocs.recording.result_types import Returned
 from kvmdocs.recording.value_form import ValueRefused
 from kvmdocs.recording.values import verify
-from kvmdocs.store import write_whole
+from kvmdocs.store.approved_form import FORM, Malformed, StepForm, convert, line_of, parse
+from kvmdocs.store.store import write_whole
 
 FOLDER = "approved"
 HEAD, TAIL = 160, 80

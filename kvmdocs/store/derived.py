@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from kvmdocs.core.errors import StoreError
-from kvmdocs.store import Store, seal, unseal, write_whole
+from kvmdocs.store.store import Store, seal, unseal, write_whole
 
 PACKAGE = Path(str(files("kvmdocs")))
 

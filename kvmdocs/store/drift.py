@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from kvmdocs.core.model import Host, Record, Step, Where
-from kvmdocs.normalise import Normaliser
+from kvmdocs.store.normalise import Normaliser
 
 
 class Kind(StrEnum):

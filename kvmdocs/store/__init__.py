@@ -1,0 +1,1 @@
+"""The store: records, what is derived from them, and the approved records in git."""
