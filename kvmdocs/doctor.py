@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kvmdocs import host, report
+from kvmdocs import report
+from kvmdocs.host import probes
 from kvmdocs.project import Project
 
 ROOM = 8 << 30
@@ -42,11 +43,11 @@ class Check:
 
 def examine(project: Project) -> list[Check]:
     """Try all that the project's recipes declare on this host."""
-    told = host.describe(project.settings)
+    told = probes.describe(project.settings)
     free = project.store.free()
     checks = [
         Check("system", True, f"{told.system}, Linux {told.kernel}, {told.machine}"),
-        Check("processors and memory", True, f"{told.cpus}, {report.size(host.memory(project.settings))} available"),
+        Check("processors and memory", True, f"{told.cpus}, {report.size(probes.memory(project.settings))} available"),
         Check(
             "disk for the store",
             free >= ROOM,

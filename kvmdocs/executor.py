@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from kvmdocs import host
 from kvmdocs.core import graph
 from kvmdocs.core.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError, said
 from kvmdocs.core.model import Failure, Freshness, Record, Status
+from kvmdocs.host import probes
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.project import Project, no_collector
 from kvmdocs.recording.recipe import CPUS_ALL, Recipe
@@ -67,10 +67,10 @@ class Executor:
         self._require = require
         self._fresh = fresh
         self._failed = failed
-        self._host = host.describe(project.settings)
-        self._cpus = host.cpus(project.settings)
+        self._host = probes.describe(project.settings)
+        self._cpus = probes.cpus(project.settings)
         self._allowed = self._cpus * float(project.settings["limits.overcommit"])
-        self._memory = host.memory(project.settings)
+        self._memory = probes.memory(project.settings)
         self._jobs = int(project.settings["limits.jobs"])
         self._outcome = Outcome()
         self._running: dict[str, _Running] = {}
@@ -311,7 +311,7 @@ class Executor:
         self._done(name, self._project.presentable(record), Freshness.NONE)
 
     def _empty(self, name: str, status: Status) -> Record:
-        return Record(recipe=name, key="", status=status, host=self._host, started=host.now())
+        return Record(recipe=name, key="", status=status, host=self._host, started=probes.now())
 
     def _end_all(self) -> None:
         """End what still runs, and wait until it and all it started is gone."""

@@ -19,11 +19,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from kvmdocs import host
 from kvmdocs.core import graph
 from kvmdocs.core.model import Freshness, Mode, Record, Status
 from kvmdocs.core.settings import overriding
 from kvmdocs.executor import Executor
+from kvmdocs.host import probes
 from kvmdocs.outcome import Outcome, Reporter
 from kvmdocs.project import Project
 from kvmdocs.results import is_readable
@@ -77,7 +77,7 @@ def recorded(project: Project, names: Iterable[str]) -> Outcome:
             continue  # a page that shows a table may link to what an earlier recipe has seen; without that it shows no link
         if record is None:
             reason = f"there is no record of it yet, and this build runs nothing; `kvmdocs run {name}` makes one"
-            record = Record(name, "", Status.SKIPPED, host.describe(project.settings), host.now(), reason=reason)
+            record = Record(name, "", Status.SKIPPED, probes.describe(project.settings), probes.now(), reason=reason)
         outcome.records[name] = record
         outcome.freshness[name] = Freshness.RECORDED if record.status is Status.PASSED else Freshness.MISSING
     return outcome

@@ -11,7 +11,7 @@ from kvmdocs.core.errors import Evidence, GuideError
 from kvmdocs.core.model import Record, Status, Where
 from kvmdocs.core.secrets.masking import MASK
 from kvmdocs.export import script
-from kvmdocs.packages import by_family
+from kvmdocs.host.packages import by_family
 from kvmdocs.project import FIXED, Project
 from kvmdocs.standing import plan
 from kvmdocs.store.derived import kept
@@ -32,7 +32,7 @@ class Scripted(NamedTuple):
 
     Attributes:
         text: The script.
-        packages: What root types before it is run, by family of distributions (`kvmdocs.packages.by_family`).
+        packages: What root types before it is run, by family of distributions (`kvmdocs.host.packages.by_family`).
         seconds: How long each of its recipes took when its record was made.
     """
 

@@ -19,15 +19,15 @@ from kvmdocs.core.model import Mode, Record, with_texts
 from kvmdocs.core.secrets.environment import LEAST, secret_values
 from kvmdocs.core.secrets.masking import Secrets
 from kvmdocs.core.settings import Settings, find_root, variable
-from kvmdocs.host import Capabilities, Tried
-from kvmdocs.packages import detect_manager, typed
+from kvmdocs.host.packages import detect_manager, typed
+from kvmdocs.host.probes import Capabilities, Tried
+from kvmdocs.host.tools import Tools
 from kvmdocs.recording.recipe import Recipe
 from kvmdocs.recording.result_types import Returned
 from kvmdocs.recording.source.urls import Templates
 from kvmdocs.recording.values import content_digest
 from kvmdocs.store.approved import Approved, private
 from kvmdocs.store.store import Store, remember, remembered
-from kvmdocs.tools import Tools
 
 PASSED_ON = (
     "PATH",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from kvmdocs import host
 from kvmdocs.catalog.key import cache_key
 from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.model import Failure, Freshness, Record, Status
-from kvmdocs.host import Believed
+from kvmdocs.host import probes
+from kvmdocs.host.probes import Believed
 from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
 from kvmdocs.standing import Standing, standings
@@ -109,7 +109,7 @@ def _see(project: Project, name: str, standing: Standing, attempt: Attempt | Non
 
 
 def _empty(project: Project, name: str, status: Status, reason: str = "") -> Record:
-    return Record(name, "", status, host.describe(project.settings), host.now(), reason=reason)
+    return Record(name, "", status, probes.describe(project.settings), probes.now(), reason=reason)
 
 
 def failed(project: Project, name: str, message: str, advice: str = "") -> Record:

@@ -16,9 +16,9 @@ from kvmdocs import book, modes, progress, report, rootpages
 from kvmdocs.core.errors import Evidence, GuideError, HostLacks, KvmdocsError
 from kvmdocs.core.model import Freshness, Mode
 from kvmdocs.core.settings import find_root
+from kvmdocs.host.packages import confirm, detect_manager, install, obstacle, typed
 from kvmdocs.layout import layout
 from kvmdocs.outcome import Outcome
-from kvmdocs.packages import confirm, detect_manager, install, obstacle, typed
 from kvmdocs.page_warnings import CONFIG_LOGGER, Places
 from kvmdocs.present import earlier
 from kvmdocs.project import Project

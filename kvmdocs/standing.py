@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kvmdocs import host
 from kvmdocs.catalog.key.cache_key import Ingredients
 from kvmdocs.catalog.key.cache_key import key as make_key
 from kvmdocs.core import graph
 from kvmdocs.core.model import Freshness, Record, Status
+from kvmdocs.host import probes
 from kvmdocs.outcome import Outcome
 from kvmdocs.project import Project
 from kvmdocs.recording.recipe import Recipe
@@ -70,7 +70,7 @@ def standings(project: Project, names: Iterable[str], fresh: frozenset[str] = fr
             found[name] = _standing(project, name, keys, records, counts=name not in fresh)
         if found[name].cannot:
             records[name] = Record(
-                name, "", Status.SKIPPED, host.describe(project.settings), host.now(), reason="cannot run here"
+                name, "", Status.SKIPPED, probes.describe(project.settings), probes.now(), reason="cannot run here"
             )
         elif record := found[name].record:
             records[name] = record
@@ -174,7 +174,7 @@ def ingredients(project: Project, name: str, records: Mapping[str, Record]) -> I
         settings=project.shown_settings(recipe),
         inputs={other: record.result or str(record.status) for other, record in known.items()},
         tools=project.tool_versions(recipe.tools),
-        facts=host.facts(recipe.facts),
+        facts=probes.facts(recipe.facts),
         environ=project.declared_environ(recipe),
         data=project.data_digests(recipe),
     )

@@ -18,7 +18,7 @@ import urllib.request
 from pathlib import Path
 from urllib.error import URLError
 
-from kvmdocs.packages import Tools
+from kvmdocs.host.packages import Tools
 from recipes.apt_sources import newest_first, read_entries
 
 ROOT = Path(__file__).resolve().parent.parent

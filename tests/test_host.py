@@ -10,10 +10,10 @@ import time
 
 import pytest
 
-from kvmdocs import host
 from kvmdocs.core.errors import CatalogError, SettingError
 from kvmdocs.core.settings import Settings
-from kvmdocs.host import Capabilities, Tried
+from kvmdocs.host import probes
+from kvmdocs.host.probes import Capabilities, Tried
 from kvmdocs.store.store import Store, remembered
 
 
@@ -32,29 +32,29 @@ def store(tmp_path):
 
 
 def test_the_host_is_described(settings):
-    told = host.describe(settings(host__name="label", limits__cpus=3))
+    told = probes.describe(settings(host__name="label", limits__cpus=3))
     assert (told.name, told.machine, told.kernel, told.cpus) == ("label", platform.machine(), platform.release(), 3)
     assert told.memory > 1 << 20
-    assert host.describe(settings()).name == socket.gethostname()
+    assert probes.describe(settings()).name == socket.gethostname()
 
 
 def test_limits_come_from_the_settings_or_the_host(settings):
-    assert host.cpus(settings()) == len(os.sched_getaffinity(0))
-    assert host.memory(settings(limits__memory=5)) == 5
-    assert 0 < host.memory(settings()) < 1 << 50
+    assert probes.cpus(settings()) == len(os.sched_getaffinity(0))
+    assert probes.memory(settings(limits__memory=5)) == 5
+    assert 0 < probes.memory(settings()) < 1 << 50
 
 
 def test_every_fact_can_be_read_and_stays(settings):
-    names = tuple(host.FACTS)
-    told = host.facts(names)
-    assert told == host.facts(names)
+    names = tuple(probes.FACTS)
+    told = probes.facts(names)
+    assert told == probes.facts(names)
     assert all(isinstance(value, str) for value in told.values())
     assert told["machine"] == platform.machine()
 
 
 def test_an_unknown_fact_is_an_error_with_those_that_are():
     with pytest.raises(CatalogError, match="'moon'") as raised:
-        host.facts(("machine", "moon"))
+        probes.facts(("machine", "moon"))
     assert "cpu-flags" in raised.value.evidence.advice
 
 
@@ -64,9 +64,9 @@ def test_a_capability_nobody_knows_is_an_error(settings, store):
     assert "ptrace" in raised.value.evidence.advice
 
 
-@pytest.mark.parametrize("name", host.TRIES)
+@pytest.mark.parametrize("name", probes.TRIES)
 def test_every_try_gives_an_answer_and_a_reason_if_it_is_no(name):
-    tried = host.TRIES[name]()
+    tried = probes.TRIES[name]()
     assert tried.able is (tried.reason == "")
 
 
@@ -129,7 +129,7 @@ def tries(monkeypatch):
         tried.append(1)
         return Tried(False, "no moon")
 
-    monkeypatch.setitem(host.TRIES, "moon", attempt)
+    monkeypatch.setitem(probes.TRIES, "moon", attempt)
     return tried
 
 
@@ -148,7 +148,7 @@ def test_what_was_tried_is_believed_for_a_while(settings, store, tries, monkeypa
 
 def test_another_boot_is_another_try(settings, store, tries, monkeypatch):
     Capabilities(settings(), store).have("moon")
-    monkeypatch.setattr(host, "_boot", lambda: "another")
+    monkeypatch.setattr(probes, "_boot", lambda: "another")
     Capabilities(settings(), store).have("moon")
     assert len(tries) == 2
 
@@ -186,4 +186,4 @@ def test_a_store_that_cannot_be_written_forgets(settings, tmp_path, tries):
 
 
 def test_now_is_in_utc():
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", host.now())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", probes.now())

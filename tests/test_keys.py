@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from kvmdocs import host
 from kvmdocs.core.model import Freshness
+from kvmdocs.host import probes
 from kvmdocs.why import explain
 
 FILES = {
@@ -204,9 +204,9 @@ COUNTS = {
         {"tooled": ["thing thing 1.0 → thing 2.0"]},
     ),
     "a fact of the host": (
-        lambda tree: tree.monkeypatch.setitem(host.FACTS, "kernel", lambda: "99.1"),
+        lambda tree: tree.monkeypatch.setitem(probes.FACTS, "kernel", lambda: "99.1"),
         {"hosted"},
-        {"hosted": [f"this host's kernel {host.FACTS['kernel']()} → 99.1"]},
+        {"hosted": [f"this host's kernel {probes.FACTS['kernel']()} → 99.1"]},
     ),
     "a declared variable": (
         lambda tree: tree.monkeypatch.setenv("CFLAGS", "-O2"),

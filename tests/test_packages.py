@@ -1,4 +1,4 @@
-"""Tools and the packages that bring them: `kvmdocs.tools`, `kvmdocs.packages`, `recipes/packages.toml`."""
+"""Tools and the packages that bring them: `kvmdocs.host.tools`, `kvmdocs.host.packages`, `recipes/packages.toml`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,20 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs import packages, tools
 from kvmdocs.core.errors import HostLacks, SettingError
-from kvmdocs.packages import Missing, Tool, Tools, by_family, confirm, detect_manager, install, install_command, obstacle, typed
+from kvmdocs.host import packages, tools
+from kvmdocs.host.packages import (
+    Missing,
+    Tool,
+    Tools,
+    by_family,
+    confirm,
+    detect_manager,
+    install,
+    install_command,
+    obstacle,
+    typed,
+)
 from recipes.apt_sources import compare_versions
 
 PROJECT = Path(__file__).parents[1]

@@ -104,7 +104,7 @@ class Recipe:
         settings: Setting taken by each parameter that takes one.
         tools: Programs and libraries it needs (names of the project's package table); their versions are in its key.
         needs: Capabilities of the host it needs; each is tried, not looked up.
-        facts: Facts of the host it depends on (`kvmdocs.host.facts`); they are in its key.
+        facts: Facts of the host it depends on (`kvmdocs.host.probes.facts`); they are in its key.
         environ: Environment variables it may see besides the fixed ones; their values are in its key.
         cpus: Processors it uses; `CPUS_ALL` for all there are.
         memory: Memory it needs, in bytes; it is ended when it comes to use far more (`kvmdocs.bounds.memory_limit`).

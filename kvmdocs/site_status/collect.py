@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from kvmdocs import host, modes
+from kvmdocs import modes
 from kvmdocs.catalog.titles import titles
 from kvmdocs.core import graph
 from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.core.words import moment_of
+from kvmdocs.host import probes
 from kvmdocs.present import GuidePage, Publisher, anchor
 from kvmdocs.project import Project
 from kvmdocs.recording.recipe import Recipe
@@ -28,7 +29,7 @@ def report(publisher: Publisher) -> Report:
         CatalogError: An approved record cannot be read, or recipes build on each other in a circle.
     """
     project = publisher.project
-    now = host.now()
+    now = probes.now()
     entries = project.catalog.entries
     # An input that is not there is a problem of the catalog's, which says so itself.
     inputs = {
@@ -44,7 +45,7 @@ def report(publisher: Publisher) -> Report:
         built=now,
         mode="serve" if publisher.tolerant else str(project.mode),
         language=str(publisher.language),
-        host=host.describe(project.settings),
+        host=probes.describe(project.settings),
         counts=count(rows.values()),
         recipes=tuple(rows.values()),
         pages=pages,

@@ -1,7 +1,7 @@
 """Packages of the host: the command that brings missing tools, and running it where that can be done.
 
 Only apt is run; for dnf and pacman the command is told. What is typed is always told too, so nobody has to trust us
-with root. `kvmdocs.tools` says which tools there are and which package brings them.
+with root. `kvmdocs.host.tools` says which tools there are and which package brings them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from kvmdocs.core.errors import Evidence, HostLacks
-from kvmdocs.tools import MANAGERS, Missing, Tool, Tools
+from kvmdocs.host.tools import MANAGERS, Missing, Tool, Tools
 
 __all__ = [
     "FAMILIES",

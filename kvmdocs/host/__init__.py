@@ -1,0 +1,1 @@
+"""The host: its facts, its tools, and the packages that bring them."""
