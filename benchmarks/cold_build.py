@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.measure import Ratio
 from kvmdocs.core import graph
 from kvmdocs.core.model import Record, Status, Step, Where
-from kvmdocs.project import FIXED, Project
+from kvmdocs.execution.project import FIXED, Project
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ("qemu_built", "linux_build")

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from kvmdocs.core.graph import closure
-from kvmdocs.project import Project
+from kvmdocs.execution.project import Project
 
 ROOT = Path(__file__).resolve().parent.parent
 GUIDES = "kvm"

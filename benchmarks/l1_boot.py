@@ -13,10 +13,10 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measure import side_by_side
-from kvmdocs import results
 from kvmdocs.core.paths import Names
+from kvmdocs.execution import results
+from kvmdocs.execution.project import Project
 from kvmdocs.lab import Guest, Machine, build_initramfs
-from kvmdocs.project import Project
 from kvmdocs.recording.shell import Shell
 from recipes.guest import STILL
 from recipes.kvm_host import BOOT_LIMIT, KvmHost, load_kvm

@@ -25,7 +25,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from kvmdocs.project import Project
+from kvmdocs.execution.project import Project
 
 ROOT = Path(__file__).resolve().parent.parent
 MACHINE = ("kvmdocs.lab.machine", "Machine")

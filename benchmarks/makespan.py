@@ -23,10 +23,10 @@ AIM = 1.1
 
 RUN = """
 from pathlib import Path
-from kvmdocs.executor import Executor
-from kvmdocs.outcome import Reporter
+from kvmdocs.execution.executor import Executor
+from kvmdocs.execution.result import Reporter
 from kvmdocs.core.model import Status
-from kvmdocs.project import Project
+from kvmdocs.execution.project import Project
 
 project = Project(Path.cwd(), guides=[])
 names = sorted(project.catalog.entries)

@@ -96,10 +96,10 @@ def build(root: Path) -> None:
 def static_twin(root: Path, target: Path) -> None:
     """The same pages with the HTML that our blocks gave in their place."""
     from benchmarks.warm_build import without_blocks
-    from kvmdocs import report
-    from kvmdocs.executor import Executor
+    from kvmdocs.execution import report
+    from kvmdocs.execution.executor import Executor
+    from kvmdocs.execution.project import Project
     from kvmdocs.present import Publisher
-    from kvmdocs.project import Project
     from kvmdocs.render import Language
 
     os.environ["KVMDOCS_STORE_PATH"] = str(root / "store")

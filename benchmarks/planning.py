@@ -37,9 +37,9 @@ TIMED = """
 import json, sys, time
 from pathlib import Path
 from kvmdocs import graph
-from kvmdocs.executor import Executor
-from kvmdocs.outcome import Reporter
-from kvmdocs.project import Project
+from kvmdocs.execution.executor import Executor
+from kvmdocs.execution.result import Reporter
+from kvmdocs.execution.project import Project
 
 project = Project(Path.cwd(), guides=[])
 began = time.perf_counter()
@@ -61,11 +61,11 @@ print(json.dumps({"read": read, "plan": time.perf_counter() - began}))
 FILL = """
 from pathlib import Path
 from kvmdocs import host
-from kvmdocs.executor import Executor
-from kvmdocs.outcome import Reporter
+from kvmdocs.execution.executor import Executor
+from kvmdocs.execution.result import Reporter
 from kvmdocs.core.graph import closure, in_order
 from kvmdocs.core.model import Freshness, Record, Status
-from kvmdocs.project import Project
+from kvmdocs.execution.project import Project
 
 project = Project(Path.cwd(), guides=[])
 names = sorted(project.catalog.entries)

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import side_by_side
-from kvmdocs import report
 from kvmdocs.catalog.guides import find_blocks
-from kvmdocs.executor import Executor
+from kvmdocs.execution import report
+from kvmdocs.execution.executor import Executor
+from kvmdocs.execution.project import Project
 from kvmdocs.present import Publisher
-from kvmdocs.project import Project
 from kvmdocs.recording.recipe import presenting
 from kvmdocs.render import Language
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from kvmdocs.core.errors import CatalogError, Evidence, GuideError, RecipeFailed
 from kvmdocs.core.model import Freshness, Record, Status
-from kvmdocs.project import Project
+from kvmdocs.execution.plan import Standing, record_of
+from kvmdocs.execution.project import Project
 from kvmdocs.render import Language, transcript
-from kvmdocs.standing import Standing, record_of
 from kvmdocs.store.approved import anywhere, brief
 from kvmdocs.store.drift import Drift, compare
 

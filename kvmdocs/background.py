@@ -22,13 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kvmdocs import report
 from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.model import Freshness, Record, Status
-from kvmdocs.executor import Executor
-from kvmdocs.process import keeper_patience
-from kvmdocs.project import Project
-from kvmdocs.runs import new_run
+from kvmdocs.execution import report
+from kvmdocs.execution.executor import Executor
+from kvmdocs.execution.project import Project
+from kvmdocs.execution.run_dirs import new_run
+from kvmdocs.execution.worker.handle import keeper_patience
 from kvmdocs.serving import Attempt, View, failed, look
 from kvmdocs.store.store import dump, load
 

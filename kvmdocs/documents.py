@@ -15,13 +15,13 @@ from pydantic import TypeAdapter
 
 from kvmdocs.core import schemas
 from kvmdocs.core.model import Freshness, Record
-from kvmdocs.doctor import Check
-from kvmdocs.outcome import Outcome
-from kvmdocs.report import Listed
+from kvmdocs.execution.doctor import Check
+from kvmdocs.execution.explain import Answer
+from kvmdocs.execution.report import Listed
+from kvmdocs.execution.result import Outcome
 from kvmdocs.site_status.data import Report
 from kvmdocs.status import Row
 from kvmdocs.store.drift import Drift
-from kvmdocs.why import Answer
 
 
 @dataclass(frozen=True, kw_only=True)

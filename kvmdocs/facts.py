@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kvmdocs.core.model import Host, Record, Status
-from kvmdocs.outcome import Outcome
-from kvmdocs.project import Project
+from kvmdocs.execution.project import Project
+from kvmdocs.execution.result import Outcome
 from kvmdocs.recording.recipe import presenter
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs.core.errors import Evidence, GuideError, SettingError
-from kvmdocs.project import Project
+from kvmdocs.execution.project import Project
 
 MADE = ("assets", "css", "fonts", "img", "js", "search")
 """Folders that MkDocs' themes put into a site."""

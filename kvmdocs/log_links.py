@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
     from kvmdocs.core.model import Record
-    from kvmdocs.outcome import Outcome
-    from kvmdocs.project import Project
+    from kvmdocs.execution.project import Project
+    from kvmdocs.execution.result import Outcome
 
 FOLDER = "logs"
 """Folder of the site with the logs."""

@@ -25,12 +25,12 @@ from kvmdocs import mkdocs_records, mkdocs_status, stylesheets
 from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.model import Mode, Record
 from kvmdocs.core.settings import FILE, Settings, find_root
+from kvmdocs.execution.project import Project
 from kvmdocs.feedback import Feedback
 from kvmdocs.log_links import LogLinks
 from kvmdocs.page_warnings import Places, Targets
 from kvmdocs.plain_pages import PlainPages
 from kvmdocs.present import Publisher
-from kvmdocs.project import Project
 from kvmdocs.recording.recipe import presenter, presenting
 from kvmdocs.render import Language
 from kvmdocs.rootpages import common
@@ -58,7 +58,7 @@ class KvmdocsConfig(Config):  # type: ignore[no-untyped-call]  # MkDocs leaves t
     enabled = config_options.Type(bool, default=True)
     """Whether the plugin does anything; without it, blocks still run one by one."""
     mode = config_options.Choice(("", *Mode), default="")
-    """What is done about stale recipes (`kvmdocs.modes`); what the settings say if empty. ``KVMDOCS_MODE`` wins."""
+    """What is done about stale recipes (`kvmdocs.execution.modes`); what the settings say if empty. ``KVMDOCS_MODE`` wins."""
 
     status_page = config_options.Type(str, default="status.md")
     """The guide that is the status page, to which the line under each page's title leads; it need not be there."""

@@ -8,15 +8,15 @@ from pathlib import Path
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import get_plugin_logger
 
-from kvmdocs import modes, report
 from kvmdocs.background import Background
 from kvmdocs.catalog.catalog import Catalog
 from kvmdocs.core.errors import KvmdocsError, StoreError
 from kvmdocs.core.model import Freshness, Mode, Record, Status
-from kvmdocs.executor import Executor
-from kvmdocs.outcome import Outcome, Reporter
+from kvmdocs.execution import modes, report
+from kvmdocs.execution.executor import Executor
+from kvmdocs.execution.project import Project
+from kvmdocs.execution.result import Outcome, Reporter
 from kvmdocs.present import earlier
-from kvmdocs.project import Project
 from kvmdocs.serving import View
 
 log = get_plugin_logger("kvmdocs")

@@ -15,8 +15,8 @@ from urllib.parse import quote
 from mkdocs.structure.files import File, Files
 
 from kvmdocs.core import schemas
+from kvmdocs.execution.project import Project
 from kvmdocs.present import GuidePage
-from kvmdocs.project import Project
 from kvmdocs.site_status.badge_svg import badge_svg
 from kvmdocs.site_status.page import DATA, SCHEMA, View, badge, incomplete
 from kvmdocs.under_title import under_title

@@ -10,10 +10,10 @@ from kvmdocs.core import graph
 from kvmdocs.core.errors import Evidence, GuideError
 from kvmdocs.core.model import Record, Status, Where
 from kvmdocs.core.secrets.masking import MASK
+from kvmdocs.execution.plan import plan
+from kvmdocs.execution.project import FIXED, Project
 from kvmdocs.export import script
 from kvmdocs.host.packages import by_family
-from kvmdocs.project import FIXED, Project
-from kvmdocs.standing import plan
 from kvmdocs.store.derived import kept
 
 MIRRORS = "script.mirrors."

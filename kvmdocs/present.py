@@ -14,19 +14,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from kvmdocs import modes, report, results
 from kvmdocs.catalog.loader import raised_in
 from kvmdocs.catalog.source_excerpt import written
 from kvmdocs.core.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, RecipeFailed, named
 from kvmdocs.core.html import attribute
 from kvmdocs.core.model import Freshness, Record, SourcePlace, Status
+from kvmdocs.execution import modes, report, results
+from kvmdocs.execution.plan import failed_below
+from kvmdocs.execution.project import Project
+from kvmdocs.execution.result import Outcome
 from kvmdocs.export import section_script
-from kvmdocs.outcome import Outcome
-from kvmdocs.project import Project
 from kvmdocs.recording.recipe import Recipe, Shown, ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, blocked, linked, names, notice, problem, python_of, skipped, stamp
 from kvmdocs.rendered import cached_transcript
-from kvmdocs.standing import failed_below
 
 LANGUAGE = "KVMDOCS_LANGUAGE"
 """Environment variable with the language of pages rendered without the plugin."""

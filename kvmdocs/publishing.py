@@ -21,7 +21,7 @@ from mike import commands, git_utils
 
 from kvmdocs.core.errors import Evidence, HostLacks, KvmdocsError, Place, RecipeFailed
 from kvmdocs.core.settings import overriding
-from kvmdocs.project import Project
+from kvmdocs.execution.project import Project
 from kvmdocs.site import Site
 from kvmdocs.site_status.built import failures
 from kvmdocs.staging import scratch, sweep

@@ -179,7 +179,7 @@ class ProjectItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def _told(self, record: Record) -> list[str]:
-        from kvmdocs import report
+        from kvmdocs.execution import report
 
         project = self.unit.project
         return [report.describe_failure(record, project.catalog.askers(record.recipe), project.store)]

@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{name}: {meaning}")
     mode = config.getoption("kvmdocs_mode")
     if mode:
-        from kvmdocs.modes import in_mode
+        from kvmdocs.execution.modes import in_mode
 
         around = ExitStack()
         around.enter_context(in_mode(mode))

@@ -14,8 +14,8 @@ from kvmdocs.core.settings import FILE
 if TYPE_CHECKING:
     from kvmdocs.core.errors import CatalogError, KvmdocsError
     from kvmdocs.core.model import Record
-    from kvmdocs.outcome import Outcome, Reporter
-    from kvmdocs.project import Project
+    from kvmdocs.execution.project import Project
+    from kvmdocs.execution.result import Outcome, Reporter
     from kvmdocs.store.drift import Drift
 
 
@@ -41,7 +41,7 @@ class Unit:
     """
 
     def __init__(self, root: Path) -> None:
-        from kvmdocs.project import Project
+        from kvmdocs.execution.project import Project
 
         self.project: Project = Project(root)
         self.wanted: list[str] = []
@@ -63,11 +63,11 @@ class Unit:
             shared: The folder of the workers of a test run; the first of them runs everything for all.
         """
         if shared is None:
-            from kvmdocs import progress
+            from kvmdocs.execution import progress
 
             self._outcome = self._ran(progress.reporter(sys.__stderr__))
         else:
-            from kvmdocs import report
+            from kvmdocs.execution import report
             from kvmdocs.pytest_workers import once
 
             def told() -> tuple[Outcome, dict[str, KvmdocsError]]:
@@ -76,9 +76,9 @@ class Unit:
             self._outcome, self._wrong = once(shared, str(self.project.root), told)
 
     def _ran(self, reporter: Reporter) -> Outcome:
-        from kvmdocs import modes
         from kvmdocs.core.errors import Interrupted, KvmdocsError
-        from kvmdocs.outcome import Outcome
+        from kvmdocs.execution import modes
+        from kvmdocs.execution.result import Outcome
 
         names = [name for name in dict.fromkeys(self.wanted) if name in self.project.catalog.entries]
         sound = [name for name in names if self._is_sound(name)] if self._fault(names) else names
@@ -94,7 +94,7 @@ class Unit:
         """What these build on that is not there, or in a circle; None when all is well."""
         from kvmdocs.core import graph
         from kvmdocs.core.errors import CatalogError
-        from kvmdocs.standing import plan
+        from kvmdocs.execution.plan import plan
 
         try:
             graph.in_order(plan(self.project, names))

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from kvmdocs.core.errors import CatalogError, Evidence, Place
-from kvmdocs.project import Project
+from kvmdocs.execution.project import Project
 from kvmdocs.store.derived import kept
 
 if TYPE_CHECKING:

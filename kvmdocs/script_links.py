@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.pages import Page
 
-    from kvmdocs.project import Project
+    from kvmdocs.execution.project import Project
 
 FOLDER = "scripts"
 """Folder of the site with the scripts."""

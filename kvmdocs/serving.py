@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from kvmdocs.catalog.key import cache_key
 from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.model import Failure, Freshness, Record, Status
+from kvmdocs.execution.explain import answer
+from kvmdocs.execution.plan import Standing, standings
+from kvmdocs.execution.project import Project
+from kvmdocs.execution.result import Outcome
 from kvmdocs.host import probes
 from kvmdocs.host.probes import Believed
-from kvmdocs.outcome import Outcome
-from kvmdocs.project import Project
-from kvmdocs.standing import Standing, standings
-from kvmdocs.why import answer
 
 
 @dataclass(frozen=True)

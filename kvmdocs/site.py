@@ -12,16 +12,17 @@ from typing import NoReturn
 
 import click
 
-from kvmdocs import book, modes, progress, report, rootpages
+from kvmdocs import book, rootpages
 from kvmdocs.core.errors import Evidence, GuideError, HostLacks, KvmdocsError
 from kvmdocs.core.model import Freshness, Mode
 from kvmdocs.core.settings import find_root
+from kvmdocs.execution import modes, progress, report
+from kvmdocs.execution.project import Project
+from kvmdocs.execution.result import Outcome
 from kvmdocs.host.packages import confirm, detect_manager, install, obstacle, typed
 from kvmdocs.layout import layout
-from kvmdocs.outcome import Outcome
 from kvmdocs.page_warnings import CONFIG_LOGGER, Places
 from kvmdocs.present import earlier
-from kvmdocs.project import Project
 from kvmdocs.site_status.built import failures
 from kvmdocs.staging import Stage, stage
 from kvmdocs.versions import LATEST, unversioned

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs.core.errors import Evidence, HostLacks
+from kvmdocs.execution.run_dirs import maker_is_gone, whole
 from kvmdocs.layout import Layout, check, real
-from kvmdocs.runs import maker_is_gone, whole
 from kvmdocs.swap import NEW, finish, flush, make_alike, swap
 
 PREFIX = ".kvmdocs-"

@@ -17,8 +17,8 @@ import yaml
 from kvmdocs.catalog.titles import titles, with_title
 from kvmdocs.core.errors import CatalogError, Evidence, GuideError, Place
 from kvmdocs.core.settings import FILE
+from kvmdocs.execution.project import Project
 from kvmdocs.navigation import with_page
-from kvmdocs.project import Project
 
 RECIPE = '''\
 """{title}."""

@@ -17,9 +17,9 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from kvmdocs import cli
-from kvmdocs.executor import Executor
-from kvmdocs.outcome import Outcome, Reporter
-from kvmdocs.project import Project
+from kvmdocs.execution.executor import Executor
+from kvmdocs.execution.project import Project
+from kvmdocs.execution.result import Outcome, Reporter
 
 pytest_plugins = ["pytester", "scheduling"]
 

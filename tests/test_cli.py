@@ -220,7 +220,7 @@ def test_ctrl_c_is_130(kvmdocs, monkeypatch):
     def pressed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("kvmdocs.project.Project", pressed)
+    monkeypatch.setattr("kvmdocs.execution.project.Project", pressed)
     done = kvmdocs("list")
     assert (done.exit_code, done.stderr) == (130, "kvmdocs: interrupted\n")
 
@@ -276,8 +276,11 @@ def test_a_site_is_as_it_was_when_a_recipe_fails(kvmdocs, project, monkeypatch):
 @pytest.mark.parametrize(
     ("code", "heavy"),
     [
-        ("import kvmdocs", {"sh", "pydantic", "mkdocs", "rich", "psutil", "filelock", "click", "kvmdocs.executor", "markdown"}),
-        ("import kvmdocs.pytest_plugin", {"sh", "pydantic", "mkdocs", "rich", "psutil", "kvmdocs.executor"}),
+        (
+            "import kvmdocs",
+            {"sh", "pydantic", "mkdocs", "rich", "psutil", "filelock", "click", "kvmdocs.execution.executor", "markdown"},
+        ),
+        ("import kvmdocs.pytest_plugin", {"sh", "pydantic", "mkdocs", "rich", "psutil", "kvmdocs.execution.executor"}),
         (
             "from kvmdocs.cli import main; main(['--help'], standalone_mode=False)",
             {"sh", "pydantic", "mkdocs", "psutil", "rich"},

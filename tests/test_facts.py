@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kvmdocs.core.model import Host, Record, SourcePlace, Status, Step, Where
+from kvmdocs.execution.result import Outcome
 from kvmdocs.facts import Facts, facts, source, summed_up
-from kvmdocs.outcome import Outcome
 from kvmdocs.present import Publisher
 from kvmdocs.recording.recipe import presenting
 

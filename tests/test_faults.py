@@ -12,7 +12,7 @@ import pytest
 
 from kvmdocs.core.errors import Interrupted
 from kvmdocs.core.model import Status
-from kvmdocs.nursing import Nursery
+from kvmdocs.execution.worker.fork_server_client import Nursery
 
 LAB = """
 DETACH = '''

@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from kvmdocs.core.model import Freshness
+from kvmdocs.execution.explain import explain
 from kvmdocs.host import probes
-from kvmdocs.why import explain
 
 FILES = {
     "all.py": '''

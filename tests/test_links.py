@@ -9,7 +9,7 @@ import pytest
 from kvmdocs.core.errors import SettingError
 from kvmdocs.core.model import SourcePlace
 from kvmdocs.core.settings import Settings
-from kvmdocs.project import Project
+from kvmdocs.execution.project import Project
 from kvmdocs.recording.source.urls import Templates
 
 PLACE = SourcePlace("../a b.c", 12, "qemu", "7.2+dfsg~rc1", "hw/a b#.c", "f")

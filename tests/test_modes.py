@@ -13,8 +13,8 @@ import pytest
 
 from kvmdocs.core.errors import SettingError
 from kvmdocs.core.model import Freshness, Mode, Status
-from kvmdocs.modes import in_mode, newest, recorded, run
-from kvmdocs.outcome import Reporter
+from kvmdocs.execution.modes import in_mode, newest, recorded, run
+from kvmdocs.execution.result import Reporter
 
 RECIPES = """
 @recipe()

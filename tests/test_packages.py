@@ -102,7 +102,7 @@ def test_the_projects_own_table_is_right_and_covers_apt() -> None:
 
 
 def test_tools_that_recipes_declare_are_in_the_projects_table() -> None:
-    from kvmdocs.project import Project
+    from kvmdocs.execution.project import Project
 
     known = {tool.name for tool in Tools.load(TABLE)}
     assert set(Project(PROJECT).all_tools()) <= known

@@ -10,9 +10,9 @@ import pytest
 from kvmdocs import present
 from kvmdocs.core.errors import GuideError, Place, RecipeFailed
 from kvmdocs.core.model import Freshness, SourcePlace
-from kvmdocs.executor import Executor
-from kvmdocs.modes import recorded
-from kvmdocs.outcome import Reporter
+from kvmdocs.execution.executor import Executor
+from kvmdocs.execution.modes import recorded
+from kvmdocs.execution.result import Reporter
 from kvmdocs.present import Publisher, default_publisher
 from kvmdocs.recording.recipe import presenting
 from kvmdocs.recording.source.urls import Templates

@@ -8,9 +8,9 @@ import re
 import pytest
 from rich.console import Console
 
-from kvmdocs import progress, report
 from kvmdocs.core import terminal
 from kvmdocs.core.model import Failure, Freshness, Host, Record, Status
+from kvmdocs.execution import progress, report
 
 HOST = Host("host", "Debian", "6.1", "x86_64", 2, 1 << 30)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs import report, worker
 from kvmdocs.core.errors import Place
 from kvmdocs.core.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
-from kvmdocs.outcome import Outcome
+from kvmdocs.execution import report
+from kvmdocs.execution.result import Outcome
+from kvmdocs.execution.worker import main
 from kvmdocs.store.store import Store
 
 HOST = Host("host", "Debian", "6.1", "x86_64", 2, 1 << 30)
@@ -191,6 +192,6 @@ def test_sizes_as_people_say_them(count, said):
 
 def test_a_project_in_a_folder_called_kvmdocs_has_its_places_named():
     root = Path("/home/reader/kvmdocs")
-    assert worker._is_projects(f"{root}/recipes/a.py", root)
-    assert not worker._is_projects(f"{root}/.venv/lib/python3/site-packages/sh/__init__.py", root)
-    assert not worker._is_projects(worker.__file__, Path(worker.__file__).parent.parent)
+    assert main._is_projects(f"{root}/recipes/a.py", root)
+    assert not main._is_projects(f"{root}/.venv/lib/python3/site-packages/sh/__init__.py", root)
+    assert not main._is_projects(main.__file__, Path(main.__file__).parents[3])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs import runs
+from kvmdocs.execution import run_dirs
 from kvmdocs.store.store import Store
 
 
@@ -28,22 +28,22 @@ def gone() -> int:
 
 
 def test_a_run_under_way_stays(store):
-    folder = runs.new_run(store)
-    runs.sweep(store)
+    folder = run_dirs.new_run(store)
+    run_dirs.sweep(store)
     assert folder.is_dir()
 
 
 def test_a_folder_that_is_just_being_made_stays(store):
-    folder = runs.new_run(store)
-    (folder / runs.OWNER).unlink()
-    runs.sweep(store)
+    folder = run_dirs.new_run(store)
+    (folder / run_dirs.OWNER).unlink()
+    run_dirs.sweep(store)
     assert folder.is_dir()
 
 
 def test_a_folder_whose_maker_was_killed_before_it_said_so_goes_at_once(store):
     folder = store.runs / f"{gone()}-abcdefgh"
     folder.mkdir(parents=True)
-    runs.sweep(store)
+    run_dirs.sweep(store)
     assert not folder.exists()
 
 
@@ -56,21 +56,21 @@ def test_where_proc_sys_is_hidden_the_living_are_told_from_the_dead(store, monke
         return read_text(path, *arguments)
 
     monkeypatch.setattr(Path, "read_text", hidden)
-    mine, dead = runs.new_run(store), runs.new_run(store)
-    owner = json.loads((dead / runs.OWNER).read_bytes())
-    (dead / runs.OWNER).write_text(json.dumps({**owner, "pid": gone()}))
+    mine, dead = run_dirs.new_run(store), run_dirs.new_run(store)
+    owner = json.loads((dead / run_dirs.OWNER).read_bytes())
+    (dead / run_dirs.OWNER).write_text(json.dumps({**owner, "pid": gone()}))
     being_written, left = (store.root / f".{pid}-abcdefgh" for pid in (os.getpid(), gone()))
     being_written.touch()
     left.touch()
-    runs.sweep(store)
+    run_dirs.sweep(store)
     assert [path.exists() for path in (mine, dead, being_written, left)] == [True, False, True, False]
 
 
 def test_a_folder_that_says_nothing_goes_when_it_is_old(store):
     folder = store.runs / "tmpabcdefgh"
     folder.mkdir(parents=True)
-    runs.sweep(store)
+    run_dirs.sweep(store)
     assert folder.is_dir()
     os.utime(folder, (0, time.time() - 100))
-    runs.sweep(store)
+    run_dirs.sweep(store)
     assert not folder.exists()

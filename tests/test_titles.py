@@ -11,7 +11,7 @@ import pytest
 from kvmdocs.catalog.titles import titles, with_title
 from kvmdocs.core.errors import SettingError
 from kvmdocs.core.settings import Settings
-from kvmdocs.project import Project
+from kvmdocs.execution.project import Project
 from kvmdocs.starts import plan_recipe
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kvmdocs.core.model import Freshness, Status
-from kvmdocs.modes import recorded
+from kvmdocs.execution.modes import recorded
 from kvmdocs.store.store import sealed
 
 RECIPES = """

@@ -21,11 +21,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from kvmdocs.core import errors
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import Host, Output, Record, SourcePlace, Status, Step, Where
 from kvmdocs.core.settings import Settings
 from kvmdocs.export import script
-from kvmdocs.recording import values
+from kvmdocs.recording import result_types, value_form, values
 from kvmdocs.recording.result_types import Returned
 from kvmdocs.recording.value_form import ValueRefused
 from kvmdocs.store.approved import Approved, written
@@ -65,11 +66,10 @@ HERE = __name__
 
 # -- nothing but these types is imported or called --------------------------------------------------------------
 
-ENGINE = Path(values.__file__).parent
 PATHLIB = {str(module.__file__) for name, module in sys.modules.items() if name.partition(".")[0] == "pathlib"}
 """The files of pathlib, which is a package since Python 3.13."""
 ALLOWED = {
-    *(str(ENGINE / f"{name}.py") for name in ("values", "value_form", "returned", "errors")),
+    *(str(module.__file__) for module in (values, value_form, result_types, errors)),
     *(str(sys.modules[name].__file__) for name in ("dataclasses", "inspect", "enum", "contextlib")),
     *PATHLIB,
     os.path.splitdrive.__code__.co_filename,

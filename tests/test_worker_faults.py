@@ -7,10 +7,10 @@ import time
 import pytest
 
 from kvmdocs import recipe
-from kvmdocs.bounds import LEAST, memory_limit
 from kvmdocs.core.model import Status
-from kvmdocs.executor import Executor
-from kvmdocs.outcome import Reporter
+from kvmdocs.execution.executor import Executor
+from kvmdocs.execution.result import Reporter
+from kvmdocs.execution.worker.limits import LEAST, memory_limit
 from tests.test_faults import left_of
 
 HOGS = """

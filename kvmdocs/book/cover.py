@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from kvmdocs.execution.report import size
 from kvmdocs.render import Language
-from kvmdocs.report import size
 
 _WORDS = {
     Language.EN: ("Contents", "Built", "Commit", "Host", "System", "Kernel", "{cpus} processors, {memory} of memory"),

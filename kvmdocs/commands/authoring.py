@@ -10,7 +10,7 @@ import click
 from kvmdocs.commands.common import reporting
 
 if TYPE_CHECKING:
-    from kvmdocs.project import Project
+    from kvmdocs.execution.project import Project
 
 
 @click.group()
@@ -34,7 +34,7 @@ def guide(project: Path | None, name: str, titles: tuple[str, ...], recipe: str)
     NAME is its folder and name, such as run/boot-a-guest.
     """
     from kvmdocs import starts
-    from kvmdocs.project import Project
+    from kvmdocs.execution.project import Project
 
     known = Project(project)
     given = dict(title.partition("=")[::2] for title in titles)
@@ -51,7 +51,7 @@ def guide(project: Path | None, name: str, titles: tuple[str, ...], recipe: str)
 def new_recipe(project: Path | None, name: str) -> None:
     """Begin a recipe in a module of its own. NAME is its name, such as boot_a_guest."""
     from kvmdocs import starts
-    from kvmdocs.project import Project
+    from kvmdocs.execution.project import Project
 
     known = Project(project)
     _write(known, starts.plan_recipe(known, name), name)

@@ -87,7 +87,7 @@ class RecipeName(click.ParamType):  # type: ignore[type-arg]  # click made it ge
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """The project's recipes whose names begin so; none where there is no sound project."""
         del param
-        from kvmdocs.project import Project
+        from kvmdocs.execution.project import Project
 
         try:
             entries = Project(ctx.find_root().params.get("project")).catalog.entries
@@ -128,7 +128,7 @@ def in_its_mode(command: Callable[..., None]) -> Callable[..., None]:
     )
     @wraps(command)
     def run(*args: Any, mode: str | None, **kwargs: Any) -> None:
-        from kvmdocs.modes import in_mode
+        from kvmdocs.execution.modes import in_mode
 
         with in_mode(mode):
             command(*args, **kwargs)

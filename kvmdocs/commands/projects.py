@@ -17,8 +17,9 @@ from kvmdocs.core.schemas import NAMES
 @reporting
 def list_recipes(project: Path | None, as_json: bool) -> None:
     """Name every recipe, what it builds on, and where it is shown."""
-    from kvmdocs import documents, report
-    from kvmdocs.project import Project
+    from kvmdocs import documents
+    from kvmdocs.execution import report
+    from kvmdocs.execution.project import Project
 
     known = Project(project)
     listed = report.listing(known.catalog)
@@ -44,9 +45,10 @@ def doctor(project: Path | None, install: bool, as_json: bool) -> None:
 
     With REQUIRE=all a missing package is an error.
     """
-    from kvmdocs import documents, modes
-    from kvmdocs.doctor import examine
-    from kvmdocs.project import Project
+    from kvmdocs import documents
+    from kvmdocs.execution import modes
+    from kvmdocs.execution.doctor import examine
+    from kvmdocs.execution.project import Project
 
     known = Project(project)
     if install:
@@ -72,8 +74,9 @@ def doctor(project: Path | None, install: bool, as_json: bool) -> None:
 @reporting
 def clean(project: Path | None, older: str, over: str, dry_run: bool, as_json: bool) -> None:
     """Free the store of what is old or too much; what is in use stays."""
-    from kvmdocs import documents, report
-    from kvmdocs.project import Project
+    from kvmdocs import documents
+    from kvmdocs.execution import report
+    from kvmdocs.execution.project import Project
     from kvmdocs.recording.signature import parse_size, parse_time
     from kvmdocs.store.gc import choose, discard, litter, sweep_up, taken, unused
 

@@ -20,8 +20,8 @@ from kvmdocs.core.terminal import unguarded
 def why(project: Path | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Say what made recipes stale, and what they build on. Nothing is run."""
     from kvmdocs import documents
-    from kvmdocs.project import Project
-    from kvmdocs.why import explain
+    from kvmdocs.execution.explain import explain
+    from kvmdocs.execution.project import Project
 
     known = Project(project)
     wanted = known.catalog.asked() if everything else list(names)
@@ -49,8 +49,8 @@ def approve(project: Path | None, names: tuple[str, ...], everything: bool, as_j
     A file whose record says the same as before is left as it is. A record that is stale is not approved. Nothing is run.
     """
     from kvmdocs import approving, documents
-    from kvmdocs.project import Project
-    from kvmdocs.standing import standings
+    from kvmdocs.execution.plan import standings
+    from kvmdocs.execution.project import Project
 
     known = Project(project)
     wanted = approving.approvable(known) if everything else list(names)
@@ -85,8 +85,8 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
     Without names it is every recipe that has both. Nothing is run.
     """
     from kvmdocs import approving, documents
-    from kvmdocs.project import Project
-    from kvmdocs.standing import standings
+    from kvmdocs.execution.plan import standings
+    from kvmdocs.execution.project import Project
 
     known = Project(project)
     both = [name for name in known.approved.names() if name in known.catalog.entries and known.store.latest(name)]
@@ -119,11 +119,12 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
 @reporting
 def export(project: Path | None, names: tuple[str, ...], guide: Path | None, output: Path | None) -> None:
     """Write recipes, or a whole guide's, with all they build on, as the bash script a reader could run. Nothing is run."""
-    from kvmdocs import approving, modes, page_scripts
+    from kvmdocs import approving, page_scripts
     from kvmdocs.core.errors import CatalogError, Evidence
     from kvmdocs.core.model import Record
-    from kvmdocs.project import Project
-    from kvmdocs.standing import standings
+    from kvmdocs.execution import modes
+    from kvmdocs.execution.plan import standings
+    from kvmdocs.execution.project import Project
 
     if bool(names) == bool(guide):
         raise click.UsageError("name recipes (`kvmdocs list` has them) or give --guide")
@@ -163,7 +164,7 @@ def status(project: Path | None, names: tuple[str, ...], as_json: bool) -> None:
     Without names it is every recipe that guides show, with what they build on. Nothing is run.
     """
     from kvmdocs import documents
-    from kvmdocs.project import Project
+    from kvmdocs.execution.project import Project
     from kvmdocs.status import status as standing
 
     known = Project(project)

@@ -36,7 +36,7 @@ from kvmdocs.commands.common import (
 @reporting
 def build(project: Path | None, install: bool, output: Path | None, keep_going: bool) -> None:
     """Run what is stale and build the site in every language."""
-    from kvmdocs import modes
+    from kvmdocs.execution import modes
     from kvmdocs.site import Site
 
     Site(project, install=install, require=modes.wants_all(), output=output, keep_going=keep_going).build()
@@ -75,11 +75,12 @@ def publish(project: Path | None, version: str, old: bool, branch: str, keep_goi
 @reporting
 def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: bool, shell: bool, as_json: bool) -> None:
     """Run recipes and what they build on, and print what they did."""
-    from kvmdocs import documents, modes, progress, report
+    from kvmdocs import documents
     from kvmdocs.core.errors import CatalogError
     from kvmdocs.core.model import Status
-    from kvmdocs.executor import Executor
-    from kvmdocs.project import Project
+    from kvmdocs.execution import modes, progress, report
+    from kvmdocs.execution.executor import Executor
+    from kvmdocs.execution.project import Project
 
     if shell and (everything or as_json or len(names) != 1):
         raise click.UsageError("--shell takes the name of one recipe, and neither --all nor --json")
@@ -104,7 +105,7 @@ def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: b
         record = outcome.records[name]
         click.echo(f"\n{report.describe_failure(record, known.catalog.askers(name), known.store)}", err=True)
     if shell:
-        from kvmdocs.visit import visit
+        from kvmdocs.execution.debug_shell import visit
 
         # What keeps it from running may be a recipe it builds on: that one's workspace is the point of failure.
         at = failed[0] if failed else wanted[0]

@@ -44,7 +44,7 @@ class Status(StrEnum):
 
 
 class Mode(StrEnum):
-    """What is done about stale recipes; see `kvmdocs.modes`."""
+    """What is done about stale recipes; see `kvmdocs.execution.modes`."""
 
     LIVE = "live"
     """They are run."""

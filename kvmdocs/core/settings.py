@@ -57,7 +57,7 @@ DEFAULTS: dict[str, Any] = {
 }
 """The engine's own settings.
 
-``mode`` says what a build does about stale recipes (`kvmdocs.modes`); ``project.*`` say where recipes (a package's name), guides (a folder, or one for each
+``mode`` says what a build does about stale recipes (`kvmdocs.execution.modes`); ``project.*`` say where recipes (a package's name), guides (a folder, or one for each
 language, each with the same pages), site configurations, the table of host packages and the folder of pages
 above all languages (`kvmdocs.rootpages`) lie, what recipes do in further languages (`kvmdocs.catalog.titles`), and which tools of that table the project's tests need beside what recipes declare (``project.tools``) and which a reader reaches guests and monitors with (``project.terminals``); ``site.edit`` and ``site.report`` are templates of the addresses where a guide is edited and a problem reported (`kvmdocs.feedback`), ``site.source`` is the address a reader clones the project from (`kvmdocs.facts.source`), ``site.commit`` names the
 commit the site is built from (empty: git is asked), ``site.version`` the version it is published as (`kvmdocs.versions`); ``store.path`` where the store is

@@ -107,7 +107,7 @@ class Recipe:
         facts: Facts of the host it depends on (`kvmdocs.host.probes.facts`); they are in its key.
         environ: Environment variables it may see besides the fixed ones; their values are in its key.
         cpus: Processors it uses; `CPUS_ALL` for all there are.
-        memory: Memory it needs, in bytes; it is ended when it comes to use far more (`kvmdocs.bounds.memory_limit`).
+        memory: Memory it needs, in bytes; it is ended when it comes to use far more (`kvmdocs.execution.worker.limits.memory_limit`).
         disk: Free disk it needs before it starts, in bytes.
         timeout: Seconds after which it is ended.
         resources: Named things only one recipe at a time may use.

@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from kvmdocs import modes
 from kvmdocs.catalog.titles import titles
 from kvmdocs.core import graph
 from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.core.words import moment_of
+from kvmdocs.execution import modes
+from kvmdocs.execution.plan import failed_below
+from kvmdocs.execution.project import Project
 from kvmdocs.host import probes
 from kvmdocs.present import GuidePage, Publisher, anchor
-from kvmdocs.project import Project
 from kvmdocs.recording.recipe import Recipe
 from kvmdocs.site_status.comparing import compared
 from kvmdocs.site_status.data import WORST, Kind, PageRow, Report, Row, Shown, State, Want, count
-from kvmdocs.standing import failed_below
 
 
 def report(publisher: Publisher) -> Report:

@@ -232,7 +232,7 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
     fresh: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The name says whose it is: a writer that is killed cannot take it away (`kvmdocs.runs.sweep` does).
+        # The name says whose it is: a writer that is killed cannot take it away (`kvmdocs.execution.run_dirs.sweep` does).
         handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{os.getpid()}-")
         with os.fdopen(handle, "wb") as file:
             file.write(data)

@@ -8,11 +8,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kvmdocs import results
 from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.paths import Names
+from kvmdocs.execution import results
+from kvmdocs.execution.project import Project
 from kvmdocs.lab import Guest, build_initramfs
-from kvmdocs.project import Project
 from kvmdocs.recording.shell import Shell
 
 HERE = Path(__file__).parent

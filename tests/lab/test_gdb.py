@@ -10,9 +10,9 @@ import pytest
 
 from kvmdocs.core.errors import HostLacks, LabFailed, Skipped, TimedOut
 from kvmdocs.core.model import Where
+from kvmdocs.execution.worker.handle import PATIENCE
 from kvmdocs.lab import Gdb, machine
 from kvmdocs.lab import gdb as gdb_module
-from kvmdocs.process import PATIENCE
 from kvmdocs.recording import background_process
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from kvmdocs.core.model import Freshness, Step, Where
 from kvmdocs.core.words import words
-from kvmdocs.project import Project
+from kvmdocs.execution.project import Project
 from kvmdocs.render import Language, stamp
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs import results
-from kvmdocs.project import Project
+from kvmdocs.execution import results
+from kvmdocs.execution.project import Project
 from kvmdocs.recording.recipe import Shown
 from kvmdocs.recording.source.stack_frames import spots
 from kvmdocs.render import Language, linked

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs import modes
 from kvmdocs.core import graph
 from kvmdocs.core.paths import KEY_LENGTH, Names
+from kvmdocs.execution import modes
+from kvmdocs.execution.project import FIXED, Project
 from kvmdocs.export import script
 from kvmdocs.page_scripts import for_guide, for_recipes
-from kvmdocs.project import FIXED, Project
 from kvmdocs.store.normalise import normalise
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -12,7 +12,7 @@ import sh as sh_package
 
 from kvmdocs.core.errors import HostLacks, RecipeFailed, SettingError, Skipped, SourceRefused, TimedOut
 from kvmdocs.core.model import Freshness, Host, Record, Status
-from kvmdocs.project import Project
+from kvmdocs.execution.project import Project
 from kvmdocs.recording.recipe import Recipe
 from kvmdocs.recording.shell import Shell
 from kvmdocs.render import Language, transcript

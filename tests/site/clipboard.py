@@ -8,9 +8,9 @@ from functools import cache
 from browser import Browser
 from pages import ROOT
 
-from kvmdocs import modes
 from kvmdocs.core.model import Record, Status, Where
-from kvmdocs.project import Project
+from kvmdocs.execution import modes
+from kvmdocs.execution.project import Project
 
 
 @cache

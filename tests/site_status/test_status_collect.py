@@ -8,10 +8,10 @@ from datetime import datetime
 
 import pytest
 
-from kvmdocs import modes
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
-from kvmdocs.outcome import Outcome
+from kvmdocs.execution import modes
+from kvmdocs.execution.result import Outcome
 from kvmdocs.present import GuidePage, Publisher
 from kvmdocs.site_status import comparing, view_of
 from kvmdocs.site_status.collect import report

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kvmdocs import report
+from kvmdocs.execution import report
+from kvmdocs.execution.project import Project
 from kvmdocs.host import probes
-from kvmdocs.project import Project
 
 ROOM = 8 << 30
 """Free disk, in bytes, below which the doctor warns: two builds of QEMU and one of Linux with their sources."""

@@ -1,6 +1,6 @@
 """The nursery: a process of a build that has imported what every worker needs, and forks keepers, each of which forks its worker.
 
-It is run as ``python -m kvmdocs.nursery SOCKET`` when a build starts its first recipe, and ends with the build: what it imports takes a third of a second, which each worker
+It is run as ``python -m kvmdocs.execution.worker.fork_server SOCKET`` when a build starts its first recipe, and ends with the build: what it imports takes a third of a second, which each worker
 would otherwise spend anew. No module of recipes is imported here, since what that does may depend on the environment, which each recipe has its own of. One
 build has one nursery, so none runs code that was edited since.
 
@@ -22,8 +22,9 @@ import sys
 import traceback
 from typing import NoReturn
 
-from kvmdocs import keeper, worker
-from kvmdocs.task import FILES, LARGEST, Files, Job
+from kvmdocs.execution.worker import main as worker
+from kvmdocs.execution.worker import supervisor
+from kvmdocs.execution.worker.protocol import FILES, LARGEST, Files, Job
 
 
 class Nursery:
@@ -94,7 +95,7 @@ class Nursery:
 
 def main() -> None:
     """Be the nursery, and in its descendants a keeper or a worker."""
-    keeper.call_it("kvmdocs-nursery")
+    supervisor.call_it("kvmdocs-nursery")
     # What there is now stays for good: a worker's collector of garbage need not look at it, which would copy its pages.
     gc.collect()
     gc.freeze()
@@ -106,11 +107,13 @@ def main() -> None:
 
 def become(job: Job, files: Files) -> NoReturn:
     """Be a keeper, and in the process that it forks its worker."""
-    pid = keeper.start()
+    pid = supervisor.start()
     if pid:
         os.close(files.events)
         os.close(files.private)
-        status = keeper.keep(pid, files.lifeline, job.seconds, keeper.Memory(pid, job.memory, os.path.dirname(job.task)))
+        status = supervisor.keep(
+            pid, files.lifeline, job.seconds, supervisor.Memory(pid, job.memory, os.path.dirname(job.task))
+        )
         os._exit(status)
     os.close(files.lifeline)
     signal.signal(signal.SIGINT, signal.default_int_handler)

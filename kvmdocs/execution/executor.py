@@ -1,7 +1,7 @@
 """The executor: runs the recipes that are stale, as many at once as the host has room for, and gives every record.
 
 There is one engine. A build, a test run and ``kvmdocs run`` hand it names and get back an `Outcome`. It is a loop in one
-thread over the pipes of its workers; a worker is a process (`kvmdocs.process`), and what it did is believed only when its record is whole.
+thread over the pipes of its workers; a worker is a process (`kvmdocs.execution.worker.handle`), and what it did is believed only when its record is whole.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING
 from kvmdocs.core import graph
 from kvmdocs.core.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError, said
 from kvmdocs.core.model import Failure, Freshness, Record, Status
+from kvmdocs.execution.plan import Keys, because_of, blocked, failed_below, plan, standings
+from kvmdocs.execution.project import Project, no_collector
+from kvmdocs.execution.result import Outcome, Reporter
+from kvmdocs.execution.results import stored
+from kvmdocs.execution.run_dirs import Claim, sweep, whole
 from kvmdocs.host import probes
-from kvmdocs.outcome import Outcome, Reporter
-from kvmdocs.project import Project, no_collector
 from kvmdocs.recording.recipe import CPUS_ALL, Recipe
-from kvmdocs.results import stored
-from kvmdocs.runs import Claim, sweep, whole
-from kvmdocs.standing import Keys, because_of, blocked, failed_below, plan, standings
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
-    from kvmdocs.nursing import Nursery
-    from kvmdocs.process import Worker
+    from kvmdocs.execution.worker.fork_server_client import Nursery
+    from kvmdocs.execution.worker.handle import Worker
 
 GRACE = 1.0
 """Seconds between two looks at what is neither a pipe nor a process: a lock that another build holds."""
@@ -209,8 +209,8 @@ class Executor:
                 return True
             self._enough_disk(recipe)
             # Most runs start nothing, and need not know how.
-            from kvmdocs.nursing import Nursery
-            from kvmdocs.process import Worker
+            from kvmdocs.execution.worker.fork_server_client import Nursery
+            from kvmdocs.execution.worker.handle import Worker
 
             parts = self._project.code_parts(recipe.name)
             with whole():
@@ -253,7 +253,7 @@ class Executor:
         """Wait until a worker says something or ends, and take it in."""
         if not self._running:
             time.sleep(GRACE / 4)
-        from kvmdocs.process import wait_any
+        from kvmdocs.execution.worker.handle import wait_any
 
         workers = {running.worker: name for name, running in self._running.items()}
         for worker in wait_any(list(workers), GRACE):

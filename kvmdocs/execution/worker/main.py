@@ -20,7 +20,6 @@ from typing import Any, TextIO
 
 import sh as _sh
 
-from kvmdocs.bounds import Bounds
 from kvmdocs.catalog.catalog import Catalog
 from kvmdocs.catalog.guides import find_blocks
 from kvmdocs.catalog.loader import import_module, put_on_path
@@ -45,6 +44,8 @@ from kvmdocs.core.model import Failure, Host, Record, Status, with_texts
 from kvmdocs.core.paths import Names
 from kvmdocs.core.secrets.masking import Secrets
 from kvmdocs.core.settings import Settings
+from kvmdocs.execution.worker.limits import Bounds
+from kvmdocs.execution.worker.protocol import RECORD, UNWRITTEN, Task
 from kvmdocs.recording import values
 from kvmdocs.recording.background_process import LiveStep
 from kvmdocs.recording.recipe import Recipe
@@ -53,7 +54,6 @@ from kvmdocs.recording.shell import Limits, Shell
 from kvmdocs.recording.source import check
 from kvmdocs.recording.value_form import ValueRefused
 from kvmdocs.store.store import dump, write_whole
-from kvmdocs.task import RECORD, UNWRITTEN, Task
 
 MESSAGE = 16 * 1024
 """Characters of a message that a record holds."""
@@ -239,7 +239,7 @@ def _traceback(error: BaseException) -> str:
 def _is_projects(filename: str, root: Path) -> bool:
     """Whether a frame is in a recipe or a guide of the project, not in the engine or a library."""
     # By its own path, since a project's folder, or a store it lies in, may well be called kvmdocs.
-    engine = str(Path(__file__).parent)
+    engine = str(Path(__file__).parents[2])
     return filename.startswith(f"{root}/") and not filename.startswith(f"{engine}/") and "site-packages" not in filename
 
 

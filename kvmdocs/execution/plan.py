@@ -9,11 +9,11 @@ from kvmdocs.catalog.key.cache_key import Ingredients
 from kvmdocs.catalog.key.cache_key import key as make_key
 from kvmdocs.core import graph
 from kvmdocs.core.model import Freshness, Record, Status
+from kvmdocs.execution.project import Project
+from kvmdocs.execution.result import Outcome
+from kvmdocs.execution.results import stored
 from kvmdocs.host import probes
-from kvmdocs.outcome import Outcome
-from kvmdocs.project import Project
 from kvmdocs.recording.recipe import Recipe
-from kvmdocs.results import stored
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Progress on a terminal: a tree of what runs now, with its step and the last line of its output; what is done is a line above it.
 
-Elsewhere, in a log or a pipe, it is told in lines (`kvmdocs.report.Lines`).
+Elsewhere, in a log or a pipe, it is told in lines (`kvmdocs.execution.report.Lines`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TextIO
 from kvmdocs.core.control_characters import uncoloured
 from kvmdocs.core.model import Freshness, Record
 from kvmdocs.core.terminal import unguarded
-from kvmdocs.outcome import Reporter
-from kvmdocs.report import Lines, duration, one_line
+from kvmdocs.execution.report import Lines, duration, one_line
+from kvmdocs.execution.result import Reporter
 
 if TYPE_CHECKING:  # most builds run nothing and draw nothing
     from rich.console import Console
@@ -31,7 +31,7 @@ PAUSE = 0.1
 
 
 class Tree(Lines):
-    """A `kvmdocs.outcome.Reporter` that draws what runs.
+    """A `kvmdocs.execution.result.Reporter` that draws what runs.
 
     Args:
         console: The terminal.

@@ -1,4 +1,4 @@
-"""A build's side of its nursery (`kvmdocs.nursery`): starting it when the first recipe begins, having it start keepers, and learning how they ended."""
+"""A build's side of its nursery (`kvmdocs.execution.worker.fork_server`): starting it when the first recipe begins, having it start keepers, and learning how they ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kvmdocs.core.errors import Evidence, WorkerLost
-from kvmdocs.task import LARGEST, Files, Job
+from kvmdocs.execution.worker.protocol import LARGEST, Files, Job
 
 LOST = 128 + signal.SIGKILL
 """The exit status of a keeper of which nobody could tell how it ended."""
@@ -77,7 +77,7 @@ class Nursery:
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # it is closed with the nursery
         with its:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "kvmdocs.nursery", str(its.fileno())],
+                [sys.executable, "-m", "kvmdocs.execution.worker.fork_server", str(its.fileno())],
                 stdin=subprocess.DEVNULL,
                 stdout=self._said,
                 stderr=subprocess.STDOUT,

@@ -1,6 +1,6 @@
 """The keeper: a small process around one worker that sees to it that nothing the recipe started outlives it or takes the host's memory.
 
-It is forked by the nursery (`kvmdocs.nursery`) and uses nothing of the project, so that it is up before anything can go wrong; then it forks the worker.
+It is forked by the nursery (`kvmdocs.execution.worker.fork_server`) and uses nothing of the project, so that it is up before anything can go wrong; then it forks the worker.
 
 How it knows when to act: its end of the lifeline, a pipe whose other end only the build holds, is closed by the kernel when the build
 ends in whatever way, ``kill -9`` included; the worker ends; or the time is over. How it finds everything: it is a *child

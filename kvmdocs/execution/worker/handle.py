@@ -1,7 +1,7 @@
 """The executor's side of a worker: starting it under a keeper, listening to it, ending it, taking its record in.
 
-A build that is killed leaves nothing running (`kvmdocs.keeper`). Should even the keepers be killed, the next build finds what they left by the
-variable ``KVMDOCS_RUN`` in the environment of every process a recipe starts (`kvmdocs.runs.sweep`).
+A build that is killed leaves nothing running (`kvmdocs.execution.worker.supervisor`). Should even the keepers be killed, the next build finds what they left by the
+variable ``KVMDOCS_RUN`` in the environment of every process a recipe starts (`kvmdocs.execution.run_dirs.sweep`).
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from kvmdocs import keeper
-from kvmdocs.bounds import kernel_kills, memory_limit, out_of_memory
 from kvmdocs.core.errors import Evidence, StoreError, TimedOut, WorkerLost, describe_status
 from kvmdocs.core.model import Host, Record
 from kvmdocs.core.paths import homes
-from kvmdocs.nursing import Keeper, Nursery, last_words
-from kvmdocs.project import Project
+from kvmdocs.execution.project import Project
+from kvmdocs.execution.results import types
+from kvmdocs.execution.run_dirs import MARK, new_run
+from kvmdocs.execution.worker import supervisor
+from kvmdocs.execution.worker.fork_server_client import Keeper, Nursery, last_words
+from kvmdocs.execution.worker.limits import kernel_kills, memory_limit, out_of_memory
+from kvmdocs.execution.worker.protocol import RECORD, UNWRITTEN, Files, Task
 from kvmdocs.recording.recipe import Recipe
-from kvmdocs.results import types
-from kvmdocs.runs import MARK, new_run
 from kvmdocs.store.store import load
-from kvmdocs.task import RECORD, UNWRITTEN, Files, Task
 
 PATIENCE = 20.0
 """Seconds the keeper gives a worker beyond its own time limit, to clean up and to write its record."""
@@ -139,7 +139,7 @@ class Worker:
         if kernel_kills() > self._kernel_kills:
             advice = "the kernel killed a process for want of memory meanwhile (dmesg says which): free memory, or fewer --jobs"
         evidence = Evidence(recipe=self._task.recipe, tail=words, advice=advice)
-        if status == keeper.TIMED_OUT:
+        if status == supervisor.TIMED_OUT:
             raise TimedOut(f"recipe {self._task.recipe} was killed: it ignored its time limit", evidence)
         code = 128 - status if status > 128 else status
         raise WorkerLost(f"the worker of {self._task.recipe} ended without a record ({describe_status(code)})", evidence)

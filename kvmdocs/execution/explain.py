@@ -12,9 +12,9 @@ from typing import Any
 
 from kvmdocs.catalog.key.cache_key import Ingredients
 from kvmdocs.core.model import Record
-from kvmdocs.project import Project
-from kvmdocs.results import stored
-from kvmdocs.standing import Standing, ingredients, record_of, standings
+from kvmdocs.execution.plan import Standing, ingredients, record_of, standings
+from kvmdocs.execution.project import Project
+from kvmdocs.execution.results import stored
 
 
 @dataclass(frozen=True)

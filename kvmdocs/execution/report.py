@@ -17,7 +17,7 @@ from kvmdocs.catalog.catalog import Catalog
 from kvmdocs.core.control_characters import neutral, uncoloured
 from kvmdocs.core.errors import EngineError, Evidence, Place, RecipeFailed
 from kvmdocs.core.model import Freshness, Record, Status, Where
-from kvmdocs.outcome import Outcome, Reporter
+from kvmdocs.execution.result import Outcome, Reporter
 from kvmdocs.store.store import Store
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class _Shown:
 
 
 class Lines(Reporter):
-    """A `kvmdocs.outcome.Reporter` that prints lines.
+    """A `kvmdocs.execution.result.Reporter` that prints lines.
 
     Args:
         stream: Where to; standard error if not given, so that standard output stays free for results.

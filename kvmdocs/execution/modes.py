@@ -22,11 +22,11 @@ from datetime import datetime
 from kvmdocs.core import graph
 from kvmdocs.core.model import Freshness, Mode, Record, Status
 from kvmdocs.core.settings import overriding
-from kvmdocs.executor import Executor
+from kvmdocs.execution.executor import Executor
+from kvmdocs.execution.project import Project
+from kvmdocs.execution.result import Outcome, Reporter
+from kvmdocs.execution.results import is_readable
 from kvmdocs.host import probes
-from kvmdocs.outcome import Outcome, Reporter
-from kvmdocs.project import Project
-from kvmdocs.results import is_readable
 
 
 def wants_all() -> bool:
@@ -54,7 +54,7 @@ def run(project: Project, reporter: Reporter, names: Iterable[str], *, require: 
     """The records of recipes, as the project's mode has them made or found.
 
     Raises:
-        KvmdocsError: As `kvmdocs.executor.Executor.run`.
+        KvmdocsError: As `kvmdocs.execution.executor.Executor.run`.
     """
     wanted = list(names)
     if project.mode is Mode.RECORDED:

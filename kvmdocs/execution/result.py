@@ -10,7 +10,7 @@ from kvmdocs.core.model import Freshness, Record, Status
 
 
 class Reporter:
-    """Who is told what the executor does. This one does nothing with it; see `kvmdocs.report`."""
+    """Who is told what the executor does. This one does nothing with it; see `kvmdocs.execution.report`."""
 
     def planned(self, names: list[str]) -> None:
         """These recipes are looked at, each after what it builds on."""

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from kvmdocs.core.errors import Evidence, RecipeFailed
 from kvmdocs.core.model import Record, Status, Where
-from kvmdocs.project import Project
+from kvmdocs.execution.project import Project
 
 
 def visit(project: Project, name: str, records: Mapping[str, Record], say: Callable[[str], None]) -> int:

@@ -1,6 +1,6 @@
 """What ends a recipe from outside while it runs: its time is over, it uses too much memory, or somebody wants it ended.
 
-Each comes to a worker as a signal and is raised in the recipe, so that the steps so far are kept and its clean-up runs. The keeper (`kvmdocs.keeper`) sees to
+Each comes to a worker as a signal and is raised in the recipe, so that the steps so far are kept and its clean-up runs. The keeper (`kvmdocs.execution.worker.supervisor`) sees to
 the recipe that does not react.
 """
 
@@ -15,7 +15,7 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
 
 from kvmdocs.core.errors import Evidence, KvmdocsError, OutOfMemory, RecipeFailed, TimedOut
-from kvmdocs.keeper import OVERUSE, TOLD
+from kvmdocs.execution.worker.supervisor import OVERUSE, TOLD
 from kvmdocs.recording.recipe import CPUS_ALL, Recipe
 
 LEAST = 1 << 30

@@ -67,7 +67,9 @@ class Claim:
             if record.status is Status.PASSED and any(values.paths(record.value))
         }
         if more:
-            from kvmdocs.task import TASK  # most runs hold nothing, and need not know what a worker is told
+            from kvmdocs.execution.worker.protocol import (
+                TASK,  # most runs hold nothing, and need not know what a worker is told
+            )
 
             self._held |= more
             write_whole(self._folder / TASK, json.dumps({"workspace": "", "inputs": self._held}).encode(), durable=False)

@@ -6,7 +6,7 @@ from typing import Any
 
 from kvmdocs.core.errors import Evidence, Place, StoreError
 from kvmdocs.core.model import Record
-from kvmdocs.project import Project
+from kvmdocs.execution.project import Project
 from kvmdocs.recording.value_form import ValueRefused, names_in
 from kvmdocs.recording.values import decode, verify
 

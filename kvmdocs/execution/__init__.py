@@ -1,0 +1,1 @@
+"""Running recipes: the plan, the executor, and what comes of it."""

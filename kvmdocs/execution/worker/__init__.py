@@ -1,0 +1,1 @@
+"""Workers: the processes that recipes run in, with their supervisor and their limits."""
