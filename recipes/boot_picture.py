@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from kvmdocs.core.words import Language
+from kvmdocs.figures import Bar, Cell, Figure, Span, bars, table, timeline
 from kvmdocs.recording.recipe import Shown
-from kvmdocs.render.draw import Bar, Cell, Figure, Span, bars, table, timeline
 from recipes.boot import Boot, Milestone
 
 

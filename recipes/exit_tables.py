@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from kvmdocs.core.words import Language
+from kvmdocs.figures import Bar, Cell, Figure, bars, table
 from kvmdocs.recording.recipe import Shown
-from kvmdocs.render.draw import Bar, Cell, Figure, bars, table
 from recipes.exit_budget import DeviceRow, Exits, Moment, ReasonRow
 from recipes.kvm_events import in_short
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from kvmdocs.core.words import Language
+from kvmdocs.figures import Actor, Cell, Figure, Message, sequence, table
 from kvmdocs.recording.recipe import Shown
-from kvmdocs.render.draw import Actor, Cell, Figure, Message, sequence, table
 from recipes.journey_events import GUEST, KVM, QEMU, WORKER, Hop
 
 ACTORS = (GUEST, KVM, QEMU, WORKER)

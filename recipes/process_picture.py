@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from kvmdocs.core.model import Record
 from kvmdocs.core.words import Language
+from kvmdocs.figures import Cell, Figure, Part, parts, table
 from kvmdocs.recording.recipe import Shown
-from kvmdocs.render.draw import Cell, Figure, Part, parts, table
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from kvmdocs.catalog.guides import find_blocks
+from kvmdocs.figures.fence import draw
+from kvmdocs.figures.mermaid import read
 from kvmdocs.render import Language
-from kvmdocs.render.draw.fence import draw
-from kvmdocs.render.draw.mermaid import read
 
 ROOT = Path(__file__).resolve().parent.parent
 ENGLISH, CHINESE = ROOT / "docs" / "en", ROOT / "docs" / "zh"

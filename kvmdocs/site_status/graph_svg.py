@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from kvmdocs.core import graph
 from kvmdocs.core.html import attribute, escape
 from kvmdocs.core.words import words as common
+from kvmdocs.figures.canvas import rounded
 from kvmdocs.render import Language
-from kvmdocs.render.draw.canvas import rounded
 from kvmdocs.render.marks import mark, shape
 from kvmdocs.site_status import layout
 from kvmdocs.site_status.data import Report, State

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kvmdocs.core import graph
-from kvmdocs.render.draw import layered
+from kvmdocs.figures import layered
 
 Point = tuple[float, float]
 """Across and down, in pixels."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from kvmdocs.render import Language
-from kvmdocs.render.draw import (
+from kvmdocs.figures import (
     Actor,
     Bar,
     Block,
@@ -24,6 +23,7 @@ from kvmdocs.render.draw import (
     table,
     timeline,
 )
+from kvmdocs.render import Language
 
 TEXTS = """
 const shown = [...document.querySelectorAll('figure.pic svg')].filter((svg) => svg.getBoundingClientRect().width);

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from markdown import markdown
 from render_samples import HOSTILE
 
-from kvmdocs.render import Language
-from kvmdocs.render.draw import (
+from kvmdocs.figures import (
     Actor,
     Bar,
     Block,
@@ -33,10 +32,11 @@ from kvmdocs.render.draw import (
     table,
     timeline,
 )
-from kvmdocs.render.draw.canvas import Canvas
-from kvmdocs.render.draw.figure import NARROW, WIDE
-from kvmdocs.render.draw.measure import width, wrap
-from kvmdocs.render.draw.timeline import ticks
+from kvmdocs.figures.canvas import Canvas
+from kvmdocs.figures.figure import NARROW, WIDE
+from kvmdocs.figures.measure import width, wrap
+from kvmdocs.figures.timeline import ticks
+from kvmdocs.render import Language
 
 ACTORS = [Actor("a", "one"), Actor("b", "two"), Actor("c", "three")]
 WORDS = table(("what",), [(Cell("words"),)])

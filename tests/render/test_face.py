@@ -9,7 +9,7 @@ import pytest
 from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
 
-from kvmdocs.render.draw.canvas import LOOKS
+from kvmdocs.figures.canvas import LOOKS
 from kvmdocs.rootpages import Language, write
 
 ROOT = Path(__file__).parents[2]

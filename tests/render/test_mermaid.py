@@ -9,10 +9,10 @@ from markdown import markdown
 from pymdownx.superfences import SuperFencesException
 
 from kvmdocs.core.errors import GuideError
+from kvmdocs.figures import Edge, Flow, Line, Message, Note
+from kvmdocs.figures.fence import draw, formatter
+from kvmdocs.figures.mermaid import Exchange, read
 from kvmdocs.render import Language
-from kvmdocs.render.draw import Edge, Flow, Line, Message, Note
-from kvmdocs.render.draw.fence import draw, formatter
-from kvmdocs.render.draw.mermaid import Exchange, read
 
 FLOW = """\
 flowchart LR

@@ -8,13 +8,13 @@ from itertools import pairwise
 from typing import Any
 
 from kvmdocs.core.words import words
-from kvmdocs.render.draw.boxes import Box, Node, heading
-from kvmdocs.render.draw.canvas import LEAD, SMALL, Canvas, Point, widest
-from kvmdocs.render.draw.figure import NARROW, WIDE, Figure, table
-from kvmdocs.render.draw.figure import Cell as TableCell
-from kvmdocs.render.draw.layered import Graph, Placed, place
-from kvmdocs.render.draw.measure import wrap
-from kvmdocs.render.draw.outline import outline
+from kvmdocs.figures.boxes import Box, Node, heading
+from kvmdocs.figures.canvas import LEAD, SMALL, Canvas, Point, widest
+from kvmdocs.figures.figure import NARROW, WIDE, Figure, table
+from kvmdocs.figures.figure import Cell as TableCell
+from kvmdocs.figures.layered import Graph, Placed, place
+from kvmdocs.figures.measure import wrap
+from kvmdocs.figures.outline import outline
 
 _HEADER = 26.0
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kvmdocs.render.draw.canvas import LEAD, SIZE, SMALL, Canvas, widest
-from kvmdocs.render.draw.figure import NARROW, WIDE, Figure
-from kvmdocs.render.draw.measure import width, wrap
+from kvmdocs.figures.canvas import LEAD, SIZE, SMALL, Canvas, widest
+from kvmdocs.figures.figure import NARROW, WIDE, Figure
+from kvmdocs.figures.measure import width, wrap
 
 LEAST = 1.5
 """Pixels of the shortest bar that is not nothing."""

@@ -12,7 +12,7 @@ from typing import Any
 import graphlay
 from graphlay import Graph
 
-from kvmdocs.render.draw.canvas import Point
+from kvmdocs.figures.canvas import Point
 
 __all__ = ["Graph", "Placed", "place"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kvmdocs.render.draw.canvas import LEAD, SIZE, SMALL, Canvas, Point
-from kvmdocs.render.draw.measure import width, wrap
+from kvmdocs.figures.canvas import LEAD, SIZE, SMALL, Canvas, Point
+from kvmdocs.figures.measure import width, wrap
 
 _PAD = (12.0, 8.0)
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from kvmdocs.core.errors import GuideError
-from kvmdocs.render.draw.boxes import Line, Node
-from kvmdocs.render.draw.exchange import Actor, Block, Item, Message, Note
-from kvmdocs.render.draw.flow import Edge, Flow
+from kvmdocs.figures.boxes import Line, Node
+from kvmdocs.figures.exchange import Actor, Block, Item, Message, Note
+from kvmdocs.figures.flow import Edge, Flow
 
 _FLOW = re.compile(r"(?:flowchart|graph)\s+(TB|TD|LR)\s*$")
 _SUBGRAPH = re.compile(r'subgraph\s+(?P<key>\w+)(?:\s*\[\s*"?(?P<text>.*?)"?\s*\])?\s*$')

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kvmdocs.render.draw.canvas import LEAD, SIZE, SMALL, Canvas
-from kvmdocs.render.draw.figure import NARROW, WIDE, Figure
-from kvmdocs.render.draw.measure import width, wrap
+from kvmdocs.figures.canvas import LEAD, SIZE, SMALL, Canvas
+from kvmdocs.figures.figure import NARROW, WIDE, Figure
+from kvmdocs.figures.measure import width, wrap
 
 _THICK = 12.0
 _GAP = 11.0

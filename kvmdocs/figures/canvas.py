@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from xml.etree import ElementTree as ET
 
-from kvmdocs.render.draw.measure import width
+from kvmdocs.figures.measure import width
 
 Point = tuple[float, float]
 

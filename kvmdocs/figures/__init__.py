@@ -3,14 +3,14 @@
 Each function here gives a whole figure as HTML on one line: the drawing for a wide page, another for a narrow one, and the same in words.
 """
 
-from kvmdocs.render.draw.bars import Bar, bars
-from kvmdocs.render.draw.boxes import Line, Node
-from kvmdocs.render.draw.exchange import Actor, Block, Message, Note
-from kvmdocs.render.draw.figure import Cell, Figure, table
-from kvmdocs.render.draw.flow import Edge, Flow, flow
-from kvmdocs.render.draw.parts import Part, parts
-from kvmdocs.render.draw.sequence import sequence
-from kvmdocs.render.draw.timeline import Span, timeline
+from kvmdocs.figures.bars import Bar, bars
+from kvmdocs.figures.boxes import Line, Node
+from kvmdocs.figures.exchange import Actor, Block, Message, Note
+from kvmdocs.figures.figure import Cell, Figure, table
+from kvmdocs.figures.flow import Edge, Flow, flow
+from kvmdocs.figures.parts import Part, parts
+from kvmdocs.figures.sequence import sequence
+from kvmdocs.figures.timeline import Span, timeline
 
 __all__ = [
     "Actor",

@@ -11,11 +11,11 @@ from pymdownx.superfences import SuperFencesException
 
 from kvmdocs.core.errors import GuideError
 from kvmdocs.core.words import Language, words
-from kvmdocs.render.draw.exchange import Block, Message, Note
-from kvmdocs.render.draw.figure import Cell, Figure, table
-from kvmdocs.render.draw.flow import Flow, flow
-from kvmdocs.render.draw.mermaid import Exchange, read
-from kvmdocs.render.draw.sequence import sequence
+from kvmdocs.figures.exchange import Block, Message, Note
+from kvmdocs.figures.figure import Cell, Figure, table
+from kvmdocs.figures.flow import Flow, flow
+from kvmdocs.figures.mermaid import Exchange, read
+from kvmdocs.figures.sequence import sequence
 
 
 def formatter(language: str = "en") -> Callable[..., str]:

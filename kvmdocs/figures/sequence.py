@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kvmdocs.render.draw.exchange import Actor, Block, Item, Message
-from kvmdocs.render.draw.figure import Figure
-from kvmdocs.render.draw.lifelines import life_lines, tracks
+from kvmdocs.figures.exchange import Actor, Block, Item, Message
+from kvmdocs.figures.figure import Figure
+from kvmdocs.figures.lifelines import life_lines, tracks
 
 
 def sequence(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from kvmdocs.core.html import attribute, escape, prose
 from kvmdocs.core.words import Language, words
-from kvmdocs.render.draw.canvas import Canvas
+from kvmdocs.figures.canvas import Canvas
 
 WIDE = 760.0
 """How wide a drawing for a wide page is at most, in pixels."""

@@ -6,9 +6,9 @@ import graphlib
 from collections.abc import Sequence
 
 from kvmdocs.core import graph
-from kvmdocs.render.draw.boxes import Box, Node
-from kvmdocs.render.draw.canvas import LEAD, SMALL, Canvas, Point
-from kvmdocs.render.draw.measure import wrap
+from kvmdocs.figures.boxes import Box, Node
+from kvmdocs.figures.canvas import LEAD, SMALL, Canvas, Point
+from kvmdocs.figures.measure import wrap
 
 INDENT = 20.0
 """Pixels from a box to what it leads to."""

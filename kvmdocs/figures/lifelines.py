@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from kvmdocs.render.draw.canvas import LEAD, LOOKS, SIZE, SMALL, Canvas, widest
-from kvmdocs.render.draw.exchange import Actor, Block, Item, Message, Note
-from kvmdocs.render.draw.figure import NARROW, WIDE
-from kvmdocs.render.draw.measure import width, wrap
+from kvmdocs.figures.canvas import LEAD, LOOKS, SIZE, SMALL, Canvas, widest
+from kvmdocs.figures.exchange import Actor, Block, Item, Message, Note
+from kvmdocs.figures.figure import NARROW, WIDE
+from kvmdocs.figures.measure import width, wrap
 
 _ROW = 14.0
 """Below an arrow, before the text of the next."""
@@ -269,10 +269,10 @@ class _Narrow(_Sheet):
 
 
 def life_lines(actors: Sequence[Actor], items: Sequence[Item], *, numbered: bool, held: bool) -> Canvas:
-    """The form for a wide page; the arguments are those of `kvmdocs.render.draw.sequence.sequence`."""
+    """The form for a wide page; the arguments are those of `kvmdocs.figures.sequence.sequence`."""
     return _Wide(actors, numbered, held).draw(items)
 
 
 def tracks(actors: Sequence[Actor], items: Sequence[Item], *, numbered: bool, held: bool) -> Canvas:
-    """The form for a narrow page; the arguments are those of `kvmdocs.render.draw.sequence.sequence`."""
+    """The form for a narrow page; the arguments are those of `kvmdocs.figures.sequence.sequence`."""
     return _Narrow(actors, numbered, held).draw(items)
