@@ -23,10 +23,10 @@ from kvmdocs.execution import modes, report, results
 from kvmdocs.execution.plan import failed_below
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.result import Outcome
-from kvmdocs.export import section_script
 from kvmdocs.recording.recipe import Recipe, Shown, ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, blocked, linked, names, notice, problem, python_of, skipped, stamp
 from kvmdocs.rendered import cached_transcript
+from kvmdocs.script.assemble import section_script
 
 LANGUAGE = "KVMDOCS_LANGUAGE"
 """Environment variable with the language of pages rendered without the plugin."""

@@ -186,7 +186,7 @@ class ProjectItem(pytest.Item):
 
     def _drifted(self, record: Record) -> list[str]:
         """How a failed record differs from the approved one up to where it failed."""
-        from kvmdocs.approving import drift_until_failure
+        from kvmdocs.script.approval import drift_until_failure
 
         drift = drift_until_failure(self.unit.project, record)
         if drift is None:
@@ -211,7 +211,7 @@ class RecipeItem(ProjectItem):
 
     def runtest(self) -> None:
         """Look at its record."""
-        from kvmdocs.approving import drift_of
+        from kvmdocs.script.approval import drift_of
 
         record = self.unit.record(self._entry.recipe.name)
         stable = self._entry.recipe.stable

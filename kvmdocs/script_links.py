@@ -11,8 +11,8 @@ from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
 from kvmdocs.core.words import Words, about, words
-from kvmdocs.page_scripts import RecordOf, Scripted, scripted_guide
 from kvmdocs.render import Language
+from kvmdocs.script.guides import RecordOf, Scripted, scripted_guide
 from kvmdocs.under_title import under_title
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kvmdocs.approving import drift_of
 from kvmdocs.execution import report
 from kvmdocs.execution.explain import answer
 from kvmdocs.execution.plan import Standing, record_of, standings
 from kvmdocs.execution.project import Project
+from kvmdocs.script.approval import drift_of
 
 
 @dataclass(frozen=True)

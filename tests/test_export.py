@@ -16,9 +16,9 @@ from click.testing import CliRunner
 
 from kvmdocs import cli
 from kvmdocs.core.model import Host, Output, Record, Status, Step, Where
-from kvmdocs.export import script, section_script
 from kvmdocs.lab.guest import READY
-from kvmdocs.varying import find
+from kvmdocs.script.assemble import script, section_script
+from kvmdocs.script.runtime_ids import find
 
 RECIPES = """
 @recipe()

@@ -10,8 +10,8 @@ from importlib.resources import files
 import pytest
 
 from kvmdocs.core.model import Host, Record, Status, Step, Where
-from kvmdocs.export import script
-from kvmdocs.mirrors import filling
+from kvmdocs.script.apt_mirrors import filling
+from kvmdocs.script.assemble import script
 
 KEY = "/usr/share/keyrings/debian-archive-keyring.gpg"
 STANZAS = f"""\
@@ -154,7 +154,7 @@ def test_the_function_does_not_stand_in_a_script_that_needs_it_not():
     host = Host("box", "Debian", "6.1.0", "x86_64", 2, 4 << 30)
     steps = (Step(Where.FILE, "host.sources", stdin=STANZAS, cwd="~/kvm-lab/sources"),)
     record = Record("sources", "", Status.PASSED, host, "2026-11-26T12:00:00+00:00", steps=steps)
-    function = files("kvmdocs").joinpath("bash", "mirror.bash").read_text("utf-8")
+    function = files("kvmdocs.script").joinpath("bash", "mirror.bash").read_text("utf-8")
     assert function in script([record], {})
     both = {"mirror": "http://one.example", "mirror-2": "http://two.example"}
     assert function not in script([record], {}, mirrors=both)

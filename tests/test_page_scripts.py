@@ -11,8 +11,8 @@ import pytest
 
 from kvmdocs import script_links
 from kvmdocs.core.words import words as words_of
-from kvmdocs.page_scripts import Scripted
 from kvmdocs.render import Language
+from kvmdocs.script.guides import Scripted
 from kvmdocs.site import build_pages
 
 RECIPES = """

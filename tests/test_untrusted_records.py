@@ -25,10 +25,10 @@ from kvmdocs.core import errors
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import Host, Output, Record, SourcePlace, Status, Step, Where
 from kvmdocs.core.settings import Settings
-from kvmdocs.export import script
 from kvmdocs.recording import result_types, value_form, values
 from kvmdocs.recording.result_types import Returned
 from kvmdocs.recording.value_form import ValueRefused
+from kvmdocs.script.assemble import script
 from kvmdocs.store.approved import Approved, written
 from kvmdocs.store.approved_form import line_of, parse
 from kvmdocs.store.store import Store, seal, sealed

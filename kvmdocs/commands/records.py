@@ -48,21 +48,22 @@ def approve(project: Path | None, names: tuple[str, ...], everything: bool, as_j
 
     A file whose record says the same as before is left as it is. A record that is stale is not approved. Nothing is run.
     """
-    from kvmdocs import approving, documents
+    from kvmdocs import documents
     from kvmdocs.execution.plan import standings
     from kvmdocs.execution.project import Project
+    from kvmdocs.script import approval
 
     known = Project(project)
-    wanted = approving.approvable(known) if everything else list(names)
+    wanted = approval.approvable(known) if everything else list(names)
     if not wanted:
         raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
     for name in wanted:
-        approving.fresh(known, name)
+        approval.fresh(known, name)
     found = standings(known, wanted)
     stale = [name for name in wanted if found[name].stale]
     # Not the newest: another checkout that shares the store may have run its own version of a recipe since.
-    records = [approving.fresh(known, name, found[name]) for name in wanted if name not in stale]
-    files = {name: known.catalog.shown(path) if path else None for name, path in approving.approve(known, records).items()}
+    records = [approval.fresh(known, name, found[name]) for name in wanted if name not in stale]
+    files = {name: known.catalog.shown(path) if path else None for name, path in approval.approve(known, records).items()}
     if as_json:
         print_json(documents.Approval(approved=files, stale=tuple(stale)))
     for name, file in () if as_json else files.items():
@@ -84,9 +85,10 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
 
     Without names it is every recipe that has both. Nothing is run.
     """
-    from kvmdocs import approving, documents
+    from kvmdocs import documents
     from kvmdocs.execution.plan import standings
     from kvmdocs.execution.project import Project
+    from kvmdocs.script import approval
 
     known = Project(project)
     both = [name for name in known.approved.names() if name in known.catalog.entries and known.store.latest(name)]
@@ -94,7 +96,7 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
     found = []
     for name in names or both:
         stable = known.catalog.get(name).recipe.stable if only_stable else True
-        found.append(approving.drift_of(known, approving.fresh(known, name, stand[name]), stable))
+        found.append(approval.drift_of(known, approval.fresh(known, name, stand[name]), stable))
     drifts = [drift for drift in found if drift]
     unapproved = [name for name in names if known.approved.get(name) is None]
     if as_json:
@@ -119,12 +121,12 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
 @reporting
 def export(project: Path | None, names: tuple[str, ...], guide: Path | None, output: Path | None) -> None:
     """Write recipes, or a whole guide's, with all they build on, as the bash script a reader could run. Nothing is run."""
-    from kvmdocs import approving, page_scripts
     from kvmdocs.core.errors import CatalogError, Evidence
     from kvmdocs.core.model import Record
     from kvmdocs.execution import modes
     from kvmdocs.execution.plan import standings
     from kvmdocs.execution.project import Project
+    from kvmdocs.script import approval, guides
 
     if bool(names) == bool(guide):
         raise click.UsageError("name recipes (`kvmdocs list` has them) or give --guide")
@@ -136,12 +138,12 @@ def export(project: Path | None, names: tuple[str, ...], guide: Path | None, out
 
     for name in names:
         if newest(name) is None:
-            approving.fresh(known, name)
+            approval.fresh(known, name)
     if guide:
-        text = page_scripts.for_guide(known, page_scripts.find_guide(known, guide), newest)
+        text = guides.for_guide(known, guides.find_guide(known, guide), newest)
     else:
         title = f"The recipes {', '.join(names)}" if len(names) > 1 else ""
-        text = page_scripts.for_recipes(known, names, newest, title)
+        text = guides.for_recipes(known, names, newest, title)
     if text is None:
         advice = "`kvmdocs status` says how they stand"
         raise CatalogError("there is no record to make a script of", Evidence(advice=advice))

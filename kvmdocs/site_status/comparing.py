@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from kvmdocs.approving import drift_of
 from kvmdocs.core import schemas
 from kvmdocs.core.model import Record, Status
 from kvmdocs.core.secrets.masking import MASK
 from kvmdocs.execution.project import Project
+from kvmdocs.script.approval import drift_of
 from kvmdocs.store import drift as drifting
 from kvmdocs.store.derived import kept
 

@@ -16,8 +16,8 @@ from kvmdocs.core import graph
 from kvmdocs.core.paths import KEY_LENGTH, Names
 from kvmdocs.execution import modes
 from kvmdocs.execution.project import FIXED, Project
-from kvmdocs.export import script
-from kvmdocs.page_scripts import for_guide, for_recipes
+from kvmdocs.script.assemble import script
+from kvmdocs.script.guides import for_guide, for_recipes
 from kvmdocs.store.normalise import normalise
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -1,6 +1,6 @@
 """A record's steps as lines of bash that do them again: on the host, in guests, at monitors, in debuggers.
 
-What the lines call (``guest``, ``qmp``, ``gdb_do`` …) is in the files of ``kvmdocs/bash/``, which `kvmdocs.export` puts in front of them.
+What the lines call (``guest``, ``qmp``, ``gdb_do`` …) is in the files of ``kvmdocs/bash/``, which `kvmdocs.script.assemble` puts in front of them.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kvmdocs.core.model import Record, Step, Where
-from kvmdocs.lasting import Background, Session, backgrounds, one_line, sessions
 from kvmdocs.render.typed import Entry, entries
-from kvmdocs.varying import Varying, find
+from kvmdocs.script.runtime_ids import Varying, find
+from kvmdocs.script.sessions import Background, Session, backgrounds, one_line, sessions
 
 READY_LIMIT = 600
 """Seconds a machine of a script has to be ready; on a busy host an emulated one may take a while."""

@@ -14,8 +14,8 @@ from importlib.resources import files
 from kvmdocs.core.control_characters import as_seen
 from kvmdocs.core.model import Record
 from kvmdocs.core.words import Language, duration, words
-from kvmdocs.mirrors import asking, filling, hidden, variable
-from kvmdocs.scripting import Piece, comment, pieces
+from kvmdocs.script.apt_mirrors import asking, filling, hidden, variable
+from kvmdocs.script.writer import Piece, comment, pieces
 
 _HEAD = """\
 #!/usr/bin/env bash
@@ -60,7 +60,7 @@ def script(
         title: What it is the script of; the last recipe if not given.
         shown: The recipes it is made for, which are run again every time; the last one if not given.
         mirrors: The address that stands for each ``<mirror>`` where a reader gives none, by the name in brackets; for others the script
-            asks its host's apt (`kvmdocs.mirrors`).
+            asks its host's apt (`kvmdocs.script.apt_mirrors`).
         lab: The readable folder of all recipes.
         packages: What root types to install what it needs, by family of distributions.
 
@@ -143,4 +143,4 @@ def _recipe(record: Record, parts: list[Piece], asked: set[str], given: Collecti
 
 
 def _bash(name: str) -> str:
-    return files("kvmdocs").joinpath("bash", f"{name}.bash").read_text("utf-8")
+    return files("kvmdocs.script").joinpath("bash", f"{name}.bash").read_text("utf-8")

@@ -12,8 +12,8 @@ from kvmdocs.core.model import Record, Status, Where
 from kvmdocs.core.secrets.masking import MASK
 from kvmdocs.execution.plan import plan
 from kvmdocs.execution.project import FIXED, Project
-from kvmdocs.export import script
 from kvmdocs.host.packages import by_family
+from kvmdocs.script.assemble import script
 from kvmdocs.store.derived import kept
 
 MIRRORS = "script.mirrors."
