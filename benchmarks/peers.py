@@ -99,8 +99,8 @@ def static_twin(root: Path, target: Path) -> None:
     from kvmdocs.execution import report
     from kvmdocs.execution.executor import Executor
     from kvmdocs.execution.project import Project
-    from kvmdocs.present import Publisher
     from kvmdocs.render import Language
+    from kvmdocs.site.publisher import Publisher
 
     os.environ["KVMDOCS_STORE_PATH"] = str(root / "store")
     sys.path.insert(0, str(root))

@@ -20,9 +20,9 @@ from kvmdocs.catalog.guides import find_blocks
 from kvmdocs.execution import report
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.project import Project
-from kvmdocs.present import Publisher
 from kvmdocs.recording.recipe import presenting
 from kvmdocs.render import Language
+from kvmdocs.site.publisher import Publisher
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 5

@@ -19,7 +19,7 @@ __all__ = ["Shell", "recipe", "setting"]
 
 
 def _publisher() -> Presenter:
-    from kvmdocs.present import default_publisher
+    from kvmdocs.site.publisher import default_publisher
 
     return default_publisher()
 

@@ -19,7 +19,7 @@ from kvmdocs.execution.doctor import Check
 from kvmdocs.execution.explain import Answer
 from kvmdocs.execution.report import Listed
 from kvmdocs.execution.result import Outcome
-from kvmdocs.site_status.data import Report
+from kvmdocs.site.status.data import Report
 from kvmdocs.status import Row
 from kvmdocs.store.drift import Drift
 

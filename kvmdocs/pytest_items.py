@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from kvmdocs.catalog.catalog import Entry, Read, Request
     from kvmdocs.catalog.guides import Block
     from kvmdocs.core.model import Record
-    from kvmdocs.present import Publisher
+    from kvmdocs.site.publisher import Publisher
 
 SLOW = 60.0
 """Seconds a recipe is expected to take from which on it is marked ``slow``."""
@@ -110,7 +110,7 @@ class GuideFile(ProjectFile):
     @cached_property
     def publisher(self) -> Publisher:
         """Renders what its blocks show."""
-        from kvmdocs.present import Publisher
+        from kvmdocs.site.publisher import Publisher
 
         return Publisher(self.unit.project, guide=self.path)
 

@@ -19,7 +19,7 @@ from babel.messages import Catalog
 from babel.messages.pofile import read_po, write_po
 
 from kvmdocs.catalog.guides import find_blocks
-from kvmdocs.reference import texts
+from kvmdocs.site.reference import texts
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -13,11 +13,11 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from pypdf import PdfReader, PdfWriter
 
-from kvmdocs import book
-from kvmdocs.book.chromium import PROGRAMS
-from kvmdocs.book.join import Book, Entry, Part, uris
 from kvmdocs.cli import main
 from kvmdocs.core.errors import EngineError, GuideError, HostLacks, SettingError
+from kvmdocs.site import pdf
+from kvmdocs.site.pdf.chromium import PROGRAMS
+from kvmdocs.site.pdf.join import Book, Entry, Part, uris
 
 CONFIG = """
 site_name: Small & whole
@@ -48,7 +48,7 @@ SECOND = (
 
 def chromium() -> str:
     try:
-        return book.program()
+        return pdf.program()
     except HostLacks as error:
         pytest.skip(error.message)
 
@@ -68,7 +68,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def printed(project: Path) -> Iterator[PdfReader]:
     chromium()
-    (made,) = book.print_site(project, ["mkdocs.yml"], project, "small.pdf")
+    (made,) = pdf.print_site(project, ["mkdocs.yml"], project, "small.pdf")
     assert made.path == project / "site/small.pdf"
     assert made.size == made.path.stat().st_size
     reader = PdfReader(made.path)
@@ -131,7 +131,7 @@ def test_bookmarks_are_the_navigation_and_the_headings(printed: PdfReader) -> No
 def test_without_chromium_its_package_is_named(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(HostLacks, match="chromium"):
-        book.print_site(project, ["mkdocs.yml"], project, "small.pdf")
+        pdf.print_site(project, ["mkdocs.yml"], project, "small.pdf")
     before = os.environ.get("KVMDOCS_SITE_PDF")
     answer = CliRunner().invoke(main, ["-C", str(project), "build", "--pdf"])
     assert (answer.exit_code, os.environ.get("KVMDOCS_SITE_PDF")) == (3, before)
@@ -144,19 +144,19 @@ def test_a_chromium_that_ends_at_once_is_said(project: Path, monkeypatch: pytest
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(EngineError, match="ended"):
-        book.print_site(project, ["mkdocs.yml"], project, "small.pdf")
+        pdf.print_site(project, ["mkdocs.yml"], project, "small.pdf")
 
 
 def test_a_page_that_is_not_built_is_named(project: Path, tmp_path: Path) -> None:
     chromium()
     with pytest.raises(GuideError, match=r"index\.html is not there"):
-        book.print_site(project, ["mkdocs.yml"], tmp_path, "small.pdf")
+        pdf.print_site(project, ["mkdocs.yml"], tmp_path, "small.pdf")
 
 
 @pytest.mark.parametrize("name", ["../handbook.pdf", "handbook"])
 def test_a_name_that_is_none_is_refused(project: Path, name: str) -> None:
     with pytest.raises(SettingError, match=r"site\.pdf"):
-        book.print_site(project, ["mkdocs.yml"], project, name)
+        pdf.print_site(project, ["mkdocs.yml"], project, name)
 
 
 def blank() -> bytes:

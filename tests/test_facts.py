@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from kvmdocs.core.model import Host, Record, SourcePlace, Status, Step, Where
 from kvmdocs.execution.result import Outcome
-from kvmdocs.facts import Facts, facts, source, summed_up
-from kvmdocs.present import Publisher
 from kvmdocs.recording.recipe import presenting
+from kvmdocs.site.publisher import Publisher
+from kvmdocs.site.summary import Facts, facts, source, summed_up
 
 HOST = Host("vm", "Debian", "6.1.0", "x86_64", 2, 4 << 30)
 

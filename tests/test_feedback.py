@@ -10,8 +10,8 @@ import pytest
 
 from kvmdocs.core.errors import SettingError
 from kvmdocs.core.settings import Settings
-from kvmdocs.feedback import Feedback, commit
 from kvmdocs.render import Language
+from kvmdocs.site.edit_links import Feedback, commit
 
 REPORT = "https://example.org/o/r/issues/new?title={title}&body={body}"
 

@@ -16,11 +16,11 @@ import pytest
 from browser import Browser, missing, served
 from render_dom import parse
 
-from kvmdocs import publishing
 from kvmdocs.core.errors import GuideError, RecipeFailed
 from kvmdocs.core.model import Freshness, Status
-from kvmdocs.site import Site
-from kvmdocs.site_status.built import failures
+from kvmdocs.site import publishing
+from kvmdocs.site.build import Site
+from kvmdocs.site.status.built import failures
 
 ENGINE = Path(__file__).resolve().parent.parent
 
@@ -81,7 +81,7 @@ search:
 # Status
 
 ```python exec="on" html="on"
-from kvmdocs.site_status import drifts, graph, skips, summary, table
+from kvmdocs.site.status import drifts, graph, skips, summary, table
 for part in (summary, table, skips, drifts, graph):
     print(part())
 ```

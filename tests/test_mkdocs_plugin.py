@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from kvmdocs.core.errors import GuideError
-from kvmdocs.site import build_pages
+from kvmdocs.site.build import build_pages
 
 RECIPES = """
 @recipe()

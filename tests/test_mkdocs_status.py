@@ -14,8 +14,8 @@ from render_dom import parse
 
 from kvmdocs.core import schemas
 from kvmdocs.core.errors import GuideError
-from kvmdocs.mkdocs_status import badge_of
-from kvmdocs.site import build_pages
+from kvmdocs.site.build import build_pages
+from kvmdocs.site.plugin.status_pages import badge_of
 
 RECIPES = """
 @recipe()
@@ -30,7 +30,7 @@ STATUS = """\
 # Status
 
 ```python exec="on" html="on"
-from kvmdocs.site_status import badges, drifts, graph, skips, summary, table
+from kvmdocs.site.status import badges, drifts, graph, skips, summary, table
 for part in (summary, table, skips, drifts, badges, graph):
     print(part())
 ```

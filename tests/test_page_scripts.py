@@ -9,11 +9,11 @@ import sys
 
 import pytest
 
-from kvmdocs import script_links
 from kvmdocs.core.words import words as words_of
 from kvmdocs.render import Language
 from kvmdocs.script.guides import Scripted
-from kvmdocs.site import build_pages
+from kvmdocs.site.build import build_pages
+from kvmdocs.site.plugin import script_links
 
 RECIPES = """
 @recipe()

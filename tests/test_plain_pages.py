@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from kvmdocs.site import build_pages
+from kvmdocs.site.build import build_pages
 from kvmdocs.store.store import seal, unseal
 
 RECIPES = """

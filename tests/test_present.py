@@ -7,16 +7,16 @@ import sys
 
 import pytest
 
-from kvmdocs import present
 from kvmdocs.core.errors import GuideError, Place, RecipeFailed
 from kvmdocs.core.model import Freshness, SourcePlace
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.modes import recorded
 from kvmdocs.execution.result import Reporter
-from kvmdocs.present import Publisher, default_publisher
 from kvmdocs.recording.recipe import presenting
 from kvmdocs.recording.source.urls import Templates
 from kvmdocs.render import Language, names
+from kvmdocs.site import publisher as present
+from kvmdocs.site.publisher import Publisher, default_publisher
 
 RECIPES = """
 from dataclasses import dataclass

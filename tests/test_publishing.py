@@ -13,9 +13,9 @@ import pytest
 from browser import Browser, missing
 from servers import web_server
 
-from kvmdocs import publishing
 from kvmdocs.core.errors import SettingError
-from kvmdocs.versions import check, unversioned
+from kvmdocs.site import publishing
+from kvmdocs.site.versions import check, unversioned
 
 ENGINE = Path(__file__).resolve().parent.parent
 

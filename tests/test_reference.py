@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 import kvmdocs
-from kvmdocs import lab, reference
+from kvmdocs import lab
 from kvmdocs.catalog.guides import find_blocks
 from kvmdocs.core import errors, model
 from kvmdocs.core.errors import CatalogError
+from kvmdocs.site import reference
 from kvmdocs.store.store import seal
 
 ROOT = Path(__file__).resolve().parent.parent

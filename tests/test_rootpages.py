@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kvmdocs.core.errors import GuideError
-from kvmdocs.rootpages import Language, common, write
+from kvmdocs.site.root_pages import Language, common, write
 
 
 def language(code, url=""):

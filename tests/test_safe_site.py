@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 from editions import Editions, held
 
-from kvmdocs import book
-from kvmdocs.book.chromium import Chromium
 from kvmdocs.core.errors import HostLacks
-from kvmdocs.layout import layout
-from kvmdocs.site import build_pages
-from kvmdocs.staging import PREFIX, scratch, stage, sweep
+from kvmdocs.site import pdf
+from kvmdocs.site.build import build_pages
+from kvmdocs.site.layout import layout
+from kvmdocs.site.pdf.chromium import Chromium
+from kvmdocs.site.staging import PREFIX, scratch, stage, sweep
 from tests.test_faults import soon_nothing_left
 from tests.test_store_faults import mounted
 
@@ -90,7 +90,7 @@ def recipe_that_fails(site, monkeypatch):
 
 def chromium_that_is_killed(site, monkeypatch):
     try:
-        book.program()
+        pdf.program()
     except HostLacks as error:
         pytest.skip(error.message)
 
@@ -105,7 +105,7 @@ def chromium_that_is_killed(site, monkeypatch):
 
 
 def no_chromium(site, monkeypatch):
-    monkeypatch.setattr("kvmdocs.book.chromium.PROGRAMS", ())
+    monkeypatch.setattr("kvmdocs.site.pdf.chromium.PROGRAMS", ())
     monkeypatch.setenv("KVMDOCS_SITE_PDF", "handbook.pdf")
     return 3
 
@@ -262,7 +262,7 @@ def in_place(monkeypatch):
     def unknown(*paths):
         raise OSError(22, "Invalid argument")
 
-    monkeypatch.setattr("kvmdocs.swap.exchange", unknown)
+    monkeypatch.setattr("kvmdocs.site.swap.exchange", unknown)
 
 
 # -- disks and rights -----------------------------------------------------------------------------------------------
@@ -631,7 +631,7 @@ def test_a_build_waits_for_the_swap_of_another(site):
 
 def test_a_lock_that_somebody_keeps_is_said(site, monkeypatch):
     before = site.built("A")
-    monkeypatch.setattr("kvmdocs.staging.PATIENCE", 0.2)
+    monkeypatch.setattr("kvmdocs.site.staging.PATIENCE", 0.2)
     with lock(site.site):
         done = site.build()
     assert done.exit_code == 3
@@ -666,7 +666,7 @@ def test_a_reader_finds_every_page_at_every_moment(site, monkeypatch, way):
 
     site.built("A")
     if way == "in place":
-        monkeypatch.setattr("kvmdocs.swap._at_once", lambda *_: False)
+        monkeypatch.setattr("kvmdocs.site.swap._at_once", lambda *_: False)
     reader = threading.Thread(target=read)
     reader.start()
     try:

@@ -14,9 +14,9 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from kvmdocs.background import Background
 from kvmdocs.core.model import Freshness, Status
-from kvmdocs.serving import Attempt, look
+from kvmdocs.site.serve.runner import Background
+from kvmdocs.site.serve.view import Attempt, look
 
 RECIPES = """
 @recipe()
@@ -141,7 +141,7 @@ def test_a_server_is_up_at_once_and_shows_what_is_stale_and_dear_as_stale(site, 
     # Plain MkDocs takes a second or two here; a recipe of a minute cannot have been waited for.
     assert time.monotonic() - server.began < 45
     time.sleep(1)
-    assert not [process for process in server.started() if "kvmdocs.background" in process.cmdline()]
+    assert not [process for process in server.started() if "kvmdocs.site.serve.runner" in process.cmdline()]
     assert count(site) == ["slow"]
 
 

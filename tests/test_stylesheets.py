@@ -9,7 +9,7 @@ from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from kvmdocs.stylesheets import bundle
+from kvmdocs.site.plugin.stylesheets import bundle
 
 
 @pytest.fixture

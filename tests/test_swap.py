@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from editions import held
 
-from kvmdocs import swap
-from kvmdocs.swap import ASIDE, JOURNAL, NEW, exchange, finish, keep, link
+from kvmdocs.site import swap
+from kvmdocs.site.swap import ASIDE, JOURNAL, NEW, exchange, finish, keep, link
 from tests.test_store_faults import mounted
 
 TWO = (Path("en"), Path("zh"))

@@ -52,7 +52,7 @@ def doctor(project: Path | None, install: bool, as_json: bool) -> None:
 
     known = Project(project)
     if install:
-        from kvmdocs.site import install_missing
+        from kvmdocs.site.build import install_missing
 
         install_missing(known, known.all_tools(), require=modes.wants_all())
     checks = examine(known)

@@ -37,7 +37,7 @@ from kvmdocs.commands.common import (
 def build(project: Path | None, install: bool, output: Path | None, keep_going: bool) -> None:
     """Run what is stale and build the site in every language."""
     from kvmdocs.execution import modes
-    from kvmdocs.site import Site
+    from kvmdocs.site.build import Site
 
     Site(project, install=install, require=modes.wants_all(), output=output, keep_going=keep_going).build()
 
@@ -54,7 +54,7 @@ def build(project: Path | None, install: bool, output: Path | None, keep_going: 
 @reporting
 def publish(project: Path | None, version: str, old: bool, branch: str, keep_going: bool) -> None:
     """Build the site and commit it to a branch as VERSION, beside the versions that are there."""
-    from kvmdocs.publishing import publish as commit
+    from kvmdocs.site.publishing import publish as commit
 
     if keep_going:
         raise click.UsageError(

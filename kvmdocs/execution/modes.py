@@ -7,7 +7,7 @@ recorded   runs nothing: the newest of the store's record and the approved one i
            page says how old it is and where it was made; nothing but Python is needed
 ========== ======================================================================================
 
-``mkdocs serve`` runs nothing before it shows the pages: see `kvmdocs.serving` and `kvmdocs.background`. In the mode ``recorded`` it runs nothing at all.
+``mkdocs serve`` runs nothing before it shows the pages: see `kvmdocs.site.serve.view` and `kvmdocs.site.serve.runner`. In the mode ``recorded`` it runs nothing at all.
 
 The mode is the setting ``mode``, so ``KVMDOCS_MODE`` in the environment too; the MkDocs plugin has an option of that name.
 """

@@ -12,7 +12,7 @@ SHAPES = {
     "blocked": '<circle r="3.8" class="ks-line"/><path d="M-2.7 2.7 2.7-2.7" class="ks-line"/>',
     "failed": '<path d="M-3.2-3.2l6.4 6.4M-3.2 3.2l6.4-6.4" class="ks-line"/>',
 }
-"""What is drawn for each state (`kvmdocs.site_status.data.State`), around the origin and within 5 pixels of it."""
+"""What is drawn for each state (`kvmdocs.site.status.data.State`), around the origin and within 5 pixels of it."""
 
 
 def shape(state: str, across: float, down: float) -> str:

@@ -10,7 +10,7 @@ from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
 
 from kvmdocs.figures.canvas import LOOKS
-from kvmdocs.rootpages import Language, write
+from kvmdocs.site.root_pages import Language, write
 
 ROOT = Path(__file__).parents[2]
 CSS = ROOT / "overrides" / "assets" / "css"

@@ -12,11 +12,11 @@ from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
 from kvmdocs.execution import modes
 from kvmdocs.execution.result import Outcome
-from kvmdocs.present import GuidePage, Publisher
-from kvmdocs.site_status import comparing, view_of
-from kvmdocs.site_status.collect import report
-from kvmdocs.site_status.comparing import ApprovedRecord
-from kvmdocs.site_status.data import Kind, State, Want
+from kvmdocs.site.publisher import GuidePage, Publisher
+from kvmdocs.site.status import comparing, view_of
+from kvmdocs.site.status.collect import report
+from kvmdocs.site.status.comparing import ApprovedRecord
+from kvmdocs.site.status.data import Kind, State, Want
 
 RECIPES = """
 @recipe()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kvmdocs.core import graph
-from kvmdocs.site_status.layout import GAP, LONG, bundle, lay_out, lines_of
+from kvmdocs.site.status.layout import GAP, LONG, bundle, lay_out, lines_of
 
 
 @st.composite

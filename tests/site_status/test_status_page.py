@@ -12,11 +12,11 @@ from render_dom import Element, parse
 from kvmdocs.core.model import Host
 from kvmdocs.render import Language
 from kvmdocs.render.marks import SHAPES
-from kvmdocs.site_status import badge_svg, graph_svg, page, rows
-from kvmdocs.site_status.comparing import ApprovedRecord, Drifted
-from kvmdocs.site_status.data import Kind, PageRow, Report, Row, Shown, State, Want, count
-from kvmdocs.site_status.page import View
-from kvmdocs.site_status.words import words
+from kvmdocs.site.status import badge_svg, graph_svg, page, rows
+from kvmdocs.site.status.comparing import ApprovedRecord, Drifted
+from kvmdocs.site.status.data import Kind, PageRow, Report, Row, Shown, State, Want, count
+from kvmdocs.site.status.page import View
+from kvmdocs.site.status.words import words
 from kvmdocs.store.drift import Kind as DriftKind
 
 HOST = Host("maker", "Debian GNU/Linux 12 (bookworm)", "6.1.0", "x86_64", 2, 1 << 30)

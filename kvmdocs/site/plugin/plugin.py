@@ -3,7 +3,7 @@
 Before the first page is rendered it runs all that the guides ask for, in parallel and with progress, and gives one list of what
 failed. It tells `show()` which page it prints into and offers whole logs as downloads. A site without the plugin still builds.
 
-In ``mkdocs serve`` it waits for nothing and stops for nothing: pages show what there is, and `kvmdocs.background` runs what is cheap meanwhile.
+In ``mkdocs serve`` it waits for nothing and stops for nothing: pages show what there is, and `kvmdocs.site.serve.runner` runs what is cheap meanwhile.
 """
 
 from __future__ import annotations
@@ -21,24 +21,25 @@ from mkdocs.plugins import BasePlugin, get_plugin_logger
 from mkdocs.structure.files import Files
 from mkdocs.utils import get_relative_url
 
-from kvmdocs import mkdocs_records, mkdocs_status, stylesheets
 from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.model import Mode, Record
 from kvmdocs.core.settings import FILE, Settings, find_root
 from kvmdocs.execution.project import Project
-from kvmdocs.feedback import Feedback
-from kvmdocs.log_links import LogLinks
-from kvmdocs.page_warnings import Places, Targets
-from kvmdocs.plain_pages import PlainPages
-from kvmdocs.present import Publisher
 from kvmdocs.recording.recipe import presenter, presenting
 from kvmdocs.render import Language
-from kvmdocs.rootpages import common
-from kvmdocs.script_links import ScriptLinks
-from kvmdocs.serving import View
-from kvmdocs.site_status import view_of
-from kvmdocs.site_status.page import View as StatusView
-from kvmdocs.versions import check, versioned
+from kvmdocs.site.edit_links import Feedback
+from kvmdocs.site.plain_pages import PlainPages
+from kvmdocs.site.plugin import records as mkdocs_records
+from kvmdocs.site.plugin import status_pages, stylesheets
+from kvmdocs.site.plugin.log_links import LogLinks
+from kvmdocs.site.plugin.script_links import ScriptLinks
+from kvmdocs.site.plugin.warnings import Places, Targets
+from kvmdocs.site.publisher import Publisher
+from kvmdocs.site.root_pages import common
+from kvmdocs.site.serve.view import View
+from kvmdocs.site.status import view_of
+from kvmdocs.site.status.page import View as StatusView
+from kvmdocs.site.versions import check, versioned
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -197,8 +198,8 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._status = None
         if self._publisher is None:
             return nav
-        pages = mkdocs_status.guide_pages(files, self._publisher.project)
-        self._publisher.pages = mkdocs_status.in_order(pages, [page.url for page in nav.pages])
+        pages = status_pages.guide_pages(files, self._publisher.project)
+        self._publisher.pages = status_pages.in_order(pages, [page.url for page in nav.pages])
         self._publisher.relative = self._relative
         address = config.site_url or ""
         self._publisher.address = address if common([address]) else ""
@@ -215,7 +216,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
                 raise PluginError(error.report()) from error
             log.error(error.report())  # noqa: TRY400  # its author needs no traceback of the engine
             return nav
-        mkdocs_status.offer(files, config, self._status, self._publisher.project.secrets.mask)
+        status_pages.offer(files, config, self._status, self._publisher.project.secrets.mask)
         return nav
 
     def _log(self, record: Record, name: str) -> str | None:
@@ -239,13 +240,13 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         """
         if self._publisher and self._status is not None:
             mask = self._publisher.project.secrets.mask
-            html = mkdocs_status.with_failures(html, page, self._status, self._status_page, mask)
+            html = status_pages.with_failures(html, page, self._status, self._status_page, mask)
         if self._plain is not None:
             self._plain.take(html, page)
         if self._publisher and page.file.abs_src_path:
             html = self._scripts.put(html, page, self._publisher.language)
         if self._status is not None and self.config.badges:
-            html = mkdocs_status.with_badge(html, page, self._status, self._status_page)
+            html = status_pages.with_badge(html, page, self._status, self._status_page)
         if self._publisher and page.file.abs_src_path:
             self._targets.read(html, Path(page.file.abs_src_path), page.url)
         return html

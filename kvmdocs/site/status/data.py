@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from kvmdocs.core.model import Host
-from kvmdocs.site_status.comparing import ApprovedRecord, Drifted
+from kvmdocs.site.status.comparing import ApprovedRecord, Drifted
 
 
 class State(StrEnum):

@@ -1,7 +1,7 @@
 """Publishing a site as one version beside others, as commits on a branch that a host of static pages serves.
 
 mike keeps the versions: it commits a folder and the list of versions, and never touches the working tree. One build gives all languages; each
-has its versions in its own folder (see `kvmdocs.versions`), and what stands above all languages lies at the branch's top.
+has its versions in its own folder (see `kvmdocs.site.versions`), and what stands above all languages lies at the branch's top.
 
 That takes several commits. They are made in a repository of their own, which borrows the project's objects, and the project's branch moves to the last of
 them in one step: whatever ends this before leaves the branch where it was.
@@ -22,10 +22,10 @@ from mike import commands, git_utils
 from kvmdocs.core.errors import Evidence, HostLacks, KvmdocsError, Place, RecipeFailed
 from kvmdocs.core.settings import overriding
 from kvmdocs.execution.project import Project
-from kvmdocs.site import Site
-from kvmdocs.site_status.built import failures
-from kvmdocs.staging import scratch, sweep
-from kvmdocs.versions import LATEST, check
+from kvmdocs.site.build import Site
+from kvmdocs.site.staging import scratch, sweep
+from kvmdocs.site.status.built import failures
+from kvmdocs.site.versions import LATEST, check
 
 BRANCH = "pages"
 SCRATCH = "publish"
@@ -48,7 +48,7 @@ def publish(root: Path | None, version: str, *, newest: bool = True, branch: str
         SettingError: The version cannot be a folder's name.
         HostLacks: git cannot commit.
         RecipeFailed: A recipe failed, or the site shows that one did.
-        KvmdocsError: The site cannot be built (`kvmdocs.site.Site.build`).
+        KvmdocsError: The site cannot be built (`kvmdocs.site.build.Site.build`).
     """
     check(version)
     project = Project(root)

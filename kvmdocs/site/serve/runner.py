@@ -29,7 +29,7 @@ from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.run_dirs import new_run
 from kvmdocs.execution.worker.handle import keeper_patience
-from kvmdocs.serving import Attempt, View, failed, look
+from kvmdocs.site.serve.view import Attempt, View, failed, look
 from kvmdocs.store.store import dump, load
 
 AGAIN = 2.0
@@ -87,7 +87,7 @@ class Background:
         self._thread = threading.Thread(target=self._work, name="kvmdocs-background", daemon=True)
 
     def look(self, project: Project, names: Iterable[str]) -> View:
-        """`kvmdocs.serving.look`, with what has landed; the pages are being built from it."""
+        """`kvmdocs.site.serve.view.look`, with what has landed; the pages are being built from it."""
         with self._state:
             self._unseen = False
             attempts = dict(self.attempts)
@@ -173,7 +173,7 @@ def _start(project: Project, guides: list[str], wanted: dict[str, str]) -> _Roun
     gone, lifeline = os.pipe()
     events, told = os.pipe()
     process = subprocess.Popen(
-        [sys.executable, "-m", "kvmdocs.background", str(gone), str(told)],
+        [sys.executable, "-m", "kvmdocs.site.serve.runner", str(gone), str(told)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},

@@ -10,9 +10,9 @@ from kvmdocs.core.words import duration
 from kvmdocs.core.words import words as common
 from kvmdocs.render.marks import mark
 from kvmdocs.render.reasons import reason
-from kvmdocs.site_status.data import Report, Row
-from kvmdocs.site_status.page import View, names_of
-from kvmdocs.site_status.words import day
+from kvmdocs.site.status.data import Report, Row
+from kvmdocs.site.status.page import View, names_of
+from kvmdocs.site.status.words import day
 
 
 def table(view: View) -> str:

@@ -2,7 +2,7 @@
 
 A block asks for it and writes it in the page's language::
 
-    from kvmdocs.facts import facts
+    from kvmdocs.site.summary import facts
 
     print(f"{facts().recipes} recipes ran.")
 

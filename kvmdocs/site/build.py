@@ -12,7 +12,6 @@ from typing import NoReturn
 
 import click
 
-from kvmdocs import book, rootpages
 from kvmdocs.core.errors import Evidence, GuideError, HostLacks, KvmdocsError
 from kvmdocs.core.model import Freshness, Mode
 from kvmdocs.core.settings import find_root
@@ -20,12 +19,13 @@ from kvmdocs.execution import modes, progress, report
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.result import Outcome
 from kvmdocs.host.packages import confirm, detect_manager, install, obstacle, typed
-from kvmdocs.layout import layout
-from kvmdocs.page_warnings import CONFIG_LOGGER, Places
-from kvmdocs.present import earlier
-from kvmdocs.site_status.built import failures
-from kvmdocs.staging import Stage, stage
-from kvmdocs.versions import LATEST, unversioned
+from kvmdocs.site import pdf, root_pages
+from kvmdocs.site.layout import layout
+from kvmdocs.site.plugin.warnings import CONFIG_LOGGER, Places
+from kvmdocs.site.publisher import earlier
+from kvmdocs.site.staging import Stage, stage
+from kvmdocs.site.status.built import failures
+from kvmdocs.site.versions import LATEST, unversioned
 
 KEEP_GOING = (
     "to have the site nevertheless, with the failure shown on its pages: kvmdocs build --keep-going (make site KEEP_GOING=1)"
@@ -64,7 +64,7 @@ class Site:
         """
         began = time.monotonic()
         if self._project.settings["site.pdf"]:
-            book.program()  # not found out after an hour
+            pdf.program()  # not found out after an hour
         with stage(layout(self._project, self._output)) as staged:
             self._check_guides()
             outcome = self._records()
@@ -158,7 +158,7 @@ class Site:
             earlier.reset(token)
         folder = self._project.settings["project.root_pages"]
         if folder:
-            rootpages.write(root / folder, output, sites)
+            root_pages.write(root / folder, output, sites)
             return [staged.later(output / "index.html")]
         return [staged.later(page) for page in sorted(output.rglob("index.html"))[:1]]
 
@@ -168,7 +168,7 @@ class Site:
         if not settings["site.pdf"]:
             return
         folders = [staged.site / part for part in staged.layout.parts.values()]
-        for printed in book.print_site(
+        for printed in pdf.print_site(
             self._project.root, settings["project.configs"], staged.site, settings["site.pdf"], folders
         ):
             click.echo(f"printed {staged.later(printed.path)}: {printed.pages} pages, {report.size(printed.size)}")
@@ -184,7 +184,7 @@ def _built_with(outcome: Outcome, shown: dict[str, list[Path]]) -> str:
     return "\n".join(lines)
 
 
-def build_pages(config: Path, output: Path, folder: Path | None = None) -> rootpages.Language:
+def build_pages(config: Path, output: Path, folder: Path | None = None) -> root_pages.Language:
     """Build one language with MkDocs, strictly, into `folder`, else into the one in `output` that its configuration names; returns what it is called.
 
     Raises:
@@ -219,7 +219,7 @@ def build_pages(config: Path, output: Path, folder: Path | None = None) -> rootp
         loaded.plugins.on_startup(command="build", dirty=False)
         build(loaded)
         loaded.plugins.on_shutdown()
-        return rootpages.Language(
+        return root_pages.Language(
             lang=str(loaded.theme.get("language", "en")),
             folder=name,
             name=loaded.site_name,

@@ -8,7 +8,6 @@ from pathlib import Path
 from mkdocs.exceptions import PluginError
 from mkdocs.plugins import get_plugin_logger
 
-from kvmdocs.background import Background
 from kvmdocs.catalog.catalog import Catalog
 from kvmdocs.core.errors import KvmdocsError, StoreError
 from kvmdocs.core.model import Freshness, Mode, Record, Status
@@ -16,8 +15,9 @@ from kvmdocs.execution import modes, report
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.result import Outcome, Reporter
-from kvmdocs.present import earlier
-from kvmdocs.serving import View
+from kvmdocs.site.publisher import earlier
+from kvmdocs.site.serve.runner import Background
+from kvmdocs.site.serve.view import View
 
 log = get_plugin_logger("kvmdocs")
 

@@ -10,10 +10,10 @@ from kvmdocs.core.words import words as common
 from kvmdocs.figures.canvas import rounded
 from kvmdocs.render import Language
 from kvmdocs.render.marks import mark, shape
-from kvmdocs.site_status import layout
-from kvmdocs.site_status.data import Report, State
-from kvmdocs.site_status.layout import Arrow, Box, Layout, lay_out
-from kvmdocs.site_status.words import Words, recipes
+from kvmdocs.site.status import layout
+from kvmdocs.site.status.data import Report, State
+from kvmdocs.site.status.layout import Arrow, Box, Layout, lay_out
+from kvmdocs.site.status.words import Words, recipes
 
 MARGIN = 6.0
 """Around the drawing, in pixels."""

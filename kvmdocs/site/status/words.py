@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kvmdocs.core.words import moment_of, month
 from kvmdocs.render import Language
-from kvmdocs.site_status.data import State
+from kvmdocs.site.status.data import State
 from kvmdocs.store.drift import Kind as DriftKind
 
 

@@ -1,4 +1,4 @@
-"""What ``mkdocs serve`` shows: the last records, at once, and which of them are stale. What runs behind that is in `kvmdocs.background`."""
+"""What ``mkdocs serve`` shows: the last records, at once, and which of them are stale. What runs behind that is in `kvmdocs.site.serve.runner`."""
 
 from __future__ import annotations
 

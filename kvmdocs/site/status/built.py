@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs.core.errors import Evidence, GuideError
-from kvmdocs.site_status.data import State
-from kvmdocs.site_status.page import DATA, SCHEMA
+from kvmdocs.site.status.data import State
+from kvmdocs.site.status.page import DATA, SCHEMA
 
 
 def failures(site: Path) -> dict[str, list[str]]:

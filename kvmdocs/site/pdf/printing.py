@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urldefrag, urljoin
 
-from kvmdocs.book.chromium import Chromium
-from kvmdocs.book.cover import Line, cover
-from kvmdocs.book.join import Book, Entry, Part, pages, write
 from kvmdocs.core.errors import Evidence, GuideError, SettingError
-from kvmdocs.feedback import commit
 from kvmdocs.render import Language
+from kvmdocs.site.edit_links import commit
+from kvmdocs.site.pdf.chromium import Chromium
+from kvmdocs.site.pdf.cover import Line, cover
+from kvmdocs.site.pdf.join import Book, Entry, Part, pages, write
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig

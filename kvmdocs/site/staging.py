@@ -24,8 +24,8 @@ from typing import Any
 
 from kvmdocs.core.errors import Evidence, HostLacks
 from kvmdocs.execution.run_dirs import maker_is_gone, whole
-from kvmdocs.layout import Layout, check, real
-from kvmdocs.swap import NEW, finish, flush, make_alike, swap
+from kvmdocs.site.layout import Layout, check, real
+from kvmdocs.site.swap import NEW, finish, flush, make_alike, swap
 
 PREFIX = ".kvmdocs-"
 PATIENCE = 60.0

@@ -16,10 +16,10 @@ from kvmdocs.execution import modes
 from kvmdocs.execution.plan import failed_below
 from kvmdocs.execution.project import Project
 from kvmdocs.host import probes
-from kvmdocs.present import GuidePage, Publisher, anchor
 from kvmdocs.recording.recipe import Recipe
-from kvmdocs.site_status.comparing import compared
-from kvmdocs.site_status.data import WORST, Kind, PageRow, Report, Row, Shown, State, Want, count
+from kvmdocs.site.publisher import GuidePage, Publisher, anchor
+from kvmdocs.site.status.comparing import compared
+from kvmdocs.site.status.data import WORST, Kind, PageRow, Report, Row, Shown, State, Want, count
 
 
 def report(publisher: Publisher) -> Report:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import unicodedata
 
 from kvmdocs.core.html import attribute, escape
-from kvmdocs.site_status.data import PageRow, State
-from kvmdocs.site_status.words import Words, counted, recipes
+from kvmdocs.site.status.data import PageRow, State
+from kvmdocs.site.status.words import Words, counted, recipes
 
 COLOURS = {
     State.CURRENT: "#1d6b3a",

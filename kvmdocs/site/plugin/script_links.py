@@ -13,7 +13,7 @@ from mkdocs.utils import get_relative_url
 from kvmdocs.core.words import Words, about, words
 from kvmdocs.render import Language
 from kvmdocs.script.guides import RecordOf, Scripted, scripted_guide
-from kvmdocs.under_title import under_title
+from kvmdocs.site.plugin.under_title import under_title
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig

@@ -25,8 +25,8 @@ from kvmdocs.execution.project import Project
 from kvmdocs.execution.result import Outcome
 from kvmdocs.recording.recipe import Recipe, Shown, ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, blocked, linked, names, notice, problem, python_of, skipped, stamp
-from kvmdocs.rendered import cached_transcript
 from kvmdocs.script.assemble import section_script
+from kvmdocs.site.rendered import cached_transcript
 
 LANGUAGE = "KVMDOCS_LANGUAGE"
 """Environment variable with the language of pages rendered without the plugin."""

@@ -1,7 +1,7 @@
 """What the MkDocs plugin adds to a site so that readers and programs see how its recipes stand.
 
 These are ``report.json`` with its JSON Schema, a badge as an SVG for each page that shows recipes, and a line under that page's title. The status page itself is a
-guide like any other (`kvmdocs.site_status`); a site without one has all the rest.
+guide like any other (`kvmdocs.site.status`); a site without one has all the rest.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from mkdocs.structure.files import File, Files
 
 from kvmdocs.core import schemas
 from kvmdocs.execution.project import Project
-from kvmdocs.present import GuidePage
-from kvmdocs.site_status.badge_svg import badge_svg
-from kvmdocs.site_status.page import DATA, SCHEMA, View, badge, incomplete
-from kvmdocs.under_title import under_title
+from kvmdocs.site.plugin.under_title import under_title
+from kvmdocs.site.publisher import GuidePage
+from kvmdocs.site.status.badge_svg import badge_svg
+from kvmdocs.site.status.page import DATA, SCHEMA, View, badge, incomplete
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig

@@ -3,7 +3,7 @@
 A guide's blocks print its parts::
 
     ```python exec="on" html="on"
-    from kvmdocs.site_status import table
+    from kvmdocs.site.status import table
     print(table())
     ```
 
@@ -14,11 +14,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kvmdocs.present import Publisher
 from kvmdocs.recording.recipe import presenter
-from kvmdocs.site_status import graph_svg, page, rows
-from kvmdocs.site_status.collect import report
-from kvmdocs.site_status.page import View
+from kvmdocs.site.publisher import Publisher
+from kvmdocs.site.status import graph_svg, page, rows
+from kvmdocs.site.status.collect import report
+from kvmdocs.site.status.page import View
 
 __all__ = ["badges", "drifts", "graph", "skips", "summary", "table", "view_of"]
 

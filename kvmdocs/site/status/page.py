@@ -16,9 +16,9 @@ from kvmdocs.core.words import words as common
 from kvmdocs.render import Language
 from kvmdocs.render.marks import mark
 from kvmdocs.render.reasons import reason
-from kvmdocs.site_status.data import Kind, PageRow, Report, Row, State
-from kvmdocs.site_status.graph_svg import Link
-from kvmdocs.site_status.words import Words, counted, day, recipes, words
+from kvmdocs.site.status.data import Kind, PageRow, Report, Row, State
+from kvmdocs.site.status.graph_svg import Link
+from kvmdocs.site.status.words import Words, counted, day, recipes, words
 
 DATA = "report.json"
 """The report as data, from the top of each language's site."""

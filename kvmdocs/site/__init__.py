@@ -1,0 +1,1 @@
+"""The site: its build, its pages and its publication."""

@@ -1,0 +1,1 @@
+"""The MkDocs plugin and the parts that it adds to pages."""

@@ -1,0 +1,1 @@
+"""What `mkdocs serve` adds: records in the background, and pages that show how they stand."""
