@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from kvmdocs import cli
+from kvmdocs.cli import main
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.result import Outcome, Reporter
@@ -95,7 +95,7 @@ class Trial:
         """Run ``kvmdocs ARGUMENTS`` on the project in this process, as a new process would."""
         self.forget()
         # An error of the engine is the test's: caught, it would be an empty answer, and its cause nowhere to be read.
-        return CliRunner().invoke(cli.main, ["-C", str(self.root), *arguments], catch_exceptions=False)
+        return CliRunner().invoke(main.main, ["-C", str(self.root), *arguments], catch_exceptions=False)
 
     def run(self, *names: str) -> Outcome:
         """Run recipes in this process's executor."""

@@ -13,7 +13,7 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from pypdf import PdfReader, PdfWriter
 
-from kvmdocs.cli import main
+from kvmdocs.cli.main import main
 from kvmdocs.core.errors import EngineError, GuideError, HostLacks, SettingError
 from kvmdocs.site import pdf
 from kvmdocs.site.pdf.chromium import PROGRAMS

@@ -10,7 +10,7 @@ import time
 import pytest
 from click.testing import CliRunner
 
-from kvmdocs import cli
+from kvmdocs.cli import main
 from kvmdocs.core.model import Freshness
 from kvmdocs.store.gc import Item, choose, discard, taken, unused
 
@@ -103,7 +103,7 @@ def after(sh: Shell, base: Path) -> str:
     made.recipes(RECIPES + held)
     store = made.project().store
     (older,) = [item for item in unused(store) if item.name.startswith("base-")]
-    build = made.start("kvmdocs.cli", "run", "after", "busy")
+    build = made.start("kvmdocs.cli.main", "run", "after", "busy")
     try:
         deadline = time.monotonic() + 60
         while not (made.root / "busy").exists():
@@ -173,7 +173,7 @@ def test_age_and_size_choose(tmp_path, older, over, gone):
 
 def test_the_command(project):
     def clean(*arguments):
-        return CliRunner().invoke(cli.main, ["-C", str(project.root), "clean", *arguments])
+        return CliRunner().invoke(main.main, ["-C", str(project.root), "clean", *arguments])
 
     assert "0 B freed" in clean().stderr
     done = clean("--older", "0s", "--dry-run")

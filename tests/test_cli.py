@@ -11,7 +11,7 @@ from importlib.metadata import version
 import pytest
 from click.testing import CliRunner
 
-from kvmdocs import cli
+from kvmdocs.cli import main
 from kvmdocs.core.errors import (
     CatalogError,
     CommandFailed,
@@ -76,7 +76,7 @@ def kvmdocs(project):
     ],
 )
 def test_the_exit_code_says_who_must_act(error, code):
-    assert cli.exit_code(error("x")) == code
+    assert main.exit_code(error("x")) == code
 
 
 def test_every_error_has_an_exit_code():
@@ -84,15 +84,15 @@ def test_every_error_has_an_exit_code():
         return [error, *(deeper for kind in error.__subclasses__() for deeper in below(kind))]
 
     mine = [error for error in below(KvmdocsError) if error.__module__ == KvmdocsError.__module__]
-    assert {cli.exit_code(error("x")) for error in mine} == {0, 1, 2, 3, 130}
+    assert {main.exit_code(error("x")) for error in mine} == {0, 1, 2, 3, 130}
 
 
 def test_help_and_version():
-    for arguments in (["--help"], ["-h"], *([name, "--help"] for name in cli.main.commands)):
-        done = CliRunner().invoke(cli.main, arguments)
+    for arguments in (["--help"], ["-h"], *([name, "--help"] for name in main.main.commands)):
+        done = CliRunner().invoke(main.main, arguments)
         assert done.exit_code == 0
         assert "Usage:" in done.output
-    assert version("kvmdocs") in CliRunner().invoke(cli.main, ["--version"]).output
+    assert version("kvmdocs") in CliRunner().invoke(main.main, ["--version"]).output
 
 
 def test_a_recipe_is_run_and_what_it_did_is_printed(kvmdocs):
@@ -226,7 +226,7 @@ def test_ctrl_c_is_130(kvmdocs, monkeypatch):
 
 
 PRESSED = """
-from kvmdocs.commands.common import reporting
+from kvmdocs.cli.common import reporting
 
 @reporting
 def command():
@@ -282,7 +282,7 @@ def test_a_site_is_as_it_was_when_a_recipe_fails(kvmdocs, project, monkeypatch):
         ),
         ("import kvmdocs.pytest_plugin", {"sh", "pydantic", "mkdocs", "rich", "psutil", "kvmdocs.execution.executor"}),
         (
-            "from kvmdocs.cli import main; main(['--help'], standalone_mode=False)",
+            "from kvmdocs.cli.main import main; main(['--help'], standalone_mode=False)",
             {"sh", "pydantic", "mkdocs", "psutil", "rich"},
         ),
     ],
@@ -333,7 +333,7 @@ def complete(kvmdocs, project, *words: str) -> list[str]:
         del sys.modules[name]
     typed = ["kvmdocs", "-C", str(project.root), *words]
     environ = {"_KVMDOCS_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(typed), "COMP_CWORD": str(len(typed) - 1)}
-    done = CliRunner(env=environ).invoke(cli.main, [], prog_name="kvmdocs")
+    done = CliRunner(env=environ).invoke(main.main, [], prog_name="kvmdocs")
     return [line.partition(",")[2] for line in done.stdout.splitlines() if line]
 
 
@@ -350,9 +350,9 @@ def test_a_shell_completes_commands_options_and_recipes(kvmdocs, project):
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_help_says_how_completion_is_switched_on(monkeypatch, shell):
-    assert f"_KVMDOCS_COMPLETE={shell}_source kvmdocs" in CliRunner().invoke(cli.main, ["--help"]).output
+    assert f"_KVMDOCS_COMPLETE={shell}_source kvmdocs" in CliRunner().invoke(main.main, ["--help"]).output
     monkeypatch.setattr("click.shell_completion.BashComplete._check_version", lambda *_: None)
-    done = CliRunner(env={"_KVMDOCS_COMPLETE": f"{shell}_source"}).invoke(cli.main, [], prog_name="kvmdocs")
+    done = CliRunner(env={"_KVMDOCS_COMPLETE": f"{shell}_source"}).invoke(main.main, [], prog_name="kvmdocs")
     assert "_KVMDOCS_COMPLETE" in done.output
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 from jsonschema import Draft202012Validator
 
-from kvmdocs import documents
+from kvmdocs.cli import documents
 from kvmdocs.core import schemas
 
 RECIPES = """
@@ -52,7 +52,7 @@ def strict(node):
 def test_the_files_say_what_the_engine_prints():
     assert set(schemas.NAMES) == set(documents.DOCUMENTS)
     for name in schemas.NAMES:
-        assert json.loads(schemas.read(name)) == json.loads(documents.schema(name)), "run python -m kvmdocs.documents"
+        assert json.loads(schemas.read(name)) == json.loads(documents.schema(name)), "run python -m kvmdocs.cli.documents"
         Draft202012Validator.check_schema(json.loads(schemas.read(name)))
 
 

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from kvmdocs import cli
+from kvmdocs.cli import main
 from kvmdocs.core.model import Host, Output, Record, Status, Step, Where
 from kvmdocs.lab.guest import READY
 from kvmdocs.script.assemble import script, section_script
@@ -52,7 +52,7 @@ def exported(trial, monkeypatch, tmp_path):
         for call in (["run", name], ["export", name, "--output", str(tmp_path / "script.sh")]):
             for module in [module for module in sys.modules if module.partition(".")[0] == made.package]:
                 del sys.modules[module]
-            done = CliRunner().invoke(cli.main, ["-C", str(made.root), *call])
+            done = CliRunner().invoke(main.main, ["-C", str(made.root), *call])
             assert done.exit_code == 0, done.output
         return made, tmp_path / "script.sh"
 

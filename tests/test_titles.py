@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 
 from kvmdocs.catalog.titles import titles, with_title
+from kvmdocs.cli.scaffold import plan_recipe
 from kvmdocs.core.errors import SettingError
 from kvmdocs.core.settings import Settings
 from kvmdocs.execution.project import Project
-from kvmdocs.starts import plan_recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 

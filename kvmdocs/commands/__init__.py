@@ -1,1 +1,1 @@
-"""The commands of `kvmdocs.cli`, by what they are about."""
+"""The commands of `kvmdocs.cli.main`, by what they are about."""

@@ -1,4 +1,4 @@
-"""JSON Schemas of what commands print with ``--json`` and of a site's ``report.json``, a file each; `kvmdocs.documents` says what is in them.
+"""JSON Schemas of what commands print with ``--json`` and of a site's ``report.json``, a file each; `kvmdocs.cli.documents` says what is in them.
 
 They are files so that whoever reads the output finds them without running anything; a test compares them with what the engine prints.
 """
@@ -27,7 +27,7 @@ def write(document: Any) -> str:
     """A document as JSON, for its readers: indented, with every letter as it is.
 
     Args:
-        document: A dataclass of `kvmdocs.documents`.
+        document: A dataclass of `kvmdocs.cli.documents`.
     """
     try:
         data = msgspec.json.encode(document)

@@ -1,6 +1,6 @@
 """The command line: ``kvmdocs`` and its commands.
 
-Exit codes live in `kvmdocs.commands.common` alone: 0 done, 1 a recipe failed, 2 wrong use or configuration, 3 the host lacks something, 4 drift,
+Exit codes live in `kvmdocs.cli.common` alone: 0 done, 1 a recipe failed, 2 wrong use or configuration, 3 the host lacks something, 4 drift,
 130 interrupted.
 """
 
@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from kvmdocs.commands import authoring, projects, records, running
-from kvmdocs.commands.common import exit_code
+from kvmdocs.cli import authoring, projects, records, running
+from kvmdocs.cli.common import exit_code
 from kvmdocs.core import terminal
 
 __all__ = ["exit_code", "main"]

@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 from kvmdocs.core.errors import EngineError, Interrupted, KvmdocsError, OperatorError, RecipeFailed, Skipped, ValueNotStorable
 
 if TYPE_CHECKING:
-    from kvmdocs.documents import Document
+    from kvmdocs.cli.documents import Document
 
 DONE, FAILED, WRONG, LACKS, DRIFT, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """The exit codes: done, a recipe failed, wrong use or configuration, the host lacks something, drift, interrupted."""
@@ -112,7 +112,7 @@ def can_be_json(command: Callable[..., None]) -> Callable[..., None]:
 
 def print_json(document: Document) -> None:
     """Print a document as JSON."""
-    from kvmdocs.documents import dump
+    from kvmdocs.cli.documents import dump
 
     click.echo(dump(document))
 

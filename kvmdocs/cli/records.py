@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kvmdocs.commands.common import DRIFT, FAILED, can_be_json, names_of_recipes, print_json, reporting
+from kvmdocs.cli.common import DRIFT, FAILED, can_be_json, names_of_recipes, print_json, reporting
 from kvmdocs.core.terminal import unguarded
 
 
@@ -19,7 +19,7 @@ from kvmdocs.core.terminal import unguarded
 @reporting
 def why(project: Path | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Say what made recipes stale, and what they build on. Nothing is run."""
-    from kvmdocs import documents
+    from kvmdocs.cli import documents
     from kvmdocs.execution.explain import explain
     from kvmdocs.execution.project import Project
 
@@ -48,7 +48,7 @@ def approve(project: Path | None, names: tuple[str, ...], everything: bool, as_j
 
     A file whose record says the same as before is left as it is. A record that is stale is not approved. Nothing is run.
     """
-    from kvmdocs import documents
+    from kvmdocs.cli import documents
     from kvmdocs.execution.plan import standings
     from kvmdocs.execution.project import Project
     from kvmdocs.script import approval
@@ -85,7 +85,7 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
 
     Without names it is every recipe that has both. Nothing is run.
     """
-    from kvmdocs import documents
+    from kvmdocs.cli import documents
     from kvmdocs.execution.plan import standings
     from kvmdocs.execution.project import Project
     from kvmdocs.script import approval
@@ -165,9 +165,9 @@ def status(project: Path | None, names: tuple[str, ...], as_json: bool) -> None:
 
     Without names it is every recipe that guides show, with what they build on. Nothing is run.
     """
-    from kvmdocs import documents
+    from kvmdocs.cli import documents
+    from kvmdocs.cli.status import status as standing
     from kvmdocs.execution.project import Project
-    from kvmdocs.status import status as standing
 
     known = Project(project)
     rows = standing(known, names or known.catalog.asked())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kvmdocs.commands.common import (
+from kvmdocs.cli.common import (
     can_be_json,
     exit_code,
     in_its_jobs,
@@ -75,7 +75,7 @@ def publish(project: Path | None, version: str, old: bool, branch: str, keep_goi
 @reporting
 def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: bool, shell: bool, as_json: bool) -> None:
     """Run recipes and what they build on, and print what they did."""
-    from kvmdocs import documents
+    from kvmdocs.cli import documents
     from kvmdocs.core.errors import CatalogError
     from kvmdocs.core.model import Status
     from kvmdocs.execution import modes, progress, report

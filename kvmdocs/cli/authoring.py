@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from kvmdocs.commands.common import reporting
+from kvmdocs.cli.common import reporting
 
 if TYPE_CHECKING:
     from kvmdocs.execution.project import Project
@@ -33,7 +33,7 @@ def guide(project: Path | None, name: str, titles: tuple[str, ...], recipe: str)
 
     NAME is its folder and name, such as run/boot-a-guest.
     """
-    from kvmdocs import starts
+    from kvmdocs.cli import scaffold
     from kvmdocs.execution.project import Project
 
     known = Project(project)
@@ -41,7 +41,7 @@ def guide(project: Path | None, name: str, titles: tuple[str, ...], recipe: str)
     if wrong := [language for language, title in given.items() if not title]:
         raise click.UsageError(f"--title {wrong[0]}: write LANG=TITLE, such as --title 'en=Boot a guest'")
     shown = recipe or name.removesuffix(".md").rpartition("/")[2].replace("-", "_")
-    _write(known, starts.plan_guide(known, name, given, recipe), shown)
+    _write(known, scaffold.plan_guide(known, name, given, recipe), shown)
 
 
 @new.command("recipe")
@@ -50,18 +50,18 @@ def guide(project: Path | None, name: str, titles: tuple[str, ...], recipe: str)
 @reporting
 def new_recipe(project: Path | None, name: str) -> None:
     """Begin a recipe in a module of its own. NAME is its name, such as boot_a_guest."""
-    from kvmdocs import starts
+    from kvmdocs.cli import scaffold
     from kvmdocs.execution.project import Project
 
     known = Project(project)
-    _write(known, starts.plan_recipe(known, name), name)
+    _write(known, scaffold.plan_recipe(known, name), name)
 
 
 def _write(project: Project, planned: dict[Path, str], recipe: str) -> None:
-    from kvmdocs import starts
+    from kvmdocs.cli import scaffold
 
     there = {path for path in planned if path.exists()}
-    starts.write(planned)
+    scaffold.write(planned)
     for path in planned:
         click.echo(f"{'changed' if path in there else 'wrote  '} {project.catalog.shown(path)}")
     click.echo(f"next    kvmdocs run {recipe}")

@@ -1,7 +1,7 @@
 """What commands print with ``--json``, and what a site has as data: one class each, from which its JSON Schema is made.
 
 ``schema`` is the version of a document's form. Raise it when something goes or means another thing; adding does not raise it.
-After a change ``python -m kvmdocs.documents`` writes the files of `kvmdocs.core.schemas` anew.
+After a change ``python -m kvmdocs.cli.documents`` writes the files of `kvmdocs.core.schemas` anew.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from kvmdocs.cli.status import Row
 from kvmdocs.core import schemas
 from kvmdocs.core.model import Freshness, Record
 from kvmdocs.execution.doctor import Check
@@ -20,7 +21,6 @@ from kvmdocs.execution.explain import Answer
 from kvmdocs.execution.report import Listed
 from kvmdocs.execution.result import Outcome
 from kvmdocs.site.status.data import Report
-from kvmdocs.status import Row
 from kvmdocs.store.drift import Drift
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kvmdocs.commands.common import LACKS, WRONG, can_be_json, print_json, reporting
+from kvmdocs.cli.common import LACKS, WRONG, can_be_json, print_json, reporting
 from kvmdocs.core.schemas import NAMES
 
 
@@ -17,7 +17,7 @@ from kvmdocs.core.schemas import NAMES
 @reporting
 def list_recipes(project: Path | None, as_json: bool) -> None:
     """Name every recipe, what it builds on, and where it is shown."""
-    from kvmdocs import documents
+    from kvmdocs.cli import documents
     from kvmdocs.execution import report
     from kvmdocs.execution.project import Project
 
@@ -45,7 +45,7 @@ def doctor(project: Path | None, install: bool, as_json: bool) -> None:
 
     With REQUIRE=all a missing package is an error.
     """
-    from kvmdocs import documents
+    from kvmdocs.cli import documents
     from kvmdocs.execution import modes
     from kvmdocs.execution.doctor import examine
     from kvmdocs.execution.project import Project
@@ -74,7 +74,7 @@ def doctor(project: Path | None, install: bool, as_json: bool) -> None:
 @reporting
 def clean(project: Path | None, older: str, over: str, dry_run: bool, as_json: bool) -> None:
     """Free the store of what is old or too much; what is in use stays."""
-    from kvmdocs import documents
+    from kvmdocs.cli import documents
     from kvmdocs.execution import report
     from kvmdocs.execution.project import Project
     from kvmdocs.recording.signature import parse_size, parse_time

@@ -15,10 +15,10 @@ from typing import Any
 import yaml
 
 from kvmdocs.catalog.titles import titles, with_title
+from kvmdocs.cli.navigation import with_page
 from kvmdocs.core.errors import CatalogError, Evidence, GuideError, Place
 from kvmdocs.core.settings import FILE
 from kvmdocs.execution.project import Project
-from kvmdocs.navigation import with_page
 
 RECIPE = '''\
 """{title}."""
