@@ -223,7 +223,10 @@ def against_sybil(folder: Path, python: Path) -> None:
         subprocess.run(command, cwd=root, env=environ, check=True, stdout=subprocess.DEVNULL)
 
     name = "pytest over 1,000 cached blocks, against sybil"
-    we, they = (lambda: test(sys.executable, folder / "tests", "-p", "kvmdocs.pytest_plugin")), (lambda: test(python, sybil))
+    we, they = (
+        (lambda: test(sys.executable, folder / "tests", "-p", "kvmdocs.pytest_plugin.plugin")),
+        (lambda: test(python, sybil)),
+    )
     we()
     print(side_by_side(name, we, they, rounds=7, aim=1.0).line())
 

@@ -90,7 +90,7 @@ def test_an_item_says_what_became_of_its_recipe(project):
         "the last words",
     ):
         assert line in lines
-    assert "kvmdocs/pytest_plugin.py" not in told
+    assert "kvmdocs/pytest_plugin/plugin.py" not in told
     assert "Traceback" not in told
 
 

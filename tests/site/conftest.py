@@ -12,7 +12,7 @@ import pytest
 from browser import Browser, missing, served
 from pages import LANGUAGES, ROOT, Site
 
-from kvmdocs.pytest_workers import once, shared_folder
+from kvmdocs.pytest_plugin.xdist import once, shared_folder
 
 HOST = "handbook.localhost"
 """Where the tests' browsers see the site. Material's instant navigation follows only what the sitemap has, and that has the address that the build was told; but

@@ -68,7 +68,7 @@ class Unit:
             self._outcome = self._ran(progress.reporter(sys.__stderr__))
         else:
             from kvmdocs.execution import report
-            from kvmdocs.pytest_workers import once
+            from kvmdocs.pytest_plugin.xdist import once
 
             def told() -> tuple[Outcome, dict[str, KvmdocsError]]:
                 return self._ran(report.Lines(sys.__stderr__)), self._wrong

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kvmdocs.pytest_unit import RecipeDidFail, RecordDrifted, Unit, skip, unit_of
+from kvmdocs.pytest_plugin.session import RecipeDidFail, RecordDrifted, Unit, skip, unit_of
 from kvmdocs.recording.source.urls import PREFIX
 
 if TYPE_CHECKING:

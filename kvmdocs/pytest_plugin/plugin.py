@@ -2,7 +2,7 @@
 
 Given a guide (``docs/en/debug.md``) or a module of recipes (``recipes/qemu.py``), pytest collects an item for each block or recipe in it. All that
 the selected items need is run once, in parallel, by the same executor and into the same store as a build; then each item
-says what became of its part. Under pytest-xdist that is still one run (`kvmdocs.pytest_workers`).
+says what became of its part. Under pytest-xdist that is still one run (`kvmdocs.pytest_plugin.xdist`).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, Literal
 import pytest
 
 from kvmdocs.core.model import Mode
-from kvmdocs.pytest_items import GuideFile, ProjectItem, RecipeFile
-from kvmdocs.pytest_unit import Unit, unit_of
+from kvmdocs.pytest_plugin.items import GuideFile, ProjectItem, RecipeFile
+from kvmdocs.pytest_plugin.session import Unit, unit_of
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,7 +64,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist which folder it shares with the others."""
-    from kvmdocs.pytest_workers import KEY, folder_for_workers
+    from kvmdocs.pytest_plugin.xdist import KEY, folder_for_workers
 
     node.workerinput[KEY] = str(folder_for_workers(node.config))
 
@@ -121,7 +121,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if session.config.option.collectonly or not units:
         return
     capture = session.config.pluginmanager.getplugin("capturemanager")
-    from kvmdocs.pytest_workers import shared_folder
+    from kvmdocs.pytest_plugin.xdist import shared_folder
 
     shared = shared_folder(session.config)
     with capture.global_and_fixture_disabled():

@@ -1,0 +1,1 @@
+"""The pytest plugin: recipes and blocks as test items."""
