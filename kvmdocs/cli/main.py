@@ -60,7 +60,3 @@ def main(context: click.Context, project: Path | None) -> None:
 
 for command in (*running.COMMANDS, *records.COMMANDS, *projects.COMMANDS, *authoring.COMMANDS):
     main.add_command(command)
-
-
-if __name__ == "__main__":
-    main()

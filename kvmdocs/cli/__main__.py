@@ -1,0 +1,5 @@
+"""``python -m kvmdocs.cli``: the command line, where its script is not installed."""
+
+from kvmdocs.cli.main import main
+
+main()

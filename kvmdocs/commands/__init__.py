@@ -1,1 +1,0 @@
-"""The commands of `kvmdocs.cli.main`, by what they are about."""
