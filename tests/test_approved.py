@@ -233,7 +233,7 @@ def test_a_test_fails_on_drift_in_what_is_called_stable(project):
         return done.returncode, done.stdout
 
     assert tested()[0] == 0
-    project.command("kvmdocs.cli.main", "approve", "hello")
+    project.command("kvmdocs.cli", "approve", "hello")
     project.recipes(RECIPES.replace("seq 600", "seq 700"))
     assert tested()[0] == 0
     project.recipes(RECIPES.replace("good bye", "farewell"))

@@ -290,7 +290,7 @@ def test_guides_lie_where_the_settings_say(trial):
 def test_what_a_recipe_asks_for_and_nobody_knows_is_named_with_the_recipes_place(trial, declared, said):
     made = trial().recipes(declared)
     for command in ("run", "status", "why"):
-        done = made.command("kvmdocs.cli.main", command, "one")
+        done = made.command("kvmdocs.cli", command, "one")
         assert done.returncode in (1, 2)
         assert said in done.stderr + done.stdout
         assert re.search(rf"recipe   one \({made.package}/all\.py:\d+\)", done.stderr + done.stdout), done.stderr

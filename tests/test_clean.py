@@ -103,7 +103,7 @@ def after(sh: Shell, base: Path) -> str:
     made.recipes(RECIPES + held)
     store = made.project().store
     (older,) = [item for item in unused(store) if item.name.startswith("base-")]
-    build = made.start("kvmdocs.cli.main", "run", "after", "busy")
+    build = made.start("kvmdocs.cli", "run", "after", "busy")
     try:
         deadline = time.monotonic() + 60
         while not (made.root / "busy").exists():

@@ -208,9 +208,9 @@ def test_two_builds_run_a_recipe_once(trial):
             sh.line("echo ran >> ../../../../count; sleep 1")
         """)
     outcomes = []
-    first = threading.Thread(target=lambda: outcomes.append(made.command("kvmdocs.cli.main", "run", "slow")))
+    first = threading.Thread(target=lambda: outcomes.append(made.command("kvmdocs.cli", "run", "slow")))
     first.start()
-    second = made.command("kvmdocs.cli.main", "run", "slow")
+    second = made.command("kvmdocs.cli", "run", "slow")
     first.join()
     assert [done.returncode for done in [*outcomes, second]] == [0, 0]
     assert (made.root / "count").read_text() == "ran\n"
@@ -222,7 +222,7 @@ def test_a_store_that_cannot_be_written_says_so(trial):
         def any(sh: Shell) -> None: ...
         """)
     (made.root / "store").write_text("in the way")
-    done = made.command("kvmdocs.cli.main", "run", "any")
+    done = made.command("kvmdocs.cli", "run", "any")
     assert done.returncode == 3
     assert "KVMDOCS_STORE_PATH" in done.stderr
     assert "Traceback" not in done.stderr

@@ -77,7 +77,7 @@ def wait_until_it_runs(lab, build):
 # Moments in seconds: before the first worker is up, while it imports, while it starts things, in full swing.
 @pytest.mark.parametrize("moment", [0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.5, 2.5])
 def test_kill_9_of_the_build_leaves_nothing(lab, moment):
-    build = lab.start("kvmdocs.cli.main", "run", "lab", "quick")
+    build = lab.start("kvmdocs.cli", "run", "lab", "quick")
     time.sleep(moment)
     build.kill()
     build.wait()
@@ -89,7 +89,7 @@ def test_kill_9_of_the_build_leaves_nothing(lab, moment):
 
 KILLED_WHILE_IT_WRITES = """
 import os, signal, sys
-from kvmdocs import cli
+from kvmdocs.cli.main import main
 
 replace = os.replace
 def killed(source, target):
@@ -97,7 +97,7 @@ def killed(source, target):
         os.kill(os.getpid(), signal.SIGKILL)
     replace(source, target)
 os.replace = killed
-sys.exit(cli.main())
+sys.exit(main())
 """
 
 
@@ -116,7 +116,7 @@ def test_what_a_killed_build_had_half_written_goes_with_the_next_build(lab):
 
 
 def test_something_was_there_to_be_ended(lab):
-    build = lab.start("kvmdocs.cli.main", "run", "lab")
+    build = lab.start("kvmdocs.cli", "run", "lab")
     wait_until_it_runs(lab, build)
     deadline = time.monotonic() + 60
     while len(left_of(lab.root)) < 25:
@@ -128,7 +128,7 @@ def test_something_was_there_to_be_ended(lab):
 
 
 def test_ctrl_c_ends_everything_and_says_so(lab):
-    build = lab.start("kvmdocs.cli.main", "run", "lab")
+    build = lab.start("kvmdocs.cli", "run", "lab")
     wait_until_it_runs(lab, build)
     os.kill(build.pid, signal.SIGINT)
     assert build.wait(timeout=60) == 130
@@ -154,7 +154,7 @@ def test_ctrl_c_while_a_worker_starts_leaves_nothing(lab, monkeypatch):
 
 
 def test_what_a_killed_keeper_left_is_ended_by_the_next_build(lab):
-    build = lab.start("kvmdocs.cli.main", "run", "lab")
+    build = lab.start("kvmdocs.cli", "run", "lab")
     wait_until_it_runs(lab, build)
     time.sleep(0.5)
     keepers = [child for child in psutil.Process(build.pid).children(recursive=True) if child.name() == "kvmdocs-keeper"]

@@ -146,7 +146,7 @@ def foreign(tmp_path):
 
 
 def test_a_foreign_project_is_built_tested_and_told(foreign):
-    status, told = foreign("kvmdocs.cli.main", "build")
+    status, told = foreign("kvmdocs.cli", "build")
     assert status == 0, told
     assert "3 recipes to run" in told
     page = foreign.page()
@@ -170,7 +170,7 @@ def test_a_foreign_project_is_built_tested_and_told(foreign):
         places.add((properties["file"], properties["line"]))
     assert ("handbook/index.md", "23") in places
 
-    status, told = foreign("kvmdocs.cli.main", "list", "--json")
+    status, told = foreign("kvmdocs.cli", "list", "--json")
     listed = {one["name"]: one for one in json.loads(told)["recipes"]}
     assert listed["sugar"]["builds_on"] == ["kettle"]
     assert listed["sugar"]["place"].startswith("handbook/index.md:")
@@ -178,15 +178,15 @@ def test_a_foreign_project_is_built_tested_and_told(foreign):
 
 
 def test_what_changes_in_a_foreign_project_is_run_and_nothing_else(foreign):
-    assert foreign("kvmdocs.cli.main", "build")[0] == 0
+    assert foreign("kvmdocs.cli", "build")[0] == 0
     foreign.edit("handbook/index.md", "First the water", "To begin with, the water")
-    status, told = foreign("kvmdocs.cli.main", "build")
+    status, told = foreign("kvmdocs.cli", "build")
     assert "0 ran, 3 unchanged" in told
     assert "To begin with" in foreign.page()
     # The inline recipe, and only that.
     foreign.edit("handbook/index.md", ", sweet", ", very sweet")
-    assert "sugar: stale" in foreign("kvmdocs.cli.main", "why", "sugar")[1]
-    status, told = foreign("kvmdocs.cli.main", "build")
+    assert "sugar: stale" in foreign("kvmdocs.cli", "why", "sugar")[1]
+    status, told = foreign("kvmdocs.cli", "build")
     assert (status, "1 ran, 2 unchanged" in told) == (0, True)
     assert "water for oolong, very sweet" in foreign.page()
     # A helper in another module: what it serves fails, with the place in the foreign project.
@@ -201,12 +201,12 @@ def test_what_changes_in_a_foreign_project_is_run_and_nothing_else(foreign):
 
 
 def test_a_foreign_project_keeps_approved_records_and_builds_from_them(foreign):
-    assert foreign("kvmdocs.cli.main", "build")[0] == 0
-    assert foreign("kvmdocs.cli.main", "approve", "--all")[0] == 0
+    assert foreign("kvmdocs.cli", "build")[0] == 0
+    assert foreign("kvmdocs.cli", "approve", "--all")[0] == 0
     approved = sorted(path.name for path in (foreign.root / "howto/approved").iterdir())
     assert {name.partition(".")[0] for name in approved} == {"kettle", "cup", "sugar"}
     foreign.edit("kvmdocs.toml", "../kept", "../another")
-    status, told = foreign("kvmdocs.cli.main", "build", "--mode", "recorded")
+    status, told = foreign("kvmdocs.cli", "build", "--mode", "recorded")
     assert status == 0, told
     assert "water for oolong, sweet" in foreign.page()
     assert not (foreign.root.parent / "another/v1/records").exists()

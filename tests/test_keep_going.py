@@ -486,7 +486,7 @@ def test_a_build_that_is_ended_leaves_the_old_site(project, number):
         "utf-8",
     )
     project.block("long.md", f"from {project.module} import long\nlong.show()")
-    running = project.start("kvmdocs.cli.main", "build", "--keep-going", "-j", "1")
+    running = project.start("kvmdocs.cli", "build", "--keep-going", "-j", "1")
     until = time.monotonic() + 60
     while not [*project.root.glob("store/**/begun")] and time.monotonic() < until:
         time.sleep(0.05)

@@ -102,7 +102,7 @@ def test_kill_9_at_random_moments(trial, monkeypatch):
             monkeypatch.setenv("KVMDOCS_TRIAL_SIZE", size)
             made.environ["KVMDOCS_TRIAL_SIZE"] = size
             which = chance.choice(["build", "build", "keepers", "all"])
-            build = made.start("kvmdocs.cli.main", "run", "last")
+            build = made.start("kvmdocs.cli", "run", "last")
             time.sleep(chance.uniform(0.0, usual))
             hit += build.poll() is None
             kill(build, which)
@@ -140,7 +140,7 @@ def test_kill_9_while_pages_are_written(trial):
             new = "BA"[turn % 2]
             site.write(new)
             begun.unlink()
-            build = site.made.start("kvmdocs.cli.main", "build")
+            build = site.made.start("kvmdocs.cli", "build")
             while not begun.exists():
                 assert build.poll() is None, "the build ended before it wrote a page"
                 time.sleep(0.001)

@@ -438,7 +438,7 @@ def test_the_whole_build_names_the_block_whose_note_hangs_nowhere(trial):
         """)
     show = f'```python exec="on"\nfrom {made.module} import two\ntwo.show(notes={{"%s": "here"}})\n```\n'
     made.guide("index.md", "# Home\n\n" + show % "one" + "\n" + show % "nowhere")
-    done = made.command("kvmdocs.cli.main", "build")
+    done = made.command("kvmdocs.cli", "build")
     assert done.returncode == 2
     assert "'nowhere' hangs nowhere" in done.stderr
     assert "docs/index.md:10" in done.stderr

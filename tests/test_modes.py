@@ -74,13 +74,13 @@ def page(made) -> str:
 
 
 def build(made, *arguments, **environ):
-    done = made.command("kvmdocs.cli.main", "build", *arguments, **environ)
+    done = made.command("kvmdocs.cli", "build", *arguments, **environ)
     return done.returncode, done.stdout + done.stderr
 
 
 def approve(made):
     for arguments in (("run", "hello", "picky", "listed"), ("approve", "hello", "picky", "listed")):
-        done = made.command("kvmdocs.cli.main", *arguments)
+        done = made.command("kvmdocs.cli", *arguments)
         assert done.returncode == 0, done.stderr
 
 

@@ -79,7 +79,7 @@ def test_the_record_is_kept_and_the_cause_is_told(trial):
         assert failure
         assert failure.path == f"{made.package}/all.py", name
         assert lines[failure.line - 1].strip(), name
-    listed = made.command("kvmdocs.cli.main", "run", *RAISES)
+    listed = made.command("kvmdocs.cli", "run", *RAISES)
     shown = listed.stdout + listed.stderr
     assert "Traceback (most recent call last)" not in listed.stderr.partition("recipes:")[0]
     assert not UNSAFE.search(COLOUR.sub("", shown))
@@ -169,9 +169,9 @@ def test_no_command_lets_output_reach_a_terminal(obeyed, monkeypatch):
         ["list"],
         ["run", "prints", "--json"],
     ):
-        done = obeyed.command("kvmdocs.cli.main", *command)
+        done = obeyed.command("kvmdocs.cli", *command)
         safe(done.stdout + done.stderr)
-    told = obeyed.command("kvmdocs.cli.main", "run", "prints").stdout
+    told = obeyed.command("kvmdocs.cli", "run", "prints").stdout
     assert "^[]52;c;cm0gLXJmIH4=^G" in told
     assert "\x1b[31mred" in told
     assert "[red]markup[/red] [link=https://x.example]y[/link]" in told
@@ -179,24 +179,24 @@ def test_no_command_lets_output_reach_a_terminal(obeyed, monkeypatch):
     data = json.loads(path.read_text())
     data["steps"][0]["output"] = ["other \x1b]0;from git\x07\udcff", ""]
     path.write_text(json.dumps(data))
-    shown = safe(obeyed.command("kvmdocs.cli.main", "diff").stdout)
+    shown = safe(obeyed.command("kvmdocs.cli", "diff").stdout)
     assert "-other ^[]0;from git^G" in shown
-    safe(obeyed.command("kvmdocs.cli.main", "status", "--json").stdout)
-    safe(obeyed.command("kvmdocs.cli.main", "diff", "--json").stdout)
+    safe(obeyed.command("kvmdocs.cli", "status", "--json").stdout)
+    safe(obeyed.command("kvmdocs.cli", "diff", "--json").stdout)
     done = obeyed.command("pytest", "docs", f"{obeyed.package}/all.py", "-p", "no:cacheprovider", "--junit-xml=junit.xml")
     assert "^[]0;from git^G" in safe(done.stdout)
     safe(done.stderr)
     safe((obeyed.root / "junit.xml").read_text())
     (obeyed.root / "store").rename(obeyed.root / "elsewhere")
-    build = obeyed.command("kvmdocs.cli.main", "build", "--mode", "recorded")
+    build = obeyed.command("kvmdocs.cli", "build", "--mode", "recorded")
     assert build.returncode == 0, build.stderr
     safe(build.stdout + build.stderr)
 
 
 def test_a_script_is_for_a_program_as_it_is_and_for_a_person_as_it_is_safe(obeyed):
-    obeyed.command("kvmdocs.cli.main", "run", "prints")
-    obeyed.command("kvmdocs.cli.main", "export", "prints", "-o", "script")
-    assert obeyed.command("kvmdocs.cli.main", "export", "prints").stdout == (obeyed.root / "script").read_text()
+    obeyed.command("kvmdocs.cli", "run", "prints")
+    obeyed.command("kvmdocs.cli", "export", "prints", "-o", "script")
+    assert obeyed.command("kvmdocs.cli", "export", "prints").stdout == (obeyed.root / "script").read_text()
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_a_terminal_that_lacks_a_character_gets_its_number(trial, environ):
             sh.echo("again")
         ''')  # fmt: skip
     for command in (["list"], ["run", "use"], ["--help"], ["status"]):
-        done = made.command("kvmdocs.cli.main", *command, **environ)
+        done = made.command("kvmdocs.cli", *command, **environ)
         assert done.returncode == 0, done.stderr
         assert "Traceback" not in done.stderr
-    assert r"\u5185\u6838 boots" in made.command("kvmdocs.cli.main", "list", **environ).stdout
+    assert r"\u5185\u6838 boots" in made.command("kvmdocs.cli", "list", **environ).stdout

@@ -346,8 +346,8 @@ def test_a_failure_shows_how_it_differs_from_the_approved_record(trial):
         """
     made = trial().recipes(text)
     made.block("page.md", f"from {made.module} import counting\ncounting.show()")
-    assert made.command("kvmdocs.cli.main", "run", "counting").returncode == 0
-    assert made.command("kvmdocs.cli.main", "approve", "counting").returncode == 0
+    assert made.command("kvmdocs.cli", "run", "counting").returncode == 0
+    assert made.command("kvmdocs.cli", "approve", "counting").returncode == 0
     made.recipes(text.replace("echo two", "echo 2"))
     status, told = pytest_in(made, f"{made.package}/all.py")
     assert status == 1

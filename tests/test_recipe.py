@@ -136,7 +136,7 @@ def test_arguments_that_cannot_be_are_refused(arguments):
 
 def test_the_decorator_wants_its_brackets(trial):
     made = trial().recipes("@recipe\ndef one(sh: Shell) -> None:\n    sh.true()\n")
-    done = made.command("kvmdocs.cli.main", "list")
+    done = made.command("kvmdocs.cli", "list")
     assert done.returncode == 2
     assert "next     write @recipe(), with its brackets" in done.stderr
 
@@ -154,7 +154,7 @@ def one(sh: Shell) -> None:
 
 def test_a_recipe_that_is_defined_twice_in_a_file_is_named_with_both_lines(trial):
     made = trial().recipes(TWICE)
-    done = made.command("kvmdocs.cli.main", "list")
+    done = made.command("kvmdocs.cli", "list")
     first = (made.root / made.package / "all.py").read_text().splitlines().index("@recipe()") + 1
     assert done.returncode == 2
     assert "recipe one is defined twice" in done.stderr
@@ -162,7 +162,7 @@ def test_a_recipe_that_is_defined_twice_in_a_file_is_named_with_both_lines(trial
     assert f"give one of them another name; the first is in line {first}" in done.stderr
     made.recipes("")
     block = made.block("page.md", f"from kvmdocs import Shell, recipe\n{TWICE}")
-    done = made.command("kvmdocs.cli.main", "list")
+    done = made.command("kvmdocs.cli", "list")
     assert done.returncode == 2
     assert "docs/page.md:" in done.stderr, (block, done.stderr)
 

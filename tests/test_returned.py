@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -134,7 +135,7 @@ RETURN = {
 @pytest.mark.parametrize("function", RETURN, ids=[str(number) for number in range(len(RETURN))])
 def test_an_annotation_leads_to_these_types(function):
     known = Returned(function).types
-    assert known == {f"{__name__}:{name}": globals()[name] for name in RETURN[function]}
+    assert known == {name: globals()[name] for name in RETURN[function]}
     assert all(is_storable(kind) for kind in known.values())
 
 
@@ -143,7 +144,7 @@ def test_a_name_that_means_nothing_is_told_and_the_rest_is_read():
 
     for function, name in ((partly_lost, "Unseen"), (gone, "list[Unseen]")):
         returned = Returned(function)
-        assert f"{__name__}:Trace" not in returned.types
+        assert "Trace" not in returned.types
         assert [why for why in returned.unresolved if why.startswith(f"`{name}`: NameError")]
 
 
@@ -180,7 +181,7 @@ def test_an_alias_may_name_itself():
     def planted(sh): ...
 
     planted.__annotations__["return"] = tree
-    assert set(Returned(planted).types) == {f"{__name__}:{name}" for name in FRAME}
+    assert set(Returned(planted).types) == set(FRAME)
 
 
 @dataclass(frozen=True)
@@ -195,6 +196,18 @@ def test_only_what_a_later_process_finds_can_be_stored():
 
     assert is_storable(Field)
     assert is_storable(Colour)
-    assert name_of(Field) == f"{__name__}:Field"
+    assert name_of(Field) == "Field"
     for kind in (Local, Loose, Plain, int, list[int], None, "Field", Box[int]):
         assert not is_storable(kind)
+
+
+def test_two_types_of_one_name_in_an_annotation_are_told(monkeypatch):
+    def twins(sh) -> tuple[Colour, other.Colour]: ...
+
+    other = ModuleType("other")
+    exec("from enum import Enum\nclass Colour(Enum):\n    BLUE = 1", vars(other))
+    monkeypatch.setitem(sys.modules, "other", other)
+    monkeypatch.setitem(twins.__globals__, "other", other)
+    returned = Returned(twins)
+    assert returned.types == {"Colour": Colour}
+    assert returned.unresolved == ["two types are called Colour"]

@@ -183,7 +183,7 @@ def started(site, then: str) -> subprocess.Popen[bytes]:
     """A build that has made all pages and does something else before it goes on."""
     (site.root / "pages-made").unlink(missing_ok=True)
     site.made.environ["TRIAL_THEN"] = then
-    build = site.made.start("kvmdocs.cli.main", "build")
+    build = site.made.start("kvmdocs.cli", "build")
     del site.made.environ["TRIAL_THEN"]
     deadline = time.monotonic() + 60
     while not (site.root / "pages-made").exists():
@@ -208,7 +208,7 @@ def test_a_build_that_is_ended_leaves_the_site_and_nothing_else(site, number, co
 def test_a_build_that_is_ended_while_recipes_run_leaves_nothing(site):
     before = site.built("A")
     site.made.recipes('@recipe()\ndef hello(sh: Shell) -> None:\n    sh.line("touch ../../../../running; sleep 1000")\n')
-    build = site.made.start("kvmdocs.cli.main", "build")
+    build = site.made.start("kvmdocs.cli", "build")
     deadline = time.monotonic() + 60
     while not (site.root / "running").exists():
         assert build.poll() is None
@@ -641,7 +641,7 @@ def test_a_lock_that_somebody_keeps_is_said(site, monkeypatch):
 
 def test_many_builds_that_end_at_once(site):
     b = site.built("B")
-    builds = [site.made.start("kvmdocs.cli.main", "build") for _ in range(4)]
+    builds = [site.made.start("kvmdocs.cli", "build") for _ in range(4)]
     assert [build.wait(120) for build in builds] == [0] * 4
     assert site.held() == b
     assert site.left() == []

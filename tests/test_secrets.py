@@ -161,14 +161,14 @@ def test_a_canary_is_in_nothing_that_is_left_or_said(project, later):
     git = ["git", "-c", "user.name=A", "-c", "user.email=a@b"]
     subprocess.run([*git, "init", "-q", "."], cwd=project.root, check=True)
     (project.root / ".gitignore").write_text("store\nsite\n__pycache__\n")
-    assert "tells" in said(project.command("kvmdocs.cli.main", "build", **SECRETS))
+    assert "tells" in said(project.command("kvmdocs.cli", "build", **SECRETS))
     page = (project.root / "site" / "index.html").read_text()
     assert page.count("&lt;secret&gt;") > 10
-    assert "<secret>" in said(project.command("kvmdocs.cli.main", "run", "tells", **SECRETS))
+    assert "<secret>" in said(project.command("kvmdocs.cli", "run", "tells", **SECRETS))
     for name in ("fails", "asserts", "skips", "dies"):
-        said(project.command("kvmdocs.cli.main", "run", name, **SECRETS), status=None)
-    said(project.command("kvmdocs.cli.main", "run", "fails", "skips", "--json", **SECRETS), status=1)
-    said(project.command("kvmdocs.cli.main", "approve", "tells", "builds", **{**SECRETS, "TRIAL_TOKEN": f"{TOKEN}-new"}))
+        said(project.command("kvmdocs.cli", "run", name, **SECRETS), status=None)
+    said(project.command("kvmdocs.cli", "run", "fails", "skips", "--json", **SECRETS), status=1)
+    said(project.command("kvmdocs.cli", "approve", "tells", "builds", **{**SECRETS, "TRIAL_TOKEN": f"{TOKEN}-new"}))
     assert not left(project.root)
     # From here on what was made may meet an environment that tells nothing of it.
     env = {**later, "GIT_COMMITTER_NAME": "A", "GIT_COMMITTER_EMAIL": "a@b", "GIT_AUTHOR_NAME": "A", "GIT_AUTHOR_EMAIL": "a@b"}
@@ -181,9 +181,9 @@ def test_a_canary_is_in_nothing_that_is_left_or_said(project, later):
         ["export", "tells"],
         ["list"],
     ):
-        said(project.command("kvmdocs.cli.main", *command, **env), status=None)
-    said(project.command("kvmdocs.cli.main", "status", "--json", **env))
-    said(project.command("kvmdocs.cli.main", "build", "--mode", "recorded", **env))
+        said(project.command("kvmdocs.cli", *command, **env), status=None)
+    said(project.command("kvmdocs.cli", "status", "--json", **env))
+    said(project.command("kvmdocs.cli", "build", "--mode", "recorded", **env))
     tests = ["docs", f"{project.package}/all.py", "--junit-xml=junit.xml", "-p", "no:cacheprovider", "--kvmdocs-mode=recorded"]
     said(project.command("pytest", *tests, **env), status=None)
     live = ["docs", f"{project.package}/all.py", "--junit-xml=live.xml", "-k", "not goes_on", "-p", "no:cacheprovider"]
@@ -192,7 +192,7 @@ def test_a_canary_is_in_nothing_that_is_left_or_said(project, later):
     assert not left(project.root)
     subprocess.run([*git, "add", "-A"], cwd=project.root, check=True)
     subprocess.run([*git, "commit", "-qm", "x"], cwd=project.root, check=True)
-    said(project.command("kvmdocs.cli.main", "publish", "1", **env), status=None)
+    said(project.command("kvmdocs.cli", "publish", "1", **env), status=None)
     subprocess.run(["git", "checkout", "-q", "pages"], cwd=project.root, check=True)
     assert (project.root / "versions.json").exists() or any(project.root.rglob("versions.json"))
     assert not left(project.root)
@@ -200,7 +200,7 @@ def test_a_canary_is_in_nothing_that_is_left_or_said(project, later):
 
 def test_a_build_that_is_killed_leaves_none(project):
     project.environ.update(SECRETS)
-    build = project.start("kvmdocs.cli.main", "run", "goes_on")
+    build = project.start("kvmdocs.cli", "run", "goes_on")
     try:
         deadline = time.monotonic() + 60
         while not any((project.root / "store").rglob("begun")):

@@ -107,7 +107,7 @@ def foreign(tmp_path):
 
 
 def test_a_guide_begun_in_a_foreign_project_passes(foreign):
-    told = foreign("kvmdocs.cli.main", "new", "guide", "run/see-the-kernel", "--title", "zh=看看: 内核", "--title", "en=See it")
+    told = foreign("kvmdocs.cli", "new", "guide", "run/see-the-kernel", "--title", "zh=看看: 内核", "--title", "en=See it")
     assert told.splitlines()[-1] == "next    kvmdocs run see_the_kernel"
     assert set(re.findall(r"^(?:wrote  |changed) (\S+)$", told, re.MULTILINE)) == {
         "howto/__init__.py",
@@ -125,7 +125,7 @@ def test_a_guide_begun_in_a_foreign_project_passes(foreign):
     assert foreign.read("docs/zh/run/see-the-kernel.md").startswith("# 看看: 内核\n\n用一句话")
     told = foreign("pytest", "-p", "no:cacheprovider", "-v", "docs", "howto")
     assert "3 passed" in told
-    foreign("kvmdocs.cli.main", "build")
+    foreign("kvmdocs.cli", "build")
     page = re.sub("<[^>]*>", "", foreign.read("site/zh/run/see-the-kernel/index.html"))
     assert "这一行的意思" in page
     assert "Linux" in page
@@ -145,17 +145,17 @@ clock.show()
 
 
 def test_a_recipe_is_begun_and_a_guide_may_show_it(foreign):
-    foreign("kvmdocs.cli.main", "new", "recipe", "kernel_name")
-    foreign("kvmdocs.cli.main", "new", "guide", "the-name", "--recipe", "kernel_name")
+    foreign("kvmdocs.cli", "new", "recipe", "kernel_name")
+    foreign("kvmdocs.cli", "new", "guide", "the-name", "--recipe", "kernel_name")
     assert "  - The name: the-name.md\n\nextra" in foreign.read("en.yml")
     assert "from howto.kernel_name import kernel_name" in foreign.read("docs/en/the-name.md")
     assert "2 passed" in foreign("pytest", "-p", "no:cacheprovider", "docs")
-    foreign("kvmdocs.cli.main", "build")
+    foreign("kvmdocs.cli", "build")
 
 
 def test_what_cannot_be_begun_is_refused_and_nothing_is_written(foreign, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
-    foreign("kvmdocs.cli.main", "new", "recipe", "kernel_name")
+    foreign("kvmdocs.cli", "new", "recipe", "kernel_name")
     for name in ("for", "sh"):
         assert f"{name} is a word of Python's, or every recipe's first parameter" in foreign.refused("recipe", name)
     for name in ("Kernel", "kernel-name", "2nd", "for", "../up", ""):
@@ -237,7 +237,7 @@ def test_a_guide_begun_in_this_project_passes(clone):
     # As the page for authors says it, beside whatever that page defines itself.
     told = re.search(r"^kvmdocs (new guide .*)$", clone.read("docs/en/authoring/guide.md"), re.MULTILINE)
     assert told
-    clone("kvmdocs.cli.main", *shlex.split(told[1]))
+    clone("kvmdocs.cli", *shlex.split(told[1]))
     new = ["docs/en/run/memory-page.md", "docs/zh/run/memory-page.md", "recipes/memory_page.py"]
     assert f"pytest {' '.join(new)}" in clone.read("docs/en/authoring/guide.md")
     assert "3 passed" in clone("pytest", "-p", "no:cacheprovider", *new)

@@ -109,7 +109,7 @@ def test_disk_that_a_recipe_needs_and_that_is_not_there_is_the_hosts_lack(trial)
         @recipe(disk="900000G")
         def vast(sh: Shell) -> None: ...
         """)
-    done = made.command("kvmdocs.cli.main", "run", "vast")
+    done = made.command("kvmdocs.cli", "run", "vast")
     assert done.returncode == 3
     assert "GiB are free where the store lies" in done.stderr
 
@@ -178,7 +178,7 @@ def test_a_store_without_rights(trial):
             return "x"
         """)
     (made.root / "store").mkdir(mode=0o500)
-    done = made.command("kvmdocs.cli.main", "run", "missing")
+    done = made.command("kvmdocs.cli", "run", "missing")
     assert done.returncode == 3
     assert "KVMDOCS_STORE_PATH" in done.stderr
 
@@ -215,9 +215,9 @@ def test_a_store_of_another_schema_stays_as_it_is_and_is_not_looked_into(trial):
         record = Store(store).get(path.stem)
         path.write_bytes(sealed(replace(record, schema=0, value="old")))
     before = everything_in(store / "v0")
-    done = made.command("kvmdocs.cli.main", "status", "says")
+    done = made.command("kvmdocs.cli", "status", "says")
     assert "stale" in done.stdout
-    done = made.command("kvmdocs.cli.main", "run", "says")
+    done = made.command("kvmdocs.cli", "run", "says")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "now")
     assert "1 ran" in done.stderr
     assert everything_in(store / "v0") == before
@@ -289,7 +289,7 @@ def test_builds_that_race_run_each_recipe_once(trial):
             sh.line("echo second >> ../../../../count; sleep 0.5")
             return 2
         """)
-    builds = [made.start("kvmdocs.cli.main", "run", "second") for _ in range(4)]
+    builds = [made.start("kvmdocs.cli", "run", "second") for _ in range(4)]
     assert [build.wait(120) for build in builds] == [0, 0, 0, 0]
     assert sorted((made.root / "count").read_text().split()) == ["first", "second"]
 
@@ -301,7 +301,7 @@ def test_a_build_that_waits_for_another_goes_on_when_that_is_killed(trial):
             sh.line("echo ran >> ../../../../count; test $(wc -l < ../../../../count) = 2 || sleep 1000")
             return "done"
         """)
-    first = made.start("kvmdocs.cli.main", "run", "slow")
+    first = made.start("kvmdocs.cli", "run", "slow")
     deadline = time.monotonic() + 60
     while not (made.root / "count").exists():
         assert time.monotonic() < deadline

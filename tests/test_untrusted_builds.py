@@ -82,7 +82,7 @@ def plant(project, name: str, value: Any) -> int:
     path = project.root / project.package / "approved" / f"{name}.json"
     data = json.loads(path.read_text())
     path.write_text(json.dumps({**data, "value": value}, indent=1))
-    own = f'"$type": "{project.module}:Image"' if name == "picky" else "nothing of it"
+    own = '"$type": "Image"' if name == "picky" else "nothing of it"
     return next(number for number, line in enumerate(path.read_text().splitlines(), 1) if '"$type"' in line and own not in line)
 
 
@@ -92,8 +92,8 @@ def traps(project) -> dict[str, Any]:
     return {
         "a program": {"$type": "subprocess:Popen", "args": ["touch", file]},
         "a function": {"$type": "os:mkdir", "path": file},
-        "in a field": {"$type": f"{project.module}:Image", "kernel": {"$type": "os:mkdir", "path": file}},
-        "a class of the project's that no recipe returns": [{"$type": f"{project.module}:Trap", "file": file}],
+        "in a field": {"$type": "Image", "kernel": {"$type": "os:mkdir", "path": file}},
+        "a class of the project's that no recipe returns": [{"$type": "Trap", "file": file}],
         "a module": {"$type": "trapping:anything"},
     }
 
@@ -121,14 +121,14 @@ def refuses(project, done: Any, name: str, line: int) -> None:
 
 def test_a_build_that_runs_nothing_runs_nothing(project, trap):
     line = plant(project, "use", trap)
-    done = project.command("kvmdocs.cli.main", "build", "--mode", "recorded")
+    done = project.command("kvmdocs.cli", "build", "--mode", "recorded")
     assert done.returncode == 2
     refuses(project, done, "use", line)
 
 
 def test_a_build_that_shows_the_approved_record_of_what_cannot_run_here(project, trap):
     line = plant(project, "picky", trap)
-    done = project.command("kvmdocs.cli.main", "build", KVMDOCS_TRIAL_ABLE="no")
+    done = project.command("kvmdocs.cli", "build", KVMDOCS_TRIAL_ABLE="no")
     assert done.returncode == 2
     refuses(project, done, "picky", line)
     done = project.command("mkdocs", "build", KVMDOCS_TRIAL_ABLE="no")
@@ -183,13 +183,13 @@ def test_a_record_of_the_store_that_names_another_type_is_made_again(project, tr
 def test_values_of_all_kinds_go_from_recipe_to_recipe_to_page(project):
     approve(project)
     for mode in ("live", "recorded"):
-        done = project.command("kvmdocs.cli.main", "build", "--mode", mode)
+        done = project.command("kvmdocs.cli", "build", "--mode", mode)
         assert done.returncode == 0, done.stderr
         page = (project.root / "site/page/index.html").read_text()
         assert "use gave good and RED" in page
         assert "picky gave kernel" in page
     text = (project.root / project.package / "approved" / "use.json").read_text()
-    assert f'"$enum": "{project.module}:Colour.RED"' in text
+    assert '"$enum": "Colour.RED"' in text
 
 
 def test_a_value_that_cannot_be_made_here_is_missed_only_where_it_is_shown(project):
@@ -200,16 +200,16 @@ def test_a_value_that_cannot_be_made_here_is_missed_only_where_it_is_shown(proje
     for command in (("run", "checked"), ("approve", "checked"), ("status",), ("diff",), ("export", "checked")):
         assert project.kvmdocs(*command).exit_code == 0
     shutil.rmtree(project.root / "store")
-    done = project.command("kvmdocs.cli.main", "build", "--mode", "recorded")
+    done = project.command("kvmdocs.cli", "build", "--mode", "recorded")
     assert done.returncode == 0, done.stderr
     assert "this is shown" in (project.root / "site/page/index.html").read_text()
     project.block("page.md", shown + 'checked.show(render=lambda value: f"{value.path}")')
-    done = project.command("kvmdocs.cli.main", "build", "--mode", "recorded")
+    done = project.command("kvmdocs.cli", "build", "--mode", "recorded")
     assert done.returncode == 2
     path = project.root / project.package / "approved" / "checked.json"
     line = path.read_text().partition('"value": {')[0].count("\n") + 1
     place = f"{project.package}/approved/checked.json:{line}"
-    assert f"the approved record {place} cannot be read: {project.module}:Checked does not take its fields: " in done.stderr
+    assert f"the approved record {place} cannot be read: Checked does not take its fields: " in done.stderr
     assert "FileNotFoundError" in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -249,7 +249,7 @@ def test_a_recipe_of_a_block_returns_a_class_of_a_module(project):
         ```
         """,
     )
-    done = project.command("kvmdocs.cli.main", "build")
+    done = project.command("kvmdocs.cli", "build")
     assert done.returncode == 0, done.stderr
     page = (project.root / "site/page/index.html").read_text()
     assert "after gave red" in page

@@ -129,8 +129,8 @@ NAMES = (
                 ":",
                 ".",
             ),
-            *(f"{HERE}:{name}" for name in ("Frame", "Colour", "Secret", "traces", "Frame.__init__", "RETURNED", "")),
-            *(f"{HERE}:{name}" for name in ("Colour.RED", "Colour.BLUE", "Colour.__class__", "Secret.RED", "Frame.RED")),
+            *("Frame", "Colour", "Secret", "traces", "Frame.__init__", "RETURNED", "", f"{HERE}:Frame", f"{HERE}:Secret"),
+            *("Colour.RED", "Colour.BLUE", "Colour.__class__", "Secret.RED", "Frame.RED", f"{HERE}:Colour.RED"),
         ]
     )
     | TEXT
@@ -144,7 +144,7 @@ DATA = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(KEYS, inner, max_size=3)
         | st.builds(lambda name, more: {"$type": name, **more}, NAMES, st.dictionaries(KEYS, inner, max_size=2))
-        | st.builds(lambda more: {"$type": f"{HERE}:Frame", "function": "main", "more": more}, inner)
+        | st.builds(lambda more: {"$type": "Frame", "function": "main", "more": more}, inner)
         | st.builds(lambda name, more: {"$enum": name, "value": more}, NAMES, inner)
         | inner.map(lambda item: {"$path": item})
         | inner.map(lambda item: {"$tuple": item})
@@ -172,9 +172,9 @@ def paths_in(value: Any) -> list[Path]:
 
 @given(DATA)
 @example({"$type": "subprocess:Popen", "args": ["true"]})
-@example({"$type": f"{HERE}:Secret"})
-@example({"$type": f"{HERE}:Frame", "function": {"$type": "os:system", "command": "true"}})
-@example({"$enum": f"{HERE}:Colour.__class__", "value": None})
+@example({"$type": "Secret"})
+@example({"$type": "Frame", "function": {"$type": "os:system", "command": "true"}})
+@example({"$enum": "Colour.__class__", "value": None})
 def test_nothing_but_the_types_that_a_recipe_returns_is_imported_or_called(data):
     _ = RETURNED.types
     with watched() as ran:
@@ -197,18 +197,18 @@ def nested(depth: int) -> Any:
     return data
 
 
-FRAME = {"$type": f"{HERE}:Frame", "function": "main"}
+FRAME = {"$type": "Frame", "function": "main"}
 REFUSED = {
     "another type": ({"$type": "subprocess:Popen", "args": []}, "names the type 'subprocess:Popen', and its recipe returns"),
-    "a type that none returns": ({"$type": f"{HERE}:Secret"}, "names the type"),
+    "a type that none returns": ({"$type": "Secret"}, "names the type"),
     "a type in a field": ({**FRAME, "more": {"$type": "os:system"}}, "names the type 'os:system'"),
     "a name that is no text": ({"$type": ["os", "system"]}, "$type wants text"),
-    "an unknown field": ({**FRAME, "line": 3}, f"{HERE}:Frame has no field 'line'"),
-    "a field that is missing": ({"$type": f"{HERE}:Frame"}, "the field 'function' of"),
-    "an enumeration as a dataclass": ({"$type": f"{HERE}:Colour", "value": 1}, "as a dataclass, which that is not"),
-    "a dataclass as an enumeration": ({"$enum": f"{HERE}:Frame.function", "value": 1}, "has no member 'function'"),
-    "an unknown member": ({"$enum": f"{HERE}:Colour.BLUE", "value": 1}, "has no member 'BLUE'"),
-    "a member's value that is none": ({"$enum": f"{HERE}:Colour.RED", "value": {"$type": "os:system"}}, "wants a number, text"),
+    "an unknown field": ({**FRAME, "line": 3}, "Frame has no field 'line'"),
+    "a field that is missing": ({"$type": "Frame"}, "the field 'function' of"),
+    "an enumeration as a dataclass": ({"$type": "Colour", "value": 1}, "as a dataclass, which that is not"),
+    "a dataclass as an enumeration": ({"$enum": "Frame.function", "value": 1}, "has no member 'function'"),
+    "an unknown member": ({"$enum": "Colour.BLUE", "value": 1}, "has no member 'BLUE'"),
+    "a member's value that is none": ({"$enum": "Colour.RED", "value": {"$type": "os:system"}}, "wants a number, text"),
     "a path that leads out": ({"$path": "../../etc/passwd"}, "'../../etc/passwd' does not lie in a workspace"),
     "a path that leads out in the middle": ({"$path": "a-0/../../b"}, "does not lie in a workspace"),
     "a path from the root": ({"$path": "/etc/passwd"}, "'/etc/passwd' does not lie in a workspace"),
@@ -250,7 +250,7 @@ class Picky:
 @pytest.mark.parametrize(("number", "said"), [(-1, "ValueError: a negative number"), (13, "no 13 here"), (None, "TypeError")])
 def test_a_dataclass_that_refuses_its_fields_is_no_crash(number, said):
     returned = Returned.only([Picky])
-    data = {"$type": f"{HERE}:Picky", "number": number}
+    data = {"$type": "Picky", "number": number}
     values.verify(data, returned)  # a record may hold it, and a page show its steps
     with pytest.raises(ValueRefused, match=f"Picky does not take its fields: .*{said}"):
         values.decode(data, WORK, returned)
@@ -269,7 +269,7 @@ RECORD = Record(
         Step(Where.HOST, "seq 2", Output("1\n2\n"), cwd="~/kvm-lab/traces", status=0),
         Step(Where.FILE, "boot.S", stdin="nop\n", mode="644"),
     ),
-    value={"main": FRAME, "colours": [{"$enum": f"{HERE}:Colour.RED", "value": 1}]},
+    value={"main": FRAME, "colours": [{"$enum": "Colour.RED", "value": 1}]},
     tools={"gcc": "gcc 12\nmore"},
     settings={"trial.word": "yes"},
     inputs={"make": ""},

@@ -30,6 +30,7 @@ class Returned:
         self.unresolved: list[str] = []
         """Why parts of the annotation lead nowhere; filled by `types`."""
         self._aliases: list[Any] = []
+        self._followed: list[type] = []
 
     @classmethod
     def only(cls, kinds: Iterable[type]) -> Returned:
@@ -83,10 +84,13 @@ class Returned:
             if hint not in self._aliases:
                 self._aliases.append(hint)
                 self._follow(hint.__value__, found)
-        elif is_storable(hint) and name_of(hint) not in found:
-            found[name_of(hint)] = hint
-            for field in self._fields(hint):
-                self._follow(field, found)
+        elif is_storable(hint):
+            if found.setdefault(name_of(hint), hint) is not hint:
+                self.unresolved.append(f"two types are called {name_of(hint)}")
+            elif hint not in self._followed:
+                self._followed.append(hint)
+                for field in self._fields(hint):
+                    self._follow(field, found)
         elif (origin := typing.get_origin(hint)) is not None and origin is not typing.Literal:
             for part in (origin, *typing.get_args(hint)):
                 self._follow(part, found)
@@ -107,8 +111,8 @@ class Returned:
 
 
 def name_of(kind: type) -> str:
-    """The name by which a record knows a type."""
-    return f"{kind.__module__}:{kind.__qualname__}"
+    """The name by which a record knows a type: the class's own. Where its module lies may change, and makes no other value."""
+    return kind.__qualname__
 
 
 def is_storable(kind: Any) -> bool:

@@ -4,8 +4,10 @@ A mark is a key of a dictionary that begins with ``$`` and says what the diction
 
     {"$path": "recipe-0123456789abcdef/file"}       a path below the store's folder of workspaces
     {"$tuple": [1, 2]}                              a tuple
-    {"$enum": "module:Class.NAME", "value": 1}      a member of an enumeration; its value, if that is a number or text, else null
-    {"$type": "module:Class", "field": 1}           a frozen dataclass
+    {"$enum": "Class.NAME", "value": 1}             a member of an enumeration; its value, if that is a number or text, else null
+    {"$type": "Class", "field": 1}                  a frozen dataclass
+
+A type is one of those that the recipe's annotation names. Older records have its module before it, as in ``module:Class``.
 """
 
 from __future__ import annotations
@@ -109,11 +111,16 @@ def names_in(data: Any) -> Iterator[str]:
     """The names of all types in a value, of which `check` found nothing wrong."""
     if isinstance(data, dict):
         if TYPE in data:
-            yield data[TYPE]
+            yield class_name(data[TYPE])
         if ENUM in data:
-            yield data[ENUM].rpartition(".")[0]
+            yield class_name(data[ENUM].rpartition(".")[0])
     for item in data.values() if isinstance(data, dict) else data if isinstance(data, list) else ():
         yield from names_in(item)
+
+
+def class_name(marked: str) -> str:
+    """The name of the class that a mark names, without the module that older records have before it."""
+    return marked.rpartition(":")[2]
 
 
 def is_scalar(value: Any) -> bool:

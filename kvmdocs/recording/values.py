@@ -35,6 +35,7 @@ from kvmdocs.recording.value_form import (
     ValueRefused,
     brief,
     check,
+    class_name,
     is_scalar,
     is_text,
 )
@@ -177,7 +178,7 @@ def _decode(data: Any, work: Path, returned: Returned, at: At) -> Any:
     if TYPE not in data:
         return fields
     try:
-        return returned.types[data[TYPE]](**fields)
+        return _kind(data[TYPE], returned, at)(**fields)
     except (Exception, SystemExit) as error:
         raise ValueRefused(f"{data[TYPE]} does not take its fields: {type(error).__name__}: {error}", at) from error
 
@@ -203,7 +204,7 @@ def _verify(data: Any, returned: Returned, at: At) -> None:
 
 def _kind(name: str, returned: Returned, at: At) -> type:
     """The type of that name among those that a recipe returns."""
-    kind = returned.types.get(name)
+    kind = returned.types.get(class_name(name))
     if kind is not None:
         return kind
     wanted = f"returns `{returned.annotation}`" if returned.annotation else "has no annotation that names a type"

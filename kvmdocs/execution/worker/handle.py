@@ -199,9 +199,10 @@ def make_task(
         work=str(store.work),
         home=str(store.home),
         inputs={wanted.name: records[wanted.name].value for wanted in recipe.inputs},
-        types=[
-            (kind.__module__, kind.__qualname__) for wanted in recipe.inputs for kind in types(project, records[wanted.name])
-        ],
+        types={
+            wanted.name: [(kind.__module__, kind.__qualname__) for kind in types(project, records[wanted.name])]
+            for wanted in recipe.inputs
+        },
         digests={wanted.name: records[wanted.name].result for wanted in recipe.inputs},
         contents={path: digest for wanted in recipe.inputs for path, digest in records[wanted.name].contents.items()},
         settings={parameter: project.settings[name] for parameter, name in recipe.settings.items()},

@@ -161,8 +161,7 @@ def _outcome(task: Task, shell: Shell) -> dict[str, Any]:
     """Call the recipe; what of the record depends on what it returns."""
     recipe = find(task)
     work = Path(task.work)
-    types = Returned.only(getattr(import_module(Path(task.root), module), name) for module, name in task.types)
-    inputs = {name: _input(name, data, work, types) for name, data in task.inputs.items()}
+    inputs = {name: _input(name, data, work, _types(task, name)) for name, data in task.inputs.items()}
     returned = recipe.function(shell, **inputs, **task.settings)
     try:
         value = values.encode(returned, work, Returned(recipe.function))
@@ -171,6 +170,11 @@ def _outcome(task: Task, shell: Shell) -> dict[str, Any]:
     except ValueNotStorable as error:
         raise error.seen(place=recipe.place) from error
     return {"value": value, "contents": contents, "result": values.result_digest(value, contents)}
+
+
+def _types(task: Task, name: str) -> Returned:
+    """The types in the value of an input."""
+    return Returned.only(getattr(import_module(Path(task.root), module), kind) for module, kind in task.types[name])
 
 
 def _input(name: str, data: Any, work: Path, types: Returned) -> Any:

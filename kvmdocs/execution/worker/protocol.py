@@ -41,7 +41,7 @@ class Task:
         work: The store's folder of workspaces.
         home: The HOME that the recipe sees.
         inputs: Value of each input, in JSON form.
-        types: Module and name of each type in these values, as the annotations of the recipes that returned them name it.
+        types: Module and name of each type in each of these values, as the annotations of the recipes that returned them name it.
         digests: Result digest of each input, for the record.
         contents: Content digest of each path in the inputs.
         settings: Value of each setting it takes, by the parameter's name.
@@ -70,7 +70,7 @@ class Task:
     work: str
     home: str
     inputs: dict[str, Any]
-    types: list[tuple[str, str]]
+    types: dict[str, list[tuple[str, str]]]
     digests: dict[str, str]
     contents: dict[str, str]
     settings: dict[str, Any]
