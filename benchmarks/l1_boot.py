@@ -18,9 +18,9 @@ from kvmdocs.execution import results
 from kvmdocs.execution.project import Project
 from kvmdocs.lab import Guest, Machine, build_initramfs
 from kvmdocs.recording.shell import Shell
-from recipes.guest import STILL
-from recipes.kvm_host import BOOT_LIMIT, KvmHost, load_kvm
-from recipes.linux import Kernel
+from recipes.build.linux import Kernel
+from recipes.kvm.host import BOOT_LIMIT, KvmHost, load_kvm
+from recipes.run.guest import STILL
 
 ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 5

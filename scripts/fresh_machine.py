@@ -35,7 +35,7 @@ from typing import NoReturn
 from host_access import UBUNTU, entries_of, masked, read_access, renamed
 from machine import ROOT, Machine, NotMade, inside, mounted_below
 
-from recipes.apt_sources import Entry, read_entries
+from recipes.get.apt_sources import Entry, read_entries
 
 FAILED, WRONG, LACKS = 1, 2, 3
 

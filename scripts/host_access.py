@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from bootstrap import pip_settings
 
-from recipes.apt_sources import Entry, mirror_names
+from recipes.get.apt_sources import Entry, mirror_names
 
 UBUNTU = ("jammy", "noble", "questing", "resolute")
 """Suites of Ubuntu that are known here; every other one is taken for Debian's."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from urllib.error import URLError
 
 from kvmdocs.host.packages import Tools
-from recipes.apt_sources import newest_first, read_entries
+from recipes.get.apt_sources import newest_first, read_entries
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTS = ROOT / "tests" / "package_lists.tsv"

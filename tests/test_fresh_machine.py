@@ -20,7 +20,7 @@ import machine  # noqa: E402
 from host_access import Access, masked, renamed  # noqa: E402
 from machine_report import Done, read_recipes, read_tests  # noqa: E402
 
-from recipes.apt_sources import Entry, parse_blocks  # noqa: E402
+from recipes.get.apt_sources import Entry, parse_blocks  # noqa: E402
 
 # -- what came of the commands
 

@@ -30,7 +30,7 @@ from kvmdocs.host.packages import (
     obstacle,
     typed,
 )
-from recipes.apt_sources import compare_versions
+from recipes.get.apt_sources import compare_versions
 
 PROJECT = Path(__file__).parents[1]
 TABLE = PROJECT / "recipes" / "packages.toml"

@@ -1,6 +1,6 @@
 """The pytest plugin: every recipe and every block of every guide is a test.
 
-Given a guide (``docs/en/debug.md``) or a module of recipes (``recipes/qemu.py``), pytest collects an item for each block or recipe in it. All that
+Given a guide (``docs/en/debug.md``) or a module of recipes (``recipes/build/qemu.py``), pytest collects an item for each block or recipe in it. All that
 the selected items need is run once, in parallel, by the same executor and into the same store as a build; then each item
 says what became of its part. Under pytest-xdist that is still one run (`kvmdocs.pytest_plugin.xdist`).
 """

@@ -12,10 +12,10 @@ import pytest
 from kvmdocs.core.errors import CommandFailed, HostLacks, LabFailed, Skipped, TimedOut
 from kvmdocs.lab import Gdb, Guest, Machine, boots_under, build_initramfs
 from kvmdocs.lab.console import BEFORE_PANIC
-from recipes import kvm_host as host_module
-from recipes.guest import Accelerator
-from recipes.kvm_host import KvmHost, _try, kvm_host, load_kvm
-from recipes.linux import Kernel
+from recipes.build.linux import Kernel
+from recipes.kvm import host as host_module
+from recipes.kvm.host import KvmHost, _try, kvm_host, load_kvm
+from recipes.run.guest import Accelerator
 
 pytestmark = pytest.mark.usefixtures("nothing_left")
 

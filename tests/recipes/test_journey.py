@@ -10,11 +10,11 @@ import pytest
 
 from kvmdocs.core.model import Host, Record, Status
 from kvmdocs.recording.recipe import Shown
-from recipes.journey import frames_of, stations, symbols_of
-from recipes.journey_events import GUEST, KVM, QEMU, WORKER, Address, Hop, Wanted, find, merged, parse
-from recipes.journey_picture import ACTORS, picture
-from recipes.journey_run import QEMU_FUNCTIONS, addresses, callers, probe_script, tsc_offset
-from recipes.linux_in_linux import said
+from recipes.kvm.journey import frames_of, stations, symbols_of
+from recipes.kvm.journey_events import GUEST, KVM, QEMU, WORKER, Address, Hop, Wanted, find, merged, parse
+from recipes.kvm.journey_picture import ACTORS, picture
+from recipes.kvm.journey_run import QEMU_FUNCTIONS, addresses, callers, probe_script, tsc_offset
+from recipes.kvm.linux_in_linux import said
 
 GUEST_TRACE = """\
 # tracer: function

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from recipes.kvm_change import OURS, PATCH, marked, without_other
-from recipes.kvm_distribution import helpers_of, source_version
-from recipes.kvm_host import KvmHost
-from recipes.kvm_module import by_kind, compiled
-from recipes.kvm_selftests import Result, by_reason, run
+from recipes.kvm.build import by_kind, compiled
+from recipes.kvm.change_one_line import OURS, PATCH, marked, without_other
+from recipes.kvm.host import KvmHost
+from recipes.kvm.running_kernel import helpers_of, source_version
+from recipes.kvm.selftests import Result, by_reason, run
 
 MAKE = """\
 make: Entering directory '/build'

@@ -6,9 +6,9 @@ import pytest
 
 from kvmdocs.core.model import Host, Record, Status
 from kvmdocs.recording.recipe import Shown
-from recipes.exit_budget import Budget, DeviceRow, Exits, Moment, Pairing, ReasonRow, budget, journey, pair
-from recipes.exit_tables import CHINESE, ENGLISH, devices, pairs, reasons, write
-from recipes.kvm_events import Event, Region, parse_kvm, parse_qemu, parse_regions, region_of
+from recipes.kvm.events import Event, Region, parse_kvm, parse_qemu, parse_regions, region_of
+from recipes.kvm.exit_budget import Budget, DeviceRow, Exits, Moment, Pairing, ReasonRow, budget, journey, pair
+from recipes.kvm.exit_tables import CHINESE, ENGLISH, devices, pairs, reasons, write
 
 TRACE = """\
 'trace' not valid for hardware events. Ignoring.

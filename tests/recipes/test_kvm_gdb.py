@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from recipes.kvm_gdb import hexadecimal, in_order, loaded, with_svm
-from recipes.kvm_host import KvmHost
-from recipes.kvm_maps import (
+from recipes.kvm.gdb import hexadecimal, in_order, loaded, with_svm
+from recipes.kvm.host import KvmHost
+from recipes.kvm.reading_map import (
     CHINESE,
     ENGLISH,
     Row,
@@ -22,8 +22,8 @@ from recipes.kvm_maps import (
     summary,
     whole_table,
 )
-from recipes.kvm_symbols import EVENTS, Found, answered, counted, line_of
-from recipes.kvm_where import GROUPS, NAMES, Function, definition, in_tree, placed
+from recipes.kvm.symbols import EVENTS, Found, answered, counted, line_of
+from recipes.kvm.where import GROUPS, NAMES, Function, definition, in_tree, placed
 
 SYMBOLS = """\
 loading vmlinux

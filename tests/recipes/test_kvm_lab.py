@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from recipes.kvm_api import Call, put_together, request, table
-from recipes.kvm_calls import count
-from recipes.kvm_host import STREAMS, KvmHost, inner_script, no_feature
-from recipes.kvm_load import name, parse_parameters, uses
-from recipes.kvm_tiny import TINY
+from recipes.concepts.qemu_and_kvm import count
+from recipes.kvm.api import Call, put_together, request, table
+from recipes.kvm.host import STREAMS, KvmHost, inner_script, no_feature
+from recipes.kvm.load import name, parse_parameters, uses
+from recipes.kvm.tiny import TINY
 
 SHOWN = """\
 ioctl(4, KVM_CREATE_VCPU, 0)            = 5

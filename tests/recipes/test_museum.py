@@ -7,11 +7,11 @@ import subprocess
 import pytest
 
 from kvmdocs.core.model import Where
-from recipes.easier_virtme import REQUIREMENTS
-from recipes.easier_ways import DRGN, SVM, exits
-from recipes.museum import printed, refused
-from recipes.museum_gdb import address
-from recipes.museum_start import free_port, started
+from recipes.kvm.easier_virtme import REQUIREMENTS
+from recipes.kvm.easier_ways import DRGN, SVM, exits
+from recipes.kvm.errors.gdb import address
+from recipes.kvm.errors.refusals import printed, refused
+from recipes.kvm.errors.start import free_port, started
 
 
 class Step:

@@ -9,11 +9,11 @@ import pytest
 
 from kvmdocs.core.model import Host, Output, Record, Status, Step, Where
 from kvmdocs.recording.recipe import Shown
-from recipes.boot import MILESTONES, MUST, Boot, Call, Milestone, milestones
-from recipes.boot_picture import CHINESE as BOOT_CHINESE
-from recipes.boot_picture import ENGLISH as BOOT_ENGLISH
-from recipes.boot_picture import boot, calls, took
-from recipes.process_picture import CHINESE, ENGLISH, Thread, picture, threads
+from recipes.run.process_picture import CHINESE, ENGLISH, Thread, picture, threads
+from recipes.run.start_a_vm import MILESTONES, MUST, Boot, Call, Milestone, milestones
+from recipes.run.start_a_vm_picture import CHINESE as BOOT_CHINESE
+from recipes.run.start_a_vm_picture import ENGLISH as BOOT_ENGLISH
+from recipes.run.start_a_vm_picture import boot, calls, took
 
 HOST = Host("h", "s", "k", "x86_64", 2, 1 << 30)
 

@@ -11,7 +11,7 @@ import pytest
 
 from kvmdocs.core.errors import RecipeFailed
 from kvmdocs.recording.shell import Shell
-from recipes.qemu_python import qemu_python, wheels_lacking
+from recipes.build.qemu_python import qemu_python, wheels_lacking
 from tests.servers import Archive, SigningKey, signing_key, web_server
 
 ASKS = """\

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from recipes.debug import Frame, down_to, hits, number, parse_frames
-from recipes.guest import KVM_LIMIT, steady
-from recipes.history import CHINESE, ENGLISH, GONE, THEN, Pair, align, table, table_en, table_zh
-from recipes.run import interrupts, options_of_today, parse_threads
+from recipes.debug.qemu_gdb import Frame, down_to, hits, number, parse_frames
+from recipes.history.then_and_now import CHINESE, ENGLISH, GONE, THEN, Pair, align, table, table_en, table_zh
+from recipes.run.guest import KVM_LIMIT, steady
+from recipes.run.machine import interrupts, options_of_today, parse_threads
 
 DEBUG = """\
 #0  vring_used_idx_set (vq=0x7f2924259010, val=123) at ../qemu-7.2/hw/virtio/virtio.c:854

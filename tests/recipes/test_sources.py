@@ -16,8 +16,8 @@ from kvmdocs.execution.project import Project
 from kvmdocs.recording.recipe import Recipe
 from kvmdocs.recording.shell import Shell
 from kvmdocs.render import Language, transcript
-from recipes.linux_sources import kvm_git, linux_git, linux_release, linux_source
-from recipes.qemu_sources import qemu_git, qemu_release, qemu_source
+from recipes.get.linux import kvm_git, linux_git, linux_release, linux_source
+from recipes.get.qemu import qemu_git, qemu_release, qemu_source
 from tests.servers import SigningKey, Web, run, signing_key, silent_server, tagged_repository, tarball, web_server
 
 pytestmark = [

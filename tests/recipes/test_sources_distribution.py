@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from kvmdocs.core.errors import RecipeFailed, Skipped, SourceRefused, TimedOut
 from kvmdocs.recording.shell import Shell
-from recipes import distribution
-from recipes.apt_sources import (
+from recipes.get import distribution
+from recipes.get.apt_sources import (
     Entry,
     compare_versions,
     mirror_names,
@@ -25,8 +25,8 @@ from recipes.apt_sources import (
     read_entries,
     with_suites,
 )
-from recipes.distribution import Apt
-from recipes.qemu_sources import qemu_distribution
+from recipes.get.distribution import Apt
+from recipes.get.qemu import qemu_distribution
 from tests.servers import Archive, SigningKey, Web, signing_key, silent_server, web_server
 
 needs_apt = [

@@ -1,0 +1,1 @@
+"""Recipes of the guides in docs/*/history."""

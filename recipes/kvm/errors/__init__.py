@@ -1,0 +1,1 @@
+"""Recipes of docs/*/kvm/errors.md: what goes wrong, provoked."""

@@ -1,0 +1,314 @@
+"""A machine whose kernel has KVM (L1), on every host, and what a guest of that KVM (L2) needs.
+
+::
+
+    @recipe(tools=L1_TOOLS, memory="1G", timeout="15m")
+    def look(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost) -> None:
+        with sh.section("pack"):
+            parts = inner(sh, qemu_optimised, linux_build)
+            vm = l1(sh, qemu_optimised, linux_build, kvm_host, inner=parts)
+        with sh.section("start"), vm:
+            load_kvm(vm, kvm_host)
+            assert INNER_SAYS in vm.guest("inner", timeout=INNER_LIMIT)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kvmdocs import Shell, recipe
+from kvmdocs.core.errors import CommandFailed, HostLacks, LabFailed, Skipped, TimedOut
+from kvmdocs.lab import Guest, Machine, build_initramfs
+from kvmdocs.lab.firmware import firmware_folders
+from recipes.build.linux import Kernel
+from recipes.run.guest import FIRMWARE as FIRMWARE_TOOLS
+from recipes.run.guest import KVM_LIMIT, STILL, Accelerator, steady
+
+# strip comes with binutils, as readelf does.
+L1_TOOLS = ("busybox", "cpio", "gzip", "ldd", "readelf", *FIRMWARE_TOOLS)
+"""What a recipe that uses `l1` and `inner` declares as its tools, beside its own."""
+
+BOOT_LIMIT = 300.0
+"""Seconds L1 has to boot. Under emulation on a quiet host it needs one or two; its initramfs may be large, and the host busy."""
+
+PERIODIC = "highres=off"
+"""For L1's kernel: a timer that repeats by itself.
+
+In some runs under load an L1 stood still: its processor idle, its one-shot APIC timer run out, the interrupt neither pending nor in service
+(seen with gdb on QEMU 7.2.22, TCG emulating SVM). A lost interrupt of a timer that repeats is made good by the next.
+"""
+
+INNER_LIMIT = 600.0
+"""Seconds L2 has to boot and to end: its processor is emulated by a processor that is emulated itself, and may be traced."""
+
+VENDORS = {"svm": "kvm-amd", "vmx": "kvm-intel"}
+"""The processor feature, as ``/proc/cpuinfo`` names it, that each vendor's half of KVM needs."""
+
+FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin")
+"""What a pc machine without display and network loads: the BIOS, a ROM for its interrupt controller, the kernel's loader."""
+
+INNER_SAYS = "hello from a guest of KVM"
+"""What L2's first process prints when it has used its disk."""
+
+INNER_INIT = f"""\
+#!/bin/sh
+/bin/busybox --install -s /bin
+mount -t devtmpfs dev /dev
+dd if=/dev/zero of=/dev/vda bs=4k count=1 oflag=direct 2>/dev/null
+echo "{INNER_SAYS}"
+poweroff -f
+"""
+
+TRACE = "/sys/kernel/tracing"
+"""Where tracefs is mounted."""
+
+STREAMS = "</tmp/say >/tmp/l2.out 2>&1"
+"""For `inner_script`: what is typed to L2 comes from one file of L1, and what it prints goes to another."""
+
+
+IOTHREAD = "-object iothread,id=disk,poll-max-ns=0"
+"""For `inner_script`: a thread for the disk alone. It sleeps until there is something to do: L1 has no processor to spare for polling."""
+
+IOTHREAD_DISK = "virtio-blk-pci,iothread=disk"
+"""For `inner_script`: the disk that has it. Its interrupts go by an irqfd in every QEMU; from the main loop QEMU 9.0 and newer send them by an ioctl."""
+
+
+def inner_script(*options: str, disk: str = "virtio-blk-pci", serial: str = "stdio", streams: str = "") -> str:
+    """The script ``inner``, which starts L2; what is given to it are more arguments for L2's QEMU.
+
+    Args:
+        *options: More options for L2's QEMU, a line each.
+        disk: The kind of its disk, with properties, as QEMU's ``-device`` has it.
+        serial: Where L2's serial line goes, as QEMU's ``-serial`` has it.
+        streams: Where QEMU's own input and output go, as the shell writes it.
+    """
+    more = "".join(f"    {option} \\\n" for option in options)
+    return f"""\
+#!/bin/sh
+# A machine under KVM: one processor, one virtio disk, a serial line.
+truncate -s 1M /tmp/disk.img
+exec qemu-system-x86_64 -accel kvm -cpu host -m 64M -L /firmware \\
+    -kernel /inner/bzImage -initrd /inner/initramfs.cpio.gz \\
+    -append "console=ttyS0 quiet panic=-1" \\
+    -drive file=/tmp/disk.img,format=raw,if=none,id=disk \\
+    -device {disk},drive=disk \\
+{more}    -nodefaults -display none -no-reboot -serial {serial} "$@"{f" {streams}" if streams else ""}
+"""
+
+
+@dataclass(frozen=True)
+class KvmHost:
+    """What an L1 runs under, and KVM's modules for it.
+
+    Attributes:
+        accel: Value of L1's ``-accel``.
+        cpu: Value of L1's ``-cpu``.
+        modules: The modules that work on that processor, in the order in which they are loaded; without debug information.
+        other: The other vendor's half of KVM, which refuses that processor.
+        reason: Why it is not the host's own KVM; "" when it is.
+    """
+
+    accel: str
+    cpu: str
+    modules: tuple[Path, ...]
+    other: Path
+    reason: str = ""
+
+    @property
+    def vendor(self) -> str:
+        """The vendor's half of KVM: ``kvm-amd`` or ``kvm-intel``."""
+        return self.modules[-1].stem
+
+
+@dataclass(frozen=True)
+class Inner:
+    """What L1 must hold to run an L2 with the command ``inner``; more arguments go to L2's QEMU.
+
+    Attributes:
+        files: Its files, by their path in L1.
+        programs: Its programs, which come with their libraries.
+    """
+
+    files: dict[str, Path]
+    programs: tuple[Path, ...]
+
+
+@recipe(tools=L1_TOOLS, memory="768M", disk="32M", timeout="15m", expects="5s")
+def kvm_host(sh: Shell, qemu_optimised: Path, linux_build: Kernel, accelerator: Accelerator, tiny: Path) -> KvmHost:
+    """Find a processor for a kernel with KVM: the host's own, if it can be nested, else one that QEMU emulates.
+
+    As with every accelerator, it is tried: a guest boots, loads KVM, and runs a guest of its own.
+
+    Raises:
+        Skipped: Neither the host nor this QEMU gives a guest a processor with SVM or VMX.
+    """
+    with sh.section("strip"):
+        modules = _strip(sh, (*linux_build.modules, linux_build.build / "arch/x86/kvm/kvm-intel.ko"))
+    with sh.section("pack"):
+        archive = build_initramfs(sh, files={f"/lib/modules/{module.name}": module for module in modules}, programs=(tiny,))
+    guest = Guest(linux_build.image, archive, STILL)
+    reason = accelerator.reason
+    if accelerator.name == "kvm":
+        with sh.section("try"):
+            found, reason = _try(sh, qemu_optimised, guest, "kvm", accelerator.cpu)
+        if found:
+            return _host("kvm", accelerator.cpu, modules, found)
+    with sh.section("try"):
+        found, why = _try(sh, qemu_optimised, guest, "tcg", "max")
+    if not found:
+        raise Skipped(f"KVM can be loaded neither under this host's KVM ({reason}) nor under emulation ({why})")
+    return _host("tcg", "max", modules, found, reason)
+
+
+def _host(accel: str, cpu: str, modules: Sequence[Path], vendor: str, reason: str = "") -> KvmHost:
+    """The same with the modules sorted into those that load and the one that does not."""
+    other = next(module for module in modules if module.stem in VENDORS.values() and module.stem != vendor)
+    return KvmHost(accel, cpu, tuple(module for module in modules if module != other), other, reason)
+
+
+def _strip(sh: Shell, modules: Sequence[Path]) -> tuple[Path, ...]:
+    """Copies without debug information, which is nine tenths of a module and which only a debugger outside reads."""
+    sh.mkdir("modules")
+    sh.cp(*modules, "modules")
+    with sh.cd("modules"):
+        sh.strip("--strip-debug", *(module.name for module in modules))
+    return tuple(sh.workspace / "modules" / module.name for module in modules)
+
+
+def _try(sh: Shell, qemu: Path, guest: Guest, accel: str, cpu: str) -> tuple[str, str]:
+    """Boot a guest, load KVM in it, and run a guest under that.
+
+    Returns:
+        The vendor's module that did it, or "", and why it did not.
+    """
+    before = sh.emulated
+    try:
+        limit = KVM_LIMIT if accel == "kvm" else BOOT_LIMIT
+        with Machine(sh, qemu, guest, accel=accel, cpu=cpu, memory="512M", boot_timeout=limit, name="l1") as vm:
+            flags = vm.guest(f"grep -o -w -m 1 -E '{'|'.join(VENDORS)}' /proc/cpuinfo", ok=(0, 1)).split()
+            if not flags:
+                return "", no_feature(accel)
+            vendor = VENDORS[flags[0]]
+            for module in ("irqbypass", "kvm", vendor):
+                vm.guest(f"insmod /lib/modules/{module}.ko")
+            assert_device(vm)
+            # A device that opens proves nothing: there are hosts under which KVM loads, and then never enters a guest.
+            told = vm.guest(f"timeout {limit:g} tiny", timeout=2 * limit, ok=range(256))
+            return (vendor, "") if "al = 42" in told else ("", "KVM can be loaded under it, and runs no guest")
+    except (LabFailed, TimedOut, CommandFailed) as error:
+        if accel != "kvm":
+            raise
+        sh.emulated = before
+        return "", steady(error.message)
+
+
+def no_feature(accel: str) -> str:
+    """Why there is no KVM in a guest whose processor has neither SVM nor VMX."""
+    return "this QEMU does not emulate SVM" if accel == "tcg" else "its guests get neither SVM nor VMX: it is not nested"
+
+
+def assert_device(vm: Machine) -> None:
+    """Show ``/dev/kvm`` in the guest, which is a character device with the numbers 10, 232 (include/linux/miscdevice.h)."""
+    shown = vm.guest("ls -l /dev/kvm")
+    assert re.match(r"c.* 10, 232 .*/dev/kvm$", shown.strip()), shown
+
+
+def l1(
+    sh: Shell,
+    qemu: Path,
+    kernel: Kernel,
+    host: KvmHost,
+    *,
+    inner: Inner | None = None,
+    files: Mapping[str, str | Path] | None = None,
+    programs: Sequence[str | Path] = (),
+    name: str = "l1",
+    cpus: int = 1,
+    memory: str = "512M",
+    gdbstub: bool = False,
+    append: str = "",
+    disk: str | Path | None = None,
+    args: Sequence[str | Path] = (),
+) -> Machine:
+    """Pack a guest with KVM's modules, not loaded yet, and say how it runs; ``with`` starts it.
+
+    Args:
+        sh: The recipe's shell.
+        qemu: The QEMU that L1 runs in.
+        kernel: The kernel.
+        host: What it runs under.
+        inner: An L2 that it must hold.
+        files: More files by their path in the guest; one at ``/lib/modules/kvm.ko`` takes the place of that module.
+        programs: More programs, with their libraries.
+        name: The machine's name, and its archive's.
+        cpus: Its processors.
+        memory: Its memory; the initramfs takes its share.
+        gdbstub: True for a stub a debugger connects to.
+        append: More words for the kernel's command line. It has ``nokaslr`` and ``highres=off`` already.
+        disk: Its disk, as `Machine` takes it.
+        args: More arguments for QEMU.
+    """
+    modules = {f"/lib/modules/{module.name}": module for module in (*host.modules, host.other)}
+    held = inner or Inner({}, ())
+    archive = build_initramfs(
+        sh, files={**modules, **held.files, **(files or {})}, programs=(*held.programs, *programs), name=name
+    )
+    return Machine(
+        sh,
+        qemu,
+        Guest(kernel.image, archive, f"{STILL} {PERIODIC}"),
+        accel=host.accel,
+        cpu=host.cpu,
+        cpus=cpus,
+        memory=memory,
+        disk=disk,
+        args=args,
+        append=append,
+        name=name,
+        gdbstub=gdbstub,
+        boot_timeout=BOOT_LIMIT,
+    )
+
+
+def load_kvm(vm: Machine, host: KvmHost) -> None:
+    """Load KVM in L1, module by module, and see that ``/dev/kvm`` has come."""
+    for module in host.modules:
+        vm.guest(f"insmod /lib/modules/{module.name}")
+    assert_device(vm)
+
+
+def inner(sh: Shell, qemu: Path, kernel: Kernel, *, init: str = INNER_INIT, script: str = "") -> Inner:
+    """Gather an L2 for L1: the QEMU that was built, its firmware, a kernel, an initramfs, and the script that starts it.
+
+    Args:
+        sh: The recipe's shell.
+        qemu: The QEMU that L2 runs in; L1 gets a copy without debug information, which is most of its size.
+        kernel: The kernel.
+        init: L2's ``/init``.
+        script: What the command ``inner`` does in L1; by default that of `inner_script`.
+    """
+    start = sh.write("inner.sh", script or inner_script(), 0o755)
+    archive = build_initramfs(sh, init=init, name="inner")
+    sh.strip("-o", qemu.name, qemu)
+    files = {
+        "/bin/inner": start,
+        "/inner/bzImage": kernel.image,
+        "/inner/initramfs.cpio.gz": archive,
+        **{f"/firmware/{name}": firmware(qemu, name) for name in FIRMWARE},
+    }
+    return Inner(files, (sh.workspace / qemu.name,))
+
+
+def firmware(qemu: Path, name: str) -> Path:
+    """A firmware file: from beside the QEMU that was built if its source came with it, else from the distribution.
+
+    Raises:
+        HostLacks: It is in none of these places.
+    """
+    for folder in firmware_folders(qemu, None) or (qemu.parent / "pc-bios",):
+        if Path(folder, name).is_file():
+            return Path(folder, name)
+    raise HostLacks(f"there is no firmware file {name} on this host")

@@ -1,0 +1,235 @@
+"""One virtio-blk write of an L2, traced at once in its own kernel, in the kernel below it, and in its QEMU.
+
+L1 has one processor. So what its trace holds is not only on one clock, it is one thing after another.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from kvmdocs import Shell, recipe
+from kvmdocs.lab import Machine
+from recipes.build.linux import Kernel
+from recipes.kvm.host import INNER_LIMIT, IOTHREAD, IOTHREAD_DISK, L1_TOOLS, STREAMS, KvmHost, inner, inner_script, l1, load_kvm
+from recipes.kvm.linux_in_linux import NAMED, WAIT_FOR
+
+SECTOR = 168
+"""The disk's sector (of 512 bytes) that is written; nothing else in L2 writes."""
+
+BYTES = 12288
+"""How much is written there; no other request has this size."""
+
+GUEST_FUNCTIONS = (
+    "blk_mq_submit_bio",
+    "virtio_queue_rq*",
+    "vp_notify*",
+    "vring_interrupt",
+    "virtblk_done",
+    "blk_mq_end_request*",
+)
+"""What is watched in L2's kernel; the stars are for kernels that have a second one of that name."""
+
+QEMU_FUNCTIONS = (
+    "virtio_queue_notify_vq",
+    "virtio_blk_handle_request",
+    "blk_aio_pwritev",
+    "raw_co_prw",
+    "handle_aiocb_rw",
+    "virtio_blk_rw_complete",
+    "virtqueue_push",
+    "virtio_notify_irqfd",
+)
+"""What is watched in L2's QEMU."""
+
+READABLE = {"blk_aio_pwritev": "offset=%si:u64", "raw_co_prw": "bytes=%dx:u64"}
+"""Arguments of a function, by the registers of the x86-64 calling convention, that say which request it is."""
+
+DELIVER = {"kvm-amd": "svm_deliver_interrupt", "kvm-intel": "vmx_deliver_interrupt"}
+"""How each vendor's half of KVM hands an interrupt to a vCPU."""
+
+FAULT = {"kvm-amd": "exit_reason == 0x400", "kvm-intel": "exit_reason == 48 || exit_reason == 49"}
+"""The exits of a device's page: nested page fault (AMD); EPT violation and EPT misconfiguration (Intel)."""
+
+DEPTH = 13
+"""Callers of a function of QEMU that are read from its stack, beside the first."""
+
+L2_INIT = f"""\
+#!/bin/sh
+/bin/busybox --install -s /bin
+mount -t devtmpfs dev /dev
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t tracefs tracefs /sys/kernel/tracing
+cd /sys/kernel/tracing
+# Off until the write; the processor's own counter as the clock; the callers of each function.
+echo 0 >tracing_on
+echo x86-tsc >trace_clock
+echo '{" ".join(GUEST_FUNCTIONS)}' >set_ftrace_filter
+echo function >current_tracer
+echo 1 >options/func_stack_trace
+echo 1 >options/sym-offset
+echo stacktrace >events/block/block_rq_issue/trigger
+echo 1 >events/block/block_rq_issue/enable
+echo "L2: ready"
+read -r go
+echo 1 >tracing_on
+dd if=/dev/zero of=/dev/vda bs={BYTES} count=1 seek={SECTOR * 512} oflag=direct,seek_bytes 2>/dev/null
+echo 0 >tracing_on
+echo "L2: written"
+read -r go
+cat trace
+echo "L2: over"
+poweroff -f
+"""
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What one write left behind.
+
+    Attributes:
+        guest: The trace of L2's kernel.
+        host: The trace of L1: its kernel's events and those of QEMU.
+        offset: What KVM adds to L1's processor counter to make L2's, in ticks.
+        base: Where L2's QEMU lay in memory.
+        size: How many bytes from there are its own.
+        vendor: The vendor's half of KVM.
+        emulated: True if L1's processor is emulated.
+    """
+
+    guest: Path
+    host: Path
+    offset: int
+    base: int
+    size: int
+    vendor: str
+    emulated: bool
+
+
+@recipe(tools=L1_TOOLS, memory="1500M", disk="192M", timeout="30m", expects="1m")
+def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost) -> Recorded:
+    """Write one block in an L2, and record it in L2's kernel, in KVM and in QEMU.
+
+    Returns:
+        The two traces, and what is needed to lay them on one clock.
+    """
+    with sh.section("pack"):
+        parts = inner(
+            sh, qemu_debug, linux_build, init=L2_INIT, script=inner_script(NAMED, IOTHREAD, disk=IOTHREAD_DISK, streams=STREAMS)
+        )
+    with sh.section("probes"):
+        symbols = sh.line(f"nm {qemu_debug} | grep -E ' [tT] ({'|'.join(QEMU_FUNCTIONS)})$'")
+        probes = sh.write("probes.sh", probe_script(addresses(symbols), kvm_host.vendor), 0o755)
+    with sh.section("l1"):
+        waiter = sh.write("wait-for.sh", WAIT_FOR, 0o755)
+        files = {"/bin/probes": probes, "/bin/wait-for": waiter}
+        outer = l1(sh, qemu_optimised, linux_build, kvm_host, inner=parts, files=files, memory="768M")
+    with ExitStack() as stack:
+        with sh.section("start"):
+            vm = stack.enter_context(outer)
+            load_kvm(vm, kvm_host)
+        with sh.section("boot"):
+            vm.guest("mkfifo /guest/tmp/say; touch /guest/tmp/l2.out")
+            vm.guest("inner &")
+            vm.guest("exec 3>/guest/tmp/say; wait-for /tmp/l2.out 'L2: ready'", timeout=INNER_LIMIT)
+        with sh.section("clock"):
+            offset = tsc_offset(vm.guest("cd /sys/kernel/debug/kvm/*/vcpu0; grep . tsc-*"))
+            maps = vm.guest("grep qemu-system /proc/$(pidof qemu-system-x86_64)/maps")
+        with sh.section("watch"):
+            vm.guest("probes", timeout=INNER_LIMIT)
+            vm.guest("cd /sys/kernel/debug; cat tracing/set_ftrace_filter tracing/set_event")
+        with sh.section("write"):
+            vm.guest(
+                "echo 1 >tracing/tracing_on; echo go >&3; wait-for /tmp/l2.out 'L2: written'; echo 0 >tracing/tracing_on",
+                timeout=INNER_LIMIT,
+            )
+        guest, host = _traces(sh, vm)
+    lies = [int(address, 16) for address in re.findall(r"\b[0-9a-f]{8,}(?=-)|(?<=-)[0-9a-f]{8,}\b", maps)]
+    return Recorded(guest, host, offset, min(lies), max(lies) - min(lies), kvm_host.vendor, kvm_host.accel == "tcg")
+
+
+def _traces(sh: Shell, vm: Machine) -> tuple[Path, Path]:
+    """Fetch both traces from the guests."""
+    with sh.section("l2-trace"):
+        vm.guest("echo go >&3; wait-for /tmp/l2.out 'L2: over'", timeout=INNER_LIMIT)
+        guest = vm.guest("sed -n '/# tracer/,/L2: over/p' /tmp/l2.out", timeout=INNER_LIMIT)
+    with sh.section("l1-trace"):
+        host = vm.guest("cat tracing/trace", timeout=INNER_LIMIT)
+    files = sh.workspace / "l2.trace", sh.workspace / "l1.trace"
+    for file, text in zip(files, (guest, host), strict=True):
+        file.write_text(text.replace("\r", ""), "utf-8")
+    return files
+
+
+def tsc_offset(told: str) -> int:
+    """What KVM adds to a guest's counter, in ticks, from the files of its vCPU in debugfs.
+
+    Raises:
+        AssertionError: The counter is scaled as well: then L2's clock is not L1's with an offset.
+    """
+    values = {name: int(value) for name, value in re.findall(r"^(?:\S+/)?(tsc-[\w-]+):(-?\d+)$", told, re.MULTILINE)}
+    if "tsc-scaling-ratio" in values:
+        assert values["tsc-scaling-ratio"] == 1 << values["tsc-scaling-ratio-frac-bits"], f"L2's clock is scaled: {told}"
+    # grep names a file only when it looks into several.
+    return values["tsc-offset"] if values else int(told)
+
+
+def addresses(symbols: str) -> dict[str, int]:
+    """The address of each function in what ``nm`` printed.
+
+    Raises:
+        AssertionError: A function that is to be watched is not there.
+    """
+    found = {name: int(address, 16) for address, name in re.findall(r"^([0-9a-f]+) [tT] (\w+)$", symbols, re.MULTILINE)}
+    missing = set(QEMU_FUNCTIONS) - set(found)
+    assert not missing, f"this QEMU has no {', '.join(sorted(missing))}"
+    return found
+
+
+def callers() -> str:
+    """The arguments of a probe at a function's first instruction that give where it is and who called it.
+
+    The return address is where the stack pointer points. Each further caller's lies above the frame pointer, where the one before that
+    is kept as well: so it goes on as long as frame pointers are kept, as a build without optimisation does.
+    """
+    pointer = "%bp"
+    words = ["f0=%ip:x64", "f1=+0(%sp):x64"]
+    for number in range(2, DEPTH + 2):
+        words.append(f"f{number}=+8({pointer}):x64")
+        pointer = f"+0({pointer})"
+    return " ".join(words)
+
+
+def probe_script(functions: dict[str, int], vendor: str) -> str:
+    """The script that says what is watched in L1: functions and events of KVM, and functions of QEMU."""
+    probes = "\n".join(
+        f'echo "{" ".join(["p:qemu/" + name, f"$qemu:{functions[name]:#x}", "$callers", *READABLE.get(name, "").split()])}" >>uprobe_events'
+        for name in QEMU_FUNCTIONS
+    )
+    return f"""\
+#!/bin/sh -e
+cd /sys/kernel/debug/tracing
+echo 0 >tracing_on
+echo x86-tsc >trace_clock
+echo 8192 >buffer_size_kb
+echo 1 >options/sym-offset
+
+# KVM: functions with their callers, and events.
+echo ioeventfd_write irqfd_wakeup {DELIVER[vendor]} >set_ftrace_filter
+echo function >current_tracer
+echo 1 >options/func_stack_trace
+echo "{FAULT[vendor]}" >events/kvm/kvm_exit/filter
+for event in kvm_exit kvm_mmio kvm_fast_mmio kvm_msi_set_irq kvm_inj_virq kvm_entry; do
+    echo stacktrace >events/kvm/$event/trigger
+    echo 1 >events/kvm/$event/enable
+done
+
+# QEMU: a probe on the first instruction of each function, which reads the callers from the stack.
+qemu=/bin/qemu-system-x86_64
+callers="{callers()}"
+{probes}
+echo 1 >events/qemu/enable
+"""
