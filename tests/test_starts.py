@@ -153,6 +153,21 @@ def test_a_recipe_is_begun_and_a_guide_may_show_it(foreign):
     foreign("kvmdocs.cli", "build")
 
 
+def test_a_recipe_lies_in_the_package_of_its_guides_folder(foreign):
+    foreign.write("howto/__init__.py", "")
+    foreign.write("howto/run/__init__.py", "")
+    foreign("kvmdocs.cli", "new", "guide", "run/see-the-kernel")
+    assert "from howto.run.see_the_kernel import see_the_kernel" in foreign.read("docs/en/run/see-the-kernel.md")
+    foreign("kvmdocs.cli", "run", "see_the_kernel")
+
+
+def test_a_file_of_titles_that_is_not_there_is_named(foreign):
+    foreign.write("kvmdocs.toml", foreign.read("kvmdocs.toml") + 'titles = "howto/titles.toml"\n')
+    told = foreign.refused("recipe", "kernel_name")
+    assert "howto/titles.toml: [Errno 2] No such file or directory" in told
+    assert "the setting project.titles names a TOML file" in told
+
+
 def test_what_cannot_be_begun_is_refused_and_nothing_is_written(foreign, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     foreign("kvmdocs.cli", "new", "recipe", "kernel_name")
@@ -238,7 +253,7 @@ def test_a_guide_begun_in_this_project_passes(clone):
     told = re.search(r"^kvmdocs (new guide .*)$", clone.read("docs/en/authoring/guide.md"), re.MULTILINE)
     assert told
     clone("kvmdocs.cli", *shlex.split(told[1]))
-    new = ["docs/en/run/memory-page.md", "docs/zh/run/memory-page.md", "recipes/memory_page.py"]
+    new = ["docs/en/run/memory-page.md", "docs/zh/run/memory-page.md", "recipes/run/memory_page.py"]
     assert f"pytest {' '.join(new)}" in clone.read("docs/en/authoring/guide.md")
     assert "3 passed" in clone("pytest", "-p", "no:cacheprovider", *new)
     clone("ruff", "check", new[-1])

@@ -123,13 +123,23 @@ def _site(path: Path, name: str) -> Site:
     return Site(path, path.parent / (told.get("docs_dir") or "docs"), language.partition("-")[0].partition("_")[0], nav)
 
 
-def plan_recipe(project: Project, name: str, advice_if_there: str = "choose another name") -> dict[Path, str]:
+def package_for(project: Project, folder: str) -> str:
+    """The package for recipes of the guides in a folder: the one of the folder's name, where the project has it, else that of all recipes."""
+    package: str = project.settings["project.recipes"]
+    below = f"{package}/{folder}".replace("-", "_").strip("/")
+    return below.replace("/", ".") if (project.root / below / "__init__.py").exists() else package
+
+
+def plan_recipe(
+    project: Project, name: str, advice_if_there: str = "choose another name", package: str = ""
+) -> dict[Path, str]:
     """The module of a new recipe, and what it does in further languages.
 
     Args:
         project: The project.
         name: The recipe's name, and its module's.
         advice_if_there: What to do if there is a recipe of that name.
+        package: The package it lies in; that of all recipes if not given.
 
     Returns:
         Text by file.
@@ -148,7 +158,7 @@ def plan_recipe(project: Project, name: str, advice_if_there: str = "choose anot
         raise CatalogError(
             f"there is a recipe {name} already", Evidence(recipe=name, place=known.place, advice=advice_if_there)
         )
-    package = project.settings["project.recipes"]
+    package = package or project.settings["project.recipes"]
     folder = project.root / package.replace(".", "/")
     path = folder / f"{name}.py"
     _refuse_present(path, project)
@@ -161,10 +171,11 @@ def _titles(project: Project, name: str) -> dict[Path, str]:
     if not project.settings["project.titles"]:
         return {}
     path = project.root / project.settings["project.titles"]
+    # Read first: where the file is not there, that says so.
+    told = [language for language in TITLES if titles(project.settings, language, project.catalog.entries)]
     text = path.read_text("utf-8")
-    for language, sentence in TITLES.items():
-        if titles(project.settings, language, project.catalog.entries):
-            text = with_title(text, language, name, sentence)
+    for language in told:
+        text = with_title(text, language, name, TITLES[language])
     return {path: text}
 
 
@@ -205,8 +216,10 @@ def plan_guide(project: Project, name: str, titles: Mapping[str, str], recipe: s
                 recipe=shown, place=there.place, advice=f"move it into a module below {project.settings['project.recipes']}/"
             ),
         )
-    planned = {} if there else plan_recipe(project, shown, f"choose another name, or show that one: --recipe {shown}")
-    module = there.module if there else f"{project.settings['project.recipes']}.{shown}"
+    package = package_for(project, name.rpartition("/")[0])
+    advice = f"choose another name, or show that one: --recipe {shown}"
+    planned = {} if there else plan_recipe(project, shown, advice, package)
+    module = there.module if there else f"{package}.{shown}"
     for site in built:
         path = site.docs / f"{name}.md"
         _refuse_present(path, project)
