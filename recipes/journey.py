@@ -9,7 +9,7 @@ from pathlib import Path
 from kvmdocs import Shell, recipe
 from kvmdocs.places import Tree
 from recipes.journey_events import GUEST, KVM, QEMU, WORKER, Address, Event, Frame, Hop, Wanted, find, merged, parse
-from recipes.journey_run import BYTES, DELIVER, SECTOR, Recorded
+from recipes.journey_run import BYTES, DELIVER, SECTOR, SIGNALS, Recorded
 from recipes.linux import Kernel
 
 ISSUED = rf"WS? {BYTES} \(\) {SECTOR} \+ {BYTES // 512}\b"
@@ -55,7 +55,7 @@ def stations(vendor: str, fast: bool) -> tuple[Wanted, ...]:
         Wanted("write", WORKER, "worker", "handle_aiocb_rw"),
         Wanted("complete", QEMU, DISK, "virtio_blk_rw_complete"),
         Wanted("push", QEMU, DISK, "virtqueue_push"),
-        Wanted("signal", QEMU, DISK, "virtio_notify_irqfd"),
+        Wanted("signal", QEMU, DISK, "|".join(SIGNALS)),
         Wanted("wakeup", KVM, DISK, "irqfd_wakeup", through="ksys_write"),
         Wanted("message", KVM, DISK, "kvm_msi_set_irq", through="irqfd_wakeup"),
         Wanted("deliver", KVM, DISK, DELIVER[vendor], through="irqfd_wakeup"),
