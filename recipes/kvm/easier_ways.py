@@ -109,8 +109,13 @@ SVM = """\
 """Where AMD's half keeps the reason of the last exit; Intel's has to be asked of the processor."""
 
 
-KNOWS = {"crash": "8.0.4", "drgn": "0.0.23"}
-"""The first version of each that finds its way in Linux 6.4 and newer, which have a ``struct module_memory`` for each kind of a module's memory."""
+MODULES = ("include/linux/module.h", "struct module_memory", "Linux 6.4 and newer")
+"""Each kind of a module's memory is described apart."""
+TASKS = ("include/linux/pid.h", "struct upid numbers[];", "Linux 6.5 and newer, and updates of 6.1")
+"""What crash counts tasks by has no length any more: an older crash finds one task."""
+
+KNOWS = {"crash": ("8.0.4", (MODULES, TASKS)), "drgn": ("0.0.23", (MODULES,))}
+"""The first version of each tool that knows these changes of the kernel: a file, what it has since then, and which kernels that are."""
 
 
 @recipe(tools=("crash", "readelf"), memory="1500M", disk="16M", timeout="10m", expects="15s")
@@ -171,10 +176,13 @@ def check_version(sh: Shell, tool: str, source: Path) -> None:
         Skipped: It does not.
     """
     told = sh.line(f"{tool} --version | grep -m 1 '^{tool} '")
-    version = told.split()[1]
-    newer = "struct module_memory" in (source / "include/linux/module.h").read_text("utf-8")
-    if newer and SpecifierSet(f"<{KNOWS[tool]}").contains(version, prereleases=True):
-        sh.skip(f"{tool} {version} does not know Linux 6.4 and newer; {KNOWS[tool]} is the first that does")
+    version = told.split()[1].rstrip("+")  # two of them stand behind a version between releases
+    first, changes = KNOWS[tool]
+    if SpecifierSet(f">={first}").contains(version, prereleases=True):
+        return
+    for file, text, kernels in changes:
+        if text in (source / file).read_text("utf-8"):
+            sh.skip(f"{tool} {version} does not know {kernels}; {first} is the first that does")
 
 
 def exits(told: str) -> dict[str, int]:

@@ -10,7 +10,7 @@ from kvmdocs import Shell, recipe
 from kvmdocs.recording.source.check import Tree
 from recipes.build.linux import Kernel
 from recipes.kvm.journey_events import GUEST, KVM, QEMU, WORKER, Address, Event, Frame, Hop, Wanted, find, merged, parse
-from recipes.kvm.journey_run import BYTES, DELIVER, SECTOR, Recorded
+from recipes.kvm.journey_run import BYTES, DELIVER, SECTOR, SIGNALS, Recorded
 
 ISSUED = rf"WS? {BYTES} \(\) {SECTOR} \+ {BYTES // 512}\b"
 """How the block layer names the request: a write (synchronous), its bytes, first sector and number of sectors."""
@@ -55,7 +55,7 @@ def stations(vendor: str, fast: bool) -> tuple[Wanted, ...]:
         Wanted("write", WORKER, "worker", "handle_aiocb_rw"),
         Wanted("complete", QEMU, DISK, "virtio_blk_rw_complete"),
         Wanted("push", QEMU, DISK, "virtqueue_push"),
-        Wanted("signal", QEMU, DISK, "virtio_notify_irqfd"),
+        Wanted("signal", QEMU, DISK, "|".join(SIGNALS)),
         Wanted("wakeup", KVM, DISK, "irqfd_wakeup", through="ksys_write"),
         Wanted("message", KVM, DISK, "kvm_msi_set_irq", through="irqfd_wakeup"),
         Wanted("deliver", KVM, DISK, DELIVER[vendor], through="irqfd_wakeup"),

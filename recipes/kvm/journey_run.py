@@ -40,9 +40,11 @@ QEMU_FUNCTIONS = (
     "handle_aiocb_rw",
     "virtio_blk_rw_complete",
     "virtqueue_push",
-    "virtio_notify_irqfd",
 )
-"""What is watched in L2's QEMU."""
+"""What is watched in L2's QEMU, with the one of `SIGNALS` that it has."""
+
+SIGNALS = ("virtio_notify_irqfd", "virtio_notify")
+"""Signals the eventfd of the interrupt from an I/O thread. The first is gone in QEMU 10.2: the second does it there, for every thread."""
 
 READABLE = {"blk_aio_pwritev": "offset=%si:u64", "raw_co_prw": "bytes=%dx:u64"}
 """Arguments of a function, by the registers of the x86-64 calling convention, that say which request it is."""
@@ -121,7 +123,7 @@ def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: 
             sh, qemu_debug, linux_build, init=L2_INIT, script=inner_script(NAMED, IOTHREAD, disk=IOTHREAD_DISK, streams=STREAMS)
         )
     with sh.section("probes"):
-        symbols = sh.line(f"nm {qemu_debug} | grep -E ' [tT] ({'|'.join(QEMU_FUNCTIONS)})$'")
+        symbols = sh.line(f"nm {qemu_debug} | grep -E ' [tT] ({'|'.join((*QEMU_FUNCTIONS, *SIGNALS))})$'")
         probes = sh.write("probes.sh", probe_script(addresses(symbols), kvm_host.vendor), 0o755)
     with sh.section("l1"):
         waiter = sh.write("wait-for.sh", WAIT_FOR, 0o755)
@@ -178,15 +180,16 @@ def tsc_offset(told: str) -> int:
 
 
 def addresses(symbols: str) -> dict[str, int]:
-    """The address of each function in what ``nm`` printed.
+    """The address of each function that is to be watched, from what ``nm`` printed.
 
     Raises:
-        AssertionError: A function that is to be watched is not there.
+        AssertionError: One of them is not there.
     """
     found = {name: int(address, 16) for address, name in re.findall(r"^([0-9a-f]+) [tT] (\w+)$", symbols, re.MULTILINE)}
-    missing = set(QEMU_FUNCTIONS) - set(found)
+    watched = (*QEMU_FUNCTIONS, next((name for name in SIGNALS if name in found), SIGNALS[-1]))
+    missing = set(watched) - set(found)
     assert not missing, f"this QEMU has no {', '.join(sorted(missing))}"
-    return found
+    return {name: found[name] for name in watched}
 
 
 def callers() -> str:
@@ -206,8 +209,8 @@ def callers() -> str:
 def probe_script(functions: dict[str, int], vendor: str) -> str:
     """The script that says what is watched in L1: functions and events of KVM, and functions of QEMU."""
     probes = "\n".join(
-        f'echo "{" ".join(["p:qemu/" + name, f"$qemu:{functions[name]:#x}", "$callers", *READABLE.get(name, "").split()])}" >>uprobe_events'
-        for name in QEMU_FUNCTIONS
+        f'echo "{" ".join(["p:qemu/" + name, f"$qemu:{address:#x}", "$callers", *READABLE.get(name, "").split()])}" >>uprobe_events'
+        for name, address in functions.items()
     )
     return f"""\
 #!/bin/sh -e

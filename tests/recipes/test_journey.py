@@ -13,7 +13,7 @@ from kvmdocs.recording.recipe import Shown
 from recipes.kvm.journey import frames_of, stations, symbols_of
 from recipes.kvm.journey_events import GUEST, KVM, QEMU, WORKER, Address, Hop, Wanted, find, merged, parse
 from recipes.kvm.journey_picture import ACTORS, picture
-from recipes.kvm.journey_run import QEMU_FUNCTIONS, addresses, callers, probe_script, tsc_offset
+from recipes.kvm.journey_run import QEMU_FUNCTIONS, SIGNALS, addresses, callers, probe_script, tsc_offset
 from recipes.kvm.linux_in_linux import said
 
 GUEST_TRACE = """\
@@ -167,11 +167,21 @@ def test_a_file_is_relative_to_the_tree_that_it_is_in(tmp_path):
     assert [frames[0].file for frames in frames_of(told, [linux, qemu]).values()] == ["hw/virtio.c", "", ""]
 
 
+def nm(*names: str) -> str:
+    return "\n".join(f"{number:016x} t {name}" for number, name in enumerate(names, 0x1000))
+
+
 def test_addresses_of_nm():
-    told = "\n".join(f"{number:016x} t {name}" for number, name in enumerate(QEMU_FUNCTIONS, 0x1000))
+    told = nm(*QEMU_FUNCTIONS, SIGNALS[1])
     assert addresses(told)[QEMU_FUNCTIONS[1]] == 0x1001
-    with pytest.raises(AssertionError, match=QEMU_FUNCTIONS[0]):
-        addresses(told.partition("\n")[2])
+    for names, missing in ((QEMU_FUNCTIONS[1:] + SIGNALS, QEMU_FUNCTIONS[0]), (QEMU_FUNCTIONS, SIGNALS[1])):
+        with pytest.raises(AssertionError, match=missing):
+            addresses(nm(*names))
+
+
+@pytest.mark.parametrize(("has", "watched"), [(SIGNALS, SIGNALS[0]), (SIGNALS[1:], SIGNALS[1])], ids=["10.0", "10.2"])
+def test_each_qemu_is_watched_where_it_signals_from_an_iothread(has, watched):
+    assert [name for name in addresses(nm(*QEMU_FUNCTIONS, *has)) if name not in QEMU_FUNCTIONS] == [watched]
 
 
 def test_offset_of_l2s_counter():

@@ -3,12 +3,13 @@ from __future__ import annotations
 import ast
 import socket
 import subprocess
+from types import SimpleNamespace
 
 import pytest
 
 from kvmdocs.core.model import Where
 from recipes.kvm.easier_virtme import REQUIREMENTS
-from recipes.kvm.easier_ways import DRGN, SVM, exits
+from recipes.kvm.easier_ways import DRGN, MODULES, SVM, TASKS, check_version, exits
 from recipes.kvm.errors.gdb import address
 from recipes.kvm.errors.refusals import printed, refused
 from recipes.kvm.errors.start import free_port, started
@@ -95,3 +96,26 @@ def test_each_package_is_pinned_to_a_digest():
         name, _, digest = line.partition(" --hash=sha256:")
         assert "==" in name
         assert len(bytes.fromhex(digest)) == 32
+
+
+@pytest.mark.parametrize(
+    ("tool", "version", "changes", "skipped"),
+    [
+        ("crash", "8.0.2", (), ""),
+        ("crash", "8.0.2", (MODULES,), "crash 8.0.2 does not know Linux 6.4 and newer; 8.0.4 is the first that does"),
+        ("crash", "8.0.2++", (TASKS,), "crash 8.0.2 does not know Linux 6.5 and newer, and updates of 6.1; 8.0.4 is"),
+        ("crash", "8.0.4", (MODULES, TASKS), ""),
+        ("crash", "9.0.0++", (MODULES, TASKS), ""),
+        ("drgn", "0.0.22", (TASKS,), ""),
+        ("drgn", "0.0.22", (MODULES, TASKS), "drgn 0.0.22 does not know Linux 6.4"),
+    ],
+)
+def test_a_tool_that_is_older_than_the_kernel_is_told_apart(tmp_path, tool, version, changes, skipped):
+    for file, text, _ in (MODULES, TASKS):
+        path = tmp_path / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text if any(file == changed for changed, *_ in changes) else "", "utf-8")
+    skips: list[str] = []
+    shell = SimpleNamespace(line=lambda _: f"{tool} {version} (using Python 3)", skip=skips.append)
+    check_version(shell, tool, tmp_path)
+    assert [why[: len(skipped)] for why in skips] == ([skipped] if skipped else [])

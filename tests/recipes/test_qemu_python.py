@@ -6,12 +6,15 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from kvmdocs.core.errors import RecipeFailed
 from kvmdocs.recording.shell import Shell
-from recipes.build.qemu_python import qemu_python, wheels_lacking
+from recipes.build.qemu_python import _has, qemu_python, wheels_lacking
 from tests.servers import Archive, SigningKey, signing_key, web_server
 
 ASKS = """\
@@ -55,6 +58,11 @@ def test_what_is_asked_for(tmp_path: Path) -> None:
     }
     assert list(wheels_lacking(tree(tmp_path / "b", wheels=("meson-1.9.0-py3-none-any.whl",)))) == ["never-heard-of"]
     assert wheels_lacking(tmp_path) == {}
+
+
+@pytest.mark.parametrize(("version", "enough"), [("", False), ("1.0.1\n", False), ("1.9.0\n", True)])
+def test_what_the_host_has_may_be_too_old(version: str, enough: bool) -> None:
+    assert _has(cast("Shell", SimpleNamespace(line=lambda *_, **__: version)), "meson", SpecifierSet(">=1.5.0")) is enough
 
 
 def test_nothing_is_got_where_nothing_is_asked_for(shell: Shell, tmp_path: Path) -> None:
