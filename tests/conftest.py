@@ -20,8 +20,9 @@ from kvmdocs.cli import main
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.result import Outcome, Reporter
+from tests.support import ROOT
 
-pytest_plugins = ["pytester", "scheduling"]
+pytest_plugins = ["pytester", "tests.support.scheduling"]
 
 # The same examples on every run and no clock: a busy machine must not turn a test red. `--hypothesis-profile=search` looks for more.
 hypothesis_settings.register_profile(
@@ -30,7 +31,6 @@ hypothesis_settings.register_profile(
 hypothesis_settings.register_profile("search", deadline=None, max_examples=2000, database=None)
 hypothesis_settings.load_profile("kvmdocs")
 
-ENGINE = Path(__file__).resolve().parent.parent
 
 # A shell starts what goes on in its background with SIGINT ignored, and every child inherits that; the tests of Ctrl-C,
 # and gdb when it is interrupted, need it as a terminal has it.
@@ -132,7 +132,7 @@ class Trial:
     def environment(self, **more: str) -> dict[str, str]:
         """The environment of the project's commands."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("KVMDOCS_", "PYTEST_", "MKDOCS_"))}
-        return {**kept, "PYTHONPATH": str(ENGINE), "NO_MKDOCS_2_WARNING": "1", **self.environ, **more}
+        return {**kept, "PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1", **self.environ, **more}
 
 
 @pytest.fixture

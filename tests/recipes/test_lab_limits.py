@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from pathlib import Path
 
 import pytest
 
@@ -13,8 +12,8 @@ from kvmdocs.core.model import Freshness, Step, Where
 from kvmdocs.core.words import words
 from kvmdocs.execution.project import Project
 from kvmdocs.render import Language, stamp
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 MACHINE = ("kvmdocs.lab.machine", "Machine")
 MEBIBYTES = {"M": 1, "G": 1024}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -12,8 +11,8 @@ from kvmdocs.execution.project import Project
 from kvmdocs.recording.recipe import Shown
 from kvmdocs.recording.source.stack_frames import spots
 from kvmdocs.render import Language, linked
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 LINK = re.compile(r"<a\b[^>]*>.*?</a>", re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
 BELOW = re.compile(r'<div class="tr-peek.*', re.DOTALL)

@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 from kvmdocs.core.errors import RecipeFailed
 from kvmdocs.recording.shell import Shell
 from recipes.build.qemu_python import _has, qemu_python, wheels_lacking
-from tests.servers import Archive, SigningKey, signing_key, web_server
+from tests.support.servers import Archive, SigningKey, signing_key, web_server
 
 ASKS = """\
 [meson]

@@ -19,8 +19,8 @@ from kvmdocs.execution.project import FIXED, Project
 from kvmdocs.script.assemble import script
 from kvmdocs.script.guides import for_guide, for_recipes
 from kvmdocs.store.normalise import normalise
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 BLOCK = re.compile(r"^if due (\w+) (?:shown|input) .*?^fi$", re.MULTILINE | re.DOTALL)
 ENOUGH = 0.9
 """Share of a record's steps which a script must tell, too: of what they give on every run, at least half the lines. On a busy host some lines

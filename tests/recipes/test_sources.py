@@ -18,13 +18,14 @@ from kvmdocs.recording.shell import Shell
 from kvmdocs.render import Language, transcript
 from recipes.get.linux import kvm_git, linux_git, linux_release, linux_source
 from recipes.get.qemu import qemu_git, qemu_release, qemu_source
-from tests.servers import SigningKey, Web, run, signing_key, silent_server, tagged_repository, tarball, web_server
+from tests.support import ROOT
+from tests.support.servers import SigningKey, Web, run, signing_key, silent_server, tagged_repository, tarball, web_server
 
 pytestmark = [
     pytest.mark.skipif(shutil.which(tool) is None, reason=f"{tool} is not installed")
     for tool in ("curl", "git", "gpg", "gpg-agent", "xz")
 ]
-ROOT = Path(__file__).resolve().parents[2]
+
 VERSION = "1.2.3"
 STALL = 1.0
 

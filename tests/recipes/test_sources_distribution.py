@@ -27,7 +27,7 @@ from recipes.get.apt_sources import (
 )
 from recipes.get.distribution import Apt
 from recipes.get.qemu import qemu_distribution
-from tests.servers import Archive, SigningKey, Web, signing_key, silent_server, web_server
+from tests.support.servers import Archive, SigningKey, Web, signing_key, silent_server, web_server
 
 needs_apt = [
     pytest.mark.skipif(shutil.which(tool) is None, reason=f"{tool} is not installed")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from render_dom import Element, parse
-from render_samples import host, make_record, searched, show
 
 from kvmdocs.catalog.source_excerpt import Listing, Written
 from kvmdocs.core.model import Freshness
 from kvmdocs.render import Anchors, Beside, Language, names, python_of
+from tests.support.html_dom import Element, parse
+from tests.support.render_samples import host, make_record, searched, show
 
 SCRIPT = 'check() { [ "$1" = 0 ]; }\necho <&> "$HOME"'
 WHOLE = Listing("recipes/a_b.py", 8, '@recipe()\ndef sample(sh):\n    with sh.section("s"):\n        sh.echo("<&>")', "sample")

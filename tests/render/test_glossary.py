@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 from markdown import Markdown
 
 from kvmdocs.core.errors import GuideError
 from kvmdocs.render.glossary import Entry, GlossaryExtension, entries
+from tests.support import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SMALL = """\
 # Glossary
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -11,13 +10,12 @@ from hypothesis import strategies as st
 from markdown import Markdown
 from markdown_exec import markdown_config
 from mkdocs.config import load_config
-from render_samples import HOSTILE, host, make_record, show
 
 from kvmdocs.catalog.source_excerpt import Listing, Written
 from kvmdocs.core.model import Output, Step, Where
 from kvmdocs.render import Beside
-
-ROOT = Path(__file__).parents[2]
+from tests.support import ROOT
+from tests.support.render_samples import HOSTILE, host, make_record, show
 
 # What other sites turn on and this one might: all of them read text that a transcript may hold.
 MORE: dict[str, dict[str, object]] = {

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import pytest
-from render_dom import Element, parse
-from render_samples import HOSTILE, LAB, host, make_record, searched, show
 
 from kvmdocs.core.errors import GuideError
 from kvmdocs.core.model import Failure, Freshness, Output, Record, Status, Step, Where
 from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import Language, skipped, stamp
+from tests.support.html_dom import Element, parse
+from tests.support.render_samples import HOSTILE, LAB, host, make_record, searched, show
 
 MANY = "".join(f"line {number}\n" for number in range(1, 101))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from markdown import markdown
-from render_samples import HOSTILE, host, make_record, show
 
 from kvmdocs.core.model import Freshness, Output, Step, Where
 from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import Beside, Language, transcript
 from kvmdocs.render.plain_page import LONGEST, as_markdown
+from tests.support.render_samples import HOSTILE, host, make_record, show
 
 PROSE = """\
 # A title

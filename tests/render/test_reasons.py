@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from render_samples import HOSTILE
 
 import kvmdocs
 from kvmdocs.render import Language
 from kvmdocs.render.reasons import reason
+from tests.support.render_samples import HOSTILE
 
 ENGINE = Path(kvmdocs.__file__).parent
 

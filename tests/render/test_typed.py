@@ -5,11 +5,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from render_samples import LAB, host, make_record
 
 from kvmdocs.core.control_characters import UNSEEN
 from kvmdocs.core.model import Step, Where
 from kvmdocs.render.typed import copied, entries, runs
+from tests.support.render_samples import LAB, host, make_record
 
 
 def typed(*steps: Step, section: str | None = None) -> list[str]:

@@ -1,0 +1,157 @@
+"""Every page in both languages, both schemes, wide and narrow: nothing too wide, no barrier, each button gives what it promises, nothing is said on the console, no request leaves the site."""
+
+from __future__ import annotations
+
+import gzip
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.browser import Browser
+from tests.support.clipboard import wrongly_copied
+from tests.support.pages import Site, guides
+
+pytestmark = pytest.mark.slow
+
+HERE = Path(__file__).parent
+AXE = (HERE / "vendor" / "axe-core" / "axe.min.js").read_text("utf-8")
+ALLOWED = tomllib.loads((HERE / "allowed.toml").read_text("utf-8")).get("allowed", [])
+WEIGHT = 300_000
+"""Bytes of a page, compressed, that a reader on a slow line is asked to wait for at most."""
+
+FAR = """
+const wide = document.documentElement.clientWidth + 1;
+const inside = (e) => e.closest('pre, table, .tr-scroll, .md-typeset__scrollwrap, svg, .md-clipboard, [hidden], .md-overlay, .md-sidebar');
+return [...document.querySelectorAll('.md-main *')]
+  .filter((e) => e.getBoundingClientRect().right > wide && e.getBoundingClientRect().width > 0 && !inside(e))
+  .map((e) => e.outerHTML.slice(0, 100)).slice(0, 5);
+"""
+
+
+STILL = """
+const style = document.createElement('style');
+style.textContent = '*, *::before, *::after { animation: none !important; transition: none !important }' +
+  'pre, pre > code { background-image: none !important }';
+document.head.append(style);
+"""
+"""A colour on its way from one scheme to the other is none of either; and behind the shadow at the edge of what scrolls axe would tell no colour."""
+
+
+def drawn(browser: Browser) -> None:
+    """Wait until the page stands still."""
+    browser.until("return document.readyState === 'complete'")
+    browser.run(STILL)
+
+
+def too_wide(browser: Browser) -> list[str]:
+    scrolled, seen = browser.run("const e = document.documentElement; return [e.scrollWidth, e.clientWidth]")
+    return [f"scrolls sideways: {scrolled} in {seen}", *browser.run(FAR)] if scrolled > seen else browser.run(FAR)
+
+
+COLOURS = """
+const paint = new Map();
+const behind = (e) => {
+  if (!e) return {ground: '', through: 1};
+  if (!paint.has(e)) {
+    const own = getComputedStyle(e), under = behind(e.parentElement);
+    const colour = own.backgroundColor, image = own.backgroundImage;
+    const clear = colour === 'rgba(0, 0, 0, 0)', whole = /^rgb\\(|^color\\([^/]*$/.test(colour);
+    const ground = (clear ? under.ground : whole ? colour : under.ground + colour) + (image === 'none' ? '' : image);
+    paint.set(e, {own, ground, through: under.through * own.opacity});
+  }
+  return paint.get(e);
+};
+for (const e of document.querySelectorAll('[data-look]')) delete e.dataset.look;
+const seen = new Set(arguments[0]), fresh = [], texts = new Set();
+const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+while (walker.nextNode()) if (walker.currentNode.data.trim()) texts.add(walker.currentNode.parentElement);
+for (const e of texts) {
+  if (!e.checkVisibility({visibilityProperty: true})) continue;
+  const {own, ground, through} = behind(e), size = parseFloat(own.fontSize);
+  const large = size >= 24 || (size >= 18.66 && own.fontWeight >= 700);
+  const look = [own.color, large, own.textShadow, ground, through].join();
+  if (seen.has(look)) continue;
+  e.dataset.look = '';
+  seen.add(look);
+  fresh.push(look);
+}
+return fresh;
+"""
+"""Marks one element of each look that text has on a page and is not known yet, and gives these looks: a transcript is thousands of words in a dozen colours, and axe takes
+seconds to look at all of them. A look is what contrast goes by: the colour, what it stands on, and whether it is large text (WCAG 2.2, 1.4.3)."""
+
+CONTRAST = "color-contrast"
+READY = f"{AXE}; window.axe = axe; axe.configure({{rules: [{{id: '{CONTRAST}', selector: '[data-look]'}}]}})"
+
+
+PLAIN = """
+for (const e of document.querySelectorAll('pre span[class]')) {
+  if (e.attributes.length === 1 && !e.firstElementChild) e.replaceWith(...e.childNodes);
+}
+"""
+"""Takes the colours off transcripts: what only colours a word means nothing to any rule but that of contrast, and is most of what axe would have to go through."""
+
+
+def hard_to_read(browser: Browser, good: set[str]) -> list[str]:
+    """Texts without contrast. Looks that are known to be good need no second look; those of a page whose texts are all good become known."""
+    fresh = browser.run(COLOURS, sorted(good))
+    found = axe(browser, f"runOnly: ['{CONTRAST}']") if fresh else []
+    if not found:
+        good.update(fresh)
+    return found
+
+
+def barriers(browser: Browser) -> list[str]:
+    """All else that axe finds."""
+    browser.run(PLAIN)
+    return axe(browser, f"rules: {{'{CONTRAST}': {{enabled: false}}}}")
+
+
+def axe(browser: Browser, what: str) -> list[str]:
+    """What axe finds, less what is allowed."""
+    told = browser.wait_for(
+        f"axe.run(document, {{resultTypes: ['violations'], {what}}}).then((r) => done(r.violations), (e) => done(String(e)))"
+    )
+    assert isinstance(told, list), told
+    return [
+        f"{rule['id']}: {node['html'][:160]}: {node.get('failureSummary', '')}"
+        for rule in told
+        for node in rule["nodes"]
+        if not any(allowed(entry, rule["id"], node) for entry in ALLOWED)
+    ]
+
+
+def allowed(entry: dict[str, Any], rule: str, node: dict[str, Any]) -> bool:
+    return entry["rule"] == rule and any(part in node["html"] for part in entry["elements"])
+
+
+@pytest.fixture(scope="module")
+def good() -> dict[str, set[str]]:
+    """The looks of text that were found to be good, by the scheme."""
+    return {"light": set(), "dark": set()}
+
+
+@pytest.mark.parametrize("page", guides())
+def test_page(browser: Browser, site: Site, page: str, good: dict[str, set[str]]) -> None:
+    browser.go(f"{site.address}/{page}")
+    drawn(browser)
+    browser.run(READY)
+    wrong = {"wide light": too_wide(browser) + hard_to_read(browser, good["light"])}
+    browser.scheme("dark")
+    browser.until("return document.body.dataset.mdColorScheme === 'slate'")
+    wrong["wide dark"] = too_wide(browser) + hard_to_read(browser, good["dark"])
+    browser.size(360, 740)
+    wrong["narrow dark"] = too_wide(browser)
+    browser.scheme("light")
+    wrong["narrow light"] = too_wide(browser)
+    browser.size(1400, 900)
+    wrong["wide"] = barriers(browser)
+    wrong["copied"] = wrongly_copied(browser)
+    assert {where: what for where, what in wrong.items() if what} == {}
+
+
+@pytest.mark.parametrize("page", guides())
+def test_a_page_is_light(site: Site, page: str) -> None:
+    assert len(gzip.compress((site.folder / page).read_bytes(), 6)) < WEIGHT

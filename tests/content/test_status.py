@@ -1,0 +1,137 @@
+"""The status page of the whole site, as a reader uses it: with a script, without one, from a page's line, in both languages."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.support.browser import Browser
+from tests.support.pages import LANGUAGES, Site
+
+pytestmark = pytest.mark.slow
+
+ROWS = (
+    "return [...document.querySelectorAll('.ks-table tr[id]')].filter((row) => row.offsetParent).map((row) => row.id.slice(7))"
+)
+
+
+def report(site: Site, language: str) -> dict:
+    return json.loads(site.text(f"{language}/report.json"))
+
+
+def typed(browser: Browser, selector: str, text: str) -> None:
+    browser.run(
+        "const box = document.querySelector(arguments[0]); box.value = arguments[1];"
+        "box.dispatchEvent(new Event('input')); box.dispatchEvent(new Event('change'))",
+        selector,
+        text,
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_report_is_as_its_schema_says_and_names_pages_that_are_there(site: Site, language: str) -> None:
+    found = report(site, language)
+    schema = json.loads(site.text(f"{language}/schemas/report-1.json"))
+    assert [error.message for error in Draft202012Validator(schema).iter_errors(found)] == []
+    assert len(found["recipes"]) == sum(found["counts"].values()) > 50
+    for page in found["pages"]:
+        lines = len(re.findall(r'<p class="ks-badge', site.text(f"{language}/{page['url']}")))
+        assert lines == 1, page["url"]
+        assert site.text(f"{language}/{page['badge']}").startswith("<svg")
+        for name in page["recipes"]:
+            assert f'id="recipe-{name}"' in site.text(f"{language}/{page['url']}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_filter_finds_and_says_how_many(browser: Browser, site: Site, language: str) -> None:
+    found = report(site, language)
+    everything = [row["recipe"] for row in found["recipes"]]
+    browser.go(f"{site.address}/{language}/status.html")
+    browser.until("return document.querySelector('.ks-filter')")
+    assert sorted(browser.run(ROWS)) == sorted(everything)
+    typed(browser, ".ks-filter input", "KVM gdb")
+    some = browser.run(ROWS)
+    assert {"debug_kvm", "debug_kvm_from_load"} <= set(some) < set(everything)
+    assert str(len(some)) in browser.run("return document.querySelector('.ks-found').textContent")
+    typed(browser, ".ks-filter input", "")
+    for state, count in found["counts"].items():
+        typed(browser, ".ks-filter select", state)
+        assert len(browser.run(ROWS)) == count
+    typed(browser, ".ks-filter input", "no recipe is like this")
+    assert browser.run(ROWS) == []
+    # A link to a row leads there, whatever the filter hides.
+    browser.run("location.hash = '#status-kvm_host'")
+    browser.until("return document.querySelector('#status-kvm_host').offsetParent")
+
+
+def test_a_column_sorts_both_ways_and_chapters_come_back(browser: Browser, site: Site) -> None:
+    seconds = {row["recipe"]: row["seconds"] for row in report(site, "en")["recipes"]}
+    browser.go(f"{site.address}/en/status.html")
+    browser.until("return document.querySelector('.ks-filter')")
+    before = browser.run(ROWS)
+    (button,) = browser.find(".ks-table th[data-sort=seconds] button")
+    for down in (False, True):
+        browser.click(button)
+        order = [seconds[name] for name in browser.run(ROWS)]
+        assert order == sorted(order, reverse=down)
+        assert browser.run("return document.querySelector('[data-sort=seconds]').ariaSort") == (
+            "descending" if down else "ascending"
+        )
+    browser.click(browser.find(".ks-filter .ks-chip:not([hidden])")[0])
+    assert browser.run(ROWS) == before
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_pages_line_leads_to_that_pages_recipes(browser: Browser, site: Site, language: str) -> None:
+    (page,) = (page for page in report(site, language)["pages"] if page["url"] == "kvm/gdb.html")
+    browser.go(f"{site.address}/{language}/kvm/gdb.html")
+    browser.click(browser.find(".ks-badge a")[0])
+    browser.until("return location.pathname.endsWith('/status.html') && document.querySelector('.ks-filter')")
+    assert sorted(browser.run(ROWS)) == sorted(page["recipes"])
+    (chip,) = browser.find(".ks-filter .ks-chip:not([hidden])")
+    assert page["title"] in browser.run("return arguments[0].textContent", chip)
+    browser.click(chip)
+    assert len(browser.run(ROWS)) > 50
+    assert browser.run("return location.search") == ""
+
+
+def test_the_graph_leads_to_a_recipe_and_shows_what_it_builds_on(browser: Browser, site: Site) -> None:
+    browser.go(f"{site.address}/en/status.html")
+    browser.run("document.querySelector('.ks-graph').scrollIntoView()")
+    point = "document.querySelector('.ks-node[data-recipe=kvm_host]').dispatchEvent(new PointerEvent('pointer' + arguments[0]))"
+    browser.run(point, "enter")
+    on = set(browser.run("return [...document.querySelectorAll('.ks-node.ks-on')].map((node) => node.dataset.recipe)"))
+    assert {"kvm_host", "accelerator", "qemu_optimised", "linux_source", "debug_kvm", "journey"} <= on
+    assert not {"check_host", "start_vm", "perf_tool"} & on
+    browser.run(point, "leave")
+    assert browser.find(".ks-on") == []
+    browser.run(
+        "document.querySelector('.ks-node[data-recipe=debug_kvm]').dispatchEvent(new MouseEvent('click', {bubbles: true}))"
+    )
+    browser.until("return location.pathname.endsWith('/kvm/gdb.html') && location.hash === '#recipe-debug_kvm'")
+    top = browser.until(
+        "const place = document.querySelector(location.hash); return place && place.nextElementSibling.dataset.recipe"
+    )
+    assert top == "debug_kvm"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_reads_without_a_script(browser: Browser, site: Site, language: str) -> None:
+    browser.command("Emulation.setScriptExecutionDisabled", value=True)
+    try:
+        browser.call("POST", "/url", {"url": f"{site.address}/{language}/status.html?page=kvm/gdb.html"})
+    finally:
+        browser.command("Emulation.setScriptExecutionDisabled", value=False)
+    assert len(browser.run(ROWS)) == len(report(site, language)["recipes"])
+    assert browser.find(".ks-filter, .ks-table button") == []
+    assert browser.run("return document.querySelector('.ks-graph svg').getBoundingClientRect().width") > 300
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_searches_do_not_find_the_status_page(site: Site, language: str) -> None:
+    index = json.loads(site.text(f"{language}/search/search_index.json"))
+    assert not [entry["location"] for entry in index["docs"] if entry["location"].startswith("status.html")]
+    assert not [entry for entry in index["docs"] if "ks-badge" in entry["text"]]

@@ -1,0 +1,263 @@
+"""The status page's parts, the badge and the drawing, as HTML that a reader gets."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields, replace
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from kvmdocs.core.model import Host
+from kvmdocs.render import Language
+from kvmdocs.render.marks import SHAPES
+from kvmdocs.site.status import badge_svg, graph_svg, page, rows
+from kvmdocs.site.status.comparing import ApprovedRecord, Drifted
+from kvmdocs.site.status.data import Kind, PageRow, Report, Row, Shown, State, Want, count
+from kvmdocs.site.status.page import View
+from kvmdocs.site.status.words import words
+from kvmdocs.store.drift import Kind as DriftKind
+from tests.support.html_dom import Element, parse
+
+HOST = Host("maker", "Debian GNU/Linux 12 (bookworm)", "6.1.0", "x86_64", 2, 1 << 30)
+EVIL = "</code></td><script>alert(1)</script> `*x*`\n{{ a }} \x1b[31m"
+PAGE = Shown("docs/a.md", "Get it", "get/a.html", "get/a.html#recipe-source")
+DIFF = ("--- approved/build", "+++ fresh/build", "@@ -1 +1 @@", "-old <b>", "+new <b>", " same")
+
+ROWS = (
+    Row("source", EVIL, "recipes/all.py:3", State.CURRENT, made="2026-11-24T10:00:00+00:00", age_days=2, seconds=75.0, host=HOST,
+        tools={"tar": EVIL}, settings={"a.b": 7}, pages=(PAGE,), key="f" * 64, approved=ApprovedRecord("2026-11-01T00:00:00+00:00", "other"),
+        compared=True),
+    Row("build", "Build it.", "recipes/all.py:9", State.STALE, ("its own code changed",), made="2026-11-25T10:00:00+00:00", age_days=1,
+        seconds=0.5, emulated=True, host=HOST, builds_on=("source",), key="e" * 64, approved=ApprovedRecord("2026-11-01T00:00:00+00:00", "other"),
+        drift=Drifted(DriftKind.TOOL, ("gcc 12 → 14",), ("", "build"), DIFF, 5), compared=True),
+    Row("from_git", "Get it from git.", "recipes/all.py:20", State.SKIPPED, ("git.invalid cannot be reached",),
+        wants=(Want(Kind.CAPABILITY, "reach:linux.git"), Want(Kind.CAPABILITY, "setting:linux.provider=auto|git"))),
+    Row("attach", "Attach.", "recipes/all.py:30", State.SKIPPED, ("this host lacks gdb; install with: apt-get install gdb",),
+        wants=(Want(Kind.TOOL, "gdb"),), builds_on=("source",)),
+    Row("after", "After it.", "recipes/all.py:40", State.SKIPPED, ("it builds on attach, which was skipped",), wants=(Want(Kind.RECIPE, "attach"),),
+        builds_on=("attach",), host=HOST, made="2026-11-26T10:00:00+00:00", age_days=0, approved=ApprovedRecord("2026-11-26T10:00:00+00:00", "maker")),
+    Row("last", "Last.", "recipes/all.py:50", State.SKIPPED, ("it builds on after, which was skipped",), wants=(Want(Kind.RECIPE, "after"),), builds_on=("after",)),
+)  # fmt: skip
+PAGES = (
+    PageRow("docs/index.md", "Home", "", "index.html", State.CURRENT, {State.CURRENT: 1}, ("build",), "", ()),
+    PageRow("docs/a.md", "Get it", "Getting & building", "get/a.html", State.STALE, {State.CURRENT: 1, State.STALE: 1}, ("source", "build"),
+            "2026-11-25T10:00:00+00:00", ("maker",), "badges/get/a.svg"),
+)  # fmt: skip
+
+
+def view(
+    language: Language = Language.EN, *, rows: tuple[Row, ...] = ROWS, pages: tuple[PageRow, ...] = PAGES, mode: str = "live"
+) -> View:
+    found = Report(
+        built="2026-11-26T12:00:00+00:00",
+        mode=mode,
+        language=language,
+        host=HOST,
+        counts=count(rows),
+        recipes=rows,
+        pages=pages,
+    )
+    return View(found, language, lambda url: f"../{url}", published=True)
+
+
+@pytest.fixture(params=list(Language))
+def seen(request):
+    return view(request.param)
+
+
+def test_both_languages_have_a_word_for_everything(seen):
+    say = words(seen.language)
+    assert all(getattr(say, field.name) for field in fields(say))
+    for table in (say.states, say.meanings, SHAPES, badge_svg.COLOURS):
+        assert set(table) == set(State)
+    assert set(say.drifts) == set(DriftKind)
+    assert set(say.modes) == {"live", "fresh", "recorded", "serve"}
+    one, other = (words(language) for language in Language)
+    # What is filled in has the same names in both.
+    for field in fields(say):
+        texts = [getattr(found, field.name) for found in (one, other)]
+        if field.name != "date" and isinstance(texts[0], str):
+            assert len({tuple(sorted(re.findall(r"{\w+}", text))) for text in texts}) == 1, field.name
+
+
+@pytest.mark.parametrize("part", [page.summary, rows.table, page.skips, page.drifts, page.badges])
+def test_every_part_is_one_line_of_whole_html_and_text_stays_text(seen, part):
+    html = part(seen)
+    script = re.search(r"<script>(.*)</script>", html, re.DOTALL)
+    plain = html.replace(script[0], "") if script else html
+    assert "\n" not in plain
+    found = parse(plain)
+    assert not found.all("script")
+    assert "\x1b" not in html
+    assert not re.search(r"{\w+}", re.sub(r' data-(only|found)="[^"]*"', "", plain)), "something was not filled in"
+
+
+def test_the_summary_counts_and_says_when_and_where(seen):
+    found = parse(page.summary(seen))
+    assert [tile.one("b").text for tile in found.all("li")] == ["1", "4", "1"]
+    assert "maker" in found.text
+    assert [link.attributes["href"] for link in found.all("a")] == ["../report.json", "../schemas/report-1.json"]
+    assert parse(page.summary(replace(seen, published=False))).all("a") == []
+
+
+def table_rows(seen: View) -> dict[str, Element]:
+    found = parse(rows.table(seen).partition("<script>")[0])
+    return {row.attributes["id"].removeprefix("status-"): row for row in found.all("tr") if "id" in row.attributes}
+
+
+def test_the_table_has_every_recipe_once_by_chapter(seen):
+    found = parse(rows.table(seen).partition("<script>")[0])
+    chapters = [head.text for head in found.all("th") if head.attributes.get("scope") == "rowgroup"]
+    # The first page stands above all chapters; what it shows is told where its chapter explains it.
+    assert chapters == ["Getting & building", seen.say.chapter_none]
+    assert list(table_rows(seen)) == ["source", "build", "from_git", "attach", "after", "last"]
+    assert {row.attributes["data-state"] for row in table_rows(seen).values()} == {"current", "stale", "skipped"}
+
+
+def test_a_row_tells_state_day_time_host_and_pages(seen):
+    row = table_rows(seen)["source"]
+    cells = {cell.attributes["data-head"]: cell for cell in row.all("td")}
+    say = seen.say
+    assert say.states[State.CURRENT] in cells[say.state].text
+    assert cells[say.ran].one("time").attributes["datetime"] == "2026-11-24T10:00:00+00:00"
+    assert say.days.format(n=2) in cells[say.ran].text
+    assert cells[say.host].text == "maker"
+    assert say.same in cells[say.approved].text
+    (link,) = row.one("span", "ks-pages").all("a")
+    assert (link.text, link.attributes["href"]) == ("Get it", "../get/a.html#recipe-source")
+    assert row.attributes["data-pages"] == "get/a.html"
+    facts = row.one("dl").text
+    for told in ("a.b", "7", "tar", "Debian", "recipes/all.py:3", "f" * 12, "build"):
+        assert told in facts
+
+
+def test_a_row_says_what_is_emulated_what_drifted_and_what_is_not_compared(seen):
+    found, say = table_rows(seen), seen.say
+    assert say.emulated in found["build"].text
+    (link,) = found["build"].all("a", "ks-drifted")
+    assert link.attributes["href"] == "#drift-build"
+    assert say.drifts[DriftKind.TOOL] in link.text
+    assert say.not_compared in found["after"].text
+    assert say.unapproved in found["last"].text
+
+
+def test_what_was_skipped_is_told_with_its_cause_and_cure(seen):
+    found = parse(page.skips(seen))
+    names = [name.text for name in found.all("dt")]
+    assert names == ["from_git", "attach"]
+    git, attach = (cause.text for cause in found.all("dd"))
+    assert "git.invalid" in git
+    assert "KVMDOCS_LINUX_GIT" in git
+    assert "KVMDOCS_LINUX_PROVIDER=auto | git" in git
+    assert attach.count("apt-get install gdb") == 1
+    # What falls with it, directly or not, is named there and has no entry of its own.
+    assert [link.text for link in found.all("dd")[1].all("a")] == ["after", "last"]
+    assert "after" not in git
+
+
+def test_nothing_skipped_and_nothing_tried_are_not_the_same(seen):
+    fine = view(seen.language, rows=ROWS[:1], pages=())
+    assert seen.say.no_skips in page.skips(fine)
+    recorded = view(seen.language, rows=ROWS[:1], pages=(), mode="recorded")
+    assert seen.say.untried in page.skips(recorded)
+
+
+def test_drift_is_shown_as_a_difference(seen):
+    found = parse(page.drifts(seen))
+    drift = found.one("details")
+    assert drift.attributes["id"] == "drift-build"
+    assert [line.text for line in drift.all("span", "ks-old")] == ["--- approved/build", "-old <b>"]
+    assert [line.text for line in drift.all("span", "ks-new")] == ["+++ fresh/build", "+new <b>"]
+    assert "gcc 12 → 14" in drift.text
+    assert "kvmdocs diff build" in drift.text
+
+
+def test_nothing_different_and_nothing_compared_are_not_the_same(seen):
+    same = view(seen.language, rows=(ROWS[0], ROWS[-2]), pages=())
+    assert seen.say.no_drift.format(n=1) in page.drifts(same)
+    assert seen.say.same in table_rows(same)["source"].text
+    none = view(seen.language, rows=ROWS[-2:], pages=())
+    assert seen.say.uncompared in page.drifts(none)
+    assert seen.say.not_compared in table_rows(none)["after"].text
+
+
+def test_the_line_under_a_title_leads_to_the_pages_recipes(seen):
+    found = parse(page.badge(PAGES[1], seen, "status.html?page=get/a.html"))
+    line = found.one("p", "ks-badge")
+    assert "ks-stale" in line.classes
+    assert line.one("a").attributes["href"] == "status.html?page=get/a.html"
+    told = [part.text for part in line.one("a").all("span")]
+    assert len(told) == 4
+    assert seen.say.states[State.STALE] in told[1]
+    alone = page.badge(replace(PAGES[1], counts={State.CURRENT: 1}, recipes=("source",), newest="", hosts=()), seen, "")
+    assert parse(alone).all("a") == []
+    assert seen.say.one in parse(alone).text
+
+
+def test_the_graph_names_links_and_marks_every_recipe(seen):
+    found = parse(graph_svg.drawing(seen.report, seen.say, seen.link))
+    nodes = {node.attributes["data-recipe"]: node for node in found.all() if "ks-node" in node.classes}
+    assert set(nodes) == {row.recipe for row in ROWS}
+    assert {name: node.tag for name, node in nodes.items()} == {name: "a" if name == "source" else "g" for name in nodes}
+    assert nodes["source"].attributes["xlink:href"] == "../get/a.html#recipe-source"
+    for row in ROWS:
+        assert "".join(text.text for text in nodes[row.recipe].all("text")) == row.recipe
+        assert f"ks-{row.state}" in nodes[row.recipe].one("g", "ks-mark").classes
+        assert seen.say.states[row.state] in nodes[row.recipe].one("title").text
+    ways = {(way.attributes["data-from"], way.attributes["data-to"]) for way in found.all("path", "ks-way")}
+    assert ways == {("source", "build"), ("source", "attach"), ("attach", "after"), ("after", "last")}
+
+
+def test_the_tree_has_every_recipe_below_what_it_builds_on(seen):
+    tree = parse(graph_svg.drawing(seen.report, seen.say, seen.link)).one("div", "ks-tree")
+
+    def below(entry):
+        lists = [child for child in entry.children if getattr(child, "tag", "") == "ul"]
+        assert len(lists) <= 1
+        return {name_of(item): below(item) for one in lists for item in one.children}
+
+    def name_of(item):
+        told = [child.text for child in item.children if getattr(child, "tag", "") == "span"]
+        name = "".join(
+            child if isinstance(child, str) else child.text for child in item.children if getattr(child, "tag", "") in ("", "a")
+        )
+        assert told == [f"{seen.say.states[seen.report.by_name[name].state]} "]
+        return name
+
+    assert below(tree) == {"source": {"build": {}, "attach": {"after": {"last": {}}}}, "from_git": {}}
+    assert tree.one("a").attributes["href"] == "../get/a.html#recipe-source"
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_the_status_page_says_how_a_badge_is_used(seen):
+    found = parse(page.badges(seen))
+    assert f"]({seen.say.site_address}badges/get/a.svg)]({seen.say.site_address}get/a.html)" in found.one("code").text
+    assert [link.attributes["href"] for link in found.all("a")] == ["../badges/get/a.svg"]
+    known = replace(seen, address="https://docs.test/en/")
+    assert (
+        "[![Get it](https://docs.test/en/badges/get/a.svg)](https://docs.test/en/get/a.html)"
+        in parse(page.badges(known)).one("code").text
+    )
+    assert page.badges(replace(seen, published=False)) == ""
+
+
+def test_a_badge_is_an_image_that_can_be_parse(seen):
+    drawn = ET.fromstring(badge_svg.badge_svg(PAGES[1], seen.say))
+    told = drawn.get("aria-label")
+    assert seen.say.states[State.STALE] in told
+    texts = ["".join(text.itertext()) for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
+    assert ": ".join(texts) == told
+    for colour in badge_svg.COLOURS.values():
+        assert 1.05 / (luminance(colour) + 0.05) >= 4.5
+
+
+def test_a_site_without_recipes_says_so(seen):
+    empty = view(seen.language, rows=(), pages=())
+    assert seen.say.no_recipes in page.summary(empty)
+    assert rows.table(empty) == ""
