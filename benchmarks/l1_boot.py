@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measure import side_by_side
-from kvmdocs.core.paths import Names
+from kvmdocs.core.paths import PathDisplay
 from kvmdocs.execution import results
 from kvmdocs.execution.project import Project
 from kvmdocs.lab import Guest, Machine, build_initramfs
@@ -56,7 +56,7 @@ def main() -> None:
         subprocess.run([folder / "venv/bin/pip", "install", "-q", VIRTME], check=True)
         # virtme-ng leaves files beside the kernel that it boots.
         shutil.copy(kernel.image, folder / "bzImage")
-        sh = Shell(folder, Names(folder), folder / "logs")
+        sh = Shell(folder, PathDisplay(folder), folder / "logs")
         archive = build_initramfs(sh, files={f"/lib/modules/{module.name}": module for module in host.modules})
         load = " && ".join(f"insmod {module}" for module in host.modules)
         (folder / "load.sh").write_text(f"{load} && ls -l /dev/kvm\n")

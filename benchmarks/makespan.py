@@ -24,13 +24,13 @@ AIM = 1.1
 RUN = """
 from pathlib import Path
 from kvmdocs.execution.executor import Executor
-from kvmdocs.execution.result import Reporter
+from kvmdocs.execution.result import ProgressListener
 from kvmdocs.core.model import Status
 from kvmdocs.execution.project import Project
 
 project = Project(Path.cwd(), guides=[])
 names = sorted(project.catalog.entries)
-outcome = Executor(project, Reporter()).run(names)
+outcome = Executor(project, ProgressListener()).run(names)
 assert len(outcome.names(status=Status.PASSED)) == len(names)
 """
 

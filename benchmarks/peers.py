@@ -105,7 +105,7 @@ def static_twin(root: Path, target: Path) -> None:
     os.environ["KVMDOCS_STORE_PATH"] = str(root / "store")
     sys.path.insert(0, str(root))
     project = Project(root)
-    outcome = Executor(project, report.Lines()).run(project.catalog.asked())
+    outcome = Executor(project, report.Lines()).run(project.catalog.shown_recipes())
     shutil.copytree(root / "docs", target / "docs")
     for guide in project.catalog.guides():
         publisher = Publisher(project, outcome, Language.of("en"), guide=guide)

@@ -36,9 +36,9 @@ IMPORT_ROUNDS = 9
 TIMED = """
 import json, sys, time
 from pathlib import Path
-from kvmdocs import graph
+from kvmdocs.core import graph
 from kvmdocs.execution.executor import Executor
-from kvmdocs.execution.result import Reporter
+from kvmdocs.execution.result import ProgressListener
 from kvmdocs.execution.project import Project
 
 project = Project(Path.cwd(), guides=[])
@@ -46,11 +46,11 @@ began = time.perf_counter()
 names = sorted(project.catalog.entries)
 read = time.perf_counter() - began
 began = time.perf_counter()
-executor = Executor(project, Reporter())
+executor = Executor(project, ProgressListener())
 if sys.argv[1] == "empty":
     stale = executor.stale(names)
     plan = graph.closure(names, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
-    graph.urgency(plan, lambda name: project.catalog.get(name).recipe.expects)
+    graph.critical_path(plan, lambda name: project.catalog.get(name).recipe.expects)
     assert len(stale) == len(names), len(stale)
 else:
     outcome = executor.run(names)
@@ -60,19 +60,19 @@ print(json.dumps({"read": read, "plan": time.perf_counter() - began}))
 
 FILL = """
 from pathlib import Path
-from kvmdocs import host
+from kvmdocs.host import probes
 from kvmdocs.execution.executor import Executor
-from kvmdocs.execution.result import Reporter
-from kvmdocs.core.graph import closure, in_order
+from kvmdocs.execution.result import ProgressListener
+from kvmdocs.core.graph import closure, topological_order
 from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.execution.project import Project
 
 project = Project(Path.cwd(), guides=[])
 names = sorted(project.catalog.entries)
-executor = Executor(project, Reporter())
+executor = Executor(project, ProgressListener())
 plan = closure(names, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
-for name in in_order(plan):
-    record = Record(recipe=name, key=executor._key(name), status=Status.PASSED, host=executor._host, started=host.now(), result="0" * 64)
+for name in topological_order(plan):
+    record = Record(recipe=name, key=executor._key(name), status=Status.PASSED, host=executor._host, started=probes.now(), result="0" * 64)
     project.store.put(record)
     executor._outcome.records[name] = record
 """

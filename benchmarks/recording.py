@@ -9,7 +9,7 @@ from pathlib import Path
 import sh
 
 from benchmarks.measure import side_by_side
-from kvmdocs.core.paths import Names
+from kvmdocs.core.paths import PathDisplay
 from kvmdocs.recording.shell import Shell
 
 COMMANDS = 1000
@@ -22,7 +22,7 @@ def new_shell(folder: Path) -> Shell:
     """A shell as a worker has it."""
     workspace = folder / "work" / "trial-0123456789abcdef"
     workspace.mkdir(parents=True, exist_ok=True)
-    return Shell(workspace, Names(folder / "work"), folder / "logs")
+    return Shell(workspace, PathDisplay(folder / "work"), folder / "logs")
 
 
 def main() -> None:

@@ -75,7 +75,7 @@ def wait_for(address: str, text: str) -> None:
     """Ask for a page until it holds a text.
 
     Raises:
-        TimeoutError: It did not within `PATIENCE` seconds.
+        TimeoutError: It did not within `REPLY_TIMEOUT` seconds.
     """
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:

@@ -33,7 +33,7 @@ def static_copy(target: Path) -> None:
     for name in ("docs", "overrides"):
         shutil.copytree(ROOT / name, target / name)
     project = Project(ROOT)
-    outcome = Executor(project, report.Lines()).run(project.catalog.asked())
+    outcome = Executor(project, report.Lines()).run(project.catalog.shown_recipes())
     for guide in project.catalog.guides():
         language = Language.of(guide.relative_to(ROOT / "docs").parts[0])
         publisher = Publisher(project, outcome, language, guide=guide)

@@ -19,7 +19,7 @@ from hypothesis import settings as hypothesis_settings
 from kvmdocs.cli import main
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import Outcome, Reporter
+from kvmdocs.execution.result import ProgressListener, RunResult
 from tests.support import ROOT
 
 pytest_plugins = ["pytester", "tests.support.scheduling"]
@@ -97,11 +97,11 @@ class Trial:
         # An error of the engine is the test's: caught, it would be an empty answer, and its cause nowhere to be read.
         return CliRunner().invoke(main.main, ["-C", str(self.root), *arguments], catch_exceptions=False)
 
-    def run(self, *names: str) -> Outcome:
+    def run(self, *names: str) -> RunResult:
         """Run recipes in this process's executor."""
         project = self.project()
         try:
-            return Executor(project, Reporter()).run(names)
+            return Executor(project, ProgressListener()).run(names)
         finally:
             sys.path[:] = [path for path in sys.path if path != str(self.root)]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs.catalog.guides import Block, blocks_of
-from kvmdocs.catalog.key.cache_key import Code
+from kvmdocs.catalog.key.cache_key import CodeClosure
 from kvmdocs.catalog.lint import (
     check_front_matter,
     check_languages,
@@ -31,7 +31,7 @@ from kvmdocs.recording.recipe import Recipe, ShowOptions, presenting
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogEntry:
     """A recipe and where it is defined.
 
     Attributes:
@@ -90,12 +90,12 @@ class Catalog:
     """
 
     settings: Settings
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, CatalogEntry] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     problems: list[KvmdocsError] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.code = Code(packages=(self.settings["project.recipes"],))
+        self.code = CodeClosure(packages=(self.settings["project.recipes"],))
         self.read: dict[tuple[Path, int], Read] = {}
         self.blocks: dict[Path, list[Block]] = {}
         self._shown: dict[str, str] = {}
@@ -141,7 +141,7 @@ class Catalog:
         for module in import_package(self.root, package):
             for value in list(vars(module).values()):
                 if isinstance(value, Recipe) and value.function.__module__ == module.__name__:
-                    self.add(Entry(value, module.__name__, self._place(value)))
+                    self.add(CatalogEntry(value, module.__name__, self._place(value)))
 
     def _place(self, recipe: Recipe) -> Place:
         code = recipe.function.__code__
@@ -196,7 +196,7 @@ class Catalog:
             if isinstance(value, Recipe) and name not in before_names and value.function.__module__ == shown:
                 self.code.blocks[module] = f"{before}\n{block.code}"
                 place = Place(self.shown(block.guide), value.function.__code__.co_firstlineno)
-                self.add(Entry(value, module, place, block))
+                self.add(CatalogEntry(value, module, place, block))
 
     def execute(self, block: Block, names: dict[str, Any], note: Callable[[str, ShowOptions], None]) -> str:
         """Execute a block without running or printing anything; `note` is told of each `show()`.
@@ -209,7 +209,7 @@ class Catalog:
         """
         module = self.block_module(block)
         try:
-            with presenting(_Noting(note)), redirect_stdout(io.StringIO()):
+            with presenting(_RequestCollector(note)), redirect_stdout(io.StringIO()):
                 execute(block, names, module, self.shown(block.guide))
         except GuideError as error:
             raise error.seen(advice=self._advice(error.__cause__)) from error.__cause__
@@ -234,7 +234,7 @@ class Catalog:
 
     # -- entries ------------------------------------------------------------------------------------------------
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: CatalogEntry) -> None:
         """Take in a recipe.
 
         Raises:
@@ -249,14 +249,14 @@ class Catalog:
             )
         self.entries.setdefault(name, entry)
 
-    def _same(self, one: Entry, other: Entry) -> bool:
+    def _same(self, one: CatalogEntry, other: CatalogEntry) -> bool:
         """Whether two definitions are one: a page and its translation define the same recipe with the same code."""
         if one.block is None or other.block is None:
             return one.module == other.module
         name = one.recipe.name
         return self.code.digest(one.module, name) == self.code.digest(other.module, name)
 
-    def get(self, name: str) -> Entry:
+    def get(self, name: str) -> CatalogEntry:
         """The entry of a recipe.
 
         Raises:
@@ -292,16 +292,16 @@ class Catalog:
                     evidence = Evidence(recipe=entry.recipe.name, place=entry.place, advice=error.evidence.advice)
                     self.problems.append(CatalogError(message, evidence))
 
-    def behind(self, error: CatalogError) -> KvmdocsError:
+    def find_related_problem(self, error: CatalogError) -> KvmdocsError:
         """The problem that was noted of the recipe an error misses: it says who builds on it, and where; else the error itself."""
         missed = repr(error.evidence.recipe)
         return next((noted for noted in self.problems if isinstance(noted, CatalogError) and missed in noted.message), error)
 
-    def asked(self) -> list[str]:
+    def shown_recipes(self) -> list[str]:
         """Names of the recipes that guides ask for, each once, in order."""
         return list(dict.fromkeys(request.name for request in self.requests))
 
-    def askers(self, name: str, options: ShowOptions | None = None, quoted: str = "") -> tuple[Place, ...]:
+    def shown_at(self, name: str, options: ShowOptions | None = None, quoted: str = "") -> tuple[Place, ...]:
         """The places in guides that show a recipe.
 
         Args:
@@ -326,7 +326,7 @@ def concerns(block: Block) -> bool:
     return ".show(" in block.code or "@recipe" in block.code
 
 
-class _Noting:
+class _RequestCollector:
     """A presenter that only notes what is shown."""
 
     def __init__(self, note: Callable[[str, ShowOptions], None]) -> None:

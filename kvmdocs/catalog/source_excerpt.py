@@ -15,12 +15,12 @@ from functools import lru_cache
 from pathlib import Path
 from textwrap import dedent
 
-from kvmdocs.catalog.catalog import Catalog, Entry
+from kvmdocs.catalog.catalog import Catalog, CatalogEntry
 from kvmdocs.catalog.key.cache_key import LAB
 
 
 @dataclass(frozen=True)
-class Listing:
+class SourceExcerpt:
     """Neighbouring lines of a file.
 
     Attributes:
@@ -50,8 +50,8 @@ class Written:
         parts: What opens the section that is shown; empty when the whole recipe is shown, or when nothing opens it by its name.
     """
 
-    whole: Listing
-    parts: tuple[Listing, ...] = ()
+    whole: SourceExcerpt
+    parts: tuple[SourceExcerpt, ...] = ()
 
 
 def written(catalog: Catalog, name: str, section: str | None = None) -> Written | None:
@@ -84,11 +84,11 @@ _Function = tuple[str, str, _Definition]
 """A file, its text, and a function or a class in it."""
 
 
-def _defined(entry: Entry) -> str:
+def _defined(entry: CatalogEntry) -> str:
     return entry.recipe.function.__name__
 
 
-def _functions(catalog: Catalog, entry: Entry) -> Iterator[_Function]:
+def _functions(catalog: Catalog, entry: CatalogEntry) -> Iterator[_Function]:
     """The recipe's function first, then those of the project that it reaches."""
     for module, name in catalog.code.definitions(entry.module, _defined(entry)):
         if module == LAB or module.startswith(f"{LAB}."):
@@ -108,14 +108,14 @@ def _tree(text: str) -> ast.Module:
     return ast.parse(text)
 
 
-def _listing(path: str, text: str, node: ast.stmt, function: str) -> Listing:
+def _listing(path: str, text: str, node: ast.stmt, function: str) -> SourceExcerpt:
     decorators = getattr(node, "decorator_list", [])
     first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
     lines = text.split("\n")[first - 1 : node.end_lineno]
-    return Listing(path, first, dedent("\n".join(lines)), function)
+    return SourceExcerpt(path, first, dedent("\n".join(lines)), function)
 
 
-def _parts(found: list[_Function], section: str) -> Iterator[Listing]:
+def _parts(found: list[_Function], section: str) -> Iterator[SourceExcerpt]:
     """The statements that open a section: by its name, else by a name that is put together and fits best."""
     opened = [
         (_certainty(name, section), path, text, node, function.name)

@@ -128,9 +128,9 @@ def in_its_mode(command: Callable[..., None]) -> Callable[..., None]:
     )
     @wraps(command)
     def run(*args: Any, mode: str | None, **kwargs: Any) -> None:
-        from kvmdocs.execution.modes import in_mode
+        from kvmdocs.execution.modes import use_mode
 
-        with in_mode(mode):
+        with use_mode(mode):
             command(*args, **kwargs)
 
     return run
@@ -147,9 +147,9 @@ def in_its_jobs(command: Callable[..., None]) -> Callable[..., None]:
     )
     @wraps(command)
     def run(*args: Any, jobs: int | None, **kwargs: Any) -> None:
-        from kvmdocs.core.settings import overriding
+        from kvmdocs.core.settings import override_setting
 
-        with overriding("limits.jobs", jobs):
+        with override_setting("limits.jobs", jobs):
             command(*args, **kwargs)
 
     return run
@@ -161,9 +161,9 @@ def with_pdf(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--pdf", is_flag=True, help="Also print each language as handbook.pdf beside its pages, which link to it.")
     @wraps(command)
     def run(*args: Any, pdf: bool, **kwargs: Any) -> None:
-        from kvmdocs.core.settings import overriding
+        from kvmdocs.core.settings import override_setting
 
-        with overriding("site.pdf", "handbook.pdf" if pdf else None):
+        with override_setting("site.pdf", "handbook.pdf" if pdf else None):
             command(*args, **kwargs)
 
     return run

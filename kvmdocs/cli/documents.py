@@ -13,19 +13,19 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from kvmdocs.cli.status import Row
+from kvmdocs.cli.status import StatusRow
 from kvmdocs.core import schemas
 from kvmdocs.core.model import Freshness, Record
 from kvmdocs.execution.doctor import Check
-from kvmdocs.execution.explain import Answer
+from kvmdocs.execution.explain import Explanation
 from kvmdocs.execution.report import Listed
-from kvmdocs.execution.result import Outcome
+from kvmdocs.execution.result import RunResult
 from kvmdocs.site.status.data import Report
 from kvmdocs.store.drift import Drift
 
 
 @dataclass(frozen=True, kw_only=True)
-class Listing:
+class RecipeList:
     """Every recipe, sorted by name (`kvmdocs list`)."""
 
     schema: Literal[1] = 1
@@ -57,7 +57,7 @@ class Run:
     recipes: tuple[Ran, ...]
 
     @classmethod
-    def of(cls, outcome: Outcome, asked: list[str]) -> Run:
+    def of(cls, outcome: RunResult, asked: list[str]) -> Run:
         """The document of an outcome."""
         records = outcome.records.items()
         return cls(recipes=tuple(Ran(name, name in asked, outcome.freshness[name], record) for name, record in records))
@@ -68,7 +68,7 @@ class Reasons:
     """How recipes and all they build on stand, and why (`kvmdocs why`)."""
 
     schema: Literal[1] = 1
-    recipes: tuple[Answer, ...]
+    recipes: tuple[Explanation, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +76,7 @@ class Standings:
     """How recipes stand: records, approved records, drift (`kvmdocs status`)."""
 
     schema: Literal[1] = 1
-    recipes: tuple[Row, ...]
+    recipes: tuple[StatusRow, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,14 +153,14 @@ class Cleaning:
     rest: int
 
 
-Document = Listing | Run | Reasons | Standings | Comparison | Examination | Approval | Cleaning | Report
+Document = RecipeList | Run | Reasons | Standings | Comparison | Examination | Approval | Cleaning | Report
 
 DOCUMENTS: dict[str, type[Any]] = {
     "approve": Approval,
     "clean": Cleaning,
     "diff": Comparison,
     "doctor": Examination,
-    "list": Listing,
+    "list": RecipeList,
     "report": Report,
     "run": Run,
     "status": Standings,

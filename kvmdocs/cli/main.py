@@ -33,7 +33,7 @@ NO_COLOR=1 takes the colours away.
 """
 
 
-class Guarded(click.Group):
+class GuardedGroup(click.Group):
     """The commands, of which none prints past `kvmdocs.core.terminal`."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -47,14 +47,14 @@ class Guarded(click.Group):
         self._known.root = project
 
 
-@click.group(cls=Guarded, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
+@click.group(cls=GuardedGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
 @click.option("--project", "-C", type=click.Path(exists=True, file_okay=False, path_type=Path), help="The project's folder.")
 @click.version_option(package_name="kvmdocs")
 @click.pass_context
 def main(context: click.Context, project: Path | None) -> None:
     """Guides whose commands run."""
     context.obj = project
-    assert isinstance(context.command, Guarded)  # it is this one
+    assert isinstance(context.command, GuardedGroup)  # it is this one
     context.command.about(project)
 
 

@@ -24,7 +24,7 @@ def list_recipes(project: Path | None, as_json: bool) -> None:
     known = Project(project)
     listed = report.listing(known.catalog)
     if as_json:
-        print_json(documents.Listing(recipes=tuple(listed)))
+        print_json(documents.RecipeList(recipes=tuple(listed)))
     else:
         for entry in listed:
             builds = f"  ← {', '.join(entry.builds_on)}" if entry.builds_on else ""
@@ -78,14 +78,16 @@ def clean(project: Path | None, older: str, over: str, dry_run: bool, as_json: b
     from kvmdocs.execution import report
     from kvmdocs.execution.project import Project
     from kvmdocs.recording.signature import parse_size, parse_time
-    from kvmdocs.store.gc import choose, discard, litter, sweep_up, taken, unused
+    from kvmdocs.store.gc import choose, collectable, delete, delete_files, disk_usage, stale_files
 
     days = older.removesuffix("d")
     age = None if older == "never" else float(days) * 86400 if days != older and days.isdigit() else parse_time(older)
     store = Project(project).store
-    chosen = choose(unused(store), older=age, total=taken(store) if over else 0, over=parse_size(over) if over else None)
-    gone = [item for item in chosen if dry_run or discard(store, item)]
-    swept = sweep_up(litter(store, age), dry_run=dry_run)
+    chosen = choose(
+        collectable(store), older=age, total=disk_usage(store) if over else 0, over=parse_size(over) if over else None
+    )
+    gone = [item for item in chosen if dry_run or delete(store, item)]
+    swept = delete_files(stale_files(store, age), dry_run=dry_run)
     if as_json:
         items = tuple(documents.Freed(item.name, item.size, item.age) for item in gone)
         print_json(documents.Cleaning(dry_run=dry_run, store=str(store.path), items=items, rest=swept))

@@ -24,7 +24,7 @@ def why(project: Path | None, names: tuple[str, ...], everything: bool, as_json:
     from kvmdocs.execution.project import Project
 
     known = Project(project)
-    wanted = known.catalog.asked() if everything else list(names)
+    wanted = known.catalog.shown_recipes() if everything else list(names)
     if not wanted:
         raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
     answers = explain(known, wanted)
@@ -49,7 +49,7 @@ def approve(project: Path | None, names: tuple[str, ...], everything: bool, as_j
     A file whose record says the same as before is left as it is. A record that is stale is not approved. Nothing is run.
     """
     from kvmdocs.cli import documents
-    from kvmdocs.execution.plan import standings
+    from kvmdocs.execution.plan import make_plan
     from kvmdocs.execution.project import Project
     from kvmdocs.script import approval
 
@@ -59,7 +59,7 @@ def approve(project: Path | None, names: tuple[str, ...], everything: bool, as_j
         raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
     for name in wanted:
         approval.fresh(known, name)
-    found = standings(known, wanted)
+    found = make_plan(known, wanted)
     stale = [name for name in wanted if found[name].stale]
     # Not the newest: another checkout that shares the store may have run its own version of a recipe since.
     records = [approval.fresh(known, name, found[name]) for name in wanted if name not in stale]
@@ -86,13 +86,13 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
     Without names it is every recipe that has both. Nothing is run.
     """
     from kvmdocs.cli import documents
-    from kvmdocs.execution.plan import standings
+    from kvmdocs.execution.plan import make_plan
     from kvmdocs.execution.project import Project
     from kvmdocs.script import approval
 
     known = Project(project)
     both = [name for name in known.approved.names() if name in known.catalog.entries and known.store.latest(name)]
-    stand = standings(known, names or both)
+    stand = make_plan(known, names or both)
     found = []
     for name in names or both:
         stable = known.catalog.get(name).recipe.stable if only_stable else True
@@ -124,14 +124,14 @@ def export(project: Path | None, names: tuple[str, ...], guide: Path | None, out
     from kvmdocs.core.errors import CatalogError, Evidence
     from kvmdocs.core.model import Record
     from kvmdocs.execution import modes
-    from kvmdocs.execution.plan import standings
+    from kvmdocs.execution.plan import make_plan
     from kvmdocs.execution.project import Project
     from kvmdocs.script import approval, guides
 
     if bool(names) == bool(guide):
         raise click.UsageError("name recipes (`kvmdocs list` has them) or give --guide")
     known = Project(project)
-    stand = standings(known, names or known.catalog.asked())
+    stand = make_plan(known, names or known.catalog.shown_recipes())
 
     def newest(name: str) -> Record | None:
         return (stand[name].record if name in stand else None) or modes.newest(known, name)
@@ -170,7 +170,7 @@ def status(project: Path | None, names: tuple[str, ...], as_json: bool) -> None:
     from kvmdocs.execution.project import Project
 
     known = Project(project)
-    rows = standing(known, names or known.catalog.asked())
+    rows = standing(known, names or known.catalog.shown_recipes())
     if as_json:
         print_json(documents.Standings(recipes=tuple(rows)))
         return

@@ -37,9 +37,9 @@ from kvmdocs.cli.common import (
 def build(project: Path | None, install: bool, output: Path | None, keep_going: bool) -> None:
     """Run what is stale and build the site in every language."""
     from kvmdocs.execution import modes
-    from kvmdocs.site.build import Site
+    from kvmdocs.site.build import SiteBuild
 
-    Site(project, install=install, require=modes.wants_all(), output=output, keep_going=keep_going).build()
+    SiteBuild(project, install=install, require=modes.wants_all(), output=output, keep_going=keep_going).build()
 
 
 @click.command()
@@ -92,7 +92,7 @@ def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: b
     try:
         outcome = executor.run(wanted)
     except CatalogError as error:
-        raise known.catalog.behind(error) from error
+        raise known.catalog.find_related_problem(error) from error
     if as_json:
         print_json(documents.Run.of(outcome, wanted))
     else:
@@ -103,13 +103,13 @@ def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: b
     failed = outcome.names(status=Status.FAILED)
     for name in failed:
         record = outcome.records[name]
-        click.echo(f"\n{report.describe_failure(record, known.catalog.askers(name), known.store)}", err=True)
+        click.echo(f"\n{report.describe_failure(record, known.catalog.shown_at(name), known.store)}", err=True)
     if shell:
-        from kvmdocs.execution.debug_shell import visit
+        from kvmdocs.execution.debug_shell import open_shell
 
         # What keeps it from running may be a recipe it builds on: that one's workspace is the point of failure.
         at = failed[0] if failed else wanted[0]
-        visit(known, at, outcome.records, lambda line: click.echo(line, err=True))
+        open_shell(known, at, outcome.records, lambda line: click.echo(line, err=True))
     if failed:
         sys.exit(exit_code(outcome.failure(f"{len(failed)} recipes failed")))
 

@@ -83,7 +83,7 @@ from {module} import {name}
 
 
 @dataclass(frozen=True)
-class Site:
+class LanguageSite:
     """The site in one language.
 
     Attributes:
@@ -99,7 +99,7 @@ class Site:
     nav: bool
 
 
-def sites(project: Project) -> list[Site]:
+def sites(project: Project) -> list[LanguageSite]:
     """The site in each language, as the configurations say.
 
     Raises:
@@ -108,7 +108,7 @@ def sites(project: Project) -> list[Site]:
     return [_site(project.root / name, name) for name in project.settings["project.configs"]]
 
 
-def _site(path: Path, name: str) -> Site:
+def _site(path: Path, name: str) -> LanguageSite:
     from mkdocs.exceptions import MkDocsException
     from mkdocs.utils.yaml import yaml_load
 
@@ -120,7 +120,7 @@ def _site(path: Path, name: str) -> Site:
     theme: Any = told.get("theme") or {}
     language = str(theme.get("language") or theme.get("locale") or "en") if isinstance(theme, dict) else "en"
     nav = re.search(r"^nav\s*:", path.read_text("utf-8"), re.MULTILINE) is not None
-    return Site(path, path.parent / (told.get("docs_dir") or "docs"), language.partition("-")[0].partition("_")[0], nav)
+    return LanguageSite(path, path.parent / (told.get("docs_dir") or "docs"), language.partition("-")[0].partition("_")[0], nav)
 
 
 def package_for(project: Project, folder: str) -> str:
@@ -248,7 +248,7 @@ def _refuse_present(path: Path, project: Project) -> None:
         raise GuideError(f"{shown} is there already", Evidence(place=Place(shown), advice="choose another name, or remove it"))
 
 
-def _refuse_unknown_folder(path: Path, site: Site, built: list[Site], project: Project) -> None:
+def _refuse_unknown_folder(path: Path, site: LanguageSite, built: list[LanguageSite], project: Project) -> None:
     if path.parent.is_dir():
         return
     shown = project.catalog.shown

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from kvmdocs.execution import report
 from kvmdocs.execution.explain import answer
-from kvmdocs.execution.plan import Standing, record_of, standings
+from kvmdocs.execution.plan import PlanEntry, make_plan, record_of
 from kvmdocs.execution.project import Project
 from kvmdocs.script.approval import drift_of
 
 
 @dataclass(frozen=True)
-class Row:
+class StatusRow:
     """How one recipe stands.
 
     Attributes:
@@ -24,7 +24,7 @@ class Row:
         seconds: How long that took.
         approved: When its approved record was made, or "".
         approved_host: The host of that.
-        drift: How its record differs from the approved one: a kind of `kvmdocs.store.drift.Kind`, or "" where they say the same or one is missing.
+        drift: How its record differs from the approved one: a kind of `kvmdocs.store.drift.DriftCause`, or "" where they say the same or one is missing.
         failed: When it failed last, if that is its last word here, or "".
         guides: The places that show it.
     """
@@ -49,16 +49,16 @@ class Row:
         return f"{self.recipe:<30} {state:<11} {made:<28} {'; '.join(notes)}".rstrip()
 
 
-def status(project: Project, names: Iterable[str]) -> list[Row]:
+def status(project: Project, names: Iterable[str]) -> list[StatusRow]:
     """How recipes and all they build on stand, each after what it builds on. Nothing is run.
 
     Raises:
         CatalogError: A name is unknown, or an approved record cannot be read.
     """
-    return [_row(project, name, standing) for name, standing in standings(project, names).items()]
+    return [_row(project, name, standing) for name, standing in make_plan(project, names).items()]
 
 
-def _row(project: Project, name: str, standing: Standing) -> Row:
+def _row(project: Project, name: str, standing: PlanEntry) -> StatusRow:
     told = answer(project, name, standing)
     latest = record_of(project, name, standing)
     approved, failure = project.approved.get(name), project.store.failure(name)
@@ -67,7 +67,7 @@ def _row(project: Project, name: str, standing: Standing) -> Row:
     failed = (
         failure.started if failure and told.state == "stale" and (latest is None or failure.started > latest.started) else ""
     )
-    return Row(
+    return StatusRow(
         recipe=name,
         state=told.state,
         reasons=told.reasons,
@@ -77,5 +77,5 @@ def _row(project: Project, name: str, standing: Standing) -> Row:
         approved_host=approved.host.name if approved else "",
         drift=str(drift.kind) if drift else "",
         failed=failed,
-        guides=tuple(str(place) for place in project.catalog.askers(name)),
+        guides=tuple(str(place) for place in project.catalog.shown_at(name)),
     )

@@ -29,7 +29,7 @@ def closure(names: Iterable[str], inputs: Callable[[str], Iterable[str]]) -> dic
     return graph
 
 
-def in_order(graph: dict[str, tuple[str, ...]]) -> list[str]:
+def topological_order(graph: dict[str, tuple[str, ...]]) -> list[str]:
     """All recipes, each after what it builds on.
 
     Raises:
@@ -45,7 +45,7 @@ def in_order(graph: dict[str, tuple[str, ...]]) -> list[str]:
         ) from None
 
 
-def turned(graph: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
+def dependents(graph: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
     """The graph the other way round: for each recipe those that directly build on it, in the graph's order."""
     later: dict[str, list[str]] = {name: [] for name in graph}
     for name, needed in graph.items():
@@ -54,7 +54,7 @@ def turned(graph: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
     return later
 
 
-def urgency(graph: dict[str, tuple[str, ...]], cost: Callable[[str], float]) -> dict[str, float]:
+def critical_path(graph: dict[str, tuple[str, ...]], cost: Callable[[str], float]) -> dict[str, float]:
     """How much work hangs on each recipe: its own cost and the longest chain of recipes that wait for it.
 
     Starting the most urgent recipe first keeps the last one from being a long one.
@@ -63,14 +63,14 @@ def urgency(graph: dict[str, tuple[str, ...]], cost: Callable[[str], float]) -> 
         graph: What `closure` gave.
         cost: Seconds a recipe takes.
     """
-    waiting = turned(graph)
+    waiting = dependents(graph)
     found: dict[str, float] = {}
-    for name in reversed(in_order(graph)):
+    for name in reversed(topological_order(graph)):
         found[name] = cost(name) + max((found[later] for later in waiting[name]), default=0.0)
     return found
 
 
-def reduced(graph: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+def transitive_reduction(graph: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     """The graph without what follows from the rest: where one builds on another by way of a third, only the way is left.
 
     Args:
@@ -78,7 +78,7 @@ def reduced(graph: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
     """
     below: dict[str, set[str]] = {}
     left: dict[str, tuple[str, ...]] = {}
-    for name in in_order(dict(graph)):
+    for name in topological_order(dict(graph)):
         implied = set().union(*(below[other] for other in graph[name]))
         left[name] = tuple(other for other in graph[name] if other not in implied)
         below[name] = implied | set(graph[name])
@@ -102,7 +102,7 @@ class Branch:
     again: bool
 
 
-def branches(graph: Mapping[str, tuple[str, ...]]) -> list[Branch]:
+def as_tree(graph: Mapping[str, tuple[str, ...]]) -> list[Branch]:
     """The graph as a tree, row by row.
 
     What builds on several hangs on the one that has the longest way behind it; at the others it is mentioned.
@@ -117,7 +117,7 @@ def branches(graph: Mapping[str, tuple[str, ...]]) -> list[Branch]:
     for name in graphlib.TopologicalSorter(graph).static_order():
         far[name] = max((far[other] + 1 for other in graph[name]), default=0)
     home = {name: max(needed, key=far.__getitem__) for name, needed in graph.items() if needed}
-    later = turned(graph)
+    later = dependents(graph)
     found: list[Branch] = []
     waiting = [Branch(name, 0, None, again=False) for name in reversed(list(graph)) if name not in home]
     while waiting:

@@ -158,7 +158,7 @@ def last_until(steps: Sequence[Step], number: int) -> int:
 
 
 @dataclass(frozen=True)
-class SourcePlace:
+class SourceLocation:
     """A line of a source tree that a step's output names, opened and checked when the recipe ran.
 
     Attributes:
@@ -273,7 +273,7 @@ class Record:
     settings: dict[str, Any] = field(default_factory=dict)
     tools: dict[str, str] = field(default_factory=dict)
     emulated: bool = False
-    places: tuple[SourcePlace, ...] = ()
+    places: tuple[SourceLocation, ...] = ()
     schema: int = SCHEMA
 
     @property

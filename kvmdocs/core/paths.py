@@ -1,7 +1,7 @@
 """How the host's paths and addresses appear to a reader.
 
 The store keeps a recipe's workspace under a name that holds its key. A reader has one folder, ``~/kvm-lab``, with one
-folder a recipe. `Names` turns the one into the other wherever text leaves a recipe: commands, output, logs,
+folder a recipe. `PathDisplay` turns the one into the other wherever text leaves a recipe: commands, output, logs,
 messages. It also hides what must not be shown: the addresses of package mirrors, the project's own place on the disk.
 """
 
@@ -48,7 +48,7 @@ def homes(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 @dataclass
-class Names:
+class PathDisplay:
     """The mapping between this host's paths and what a reader sees.
 
     Attributes:

@@ -21,7 +21,7 @@ from kvmdocs.core.errors import Evidence, Place, SettingError
 
 FILE = "kvmdocs.toml"
 
-NEARLY = 0.85
+SIMILARITY = 0.85
 """How alike (`difflib.SequenceMatcher.ratio`) a name is to a setting that was meant by it."""
 
 DEFAULTS: dict[str, Any] = {
@@ -184,7 +184,7 @@ def variable(name: str) -> str:
 
 
 @contextmanager
-def overriding(name: str, value: object) -> Iterator[None]:
+def override_setting(name: str, value: object) -> Iterator[None]:
     """Have this process and those it starts see a value of a setting, whatever the project's file says; None leaves it to that."""
     known = variable(name)
     before = os.environ.get(known)
@@ -229,7 +229,7 @@ def _check(told: dict[str, Any], path: Path) -> None:
     tables = {name.partition(".")[0] for name in DEFAULTS}
     for name, value in told.items():
         # A project has settings of its own, of any name; one that is nearly the engine's is meant to be that.
-        meant = difflib.get_close_matches(name, DEFAULTS.keys() - told.keys(), 1, NEARLY) if name not in DEFAULTS else []
+        meant = difflib.get_close_matches(name, DEFAULTS.keys() - told.keys(), 1, SIMILARITY) if name not in DEFAULTS else []
         if meant:
             raise SettingError(
                 f"there is no setting {name!r}",

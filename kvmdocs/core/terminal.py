@@ -1,6 +1,6 @@
 """The one way of the command line to a person's terminal: whoever prints, nothing gets there that a terminal obeys, and no secret.
 
-While `guarded` is in force, standard output and error are `Guarded`: all that is printed goes through `kvmdocs.core.control_characters.neutral` and through what the
+While `guarded` is in force, standard output and error are `GuardedStream`: all that is printed goes through `kvmdocs.core.control_characters.neutral` and through what the
 build knows to be secret, be it a command's, MkDocs' or Python's own. A character that the terminal's encoding does not have becomes its number.
 """
 
@@ -23,7 +23,7 @@ from kvmdocs.core.secrets.masking import Secrets
 from kvmdocs.core.settings import DEFAULTS, Settings, find_root
 
 
-class Guarded:
+class GuardedStream:
     """A stream of text whose reader is a person.
 
     Args:
@@ -59,7 +59,7 @@ class Guarded:
 
 
 class _Bytes(io.RawIOBase):
-    def __init__(self, stream: Guarded) -> None:
+    def __init__(self, stream: GuardedStream) -> None:
         self._stream = stream
 
     def writable(self) -> bool:
@@ -74,7 +74,7 @@ class _Bytes(io.RawIOBase):
 
 
 def unguarded(stream: TextIO) -> TextIO:
-    """The stream itself behind a `Guarded` one."""
+    """The stream itself behind a `GuardedStream` one."""
     return getattr(stream, "unguarded", stream)
 
 
@@ -104,7 +104,7 @@ def guarded() -> Iterator[_Known]:
     """Guard standard output and error for the length of a ``with``."""
     known = _Known()
     before = {name: stream for name in ("stdout", "stderr") if (stream := getattr(sys, name)) is not None}
-    guards = {name: cast("TextIO", Guarded(stream, known.mask)) for name, stream in before.items()}
+    guards = {name: cast("TextIO", GuardedStream(stream, known.mask)) for name, stream in before.items()}
     errors = {name: getattr(stream, "errors", None) for name, stream in before.items()}
     for name, stream in before.items():
         _written_with("backslashreplace", stream)

@@ -24,7 +24,7 @@ class Language(StrEnum):
 
 
 @dataclass(frozen=True)
-class Words:
+class RenderWords:
     """The renderer's words in one language; names in braces are filled in.
 
     Attributes:
@@ -120,7 +120,7 @@ class Words:
     hours: str
 
 
-_EN = Words(
+_EN = RenderWords(
     badges={
         Where.HOST: "host · user shell",
         Where.ROOT: "host · root shell",
@@ -218,7 +218,7 @@ _EN = Words(
     hours="{h} h {m} min",
 )
 
-_ZH = Words(
+_ZH = RenderWords(
     badges={
         Where.HOST: "宿主机 · 用户终端",
         Where.ROOT: "宿主机 · root 终端",
@@ -324,7 +324,7 @@ _MONTHS = (
 )  # fmt: skip
 
 
-def words(language: Language) -> Words:
+def words(language: Language) -> RenderWords:
     """The words of a language."""
     return _TABLE[language]
 
@@ -344,7 +344,7 @@ def month(number: int) -> str:
     return _MONTHS[number - 1]
 
 
-def date(started: str, say: Words) -> str:
+def date(started: str, say: RenderWords) -> str:
     """A moment in ISO 8601 as a reader of the language writes it, in UTC; the text itself if it is no moment."""
     moment = moment_of(started)
     if moment is None:
@@ -358,7 +358,7 @@ def date(started: str, say: Words) -> str:
     )
 
 
-def age(started: str, say: Words, now: datetime) -> str:
+def age(started: str, say: RenderWords, now: datetime) -> str:
     """How old a record is, in days of UTC.
 
     Args:
@@ -374,7 +374,7 @@ def age(started: str, say: Words, now: datetime) -> str:
     return (say.recorded_today, say.recorded_yesterday, say.recorded_before)[min(days, 2)].format(days=days)
 
 
-def duration(seconds: float, say: Words) -> str:
+def duration(seconds: float, say: RenderWords) -> str:
     """A duration in the language: tenths below ten seconds, then whole seconds, then minutes, then hours."""
     if seconds < 9.95:
         return say.seconds.format(s=f"{seconds:.1f}")
@@ -387,7 +387,7 @@ def duration(seconds: float, say: Words) -> str:
     return say.hours.format(h=minutes // 60, m=minutes % 60)
 
 
-def about(seconds: float, say: Words) -> str:
+def about(seconds: float, say: RenderWords) -> str:
     """How long something will take, from how long it took: in minutes, since another host is not the same."""
     minutes = ceil(seconds / 60)
     if minutes <= 1:

@@ -22,7 +22,7 @@ from kvmdocs.core.model import Record, Status, Where
 from kvmdocs.execution.project import Project
 
 
-def visit(project: Project, name: str, records: Mapping[str, Record], say: Callable[[str], None]) -> int:
+def open_shell(project: Project, name: str, records: Mapping[str, Record], say: Callable[[str], None]) -> int:
     """Open the shell and wait for its end.
 
     Args:

@@ -1,6 +1,6 @@
 """The executor: runs the recipes that are stale, as many at once as the host has room for, and gives every record.
 
-There is one engine. A build, a test run and ``kvmdocs run`` hand it names and get back an `Outcome`. It is a loop in one
+There is one engine. A build, a test run and ``kvmdocs run`` hand it names and get back an `RunResult`. It is a loop in one
 thread over the pipes of its workers; a worker is a process (`kvmdocs.execution.worker.handle`), and what it did is believed only when its record is whole.
 """
 
@@ -15,19 +15,19 @@ from typing import TYPE_CHECKING
 from kvmdocs.core import graph
 from kvmdocs.core.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError, said
 from kvmdocs.core.model import Failure, Freshness, Record, Status
-from kvmdocs.execution.plan import Keys, because_of, blocked, failed_below, plan, standings
-from kvmdocs.execution.project import Project, no_collector
-from kvmdocs.execution.result import Outcome, Reporter
+from kvmdocs.execution.plan import KeyCache, because_of, blocked, failed_below, make_plan, with_inputs
+from kvmdocs.execution.project import Project, gc_paused
+from kvmdocs.execution.result import ProgressListener, RunResult
 from kvmdocs.execution.results import stored
-from kvmdocs.execution.run_dirs import Claim, sweep, whole
+from kvmdocs.execution.run_dirs import StoreLease, defer_sigint, kill_orphans
 from kvmdocs.host import probes
 from kvmdocs.recording.recipe import CPUS_ALL, Recipe
 
 if TYPE_CHECKING:
     from filelock import FileLock
 
-    from kvmdocs.execution.worker.fork_server_client import Nursery
-    from kvmdocs.execution.worker.handle import Worker
+    from kvmdocs.execution.worker.fork_server_client import ForkServerClient
+    from kvmdocs.execution.worker.handle import WorkerHandle
 
 GRACE = 1.0
 """Seconds between two looks at what is neither a pipe nor a process: a lock that another build holds."""
@@ -35,7 +35,7 @@ GRACE = 1.0
 
 @dataclass
 class _Running:
-    worker: Worker
+    worker: WorkerHandle
     lock: FileLock
     cpus: int
     memory: int
@@ -56,7 +56,7 @@ class Executor:
     def __init__(
         self,
         project: Project,
-        reporter: Reporter,
+        reporter: ProgressListener,
         *,
         require: bool = False,
         fresh: frozenset[str] = frozenset(),
@@ -72,15 +72,15 @@ class Executor:
         self._allowed = self._cpus * float(project.settings["limits.overcommit"])
         self._memory = probes.memory(project.settings)
         self._jobs = int(project.settings["limits.jobs"])
-        self._outcome = Outcome()
+        self._outcome = RunResult()
         self._running: dict[str, _Running] = {}
         self._may_start = False
         self._looked: set[str] = set()  # whose inputs are there and whose record is not, so that each is looked for once
-        self._claim: Claim | None = None
-        self._keys = Keys(project)
-        self._nursery: Nursery | None = None
+        self._claim: StoreLease | None = None
+        self._keys = KeyCache(project)
+        self._nursery: ForkServerClient | None = None
 
-    def run(self, names: Iterable[str]) -> Outcome:
+    def run(self, names: Iterable[str]) -> RunResult:
         """Make sure that the records of these recipes exist.
 
         A failure does not end the run: what does not build on the failed recipe goes on.
@@ -91,20 +91,20 @@ class Executor:
             StoreError: The store cannot be read or written.
             Interrupted: Ctrl-C; every worker and all it started is gone.
         """
-        below = plan(self._project, names)
-        order = graph.in_order(below)
+        below = with_inputs(self._project, names)
+        order = graph.topological_order(below)
         self._reporter.planned(order)
-        sweep(self._project.store)
+        kill_orphans(self._project.store)
         try:
             # What the store has is taken first: most runs start nothing, and need not know how urgent it would be.
-            with no_collector():
+            with gc_paused():
                 waiting = self._start_ready(order, below)
-            urgency = graph.urgency(below, self._usual) if waiting else {}
+            urgency = graph.critical_path(below, self._usual) if waiting else {}
             waiting.sort(key=lambda name: -urgency[name])
             self._may_start = True
             if waiting:
-                with whole():
-                    self._claim = Claim(self._project.store)
+                with defer_sigint():
+                    self._claim = StoreLease(self._project.store)
                 self._claim.hold(self._outcome.records.values())
             while waiting or self._running:
                 waiting = self._start_ready(waiting, below)
@@ -124,8 +124,8 @@ class Executor:
 
         What cannot run on this host for want of a capability does not count; what lacks a package does, since that can be installed.
         """
-        with no_collector():
-            return [name for name, standing in standings(self._project, names, self._fresh).items() if standing.stale]
+        with gc_paused():
+            return [name for name, standing in make_plan(self._project, names, self._fresh).items() if standing.stale]
 
     # -- starting -----------------------------------------------------------------------------------------------
 
@@ -209,13 +209,13 @@ class Executor:
                 return True
             self._enough_disk(recipe)
             # Most runs start nothing, and need not know how.
-            from kvmdocs.execution.worker.fork_server_client import Nursery
-            from kvmdocs.execution.worker.handle import Worker
+            from kvmdocs.execution.worker.fork_server_client import ForkServerClient
+            from kvmdocs.execution.worker.handle import WorkerHandle
 
             parts = self._project.code_parts(recipe.name)
-            with whole():
-                self._nursery = self._nursery or Nursery(self._project.root)
-                worker = Worker.start(
+            with defer_sigint():
+                self._nursery = self._nursery or ForkServerClient(self._project.root)
+                worker = WorkerHandle.start(
                     self._project, recipe, self._key(recipe.name), self._outcome.records, self._host, cpus, self._nursery
                 )
                 self._running[recipe.name] = _Running(worker, lock, cpus, min(recipe.memory, self._memory), parts)

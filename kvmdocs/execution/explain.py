@@ -10,15 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kvmdocs.catalog.key.cache_key import Ingredients
+from kvmdocs.catalog.key.cache_key import KeyInputs
 from kvmdocs.core.model import Record
-from kvmdocs.execution.plan import Standing, ingredients, record_of, standings
+from kvmdocs.execution.plan import PlanEntry, ingredients, make_plan, record_of
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.results import stored
 
 
 @dataclass(frozen=True)
-class Answer:
+class Explanation:
     """How a recipe stands, and why.
 
     Attributes:
@@ -39,28 +39,28 @@ class Answer:
         return [f"{self.recipe}: {self.state}{when}", *(f"  {reason}" for reason in self.reasons)]
 
 
-def explain(project: Project, names: Iterable[str]) -> dict[str, Answer]:
+def explain(project: Project, names: Iterable[str]) -> dict[str, Explanation]:
     """How recipes and all they build on stand, each after what it builds on.
 
     Raises:
         CatalogError: A name is unknown, or recipes build on each other in a circle.
     """
-    return {name: answer(project, name, standing) for name, standing in standings(project, names).items()}
+    return {name: answer(project, name, standing) for name, standing in make_plan(project, names).items()}
 
 
-def answer(project: Project, name: str, standing: Standing) -> Answer:
+def answer(project: Project, name: str, standing: PlanEntry) -> Explanation:
     """Why one recipe stands as it does."""
     latest = record_of(project, name, standing)
     made = latest.started if latest else ""
     if standing.cannot:
-        return Answer(name, "cannot run", (standing.cannot,), made)
+        return Explanation(name, "cannot run", (standing.cannot,), made)
     if not standing.stale:
-        return Answer(name, "current", (), made)
+        return Explanation(name, "current", (), made)
     reasons = [f"this host lacks {tool}" for tool in standing.lacks]
     if latest is None:
         failed = project.store.failure(name)
         told = f"it has never passed here; it failed at {failed.started}" if failed else "it never ran here"
-        return Answer(name, "stale", (*reasons, told), made)
+        return Explanation(name, "stale", (*reasons, told), made)
     if not standing.lacks:
         now = standing.ingredients or _of_its_own(project, name, standing)
         before = project.store.ingredients(latest.key) or _of_record(latest)
@@ -72,10 +72,10 @@ def answer(project: Project, name: str, standing: Standing) -> Answer:
         gone = stored(project, latest.key) is None
         reasons = ["what it left behind is gone from the store" if gone else "another record than the newest is wanted"]
     # What was kept of a key before secrets were kept out of keys may have one.
-    return Answer(name, "stale", tuple(map(project.secrets.mask, reasons)), made)
+    return Explanation(name, "stale", tuple(map(project.secrets.mask, reasons)), made)
 
 
-def _of_its_own(project: Project, name: str, standing: Standing) -> Ingredients:
+def _of_its_own(project: Project, name: str, standing: PlanEntry) -> KeyInputs:
     """The ingredients of a recipe whose inputs are not all done."""
     inputs = [wanted.name for wanted in project.catalog.get(name).recipe.inputs if wanted.name not in standing.waits_for]
     records = {other: record for other in inputs if (record := project.store.latest(other))}
@@ -87,7 +87,7 @@ def _of_record(record: Record) -> dict[str, Any]:
     return {"settings": record.settings, "inputs": record.inputs, "tools": record.tools}
 
 
-def changes(before: Mapping[str, Any], now: Ingredients, parts: Mapping[str, str], *, ignored: Iterable[str] = ()) -> list[str]:
+def changes(before: Mapping[str, Any], now: KeyInputs, parts: Mapping[str, str], *, ignored: Iterable[str] = ()) -> list[str]:
     """What has changed between two lists of ingredients, in words.
 
     Args:

@@ -21,10 +21,10 @@ from datetime import datetime
 
 from kvmdocs.core import graph
 from kvmdocs.core.model import Freshness, Mode, Record, Status
-from kvmdocs.core.settings import overriding
+from kvmdocs.core.settings import override_setting
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import Outcome, Reporter
+from kvmdocs.execution.result import ProgressListener, RunResult
 from kvmdocs.execution.results import is_readable
 from kvmdocs.host import probes
 
@@ -35,13 +35,13 @@ def wants_all() -> bool:
 
 
 @contextmanager
-def in_mode(mode: str | None) -> Iterator[None]:
+def use_mode(mode: str | None) -> Iterator[None]:
     """Have this process and those it starts in a mode, whatever the settings say; None leaves it to them."""
-    with overriding("mode", mode or None):
+    with override_setting("mode", mode or None):
         yield
 
 
-def executor(project: Project, reporter: Reporter, names: Iterable[str], *, require: bool = False) -> Executor:
+def executor(project: Project, reporter: ProgressListener, names: Iterable[str], *, require: bool = False) -> Executor:
     """The executor for a project's mode, unless that runs nothing."""
     fresh: frozenset[str] = frozenset()
     if project.mode is Mode.FRESH:
@@ -50,7 +50,7 @@ def executor(project: Project, reporter: Reporter, names: Iterable[str], *, requ
     return Executor(project, reporter, require=require, fresh=fresh)
 
 
-def run(project: Project, reporter: Reporter, names: Iterable[str], *, require: bool = False) -> Outcome:
+def run(project: Project, reporter: ProgressListener, names: Iterable[str], *, require: bool = False) -> RunResult:
     """The records of recipes, as the project's mode has them made or found.
 
     Raises:
@@ -62,16 +62,16 @@ def run(project: Project, reporter: Reporter, names: Iterable[str], *, require: 
     return executor(project, reporter, wanted, require=require).run(wanted)
 
 
-def recorded(project: Project, names: Iterable[str]) -> Outcome:
+def recorded(project: Project, names: Iterable[str]) -> RunResult:
     """The newest records that are there. Nothing is run, tried or asked of the host.
 
     Raises:
         CatalogError: A name is unknown, or an approved record cannot be read.
     """
-    outcome = Outcome()
+    outcome = RunResult()
     wanted = list(names)
     plan = graph.closure(wanted, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
-    for name in graph.in_order(plan):
+    for name in graph.topological_order(plan):
         record = newest(project, name)
         if record is None and name not in wanted:
             continue  # a page that shows a table may link to what an earlier recipe has seen; without that it shows no link

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from kvmdocs.catalog.key.cache_key import Ingredients
+from kvmdocs.catalog.key.cache_key import KeyInputs
 from kvmdocs.catalog.key.cache_key import key as make_key
 from kvmdocs.core import graph
 from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import Outcome
+from kvmdocs.execution.result import RunResult
 from kvmdocs.execution.results import stored
 from kvmdocs.host import probes
 from kvmdocs.recording.recipe import Recipe
 
 
 @dataclass(frozen=True)
-class Standing:
+class PlanEntry:
     """How a recipe stands before a run, as far as can be told.
 
     Attributes:
@@ -30,14 +30,14 @@ class Standing:
     """
 
     stale: bool
-    ingredients: Ingredients | None = None
+    ingredients: KeyInputs | None = None
     waits_for: tuple[str, ...] = ()
     cannot: str = ""
     lacks: tuple[str, ...] = ()
     record: Record | None = None
 
 
-def plan(project: Project, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+def with_inputs(project: Project, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """These recipes and all they build on, each with what it builds on.
 
     Raises:
@@ -46,7 +46,7 @@ def plan(project: Project, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return graph.closure(names, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
 
 
-def standings(project: Project, names: Iterable[str], fresh: frozenset[str] = frozenset()) -> dict[str, Standing]:
+def make_plan(project: Project, names: Iterable[str], fresh: frozenset[str] = frozenset()) -> dict[str, PlanEntry]:
     """How these recipes and all they build on stand, each after what it builds on.
 
     Args:
@@ -57,14 +57,14 @@ def standings(project: Project, names: Iterable[str], fresh: frozenset[str] = fr
     Raises:
         CatalogError: A name is unknown, or recipes build on each other in a circle.
     """
-    below = plan(project, names)
-    keys = Keys(project)
+    below = with_inputs(project, names)
+    keys = KeyCache(project)
     records: dict[str, Record] = {}
-    found: dict[str, Standing] = {}
-    for name in graph.in_order(below):
+    found: dict[str, PlanEntry] = {}
+    for name in graph.topological_order(below):
         waits_for = tuple(other for other in below[name] if found[other].stale)
         if waits_for:
-            found[name] = Standing(stale=True, waits_for=waits_for)
+            found[name] = PlanEntry(stale=True, waits_for=waits_for)
             continue
         with project.catalog.about(name):
             found[name] = _standing(project, name, keys, records, counts=name not in fresh)
@@ -77,18 +77,18 @@ def standings(project: Project, names: Iterable[str], fresh: frozenset[str] = fr
     return found
 
 
-def _standing(project: Project, name: str, keys: Keys, records: Mapping[str, Record], *, counts: bool) -> Standing:
+def _standing(project: Project, name: str, keys: KeyCache, records: Mapping[str, Record], *, counts: bool) -> PlanEntry:
     """How a recipe stands of which all that it builds on has a record; whether the store's record of it counts is said by the caller."""
     recipe = project.catalog.get(name).recipe
     if cannot := blocked(recipe, records) or project.capabilities.missing(recipe.needs):
-        return Standing(stale=False, cannot=cannot)
+        return PlanEntry(stale=False, cannot=cannot)
     if lacks := project.missing_tools(recipe.tools):
-        return Standing(stale=True, lacks=tuple(lacks))
+        return PlanEntry(stale=True, lacks=tuple(lacks))
     record = stored(project, keys.key(name, records)) if counts else None
-    return Standing(stale=record is None, ingredients=keys.ingredients(name, records), record=record)
+    return PlanEntry(stale=record is None, ingredients=keys.ingredients(name, records), record=record)
 
 
-def record_of(project: Project, name: str, standing: Standing) -> Record | None:
+def record_of(project: Project, name: str, standing: PlanEntry) -> Record | None:
     """The record to go by: the one that is wanted now, else the newest.
 
     They differ after an edit that was undone, and where another checkout shares the store.
@@ -105,7 +105,7 @@ def blocked(recipe: Recipe, records: Mapping[str, Record]) -> str:
     return ""
 
 
-def failed_below(project: Project, outcome: Outcome, name: str) -> list[str]:
+def failed_below(project: Project, outcome: RunResult, name: str) -> list[str]:
     """The failed recipes that a recipe builds on, directly or by way of others that were not run for that reason.
 
     Args:
@@ -132,7 +132,7 @@ def because_of(failed: Iterable[str]) -> str:
     return next((f"it builds on {name}, which failed" for name in failed), "")
 
 
-class Keys:
+class KeyCache:
     """Keys of a project's recipes, each made once: for a time in which no record of what they build on changes.
 
     Args:
@@ -141,24 +141,24 @@ class Keys:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._known: dict[str, tuple[str, Ingredients]] = {}
+        self._known: dict[str, tuple[str, KeyInputs]] = {}
 
     def key(self, name: str, records: Mapping[str, Record]) -> str:
         """A recipe's key, from the records of what it builds on."""
         return self._made(name, records)[0]
 
-    def ingredients(self, name: str, records: Mapping[str, Record]) -> Ingredients:
+    def ingredients(self, name: str, records: Mapping[str, Record]) -> KeyInputs:
         """What that key is made of."""
         return self._made(name, records)[1]
 
-    def _made(self, name: str, records: Mapping[str, Record]) -> tuple[str, Ingredients]:
+    def _made(self, name: str, records: Mapping[str, Record]) -> tuple[str, KeyInputs]:
         if name not in self._known:
             made = ingredients(self._project, name, records)
             self._known[name] = make_key(made), made
         return self._known[name]
 
 
-def ingredients(project: Project, name: str, records: Mapping[str, Record]) -> Ingredients:
+def ingredients(project: Project, name: str, records: Mapping[str, Record]) -> KeyInputs:
     """What a recipe's key is made of.
 
     Args:
@@ -168,7 +168,7 @@ def ingredients(project: Project, name: str, records: Mapping[str, Record]) -> I
     """
     recipe = project.catalog.get(name).recipe
     known = {wanted.name: records[wanted.name] for wanted in recipe.inputs if wanted.name in records}
-    return Ingredients(
+    return KeyInputs(
         recipe=name,
         code=project.code_digest(name),
         settings=project.shown_settings(recipe),

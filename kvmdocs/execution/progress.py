@@ -15,7 +15,7 @@ from kvmdocs.core.control_characters import uncoloured
 from kvmdocs.core.model import Freshness, Record
 from kvmdocs.core.terminal import unguarded
 from kvmdocs.execution.report import Lines, duration, one_line
-from kvmdocs.execution.result import Reporter
+from kvmdocs.execution.result import ProgressListener
 
 if TYPE_CHECKING:  # most builds run nothing and draw nothing
     from rich.console import Console
@@ -30,8 +30,8 @@ PAUSE = 0.1
 """Seconds between two drawings, at least: a recipe may say something thousands of times a second."""
 
 
-class Tree(Lines):
-    """A `kvmdocs.execution.result.Reporter` that draws what runs.
+class ProgressTree(Lines):
+    """A `kvmdocs.execution.result.ProgressListener` that draws what runs.
 
     Args:
         console: The terminal.
@@ -121,7 +121,7 @@ def _row(*parts: str | tuple[str, str]) -> Text:
     return Text.assemble(*safe, no_wrap=True, overflow="ellipsis")
 
 
-def reporter(stream: TextIO | None = None) -> Reporter:
+def reporter(stream: TextIO | None = None) -> ProgressListener:
     """Who tells people what happens: a tree on a terminal that can draw one, lines elsewhere.
 
     Args:
@@ -133,4 +133,4 @@ def reporter(stream: TextIO | None = None) -> Reporter:
     from rich.console import Console
 
     console = Console(file=stream, highlight=False)
-    return Tree(console) if console.is_terminal and not console.is_dumb_terminal else Lines(stream)
+    return ProgressTree(console) if console.is_terminal and not console.is_dumb_terminal else Lines(stream)

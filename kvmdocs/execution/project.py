@@ -20,14 +20,14 @@ from kvmdocs.core.secrets.environment import LEAST, secret_values
 from kvmdocs.core.secrets.masking import Secrets
 from kvmdocs.core.settings import Settings, find_root, variable
 from kvmdocs.host.packages import detect_manager, typed
-from kvmdocs.host.probes import Capabilities, Tried
+from kvmdocs.host.probes import Capabilities, ProbeResult
 from kvmdocs.host.tools import Tools
 from kvmdocs.recording.recipe import Recipe
 from kvmdocs.recording.result_types import Returned
 from kvmdocs.recording.source.urls import Templates
 from kvmdocs.recording.values import content_digest
-from kvmdocs.store.approved import Approved, private
-from kvmdocs.store.store import Store, remember, remembered
+from kvmdocs.store.approved import Approved, host_secrets
+from kvmdocs.store.store import Store, read_cache, write_cache
 
 PASSED_ON = (
     "PATH",
@@ -91,7 +91,7 @@ class Project:
     @cached_property
     def catalog(self) -> Catalog:
         """The project's recipes and what its guides ask for."""
-        with no_collector():
+        with gc_paused():
             return Catalog.load(self.settings, self._guides)
 
     @cached_property
@@ -131,7 +131,7 @@ class Project:
 
     def hidden(self) -> dict[str, str]:
         """What of this host must not be in an approved record, and what stands there instead."""
-        return private(self.settings, [self.store.path])
+        return host_secrets(self.settings, [self.store.path])
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -160,19 +160,19 @@ class Project:
         which = hashlib.sha256(json.dumps([str(self.root), modules], sort_keys=True).encode()).hexdigest()
         path = self.store.root / "code" / f"{which}.json"
         with contextlib.suppress(OSError, KeyError, TypeError, ValueError, AttributeError):
-            saved = remembered(path)
+            saved = read_cache(path)
             if (
-                all(state_of(file) == state for file, state in saved["files"].items())
+                all(file_stamp(file) == state for file, state in saved["files"].items())
                 and saved["digests"].keys() == modules.keys()
             ):
                 return {name: (code, written) for name, (code, written) in saved["digests"].items()}
         code = self.catalog.code
-        with no_collector():
+        with gc_paused():
             digests = {name: code.digests(entry.module, name) for name, entry in entries.items()}
         files = code.files() | {entry.block.guide for entry in entries.values() if entry.block}
         # A file that appears beside these may be what an import means from then on; its folder's time tells.
         watched = {str(file) for file in files} | {str(file.parent) for file in files}
-        remember(path, {"files": {file: state_of(file) for file in sorted(watched)}, "digests": digests})
+        write_cache(path, {"files": {file: file_stamp(file) for file in sorted(watched)}, "digests": digests})
         return digests
 
     def code_parts(self, name: str) -> dict[str, str]:
@@ -257,7 +257,7 @@ class Project:
         tool = self.tools.get(name)
         if not tool.module and not tool.run:
             return not tool.lacking()
-        return self.capabilities.believe(f"tool:{name} {tool.identity()}", lambda: Tried(not tool.lacking())).able
+        return self.capabilities.probe_cached(f"tool:{name} {tool.identity()}", lambda: ProbeResult(not tool.lacking())).able
 
     def install_advice(self, names: tuple[str, ...]) -> str:
         """The command that installs those of these tools that the host lacks."""
@@ -272,7 +272,7 @@ class Project:
 
     @cached_property
     def _versions(self) -> dict[str, list[str]]:
-        data = remembered(self.store.root / "tools.json")
+        data = read_cache(self.store.root / "tools.json")
         return data if isinstance(data, dict) else {}
 
     def _version(self, name: str) -> str:
@@ -285,12 +285,12 @@ class Project:
             raise CatalogError(f"the version of {name} cannot be told")
         version = self.secrets.mask(version)
         self._versions[name] = [identity, version]
-        remember(self.store.root / "tools.json", self._versions)
+        write_cache(self.store.root / "tools.json", self._versions)
         return version
 
 
 @contextlib.contextmanager
-def no_collector() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Keep Python's collector of garbage from looking again and again at recipes, syntax trees or records, which are none: that grows faster than they do."""
     was = gc.isenabled()
     gc.disable()
@@ -301,7 +301,7 @@ def no_collector() -> Iterator[None]:
             gc.enable()
 
 
-def state_of(path: str) -> list[int]:
+def file_stamp(path: str) -> list[int]:
     """What tells whether a file was written or a folder changed: times of data and of the entry in nanoseconds, size, number.
 
     Raises:

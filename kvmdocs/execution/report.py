@@ -17,7 +17,7 @@ from kvmdocs.catalog.catalog import Catalog
 from kvmdocs.core.control_characters import neutral, uncoloured
 from kvmdocs.core.errors import EngineError, Evidence, Place, RecipeFailed
 from kvmdocs.core.model import Freshness, Record, Status, Where
-from kvmdocs.execution.result import Outcome, Reporter
+from kvmdocs.execution.result import ProgressListener, RunResult
 from kvmdocs.store.store import Store
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class _Shown:
     last: str = ""
 
 
-class Lines(Reporter):
-    """A `kvmdocs.execution.result.Reporter` that prints lines.
+class Lines(ProgressListener):
+    """A `kvmdocs.execution.result.ProgressListener` that prints lines.
 
     Args:
         stream: Where to; standard error if not given, so that standard output stays free for results.
@@ -179,7 +179,7 @@ def describe_failure(record: Record, guides: Iterable[Place], store: Store) -> s
 
 def describe_failures(failed: Iterable[Record], catalog: Catalog, store: Store) -> str:
     """Failed records, a paragraph each; "" for none."""
-    return "\n\n".join(describe_failure(record, catalog.askers(record.recipe), store) for record in failed)
+    return "\n\n".join(describe_failure(record, catalog.shown_at(record.recipe), store) for record in failed)
 
 
 def recipes(count: int) -> str:
@@ -187,7 +187,7 @@ def recipes(count: int) -> str:
     return f"{count} recipe{'' if count == 1 else 's'}"
 
 
-def summary(outcome: Outcome) -> list[str]:
+def summary(outcome: RunResult) -> list[str]:
     """What ran, what was skipped and why, as lines."""
     ran = outcome.names(status=Status.PASSED, freshness=Freshness.RAN)
     cached = outcome.names(freshness=Freshness.CACHED)
@@ -251,7 +251,7 @@ def listing(catalog: Catalog) -> list[Listed]:
             builds_on=tuple(wanted.name for wanted in entry.recipe.inputs),
             needs=tuple(entry.recipe.needs),
             tools=tuple(entry.recipe.tools),
-            guides=tuple(str(place) for place in catalog.askers(name)),
+            guides=tuple(str(place) for place in catalog.shown_at(name)),
         )
         for name, entry in sorted(catalog.entries.items())
     ]

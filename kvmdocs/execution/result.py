@@ -9,7 +9,7 @@ from kvmdocs.core.errors import HostLacks, KvmdocsError, OperatorError, RecipeFa
 from kvmdocs.core.model import Freshness, Record, Status
 
 
-class Reporter:
+class ProgressListener:
     """Who is told what the executor does. This one does nothing with it; see `kvmdocs.execution.report`."""
 
     def planned(self, names: list[str]) -> None:
@@ -38,7 +38,7 @@ class Reporter:
 
 
 @dataclass
-class Outcome:
+class RunResult:
     """What came of a run.
 
     Attributes:

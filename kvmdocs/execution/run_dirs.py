@@ -17,7 +17,7 @@ from typing import Any
 from kvmdocs.core.errors import Evidence, StoreError
 from kvmdocs.core.model import Record, Status
 from kvmdocs.recording import values
-from kvmdocs.store.store import Store, write_whole
+from kvmdocs.store.store import Store, atomic_write
 
 MARK = "KVMDOCS_RUN"
 """Environment variable that marks every process of a run with the run's folder."""
@@ -42,11 +42,11 @@ def new_run(store: Store) -> Path:
 
     # An engine of before `started` goes by `born`, and may share the store.
     owner = {"pid": mine, "started": _started(mine), "born": psutil.Process(mine).create_time()}
-    write_whole(folder / OWNER, json.dumps(owner).encode(), durable=False)
+    atomic_write(folder / OWNER, json.dumps(owner).encode(), durable=False)
     return folder
 
 
-class Claim:
+class StoreLease:
     """Says in the store what a build goes by, for as long as it runs: `kvmdocs.store.gc` leaves that alone.
 
     A record that a build found may not be the newest of its recipe (another checkout has run since), and what builds on it may begin much later.
@@ -72,7 +72,7 @@ class Claim:
             )
 
             self._held |= more
-            write_whole(self._folder / TASK, json.dumps({"workspace": "", "inputs": self._held}).encode(), durable=False)
+            atomic_write(self._folder / TASK, json.dumps({"workspace": "", "inputs": self._held}).encode(), durable=False)
 
     def release(self) -> None:
         """They are not any more."""
@@ -80,7 +80,7 @@ class Claim:
 
 
 @contextlib.contextmanager
-def whole() -> Iterator[None]:
+def defer_sigint() -> Iterator[None]:
     """Have Ctrl-C, SIGTERM and SIGHUP wait until this is done: what they ended half-way would leave what nobody knows of."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Python interrupts the main thread only
@@ -100,7 +100,7 @@ def whole() -> Iterator[None]:
             signal.raise_signal(came[0])
 
 
-def sweep(store: Store) -> int:
+def kill_orphans(store: Store) -> int:
     """Kill what runs of dead builds left behind, and remove their folders and what they had half written.
 
     Returns:

@@ -5,7 +5,7 @@ Each function here gives a whole figure as HTML on one line: the drawing for a w
 
 from kvmdocs.figures.bars import Bar, bars
 from kvmdocs.figures.boxes import Line, Node
-from kvmdocs.figures.exchange import Actor, Block, Message, Note
+from kvmdocs.figures.exchange import Actor, Message, MessageGroup, Note
 from kvmdocs.figures.figure import Cell, Figure, table
 from kvmdocs.figures.flow import Edge, Flow, flow
 from kvmdocs.figures.parts import Part, parts
@@ -15,13 +15,13 @@ from kvmdocs.figures.timeline import Span, timeline
 __all__ = [
     "Actor",
     "Bar",
-    "Block",
     "Cell",
     "Edge",
     "Figure",
     "Flow",
     "Line",
     "Message",
+    "MessageGroup",
     "Node",
     "Note",
     "Part",

@@ -55,7 +55,7 @@ class Note:
 
 
 @dataclass(frozen=True)
-class Block:
+class MessageGroup:
     """Some messages that belong together, such as those of a loop.
 
     Attributes:
@@ -67,4 +67,4 @@ class Block:
     items: tuple[Message | Note, ...]
 
 
-Item = Message | Note | Block
+Item = Message | Note | MessageGroup

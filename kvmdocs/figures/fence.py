@@ -11,7 +11,7 @@ from pymdownx.superfences import SuperFencesException
 
 from kvmdocs.core.errors import GuideError
 from kvmdocs.core.words import Language, words
-from kvmdocs.figures.exchange import Block, Message, Note
+from kvmdocs.figures.exchange import Message, MessageGroup, Note
 from kvmdocs.figures.figure import Cell, Figure, table
 from kvmdocs.figures.flow import Flow, flow
 from kvmdocs.figures.mermaid import Exchange, read
@@ -70,7 +70,7 @@ def _told(found: Exchange, language: Language) -> str:
             rows.append((Cell("; ".join(names[key] for key in item.over)), Cell(""), Cell(item.text)))
 
     for item in found.items:
-        if isinstance(item, Block):
+        if isinstance(item, MessageGroup):
             rows.append((Cell(""), Cell(""), Cell(f"{item.text}:")))
             for inner in item.items:
                 tell(inner)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from kvmdocs.figures.canvas import LEAD, LOOKS, SIZE, SMALL, Canvas, widest
-from kvmdocs.figures.exchange import Actor, Block, Item, Message, Note
+from kvmdocs.figures.exchange import Actor, Item, Message, MessageGroup, Note
 from kvmdocs.figures.figure import NARROW, WIDE
 from kvmdocs.figures.measure import width, wrap
 
@@ -40,7 +40,7 @@ class _Sheet:
         self.canvas = Canvas(self.total)
         y = self.begin()
         for item in items:
-            y = self.block(item, y) if isinstance(item, Block) else self.item(item, y)
+            y = self.block(item, y) if isinstance(item, MessageGroup) else self.item(item, y)
         self.end(y)
         return self.canvas
 
@@ -60,7 +60,7 @@ class _Sheet:
         """Draw a note; gives where the next item begins."""
         raise NotImplementedError
 
-    def block(self, block: Block, y: float) -> float:
+    def block(self, block: MessageGroup, y: float) -> float:
         """Draw a block with what is in it; gives where the next item begins."""
         raise NotImplementedError
 
@@ -193,7 +193,7 @@ class _Wide(_Sheet):
         self.canvas.lines((middle, y + 6 + SMALL + 4), lines, size=SMALL, anchor="middle")
         return y + high + 12
 
-    def block(self, block: Block, y: float) -> float:
+    def block(self, block: MessageGroup, y: float) -> float:
         texts = wrap(block.text, self.total - 40, SMALL)
         top = y + 8
         below = top + 8 + len(texts) * SMALL * LEAD
@@ -259,7 +259,7 @@ class _Narrow(_Sheet):
         self.canvas.lines((self.side + 4, y + SMALL + 3), lines, size=SMALL)
         return y + high + 8
 
-    def block(self, block: Block, y: float) -> float:
+    def block(self, block: MessageGroup, y: float) -> float:
         texts = wrap(block.text, self.total - self.side - 8, SMALL)
         below = self.canvas.lines((self.side, y + SMALL), texts, "pic-soft", size=SMALL) + 2
         for item in block.items:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from kvmdocs.core.errors import GuideError
 from kvmdocs.figures.boxes import Line, Node
-from kvmdocs.figures.exchange import Actor, Block, Item, Message, Note
+from kvmdocs.figures.exchange import Actor, Item, Message, MessageGroup, Note
 from kvmdocs.figures.flow import Edge, Flow
 
 _FLOW = re.compile(r"(?:flowchart|graph)\s+(TB|TD|LR)\s*$")
@@ -182,7 +182,7 @@ class _Sequence:
             elif line.startswith("loop ") and self.block is None:
                 self.block = (_text(line.removeprefix("loop ")), [])
             elif line == "end" and self.block is not None:
-                self.items.append(Block(self.block[0], tuple(self.block[1])))
+                self.items.append(MessageGroup(self.block[0], tuple(self.block[1])))
                 self.block = None
             else:
                 (self.items if self.block is None else self.block[1]).append(self._item(number, line))

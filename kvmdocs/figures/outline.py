@@ -33,7 +33,7 @@ def outline(nodes: Sequence[Node], edges: Sequence[tuple[str, str]], room: float
     """
     known = {node.key: node for node in nodes}
     try:
-        rows = graph.branches({key: tuple({source: None for source, target in edges if target == key}) for key in known})
+        rows = graph.as_tree({key: tuple({source: None for source, target in edges if target == key}) for key in known})
     except graphlib.CycleError:
         return None
     boxes = [None if row.again else Box(known[row.name], room - row.depth * INDENT - 2 * _EDGE - 26) for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kvmdocs.figures.exchange import Actor, Block, Item, Message
+from kvmdocs.figures.exchange import Actor, Item, Message, MessageGroup
 from kvmdocs.figures.figure import Figure
 from kvmdocs.figures.lifelines import life_lines, tracks
 
@@ -28,7 +28,7 @@ def sequence(
         numbered: True to count the messages.
         held: True if all messages are one thing that goes from hand to hand: then a broad line shows who has it.
     """
-    flat = [one for item in items for one in (item.items if isinstance(item, Block) else (item,))]
+    flat = [one for item in items for one in (item.items if isinstance(item, MessageGroup) else (item,))]
     links = any(isinstance(item, Message) and item.href for item in flat)
     wide = life_lines(actors, items, numbered=numbered, held=held)
     narrow = tracks(actors, items, numbered=numbered, held=held)

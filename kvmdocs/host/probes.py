@@ -27,7 +27,7 @@ from urllib.parse import SplitResult, urlsplit
 from kvmdocs.core.errors import CatalogError, Evidence
 from kvmdocs.core.model import Host
 from kvmdocs.core.settings import Settings
-from kvmdocs.store.store import Store, remember, remembered
+from kvmdocs.store.store import Store, read_cache, write_cache
 
 
 def describe(settings: Settings) -> Host:
@@ -118,7 +118,7 @@ def facts(names: tuple[str, ...]) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Tried:
+class ProbeResult:
     """What trying a capability gave.
 
     Attributes:
@@ -141,14 +141,14 @@ class Capabilities:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._path = store.root / "tries.json"
-        self._tried: dict[str, Tried] = {}
+        self._tried: dict[str, ProbeResult] = {}
 
     def missing(self, needs: tuple[str, ...]) -> str:
         """Why these needs are not met: the reasons of those that are not, or ""."""
         reasons = [tried.reason for need in needs if not (tried := self.have(need)).able]
         return "; ".join(dict.fromkeys(reasons))
 
-    def have(self, need: str) -> Tried:
+    def have(self, need: str) -> ProbeResult:
         """Try one capability, or believe an earlier try.
 
         Raises:
@@ -158,7 +158,7 @@ class Capabilities:
             self._tried[need] = self._remembered(need) or self._try(need)
         return self._tried[need]
 
-    def believe(self, what: str, attempt: Callable[[], Tried]) -> Tried:
+    def probe_cached(self, what: str, attempt: Callable[[], ProbeResult]) -> ProbeResult:
         """Try something of the caller's, or believe an earlier try that went well; failures are tried again every time.
 
         Args:
@@ -173,33 +173,33 @@ class Capabilities:
             return tried
         return self._tried[what]
 
-    def _try(self, need: str) -> Tried:
+    def _try(self, need: str) -> ProbeResult:
         kind, _, argument = need.partition(":")
         if kind == "setting":
             return self._setting(argument)
         if kind == "reach":
             tried = self._reach(argument)
-        elif need in TRIES:
-            tried = TRIES[need]()
+        elif need in PROBES:
+            tried = PROBES[need]()
         else:
-            known = ", ".join([*TRIES, "reach:<setting>", "setting:<name>=<value>|<value>"])
+            known = ", ".join([*PROBES, "reach:<setting>", "setting:<name>=<value>|<value>"])
             raise CatalogError(f"nobody knows how to try the capability {need!r}", Evidence(advice=f"known are {known}"))
         self._remember(need, tried)
         return tried
 
-    def _setting(self, argument: str) -> Tried:
+    def _setting(self, argument: str) -> ProbeResult:
         """``setting:NAME=A|B`` holds if the setting has one of the values; it is never remembered, since it costs nothing."""
         name, _, wanted = argument.partition("=")
         value = str(self._settings[name])
         if value in wanted.split("|"):
-            return Tried(True)
-        return Tried(False, f"the setting {name} is {value!r}")
+            return ProbeResult(True)
+        return ProbeResult(False, f"the setting {name} is {value!r}")
 
-    def _reach(self, name: str) -> Tried:
+    def _reach(self, name: str) -> ProbeResult:
         """Whether a TCP connection to the host of a setting's URL, or to the proxy that leads there, can be made within the limit."""
         url = urlsplit(str(self._settings[name]))
         if not url.hostname:
-            return Tried(False, f"the setting {name} is no URL")
+            return ProbeResult(False, f"the setting {name} is no URL")
         through = urlsplit(_proxy(url))
         to, by = (through, "its proxy: ") if through.hostname else (url, "")
         try:
@@ -208,8 +208,8 @@ class Capabilities:
             ).close()
         except OSError as error:
             why = error.strerror or str(error) or "no answer"
-            return Tried(False, f"{url.hostname} cannot be reached from this host ({by}{why})")
-        return Tried(True)
+            return ProbeResult(False, f"{url.hostname} cannot be reached from this host ({by}{why})")
+        return ProbeResult(True)
 
     def _identity(self, need: str) -> str:
         """A need with what its outcome depends on; another mirror or another boot is another try."""
@@ -221,20 +221,20 @@ class Capabilities:
             on = f"uid {os.geteuid()}"
         return f"{need} {on} {_boot()}"
 
-    def _remembered(self, need: str) -> Tried | None:
+    def _remembered(self, need: str) -> ProbeResult | None:
         if need.startswith("setting:"):
             return None
         entry = self._entries.get(self._identity(need))
         if entry is None or not 0 <= time.time() - entry["at"] < self._settings["limits.tries_age"]:
             return None
-        return Tried(entry["able"], entry["reason"])
+        return ProbeResult(entry["able"], entry["reason"])
 
-    def _remember(self, need: str, tried: Tried) -> None:
+    def _remember(self, need: str, tried: ProbeResult) -> None:
         if self._remembered(need) == tried:
             return
         entries = self._load()
         entries[self._identity(need)] = {"able": tried.able, "reason": tried.reason, "at": time.time()}
-        remember(self._path, entries)
+        write_cache(self._path, entries)
         self._entries = entries
 
     @cached_property
@@ -242,7 +242,7 @@ class Capabilities:
         return self._load()
 
     def _load(self) -> dict[str, dict[str, Any]]:
-        data = remembered(self._path)
+        data = read_cache(self._path)
         return data if isinstance(data, dict) else {}
 
     def forget(self) -> None:
@@ -253,14 +253,14 @@ class Capabilities:
         self._tried.clear()
 
 
-class Believed(Capabilities):
+class AssumedCapabilities(Capabilities):
     """Capabilities as far as they are known: nothing is tried, and what was not tried lately is taken to be there.
 
     A try may take seconds, and who only shows pages does not wait for it. Whoever runs a recipe tries.
     """
 
-    def _try(self, need: str) -> Tried:
-        return super()._try(need) if need.startswith("setting:") else Tried(True)
+    def _try(self, need: str) -> ProbeResult:
+        return super()._try(need) if need.startswith("setting:") else ProbeResult(True)
 
 
 def _boot() -> str:
@@ -287,31 +287,33 @@ sys.exit(os.waitstatus_to_exitcode(status))
 """Attach (PTRACE_SEIZE, 0x4206) to a process that is not one's child, as gdb does to a running QEMU."""
 
 
-def _try_ptrace() -> Tried:
+def _try_ptrace() -> ProbeResult:
     done = subprocess.run([sys.executable, "-I", "-c", _ATTACH], capture_output=True, timeout=20, check=False)
     if done.returncode == 0:
-        return Tried(True)
+        return ProbeResult(True)
     scope = Path("/proc/sys/kernel/yama/ptrace_scope")
     hint = "sysctl kernel.yama.ptrace_scope=0" if scope.exists() and scope.read_text().strip() != "0" else "CAP_SYS_PTRACE"
-    return Tried(False, f"this host does not let one process trace another ({os.strerror(done.returncode)}; {hint} allows it)")
+    return ProbeResult(
+        False, f"this host does not let one process trace another ({os.strerror(done.returncode)}; {hint} allows it)"
+    )
 
 
-def _try_root() -> Tried:
-    return Tried(os.geteuid() == 0, "" if os.geteuid() == 0 else "the build does not run as root")
+def _try_root() -> ProbeResult:
+    return ProbeResult(os.geteuid() == 0, "" if os.geteuid() == 0 else "the build does not run as root")
 
 
-def _try_apt_sources() -> Tried:
+def _try_apt_sources() -> ProbeResult:
     if shutil.which("apt-get") is None:
-        return Tried(False, "this host has no apt, so it has no Debian source packages")
+        return ProbeResult(False, "this host has no apt, so it has no Debian source packages")
     done = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI)"], capture_output=True, text=True, timeout=30, check=False
     )
     if done.stdout.strip():
-        return Tried(True)
-    return Tried(False, "apt on this host is configured with no archive")
+        return ProbeResult(True)
+    return ProbeResult(False, "apt on this host is configured with no archive")
 
 
-TRIES: dict[str, Callable[[], Tried]] = {
+PROBES: dict[str, Callable[[], ProbeResult]] = {
     "ptrace": _try_ptrace,
     "root": _try_root,
     "apt-sources": _try_apt_sources,

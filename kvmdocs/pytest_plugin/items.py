@@ -15,7 +15,7 @@ from kvmdocs.recording.source.urls import PREFIX
 if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
 
-    from kvmdocs.catalog.catalog import Entry, Read, Request
+    from kvmdocs.catalog.catalog import CatalogEntry, Read, Request
     from kvmdocs.catalog.guides import Block
     from kvmdocs.core.model import Record
     from kvmdocs.site.publisher import Publisher
@@ -182,7 +182,7 @@ class ProjectItem(pytest.Item):
         from kvmdocs.execution import report
 
         project = self.unit.project
-        return [report.describe_failure(record, project.catalog.askers(record.recipe), project.store)]
+        return [report.describe_failure(record, project.catalog.shown_at(record.recipe), project.store)]
 
     def _drifted(self, record: Record) -> list[str]:
         """How a failed record differs from the approved one up to where it failed."""
@@ -199,7 +199,7 @@ class ProjectItem(pytest.Item):
 class RecipeItem(ProjectItem):
     """A recipe passes if it has a record that passed, and that has not drifted in what the recipe calls stable."""
 
-    def __init__(self, *, entry: Entry, **kwargs: Any) -> None:
+    def __init__(self, *, entry: CatalogEntry, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._entry = entry
         self.locate(entry.place.line)

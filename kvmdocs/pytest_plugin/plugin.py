@@ -29,10 +29,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{name}: {meaning}")
     mode = config.getoption("kvmdocs_mode")
     if mode:
-        from kvmdocs.execution.modes import in_mode
+        from kvmdocs.execution.modes import use_mode
 
         around = ExitStack()
-        around.enter_context(in_mode(mode))
+        around.enter_context(use_mode(mode))
         config.add_cleanup(around.close)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kvmdocs.core.errors import CatalogError, KvmdocsError
     from kvmdocs.core.model import Record
     from kvmdocs.execution.project import Project
-    from kvmdocs.execution.result import Outcome, Reporter
+    from kvmdocs.execution.result import ProgressListener, RunResult
     from kvmdocs.store.drift import Drift
 
 
@@ -45,11 +45,11 @@ class Unit:
 
         self.project: Project = Project(root)
         self.wanted: list[str] = []
-        self._outcome: Outcome | None = None
+        self._outcome: RunResult | None = None
         self._wrong: dict[str, KvmdocsError] = {}
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> RunResult:
         """What came of the run."""
         if self._outcome is None:
             self.run()
@@ -70,15 +70,15 @@ class Unit:
             from kvmdocs.execution import report
             from kvmdocs.pytest_plugin.xdist import once
 
-            def told() -> tuple[Outcome, dict[str, KvmdocsError]]:
+            def told() -> tuple[RunResult, dict[str, KvmdocsError]]:
                 return self._ran(report.Lines(sys.__stderr__)), self._wrong
 
             self._outcome, self._wrong = once(shared, str(self.project.root), told)
 
-    def _ran(self, reporter: Reporter) -> Outcome:
+    def _ran(self, reporter: ProgressListener) -> RunResult:
         from kvmdocs.core.errors import Interrupted, KvmdocsError
         from kvmdocs.execution import modes
-        from kvmdocs.execution.result import Outcome
+        from kvmdocs.execution.result import RunResult
 
         names = [name for name in dict.fromkeys(self.wanted) if name in self.project.catalog.entries]
         sound = [name for name in names if self._is_sound(name)] if self._fault(names) else names
@@ -88,16 +88,16 @@ class Unit:
             raise KeyboardInterrupt from error
         except KvmdocsError as error:
             self._wrong.update(dict.fromkeys(sound, error))
-            return Outcome()
+            return RunResult()
 
     def _fault(self, names: list[str]) -> CatalogError | None:
         """What these build on that is not there, or in a circle; None when all is well."""
         from kvmdocs.core import graph
         from kvmdocs.core.errors import CatalogError
-        from kvmdocs.execution.plan import plan
+        from kvmdocs.execution.plan import with_inputs
 
         try:
-            graph.in_order(plan(self.project, names))
+            graph.topological_order(with_inputs(self.project, names))
         except CatalogError as error:
             return error
         return None

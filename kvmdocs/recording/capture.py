@@ -15,7 +15,7 @@ from kvmdocs.core.secrets.masking import Secrets, Stream
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from kvmdocs.core.paths import Names
+    from kvmdocs.core.paths import PathDisplay
 
 HEAD = 48 * 1024
 """Bytes of the beginning that a record holds."""
@@ -97,7 +97,7 @@ class Capture:
         """What is kept so far, with a line for what is not."""
         return self._kept(None, self._stream.rest()).text
 
-    def finish(self, names: Names | None) -> Output:
+    def finish(self, names: PathDisplay | None) -> Output:
         """Close the log and give what a record holds.
 
         Args:
@@ -110,7 +110,7 @@ class Capture:
                 _rewrite(self._log_path, names)
         return self._kept(names)
 
-    def _kept(self, names: Names | None, more: bytes = b"") -> Output:
+    def _kept(self, names: PathDisplay | None, more: bytes = b"") -> Output:
         if self._file is None:
             return Output(head=_clean(bytes(self._head) + more, names))
         # The ring keeps whole chunks, so its end may hold far more than a page needs; cut at a line where there is one.
@@ -144,7 +144,7 @@ def _partial_end(data: bytes | bytearray) -> int:
     return 0
 
 
-def _clean(data: bytes, names: Names | None) -> str:
+def _clean(data: bytes, names: PathDisplay | None) -> str:
     """Text as a terminal would leave it: a line that a carriage return overwrote is gone."""
     text = data.decode("utf-8", "replace")
     if "\r" in text:
@@ -152,7 +152,7 @@ def _clean(data: bytes, names: Names | None) -> str:
     return names.without_secrets(text) if names is not None else text
 
 
-def _rewrite(path: Path, names: Names) -> None:
+def _rewrite(path: Path, names: PathDisplay) -> None:
     """Make a log readable in place, a few lines at a time, so that its size costs no memory."""
     fresh = path.with_suffix(".readable")
     with (

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kvmdocs.core.control_characters import TURNING, as_seen, in_ascii_quotes, seen
 from kvmdocs.core.errors import Evidence, HostLacks, RecipeFailed, Skipped
 from kvmdocs.core.model import Output, Step, Where
-from kvmdocs.core.paths import Names
+from kvmdocs.core.paths import PathDisplay
 from kvmdocs.recording.arguments import refuse, words
 from kvmdocs.recording.background_process import LiveStep, Spawned, die_with_parent
 from kvmdocs.recording.capture import Capture
@@ -58,7 +58,7 @@ class Shell:
     """
 
     workspace: Path
-    names: Names
+    names: PathDisplay
     logs: Path
     limits: Limits = field(default_factory=Limits)
     emulated: bool = False

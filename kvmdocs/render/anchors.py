@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from html import unescape
 
-from kvmdocs.core.model import SourcePlace
+from kvmdocs.core.model import SourceLocation
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Anchors:
         """The name of what a recipe did before it failed."""
         return f"{self.prefix}failed-{_word(name)}"
 
-    def place(self, place: SourcePlace) -> str:
+    def place(self, place: SourceLocation) -> str:
         """The name of a place in source code."""
         return f"{self.prefix}{_word(place.tree)}-{_word(place.version)}/{_word(place.path)}:{place.line}"
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from kvmdocs.catalog.source_excerpt import Listing, Written
+from kvmdocs.catalog.source_excerpt import SourceExcerpt, Written
 from kvmdocs.core.html import attribute, escape
 from kvmdocs.core.model import Freshness
-from kvmdocs.core.words import Language, Words, words
+from kvmdocs.core.words import Language, RenderWords, words
 from kvmdocs.render import lexers
 from kvmdocs.render.anchors import Anchors
 from kvmdocs.render.ansi import Spans
@@ -42,7 +42,7 @@ class Beside:
     whole_script: str = ""
 
 
-def tabbed(session: str, recipe: str, section: str | None, beside: Beside, freshness: Freshness, say: Words) -> str:
+def tabbed(session: str, recipe: str, section: str | None, beside: Beside, freshness: Freshness, say: RenderWords) -> str:
     """A session in the first of its tabs; the session alone when nothing is beside it.
 
     Args:
@@ -94,7 +94,7 @@ def _block(look: str, body: str) -> str:
     return f'<div class="tabbed-block {look}" data-search-exclude>{body}</div>'
 
 
-def _part_of(script: str, say: Words) -> str:
+def _part_of(script: str, say: RenderWords) -> str:
     """That a section's script is a part of the page's, whose head has the functions that it calls; "" where the page has none."""
     if not script:
         return ""
@@ -102,7 +102,7 @@ def _part_of(script: str, say: Words) -> str:
     return f'<p class="tr-name">{before}<a href="{attribute(script)}" download>{name}</a>{after}</p>'
 
 
-def _python(recipe: str, python: Written, beside: Beside, freshness: Freshness, say: Words) -> str:
+def _python(recipe: str, python: Written, beside: Beside, freshness: Freshness, say: RenderWords) -> str:
     """The lines that opened the section, and one click further the whole recipe; a page has that once."""
     name = beside.anchors.recipe(recipe)
     there = beside.anchors.has(name)
@@ -112,32 +112,32 @@ def _python(recipe: str, python: Written, beside: Beside, freshness: Freshness, 
     return parts + _fold(recipe, python.whole, name, freshness, say) if parts else _whole(python.whole, name, freshness, say)
 
 
-def _link(recipe: str, name: str, say: Words) -> str:
+def _link(recipe: str, name: str, say: RenderWords) -> str:
     return f'<p class="tr-whole"><a href="{attribute(f"#{name}")}">{_title(recipe, say)}</a></p>'
 
 
-def _fold(recipe: str, whole: Listing, name: str, freshness: Freshness, say: Words) -> str:
+def _fold(recipe: str, whole: SourceExcerpt, name: str, freshness: Freshness, say: RenderWords) -> str:
     return f"<details><summary>{_title(recipe, say)}</summary>{_whole(whole, name, freshness, say)}</details>"
 
 
-def _title(recipe: str, say: Words) -> str:
+def _title(recipe: str, say: RenderWords) -> str:
     before, after = (escape(part) for part in say.whole_recipe.split("{recipe}"))
     return f"{before}<code>{escape(recipe)}</code>{after}"
 
 
-def _whole(whole: Listing, name: str, freshness: Freshness, say: Words) -> str:
+def _whole(whole: SourceExcerpt, name: str, freshness: Freshness, say: RenderWords) -> str:
     now = "" if freshness in CURRENT else f" · {escape(say.as_it_is_now)}"
     # Not around the code: see `kvmdocs.render.anchors`.
     return f'<p class="tr-name" id="{attribute(name)}">{_place(whole, say)}{now}</p>{_listing(whole)}'
 
 
-def _place(listing: Listing, say: Words) -> str:
+def _place(listing: SourceExcerpt, say: RenderWords) -> str:
     form = say.at_line if listing.first == listing.last else say.at_lines
     before, after = form.format(path="\0", first=listing.first, last=listing.last).split("\0")
     return f"{escape(before)}<code>{escape(listing.path)}</code>{escape(after)}"
 
 
-def _listing(listing: Listing) -> str:
+def _listing(listing: SourceExcerpt) -> str:
     return _code(lexers.file(listing.path, listing.text), listing.first)
 
 

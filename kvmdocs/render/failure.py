@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from kvmdocs.core.errors import describe_status
 from kvmdocs.core.html import attribute, escape, prose
 from kvmdocs.core.model import Output, Record
-from kvmdocs.core.words import Words
+from kvmdocs.core.words import RenderWords
 from kvmdocs.render.ansi import plain
 from kvmdocs.render.output import focusable, read
 
@@ -15,7 +15,7 @@ Link = Callable[[str], str | None]
 """Gives the address, from the page, of the place that shows a recipe; None for none."""
 
 
-def failure_box(record: Record, say: Words) -> str:
+def failure_box(record: Record, say: RenderWords) -> str:
     """The box of a recipe that failed.
 
     Args:
@@ -25,7 +25,7 @@ def failure_box(record: Record, say: Words) -> str:
     return _box(say.failed_title, record.recipe, _told(record, say), say)
 
 
-def blocked_box(recipe: str, failed: Iterable[Record], link: Link, say: Words) -> str:
+def blocked_box(recipe: str, failed: Iterable[Record], link: Link, say: RenderWords) -> str:
     """The box of a recipe that was not run.
 
     Args:
@@ -39,13 +39,13 @@ def blocked_box(recipe: str, failed: Iterable[Record], link: Link, say: Words) -
     )
 
 
-def _because(record: Record, address: str | None, say: Words) -> Iterator[str]:
+def _because(record: Record, address: str | None, say: RenderWords) -> Iterator[str]:
     name = f"<code>{escape(record.recipe)}</code>"
     yield _row(say.failed_recipe, f'<a href="{attribute(address)}">{name}</a>' if address else name, say)
     yield from _told(record, say)
 
 
-def _told(record: Record, say: Words) -> Iterator[str]:
+def _told(record: Record, say: RenderWords) -> Iterator[str]:
     """What is known of a failure, a row each."""
     failure = record.failure
     if failure is None:
@@ -73,10 +73,10 @@ def _english(text: str) -> str:
     return f'<span lang="en">{prose(text)}</span>'
 
 
-def _row(name: str, html: str, say: Words) -> str:
+def _row(name: str, html: str, say: RenderWords) -> str:
     return f"<p><b>{escape(name)}{say.colon}</b>{html}</p>"
 
 
-def _box(title: str, recipe: str, rows: Iterable[str], say: Words) -> str:
+def _box(title: str, recipe: str, rows: Iterable[str], say: RenderWords) -> str:
     head = f'<p class="tr-head">{escape(title)}{say.colon}<code>{escape(recipe)}</code></p>'
     return f'<div class="tr-box tr-failed" role="note">{head}{"".join(rows)}</div>'

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Piece(Generic[T]):
+class LineGroup(Generic[T]):
     """Neighbouring lines that are treated alike.
 
     Attributes:
@@ -26,7 +26,7 @@ class Piece(Generic[T]):
     folded: bool
 
 
-def fold(lines: Sequence[T], keep: Sequence[bool], first: int, last: int) -> list[Piece[T]]:
+def fold(lines: Sequence[T], keep: Sequence[bool], first: int, last: int) -> list[LineGroup[T]]:
     """Cut lines into pieces that are seen and pieces that are folded away.
 
     Args:
@@ -39,11 +39,11 @@ def fold(lines: Sequence[T], keep: Sequence[bool], first: int, last: int) -> lis
     for begin, end in _gaps(seen):
         if end - begin < _SHORT:
             seen[begin:end] = [True] * (end - begin)
-    pieces: list[Piece[T]] = []
+    pieces: list[LineGroup[T]] = []
     begin = 0
     for end in range(1, len(lines) + 1):
         if end == len(lines) or seen[end] != seen[begin]:
-            pieces.append(Piece(tuple(lines[begin:end]), not seen[begin]))
+            pieces.append(LineGroup(tuple(lines[begin:end]), not seen[begin]))
             begin = end
     return pieces
 

@@ -44,7 +44,7 @@ SPARED = frozenset(
 
 
 @dataclass(frozen=True)
-class Entry:
+class Term:
     """An entry of the glossary.
 
     Attributes:
@@ -58,7 +58,7 @@ class Entry:
     text: str
 
 
-def entries(page: Path) -> list[Entry]:
+def entries(page: Path) -> list[Term]:
     """The entries of a glossary.
 
     Raises:
@@ -68,7 +68,7 @@ def entries(page: Path) -> list[Entry]:
         lines = page.read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise GuideError(f"the glossary {page} cannot be read: {error}", Evidence(place=Place(str(page)))) from error
-    found: list[Entry] = []
+    found: list[Term] = []
     known: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         if not (heading := _ENTRY.match(line)):
@@ -83,7 +83,7 @@ def entries(page: Path) -> list[Entry]:
                 raise GuideError(f"{place}: {term!r} has an entry at line {known[term]} too", Evidence(place=place))
             known[term] = number
         sentence = _SENTENCE.split(_LINK.sub(r"\1", text))[0]
-        found.append(Entry(terms, heading["anchor"], re.sub(r"[`*]", "", sentence)))
+        found.append(Term(terms, heading["anchor"], re.sub(r"[`*]", "", sentence)))
     return found
 
 
@@ -100,7 +100,7 @@ def pattern(terms: list[str]) -> re.Pattern[str]:
 class Marker(Treeprocessor):
     """Marks the terms of a page."""
 
-    def __init__(self, md: Markdown, glossary: list[Entry]) -> None:
+    def __init__(self, md: Markdown, glossary: list[Term]) -> None:
         super().__init__(md)
         self._entries = {term: entry for entry in glossary for term in entry.terms}
         self._pattern = re.compile(f"{HTML_PLACEHOLDER_RE.pattern}|{pattern(list(self._entries)).pattern}")

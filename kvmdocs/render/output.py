@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from kvmdocs.core.html import attribute, escape
 from kvmdocs.core.model import Output, Where
-from kvmdocs.core.words import Words, size
+from kvmdocs.core.words import RenderWords, size
 from kvmdocs.render.ansi import Spans, paint, plain
 from kvmdocs.render.fold import fold
 from kvmdocs.render.lexers import answered
 from kvmdocs.render.notes import Notes, Spot
-from kvmdocs.render.places import Places
+from kvmdocs.render.places import LinkedPlaces
 
 MARKED_IN_SIGHT = 12
 """Marked lines that stay in sight in a long output; a pattern that marks everything must not unfold everything."""
@@ -28,7 +28,7 @@ FOCUSABLE = 60
 
 
 @dataclass(frozen=True)
-class Line:
+class OutputLine:
     """A line of output ready to be written.
 
     Attributes:
@@ -69,9 +69,9 @@ class Printer:
     fold: int
     marked: re.Pattern[str] | None
     notes: Notes
-    say: Words
+    say: RenderWords
     logs: Logs
-    places: Places
+    places: LinkedPlaces
 
     def output(self, number: int, output: Output, where: Where) -> str:
         """The HTML of what step `number` printed; "" when that is nothing."""
@@ -86,17 +86,17 @@ class Printer:
         # element at the first end tag of the same name inside, so nothing inside may be a <section>.
         return f'<section class="tr-long" data-search-exclude>{parts}</section>' if long else parts
 
-    def _lines(self, number: int, part: str, painted: Sequence[Spans], where: Where) -> list[Line]:
+    def _lines(self, number: int, part: str, painted: Sequence[Spans], where: Where) -> list[OutputLine]:
         lines = []
         for index, spans in enumerate(painted):
             text = plain(spans)
             coloured = any(look for look, _ in spans)
             spot: Spot = (number, part, index)
             marked = self.marked is not None and self.marked.search(text) is not None
-            lines.append(Line(spans if coloured else answered(text, where), self.notes.on(spot), marked))
+            lines.append(OutputLine(spans if coloured else answered(text, where), self.notes.on(spot), marked))
         return lines
 
-    def _long(self, head: list[Line], tail: list[Line], output: Output) -> str:
+    def _long(self, head: list[OutputLine], tail: list[OutputLine], output: Output) -> str:
         first, last = self.fold * 2 // 3, self.fold - self.fold * 2 // 3
         if not output.omitted_bytes:
             return self._pieces([*head, *tail], first, last) + self._log_link(output)
@@ -111,7 +111,7 @@ class Printer:
         before, after = self.say.not_kept.format(count=count, size=omitted, command="\0").split("\0")
         return f"{escape(before)}<code>kvmdocs run {escape(self.recipe)}</code>{escape(after)}"
 
-    def _pieces(self, lines: list[Line], first: int, last: int) -> str:
+    def _pieces(self, lines: list[OutputLine], first: int, last: int) -> str:
         keep = []
         in_sight = 0
         for line in lines:
@@ -127,13 +127,13 @@ class Printer:
             html.append(body)
         return "".join(html)
 
-    def _pre(self, lines: Sequence[Line]) -> str:
+    def _pre(self, lines: Sequence[OutputLine]) -> str:
         focus = focusable(line.text for line in lines)
         # The HTML parser drops a newline that comes right after <pre>; an empty first line needs one more.
         lead = "&#10;" if lines and not lines[0].text else ""
         return f'<pre class="tr-out"{focus}>{lead}{"&#10;".join(map(self._line, lines))}</pre>'
 
-    def _line(self, line: Line) -> str:
+    def _line(self, line: OutputLine) -> str:
         html = self.places.write(line.spans)
         if line.marked:
             html = f'<mark class="tr-hit">{html}</mark>'

@@ -14,7 +14,7 @@ from kvmdocs.core.control_characters import as_seen
 from kvmdocs.core.errors import Evidence, GuideError, describe_status
 from kvmdocs.core.html import attribute, escape, prose
 from kvmdocs.core.model import Freshness, Record, Status, Step, Where
-from kvmdocs.core.words import Language, Words, duration, words
+from kvmdocs.core.words import Language, RenderWords, duration, words
 from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import lexers
 from kvmdocs.render.anchors import NONE_TAKEN, Anchors
@@ -26,7 +26,7 @@ from kvmdocs.render.output import MARK, Logs, Printer, focusable, read, write_ma
 from kvmdocs.render.places import Sources, met, no_sources, write_spans
 from kvmdocs.render.reasons import reason
 from kvmdocs.render.stamp import stamp
-from kvmdocs.render.typed import Entry, copied, entries, runs
+from kvmdocs.render.typed import TypedStep, copied, entries, runs
 
 _PROMPTS = {
     Where.HOST: ("$ ", "> "),
@@ -175,7 +175,7 @@ def _unsought(html: str) -> str:
     return f"<article data-search-exclude>{html}</article>"
 
 
-def _entries(record: Record, options: ShowOptions) -> list[Entry]:
+def _entries(record: Record, options: ShowOptions) -> list[TypedStep]:
     shown = entries(record, options.section)
     if not shown and options.section is not None:
         names = sorted({step.section for step in record.steps if step.section})
@@ -186,11 +186,11 @@ def _entries(record: Record, options: ShowOptions) -> list[Entry]:
     return shown
 
 
-def _notes(record: Record, shown: Sequence[Entry], options: ShowOptions) -> Notes:
+def _notes(record: Record, shown: Sequence[TypedStep], options: ShowOptions) -> Notes:
     return hang(options.notes, _lines(shown), record.recipe)
 
 
-def _lines(shown: Sequence[Entry]) -> Iterator[tuple[Spot, str]]:
+def _lines(shown: Sequence[TypedStep]) -> Iterator[tuple[Spot, str]]:
     """Every line of some steps as a note may match it. A wrapped command is also one line, at its first, where none of its lines will do."""
     for entry in shown:
         for index, line in enumerate(entry.shown.split("\n")):
@@ -205,10 +205,10 @@ def _lines(shown: Sequence[Entry]) -> Iterator[tuple[Spot, str]]:
 
 def _steps(
     record: Record,
-    shown: Sequence[Entry],
+    shown: Sequence[TypedStep],
     options: ShowOptions,
     notes: Notes,
-    say: Words,
+    say: RenderWords,
     logs: Logs,
     sources: Sources = no_sources,
     anchors: Anchors = NONE_TAKEN,
@@ -219,12 +219,12 @@ def _steps(
     return "".join(_run(run, printer) for run in runs(shown))
 
 
-def _printed(entry: Entry) -> Iterator[str]:
+def _printed(entry: TypedStep) -> Iterator[str]:
     """Every line of what a step printed that a reader can see, without its looks."""
     return (plain(spans) for part in read(entry.step.output).values() for spans in part)
 
 
-def _run(run: Sequence[Entry], printer: Printer) -> str:
+def _run(run: Sequence[TypedStep], printer: Printer) -> str:
     """Steps typed at one prompt, under a bar that says which."""
     say = printer.say
     where, machine = run[0].place
@@ -234,7 +234,7 @@ def _run(run: Sequence[Entry], printer: Printer) -> str:
     return f'<div class="tr-run tr-at-{where.value}">{bar}{"".join(_step(entry, printer) for entry in run)}</div>'
 
 
-def _step(entry: Entry, printer: Printer) -> str:
+def _step(entry: TypedStep, printer: Printer) -> str:
     typed = _file(entry, printer) if entry.step.where is Where.FILE else _command(entry, printer.notes)
     facts = _facts(entry.step, printer.say)
     output = printer.output(entry.number, entry.step.output, entry.where)
@@ -242,7 +242,7 @@ def _step(entry: Entry, printer: Printer) -> str:
     return f'<div class="tr-step">{typed}{facts}{output}{peeks}{_notes_of(entry, printer.notes)}</div>'
 
 
-def _command(entry: Entry, notes: Notes) -> str:
+def _command(entry: TypedStep, notes: Notes) -> str:
     """What is typed, each line behind its prompt."""
     first, further = _PROMPTS[entry.where]
     lines = []
@@ -252,7 +252,7 @@ def _command(entry: Entry, notes: Notes) -> str:
     return _box("tr-cmd", entry.copied, lines)
 
 
-def _file(entry: Entry, printer: Printer) -> str:
+def _file(entry: TypedStep, printer: Printer) -> str:
     """A file to create: its name, its text, and a button that copies the command that writes it."""
     name = entry.step.command
     lines = [
@@ -265,7 +265,7 @@ def _file(entry: Entry, printer: Printer) -> str:
     return f'{_change(entry)}<div class="tr-file"><p class="tr-name">{label}</p>{text}</div>'
 
 
-def _change(entry: Entry) -> str:
+def _change(entry: TypedStep) -> str:
     if not entry.change:
         return ""
     spans = lexers.typed(entry.change, entry.where)[0]
@@ -289,7 +289,7 @@ def _button(text: str, label: str) -> str:
     return f'<button type="button" class="tr-copy" data-clipboard-text="{attribute(as_seen(text))}">{escape(label)}</button>'
 
 
-def _facts(step: Step, say: Words) -> str:
+def _facts(step: Step, say: RenderWords) -> str:
     """What is worth saying of a step beside its output: it goes on, it took long, it ended otherwise than with 0."""
     facts = []
     if step.background:
@@ -305,7 +305,7 @@ def _facts(step: Step, say: Words) -> str:
     return f'<p class="tr-facts" data-search-exclude>{chips}</p>' if chips else ""
 
 
-def _notes_of(entry: Entry, notes: Notes) -> str:
+def _notes_of(entry: TypedStep, notes: Notes) -> str:
     items = "".join(f'<li value="{number}">{prose(text)}</li>' for number, text in notes.of_step(entry.number))
     return f'<ol class="tr-notes">{items}</ol>' if items else ""
 

@@ -11,23 +11,23 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from kvmdocs.core.html import attribute, escape
-from kvmdocs.core.model import SourcePlace
-from kvmdocs.core.words import Language, Words, words
+from kvmdocs.core.model import SourceLocation
+from kvmdocs.core.words import Language, RenderWords, words
 from kvmdocs.recording.source.stack_frames import spots
 from kvmdocs.render import lexers
 from kvmdocs.render.anchors import NONE_TAKEN, Anchors
 from kvmdocs.render.ansi import Spans, plain
 
-Sources = Callable[[SourcePlace], str | None]
+Sources = Callable[[SourceLocation], str | None]
 """Gives the address of a place in source code, or None when there is none."""
 
 
-def no_sources(_place: SourcePlace) -> None:
+def no_sources(_place: SourceLocation) -> None:
     """There are no addresses of source code."""
 
 
 @dataclass(frozen=True)
-class Places:
+class LinkedPlaces:
     """The places of one transcript.
 
     Attributes:
@@ -38,10 +38,10 @@ class Places:
         anchors: The names of the places on the page.
     """
 
-    say: Words
-    known: Mapping[tuple[str, int], SourcePlace] = field(default_factory=dict)
+    say: RenderWords
+    known: Mapping[tuple[str, int], SourceLocation] = field(default_factory=dict)
     address: Sources = no_sources
-    first: Mapping[int, tuple[SourcePlace, ...]] = field(default_factory=dict)
+    first: Mapping[int, tuple[SourceLocation, ...]] = field(default_factory=dict)
     anchors: Anchors = field(default_factory=Anchors)
 
     def write(self, spans: Spans) -> str:
@@ -60,7 +60,7 @@ class Places:
                 html += [write_spans(before), self._open(place), write_spans(inside), "</a>"]
         return "".join([*html, write_spans(rest)])
 
-    def _title(self, place: SourcePlace) -> str:
+    def _title(self, place: SourceLocation) -> str:
         parts = [f"{place.function}, {place.tree} {place.version}" if place.function else f"{place.tree} {place.version}"]
         if place.astray:
             parts.append(self.say.astray.format(function=place.astray))
@@ -76,7 +76,7 @@ class Places:
         inside = {(place.path, place.line): place for place in self.known.values()}
         html = []
         done = 0
-        named: dict[str, SourcePlace] = {}
+        named: dict[str, SourceLocation] = {}
         for start, end, path, line in spots(markdown):
             place = inside.get((path, line))
             if place and (not start or markdown[start - 1] not in "`\"'=([/"):
@@ -86,14 +86,14 @@ class Places:
         peeks = self._folded([place for name, place in named.items() if not self.anchors.has(name)])
         return "".join([*html, markdown[done:], f"\n\n{peeks}" if peeks else ""])
 
-    def _open(self, place: SourcePlace) -> str:
+    def _open(self, place: SourceLocation) -> str:
         return f'<a class="tr-at" href="{attribute(f"#{self.anchors.place(place)}")}" title="{attribute(self._title(place))}">'
 
     def peeks(self, number: int) -> str:
         """The lines around the places that a step is the first to name, folded away; "" when it names none."""
         return self._folded(self.first.get(number, ()))
 
-    def _folded(self, places: Sequence[SourcePlace]) -> str:
+    def _folded(self, places: Sequence[SourceLocation]) -> str:
         if not places:
             return ""
         body = "".join(self._peek(place) for place in places)
@@ -102,7 +102,7 @@ class Places:
             body = f"<details><summary>{count}</summary>{body}</details>"
         return f'<div class="tr-peek" data-close="{attribute(self.say.close)}" data-search-exclude>{body}</div>'
 
-    def _peek(self, place: SourcePlace) -> str:
+    def _peek(self, place: SourceLocation) -> str:
         url = self.address(place)
         name = escape(f"{place.path}:{place.line}")
         head = f"<code>{name}</code>" + (f" {escape(place.function)}" if place.function else "")
@@ -114,7 +114,7 @@ class Places:
         return f"<details><summary>{head}</summary>{code}<p>{foot}</p></details>"
 
 
-def _excerpt(place: SourcePlace) -> str:
+def _excerpt(place: SourceLocation) -> str:
     """An excerpt beside its lines' numbers, which no selection takes along; the line itself is marked.
 
     A page may hold hundreds of these, so the numbers are one element, and brackets and operators have no colour.
@@ -136,11 +136,11 @@ def merged(spans: Spans) -> Spans:
 
 def met(
     steps: Iterable[tuple[int, Iterable[str]]],
-    places: Iterable[SourcePlace],
+    places: Iterable[SourceLocation],
     address: Sources,
-    say: Words,
+    say: RenderWords,
     anchors: Anchors = NONE_TAKEN,
-) -> Places:
+) -> LinkedPlaces:
     """The places of a transcript.
 
     Args:
@@ -151,7 +151,7 @@ def met(
         anchors: The names of the places on the page.
     """
     known = {(place.shown, place.line): place for place in places}
-    first: dict[int, tuple[SourcePlace, ...]] = {}
+    first: dict[int, tuple[SourceLocation, ...]] = {}
     seen = set(anchors.taken)
     for number, lines in steps if known else ():
         for line in lines:
@@ -160,11 +160,11 @@ def met(
                 if place and (name := anchors.place(place)) not in seen:
                     seen.add(name)
                     first[number] = (*first.get(number, ()), place)
-    return Places(say, known, address, first, anchors)
+    return LinkedPlaces(say, known, address, first, anchors)
 
 
 def linked(
-    markdown: str, places: Iterable[SourcePlace], address: Sources, language: Language, anchors: Anchors = NONE_TAKEN
+    markdown: str, places: Iterable[SourceLocation], address: Sources, language: Language, anchors: Anchors = NONE_TAKEN
 ) -> str:
     """Markdown made of a recipe's value, with the places it names, relative to their trees, as links, and their lines after it."""
     return met((), places, address, words(language), anchors).link(markdown)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from kvmdocs.core.html import attribute, escape
 from kvmdocs.core.model import Freshness, Record, Status
-from kvmdocs.core.words import Language, Words, age, date, duration, size, words
+from kvmdocs.core.words import Language, RenderWords, age, date, duration, size, words
 from kvmdocs.render.marks import mark
 
 SHOWN_KEY = 12
@@ -48,7 +48,7 @@ def _ran(record: Record) -> bool:
     return record.status is not Status.SKIPPED or bool(record.steps)
 
 
-def _state(record: Record, freshness: Freshness, say: Words) -> str:
+def _state(record: Record, freshness: Freshness, say: RenderWords) -> str:
     if freshness is Freshness.RUNNING:
         kind, text = "running", say.running
     elif freshness is Freshness.STALE and record.status is Status.PASSED:
@@ -70,7 +70,7 @@ def _state(record: Record, freshness: Freshness, say: Words) -> str:
     return f'<b class="tr-state tr-{kind} ks-{state}">{mark(state)}{escape(text)}</b>'
 
 
-def _facts(record: Record, say: Words) -> list[tuple[str, str]]:
+def _facts(record: Record, say: RenderWords) -> list[tuple[str, str]]:
     """What the opened stamp lists, as pairs of a name and HTML."""
     facts = [(say.recipe, f"<code>{escape(record.recipe)}</code>")]
     if _ran(record):
@@ -87,7 +87,7 @@ def _facts(record: Record, say: Words) -> list[tuple[str, str]]:
     return facts
 
 
-def _run(record: Record, say: Words) -> list[tuple[str, str]]:
+def _run(record: Record, say: RenderWords) -> list[tuple[str, str]]:
     """Where and when a recipe ran."""
     host = record.host
     hardware = say.hardware_value.format(machine=host.machine, cpus=host.cpus, memory=size(host.memory))

@@ -37,7 +37,7 @@ _LIST = re.compile(r";|\|\||(?<![&>])&(?![&>])|\n")
 
 
 @dataclass(frozen=True)
-class Entry:
+class TypedStep:
     """A step with what is typed for it.
 
     Attributes:
@@ -78,14 +78,14 @@ class Entry:
         return self.where, self.step.machine
 
 
-def entries(record: Record, section: str | None) -> list[Entry]:
+def entries(record: Record, section: str | None) -> list[TypedStep]:
     """The steps of a section (all for None), each with what is typed for it.
 
     A directory is changed to when it differs from that of the last step shown at the same terminal. It is made as well where the reader of
     the page may not have it: the recipe's own folder, which the store had made, by the first step of the whole recipe; one below it, in
     which a section begins, by the first step there, since the one that made it may be in no section that is shown.
     """
-    found: list[Entry] = []
+    found: list[TypedStep] = []
     folders: dict[str, str] = {}
     first_folder = next((step.cwd for step in record.steps if step.cwd), None)
     entered: set[str] = set()
@@ -102,18 +102,18 @@ def entries(record: Record, section: str | None) -> list[Entry]:
     return found
 
 
-def _entry(step: Step, number: int, where: Where, change: str) -> Entry:
+def _entry(step: Step, number: int, where: Where, change: str) -> TypedStep:
     """A step with what is typed for it, given the line that changes the directory."""
     if step.where is Where.FILE:
         harms = re.match(r"['\"]?[/~$]", step.command) is None
     else:
         harms = where in _SHELLS and _DESTROYS.search(step.command) is not None
-    return Entry(step, number, where, change, _typed(step, where), (step.cwd or "") if harms else "")
+    return TypedStep(step, number, where, change, _typed(step, where), (step.cwd or "") if harms else "")
 
 
-def runs(found: Sequence[Entry]) -> list[list[Entry]]:
+def runs(found: Sequence[TypedStep]) -> list[list[TypedStep]]:
     """The entries in groups of neighbours that are typed at the same prompt."""
-    groups: list[list[Entry]] = []
+    groups: list[list[TypedStep]] = []
     for entry in found:
         if groups and groups[-1][-1].place == entry.place:
             groups[-1].append(entry)
@@ -122,7 +122,7 @@ def runs(found: Sequence[Entry]) -> list[list[Entry]]:
     return groups
 
 
-def copied(run: Sequence[Entry]) -> str:
+def copied(run: Sequence[TypedStep]) -> str:
     """Everything that is typed for some entries at one prompt.
 
     Raises:
@@ -130,7 +130,7 @@ def copied(run: Sequence[Entry]) -> str:
     """
     if len({entry.place for entry in run}) > 1:
         raise ValueError("what is typed at several prompts cannot be copied together")
-    parts: list[list[Entry]] = []
+    parts: list[list[TypedStep]] = []
     for entry in run:
         if parts and not entry.change:
             parts[-1].append(entry)
@@ -139,7 +139,7 @@ def copied(run: Sequence[Entry]) -> str:
     return "\n".join(map(_copied_in_one_folder, parts))
 
 
-def _copied_in_one_folder(part: Sequence[Entry]) -> str:
+def _copied_in_one_folder(part: Sequence[TypedStep]) -> str:
     """What is typed for entries of which only the first may change the directory: none of them is reached when that fails."""
     first, *others = part
     if not first.change or not others:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from kvmdocs.core.errors import CatalogError, Evidence, GuideError, RecipeFailed
 from kvmdocs.core.model import Freshness, Record, Status
-from kvmdocs.execution.plan import Standing, record_of
+from kvmdocs.execution.plan import PlanEntry, record_of
 from kvmdocs.execution.project import Project
 from kvmdocs.render import Language, transcript
-from kvmdocs.store.approved import anywhere, brief
+from kvmdocs.store.approved import redact, truncate
 from kvmdocs.store.drift import Drift, compare
 
 
@@ -29,7 +29,7 @@ def drift_of(project: Project, record: Record, stable: bool | tuple[str, ...] = 
     approved = project.approved.get(record.recipe)
     if not isinstance(stable, bool):
         _see_sections(project, [record, *([approved] if approved else [])], stable)
-    return None if approved is None else compare(approved, anywhere(record, project.hidden()), stable)
+    return None if approved is None else compare(approved, redact(record, project.hidden()), stable)
 
 
 def _see_sections(project: Project, records: list[Record], stable: tuple[str, ...]) -> None:
@@ -49,7 +49,7 @@ def drift_until_failure(project: Project, record: Record) -> Drift | None:
     if approved is None or not record.steps:
         return None
     until = replace(approved, steps=approved.steps[: len(record.steps)])
-    return compare(until, anywhere(record, project.hidden()))
+    return compare(until, redact(record, project.hidden()))
 
 
 def approve(project: Project, records: Iterable[Record]) -> dict[str, Path | None]:
@@ -67,7 +67,7 @@ def approve(project: Project, records: Iterable[Record]) -> dict[str, Path | Non
         known = _known(project, name)
         if not isinstance(stable := project.catalog.get(name).recipe.stable, bool):
             _see_sections(project, [record], stable)
-        kept = anywhere(record, project.hidden())
+        kept = redact(record, project.hidden())
         same = known is not None and known.host == kept.host and known.tools == kept.tools and compare(known, kept) is None
         done[name] = None if same else project.approved.put(_small(project, kept))
     return done
@@ -81,7 +81,7 @@ def _known(project: Project, name: str) -> Record | None:
         return None
 
 
-def fresh(project: Project, name: str, standing: Standing | None = None) -> Record:
+def fresh(project: Project, name: str, standing: PlanEntry | None = None) -> Record:
     """The record of a recipe that passed on this host and that it is to be judged by.
 
     Args:
@@ -102,7 +102,7 @@ def fresh(project: Project, name: str, standing: Standing | None = None) -> Reco
 
 def _small(project: Project, record: Record) -> Record:
     """The record with long outputs shortened, unless a guide hangs a note on a line that would be lost."""
-    small = brief(record)
+    small = truncate(record)
     try:
         for request in project.catalog.requests:
             if request.name == record.recipe and request.options.render is None:
@@ -114,5 +114,5 @@ def _small(project: Project, record: Record) -> Record:
 
 def approvable(project: Project) -> list[str]:
     """The recipes that guides show and that have a record here, in the order of the guides."""
-    names = project.catalog.asked()
+    names = project.catalog.shown_recipes()
     return [name for name in names if (record := project.store.latest(name)) and record.status is Status.PASSED]

@@ -15,7 +15,7 @@ from kvmdocs.core.control_characters import as_seen
 from kvmdocs.core.model import Record
 from kvmdocs.core.words import Language, duration, words
 from kvmdocs.script.apt_mirrors import asking, filling, hidden, variable
-from kvmdocs.script.writer import Piece, comment, pieces
+from kvmdocs.script.writer import ScriptPart, comment, pieces
 
 _HEAD = """\
 #!/usr/bin/env bash
@@ -121,7 +121,7 @@ def _facts(records: list[Record], missing: Mapping[str, str], packages: Mapping[
     return "\n".join(f"# {line}" for line in lines)
 
 
-def _recipe(record: Record, parts: list[Piece], asked: set[str], given: Collection[str]) -> str:
+def _recipe(record: Record, parts: list[ScriptPart], asked: set[str], given: Collection[str]) -> str:
     """One recipe: its lines in a shell of their own, which ends what they started. The addresses in `given` are known by then."""
     lines = [line for part in parts for line in part.lines]
     digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -10,7 +10,7 @@ from kvmdocs.core import graph
 from kvmdocs.core.errors import Evidence, GuideError
 from kvmdocs.core.model import Record, Status, Where
 from kvmdocs.core.secrets.masking import MASK
-from kvmdocs.execution.plan import plan
+from kvmdocs.execution.plan import with_inputs
 from kvmdocs.execution.project import FIXED, Project
 from kvmdocs.host.packages import by_family
 from kvmdocs.script.assemble import script
@@ -81,7 +81,7 @@ def _chosen(project: Project, names: list[str], record_of: RecordOf) -> tuple[li
     """The records a script of some recipes is made of, each after those it builds on; and which it cannot have, and why."""
     records: list[Record] = []
     missing: dict[str, str] = {}
-    for name in graph.in_order(plan(project, names)):
+    for name in graph.topological_order(with_inputs(project, names)):
         record = record_of(name)
         if reason := project.settings.values.get(f"{CANNOT}{name}"):
             missing[name] = str(reason)

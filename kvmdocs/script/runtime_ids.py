@@ -22,7 +22,7 @@ _SHELLS = (Where.HOST, Where.ROOT)
 
 
 @dataclass
-class Varying:
+class RuntimeIds:
     """What stands for the numbers of a record's commands.
 
     Attributes:
@@ -41,14 +41,14 @@ class Varying:
         return command
 
 
-def find(steps: Sequence[Step], names: Mapping[int, str]) -> Varying:
+def find(steps: Sequence[Step], names: Mapping[int, str]) -> RuntimeIds:
     """Find the numbers in a record's commands that vary.
 
     Args:
         steps: The record's steps.
         names: The name, in the script, of each step that goes on in the background, by the step's number.
     """
-    found = Varying()
+    found = RuntimeIds()
     _Finder(steps, names, found).all()
     return found
 
@@ -57,7 +57,7 @@ def find(steps: Sequence[Step], names: Mapping[int, str]) -> Varying:
 class _Finder:
     steps: Sequence[Step]
     names: Mapping[int, str]
-    found: Varying
+    found: RuntimeIds
     known: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def all(self) -> None:

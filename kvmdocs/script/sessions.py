@@ -21,7 +21,7 @@ _REFUSED = re.compile(
 
 
 @dataclass
-class Background:
+class BackgroundProcess:
     """A process that goes on while later steps run.
 
     Attributes:
@@ -56,12 +56,12 @@ class Session:
     refused: bool = False
 
 
-def backgrounds(steps: Sequence[Step]) -> list[Background]:
+def backgrounds(steps: Sequence[Step]) -> list[BackgroundProcess]:
     """The processes of a record that go on while later steps run, and when they end.
 
     Where nothing says when, a machine ends when another one of its name starts, or with the recipe.
     """
-    found: list[Background] = []
+    found: list[BackgroundProcess] = []
     for number, step in enumerate(steps, 1):
         if not step.background:
             continue
@@ -70,7 +70,7 @@ def backgrounds(steps: Sequence[Step]) -> list[Background]:
         for earlier in found:
             if earlier.name == name:
                 earlier.end = min(earlier.end, number - 1)
-        found.append(Background(name, number, last_until(steps, number) or len(steps), machine is not None))
+        found.append(BackgroundProcess(name, number, last_until(steps, number) or len(steps), machine is not None))
     return found
 
 

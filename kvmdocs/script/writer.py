@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kvmdocs.core.model import Record, Step, Where
-from kvmdocs.render.typed import Entry, entries
-from kvmdocs.script.runtime_ids import Varying, find
-from kvmdocs.script.sessions import Background, Session, backgrounds, one_line, sessions
+from kvmdocs.render.typed import TypedStep, entries
+from kvmdocs.script.runtime_ids import RuntimeIds, find
+from kvmdocs.script.sessions import BackgroundProcess, Session, backgrounds, one_line, sessions
 
 READY_LIMIT = 600
 """Seconds a machine of a script has to be ready; on a busy host an emulated one may take a while."""
@@ -26,7 +26,7 @@ _HELD = re.compile(r"(?<= -S)(?= |$)")
 
 
 @dataclass
-class Piece:
+class ScriptPart:
     """Some lines of a script.
 
     Attributes:
@@ -42,7 +42,7 @@ class Piece:
     told: tuple[str, ...] = ()
 
 
-def pieces(record: Record) -> list[Piece]:
+def pieces(record: Record) -> list[ScriptPart]:
     """A record's steps as pieces of a script, in order.
 
     Args:
@@ -58,22 +58,22 @@ class _Scripting:
         self.entries = entries(record, None)
         self.backgrounds = {one.number: one for one in backgrounds(record.steps)}
         self.sessions = sessions(record.steps)
-        self.varying: Varying = find(record.steps, {number: one.name for number, one in self.backgrounds.items()})
+        self.varying: RuntimeIds = find(record.steps, {number: one.name for number, one in self.backgrounds.items()})
 
-    def all(self) -> Iterator[Piece]:
+    def all(self) -> Iterator[ScriptPart]:
         shown: str | None = None
         for entry in self.entries:
             section = entry.step.section
             for name, lines in self._ended_before(entry):
-                yield Piece(section, lines, (name,))
+                yield ScriptPart(section, lines, (name,))
             done, needs = self._step(entry)
             done += self.varying.after.get(entry.number, [])
             if section and section != shown and done:
                 done = ["", f"# {comment(section)}", *done]
             shown = section
-            yield Piece(section, done, needs, self._told(entry))
+            yield ScriptPart(section, done, needs, self._told(entry))
 
-    def _step(self, entry: Entry) -> tuple[list[str], tuple[str, ...]]:
+    def _step(self, entry: TypedStep) -> tuple[list[str], tuple[str, ...]]:
         step = entry.step
         if entry.number in self.backgrounds:
             return self._start(entry, self.backgrounds[entry.number])
@@ -90,7 +90,7 @@ class _Scripting:
 
     # -- on the host --------------------------------------------------------------------------------------------
 
-    def _host(self, entry: Entry) -> list[str]:
+    def _host(self, entry: TypedStep) -> list[str]:
         status = entry.step.status or 0
         wanted = 128 - status if status < 0 else status
         what = shlex.quote(f"{self.recipe}, step {entry.number}")
@@ -102,7 +102,7 @@ class _Scripting:
             return [*lines, f"check 0 $? {what}", *fill]
         return [*lines, f"check {wanted} $? {what}"]
 
-    def _start(self, entry: Entry, one: Background) -> tuple[list[str], tuple[str, ...]]:
+    def _start(self, entry: TypedStep, one: BackgroundProcess) -> tuple[list[str], tuple[str, ...]]:
         command = entry.typed.removesuffix(" &")
         lines = [*changed(entry), *taste(command)]
         if not one.machine:
@@ -117,11 +117,11 @@ class _Scripting:
             lines.append(f"ready {one.name} try {round(life.seconds) or TRY_LIMIT}")
         return lines, ("machine",)
 
-    def _life(self, one: Background) -> list[Step]:
+    def _life(self, one: BackgroundProcess) -> list[Step]:
         """The steps at a machine, until it ends."""
         return [step for step in self.steps[one.number : one.end] if step.machine == self.steps[one.number - 1].machine]
 
-    def _ended_before(self, entry: Entry) -> Iterator[tuple[str, list[str]]]:
+    def _ended_before(self, entry: TypedStep) -> Iterator[tuple[str, list[str]]]:
         """What ends the processes that had ended before a step."""
         for one in self.backgrounds.values():
             if one.end != entry.number - 1 or one.number > one.end or one.number == entry.number:
@@ -143,7 +143,7 @@ class _Scripting:
         ]
         return names[-1] if names else shlex.quote(step.machine or "vm")
 
-    def _qmp(self, entry: Entry) -> list[str]:
+    def _qmp(self, entry: TypedStep) -> list[str]:
         answer = "error" if entry.step.output.head.startswith('{\n  "error"') else "return"
         name = self._machine(entry.step)
         command = in_bash(entry.typed, {"~": "$HOME"} if "~/" in entry.typed else {})
@@ -152,7 +152,7 @@ class _Scripting:
 
     # -- in a debugger ------------------------------------------------------------------------------------------
 
-    def _gdb(self, entry: Entry) -> tuple[list[str], tuple[str, ...]]:
+    def _gdb(self, entry: TypedStep) -> tuple[list[str], tuple[str, ...]]:
         session = next(
             (one for one in self.sessions if entry.number == one.start or entry.number in one.told),
             None,
@@ -167,7 +167,7 @@ class _Scripting:
             return [*changed(entry), f"debugger {name} {typed}"], ("gdb",)
         return [f"gdb_do {name} {in_bash(entry.typed)}"], ("gdb",)
 
-    def _file(self, entry: Entry, session: Session) -> tuple[list[str], tuple[str, ...]]:
+    def _file(self, entry: TypedStep, session: Session) -> tuple[list[str], tuple[str, ...]]:
         """A debugger that was told all in one go: its commands become a file, which is run where the last of them stands."""
         if entry.number == session.start:
             return changed(entry), ()
@@ -204,7 +204,7 @@ class _Scripting:
         """How gdb gets its file: so that it ends where it cannot do something, or, if it could not do all, as if it was typed."""
         return f"< {self._name(session)}" if session.refused else f"-batch -x {self._name(session)}"
 
-    def _told(self, entry: Entry) -> tuple[str, ...]:
+    def _told(self, entry: TypedStep) -> tuple[str, ...]:
         """What a section shows of a step by itself, if it is one of a debugger's that gets a file."""
         for session in self.sessions:
             if session.whole and entry.number == session.start:
@@ -214,7 +214,7 @@ class _Scripting:
         return ()
 
 
-def changed(entry: Entry) -> list[str]:
+def changed(entry: TypedStep) -> list[str]:
     """The line that changes the folder."""
     return [f"{{ {entry.change}; }} || exit 1"] if entry.change else []
 

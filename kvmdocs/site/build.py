@@ -17,11 +17,11 @@ from kvmdocs.core.model import Freshness, Mode
 from kvmdocs.core.settings import find_root
 from kvmdocs.execution import modes, progress, report
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import Outcome
+from kvmdocs.execution.result import RunResult
 from kvmdocs.host.packages import confirm, detect_manager, install, obstacle, typed
 from kvmdocs.site import pdf, root_pages
 from kvmdocs.site.layout import layout
-from kvmdocs.site.plugin.warnings import CONFIG_LOGGER, Places
+from kvmdocs.site.plugin.warnings import CONFIG_LOGGER, WarningLocations
 from kvmdocs.site.publisher import earlier
 from kvmdocs.site.staging import Stage, stage
 from kvmdocs.site.status.built import failures
@@ -33,7 +33,7 @@ KEEP_GOING = (
 """What to type after a build that failed."""
 
 
-class Site:
+class SiteBuild:
     """One build of a project's site.
 
     Args:
@@ -87,9 +87,9 @@ class Site:
                 advice="mend what failed and build again; a site that shows failures is not published"
             )
 
-    def _records(self) -> Outcome:
+    def _records(self) -> RunResult:
         """The records of all that the guides ask for, made or found as the project's mode wants."""
-        wanted = self._project.catalog.asked()
+        wanted = self._project.catalog.shown_recipes()
         if self._project.mode is Mode.RECORDED:
             return modes.recorded(self._project, wanted)
         executor = modes.executor(self._project, progress.reporter(), wanted, require=self._require)
@@ -118,7 +118,7 @@ class Site:
         )
         click.echo(f"  {', '.join(stale)}")
 
-    def _check_outcome(self, outcome: Outcome) -> None:
+    def _check_outcome(self, outcome: RunResult) -> None:
         """End the build if recipes failed, or say so at once: whatever goes wrong after that, it has been told."""
         failed = outcome.failed()
         if not failed:
@@ -129,7 +129,7 @@ class Site:
             raise outcome.failure(f"{count}; the site is as it was\n\n{told}").seen(advice=KEEP_GOING)
         click.echo(f"{count}, which the site will show\n\n{told}\n", err=True)
 
-    def _check_shown(self, outcome: Outcome, staged: Stage) -> dict[str, list[Path]]:
+    def _check_shown(self, outcome: RunResult, staged: Stage) -> dict[str, list[Path]]:
         """The places of the site that show each recipe that failed.
 
         Raises:
@@ -146,7 +146,7 @@ class Site:
             )
         return {name: [staged.later(staged.site / place) for place in places] for name, places in shown.items()}
 
-    def _build_pages(self, outcome: Outcome, staged: Stage) -> list[Path]:
+    def _build_pages(self, outcome: RunResult, staged: Stage) -> list[Path]:
         """Build every language; returns the pages to open."""
         root, output = self._project.root, staged.site
         token = earlier.set(outcome)
@@ -174,7 +174,7 @@ class Site:
             click.echo(f"printed {staged.later(printed.path)}: {printed.pages} pages, {report.size(printed.size)}")
 
 
-def _built_with(outcome: Outcome, shown: dict[str, list[Path]]) -> str:
+def _built_with(outcome: RunResult, shown: dict[str, list[Path]]) -> str:
     """That a site was built with failures, and where it shows them."""
     blocked = outcome.names(freshness=Freshness.BLOCKED)
     rest = f" ({len(blocked)} not run because of that)" if blocked else ""
@@ -184,7 +184,7 @@ def _built_with(outcome: Outcome, shown: dict[str, list[Path]]) -> str:
     return "\n".join(lines)
 
 
-def build_pages(config: Path, output: Path, folder: Path | None = None) -> root_pages.Language:
+def build_pages(config: Path, output: Path, folder: Path | None = None) -> root_pages.SiteLanguage:
     """Build one language with MkDocs, strictly, into `folder`, else into the one in `output` that its configuration names; returns what it is called.
 
     Raises:
@@ -209,7 +209,7 @@ def build_pages(config: Path, output: Path, folder: Path | None = None) -> root_
     shown.setFormatter(logging.Formatter(f"{config.name}: %(levelname)s: %(message)s"))
     logging.getLogger("mkdocs").addHandler(shown)
     # The plugin sees to the lines of all other warnings; it is not there before the configuration is read.
-    places = Places(find_root(config.parent), config.parent, config)
+    places = WarningLocations(find_root(config.parent), config.parent, config)
     places.attach(CONFIG_LOGGER)
     try:
         loaded = load_config(str(config), strict=True)
@@ -219,7 +219,7 @@ def build_pages(config: Path, output: Path, folder: Path | None = None) -> root_
         loaded.plugins.on_startup(command="build", dirty=False)
         build(loaded)
         loaded.plugins.on_shutdown()
-        return root_pages.Language(
+        return root_pages.SiteLanguage(
             lang=str(loaded.theme.get("language", "en")),
             folder=name,
             name=loaded.site_name,

@@ -17,7 +17,7 @@ MADE = ("assets", "css", "fonts", "img", "js", "search")
 
 
 @dataclass(frozen=True)
-class Layout:
+class SiteLayout:
     """Where a site and its languages go.
 
     Attributes:
@@ -37,7 +37,7 @@ class Layout:
     above: tuple[str, ...]
 
 
-def layout(project: Project, output: Path | None) -> Layout:
+def layout(project: Project, output: Path | None) -> SiteLayout:
     """Where the site of a project goes.
 
     Args:
@@ -71,10 +71,10 @@ def layout(project: Project, output: Path | None) -> Layout:
     templates = project.root / project.settings["project.root_pages"]
     above = sorted(os.listdir(templates)) if project.settings["project.root_pages"] and templates.is_dir() else []
     parts = {name: folder.relative_to(wanted) for name, folder in folders.items()}
-    return Layout(wanted, parts, wanted != usual and output is not None, tuple(guides), project.root, tuple(above))
+    return SiteLayout(wanted, parts, wanted != usual and output is not None, tuple(guides), project.root, tuple(above))
 
 
-def check(layout: Layout) -> list[Path]:
+def check(layout: SiteLayout) -> list[Path]:
     """See that a site may go where it is to go, and that nothing would be lost there.
 
     Returns:
@@ -109,12 +109,12 @@ def check(layout: Layout) -> list[Path]:
     return below
 
 
-def real(layout: Layout) -> Path:
+def real(layout: SiteLayout) -> Path:
     """The folder that a site's path leads to."""
     return Path(os.path.realpath(layout.output))
 
 
-def _check_place(layout: Layout, target: Path) -> None:
+def _check_place(layout: SiteLayout, target: Path) -> None:
     kept = [(layout.root.resolve(), "the project")]
     with contextlib.suppress(RuntimeError):  # there need not be a home
         kept.append((Path.home().resolve(), "your home"))
@@ -134,7 +134,7 @@ def _check_place(layout: Layout, target: Path) -> None:
         raise SettingError(f"{layout.output} is no folder", Evidence(advice="remove it, or let --output name another"))
 
 
-def _check_content(layout: Layout, target: Path) -> None:
+def _check_content(layout: SiteLayout, target: Path) -> None:
     """See that what would be replaced looks like a site."""
     places = [target / part for part in layout.parts.values()]
     for place in places:
@@ -147,7 +147,7 @@ def _check_content(layout: Layout, target: Path) -> None:
                 raise _refused(layout, target, name)
 
 
-def _refused(layout: Layout, place: Path, name: str) -> SettingError:
+def _refused(layout: SiteLayout, place: Path, name: str) -> SettingError:
     other = "let --output name another folder" if layout.given else "let site_dir and --output name another"
     return SettingError(
         f"{place} holds {name!r} and is no site that was built: it would be lost",

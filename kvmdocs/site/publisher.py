@@ -18,11 +18,11 @@ from kvmdocs.catalog.loader import raised_in
 from kvmdocs.catalog.source_excerpt import written
 from kvmdocs.core.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, RecipeFailed, named
 from kvmdocs.core.html import attribute
-from kvmdocs.core.model import Freshness, Record, SourcePlace, Status
+from kvmdocs.core.model import Freshness, Record, SourceLocation, Status
 from kvmdocs.execution import modes, report, results
 from kvmdocs.execution.plan import failed_below
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import Outcome
+from kvmdocs.execution.result import RunResult
 from kvmdocs.recording.recipe import Recipe, Shown, ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, blocked, linked, names, notice, problem, python_of, skipped, stamp
 from kvmdocs.script.assemble import section_script
@@ -37,7 +37,7 @@ Links = Callable[[Record, str], str | None]
 Relative = Callable[[str], str]
 """Turns an address from the top of the site into one from the page that is being rendered."""
 
-earlier: ContextVar[Outcome | None] = ContextVar("earlier", default=None)
+earlier: ContextVar[RunResult | None] = ContextVar("earlier", default=None)
 """What the command around this build has run already, so that a page can say that a record was made for this build."""
 
 
@@ -81,7 +81,7 @@ class Publisher:
     """
 
     project: Project
-    outcome: Outcome = field(default_factory=Outcome)
+    outcome: RunResult = field(default_factory=RunResult)
     language: Language = Language.EN
     links: Links = lambda _record, _name: None
     guide: Path | None = None
@@ -219,7 +219,7 @@ class Publisher:
 
     def _shown_at(self, name: str) -> str | None:
         """The address, from the page, of the first place that shows a recipe; None where none is known."""
-        pages = (self.pages.get(place.path) for place in self.project.catalog.askers(name))
+        pages = (self.pages.get(place.path) for place in self.project.catalog.shown_at(name))
         return next((self.relative(f"{page.url}#{anchor(name)}") for page in pages if page), None)
 
     def _script(self) -> str:
@@ -227,12 +227,12 @@ class Publisher:
         url = self.scripts.get(self.guide) if self.guide else None
         return self.relative(url) if url else ""
 
-    def _places(self, record: Record) -> list[SourcePlace]:
+    def _places(self, record: Record) -> list[SourceLocation]:
         """The places of a record and of those it was built on: a table may show what an earlier recipe has seen."""
         below = [made for name in record.inputs if (made := self.outcome.records.get(name))]
         return [place for made in (record, *below) for place in made.places]
 
-    def _addresses(self, places: Sequence[SourcePlace]) -> Callable[[str, int], str | None]:
+    def _addresses(self, places: Sequence[SourceLocation]) -> Callable[[str, int], str | None]:
         """Gives the address of a place among some, by its file, relative to its tree, and its line."""
         known = {(place.path, place.line): place for place in places}
 
@@ -275,7 +275,9 @@ class Publisher:
             if options
             else ""
         )
-        places = catalog.askers(name) if options is None else catalog.askers(name, options, quoted) or catalog.askers(name)
+        places = (
+            catalog.shown_at(name) if options is None else catalog.shown_at(name, options, quoted) or catalog.shown_at(name)
+        )
         if self.guide is None:
             return places
         shown = catalog.shown(self.guide)

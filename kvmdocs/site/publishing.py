@@ -20,9 +20,9 @@ import click
 from mike import commands, git_utils
 
 from kvmdocs.core.errors import Evidence, HostLacks, KvmdocsError, Place, RecipeFailed
-from kvmdocs.core.settings import overriding
+from kvmdocs.core.settings import override_setting
 from kvmdocs.execution.project import Project
-from kvmdocs.site.build import Site
+from kvmdocs.site.build import SiteBuild
 from kvmdocs.site.staging import scratch, sweep
 from kvmdocs.site.status.built import failures
 from kvmdocs.site.versions import LATEST, check
@@ -48,16 +48,16 @@ def publish(root: Path | None, version: str, *, newest: bool = True, branch: str
         SettingError: The version cannot be a folder's name.
         HostLacks: git cannot commit.
         RecipeFailed: A recipe failed, or the site shows that one did.
-        KvmdocsError: The site cannot be built (`kvmdocs.site.build.Site.build`).
+        KvmdocsError: The site cannot be built (`kvmdocs.site.build.SiteBuild.build`).
     """
     check(version)
     project = Project(root)
     _check_git(project.root, branch)
     temporary = Path(tempfile.gettempdir())
     sweep(temporary, SCRATCH)
-    with scratch(temporary, SCRATCH) as folder, overriding("site.version", version):
+    with scratch(temporary, SCRATCH) as folder, override_setting("site.version", version):
         built = folder / "site"
-        Site(project.root, install=False, require=False, output=built).build()
+        SiteBuild(project.root, install=False, require=False, output=built).build()
         check_complete(built)
         languages = sorted(path.name for path in built.iterdir() if (path / "index.html").is_file())
         # mike asks the git of the working directory.

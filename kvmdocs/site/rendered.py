@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from kvmdocs.core.model import Freshness, Record, SourcePlace, Status
+from kvmdocs.core.model import Freshness, Record, SourceLocation, Status
 from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, transcript
 from kvmdocs.store.derived import kept
@@ -19,7 +19,7 @@ def cached_transcript(
     language: Language,
     freshness: Freshness,
     logs: Callable[[str], str | None],
-    sources: Callable[[SourcePlace], str | None],
+    sources: Callable[[SourceLocation], str | None],
     anchors: Anchors,
     written: str,
     script: str,

@@ -21,7 +21,7 @@ UNPUBLISHED = ("localhost", "127.0.0.1", "")
 
 
 @dataclass(frozen=True)
-class Language:
+class SiteLanguage:
     """The site in one language, as a template sees it.
 
     Attributes:
@@ -64,7 +64,7 @@ def common(addresses: Sequence[str]) -> str:
     return only if (urlsplit(only).hostname or "") not in UNPUBLISHED else ""
 
 
-def write(templates: Path, output: Path, sites: Sequence[Language]) -> list[Path]:
+def write(templates: Path, output: Path, sites: Sequence[SiteLanguage]) -> list[Path]:
     """Write every page of the folder `templates` into `output`; returns their paths.
 
     Raises:

@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs.core.errors import Evidence, HostLacks
-from kvmdocs.execution.run_dirs import maker_is_gone, whole
-from kvmdocs.site.layout import Layout, check, real
+from kvmdocs.execution.run_dirs import defer_sigint, maker_is_gone
+from kvmdocs.site.layout import SiteLayout, check, real
 from kvmdocs.site.swap import NEW, finish, flush, make_alike, swap
 
 PREFIX = ".kvmdocs-"
@@ -45,7 +45,7 @@ class Stage:
         at_once: Whether it may take the place of the old one in one step.
     """
 
-    layout: Layout
+    layout: SiteLayout
     target: Path
     folder: Path
     at_once: bool
@@ -71,14 +71,14 @@ class Stage:
             with contextlib.suppress(OSError):  # another build may have made one meanwhile
                 os.rename(self.site, self.target)
                 return
-        with _locked(self.target), _locked(self.site), whole():
+        with _locked(self.target), _locked(self.site), defer_sigint():
             # A swap that is not finished would be finished on top of this one.
             _sweep_site(self.target)
             swap(self.folder, self.target, self.layout.parts.values(), at_once=self.at_once)
 
 
 @contextlib.contextmanager
-def stage(layout: Layout) -> Iterator[Stage]:
+def stage(layout: SiteLayout) -> Iterator[Stage]:
     """Begin a site: nothing of the old one is touched before `Stage.publish`, and whatever is not published goes.
 
     Raises:
@@ -176,14 +176,14 @@ def _beside_or_in(target: Path, stack: contextlib.ExitStack, *, inside: bool) ->
     return stack.enter_context(scratch(target, target.name))
 
 
-def _see_to_rights(layout: Layout, target: Path) -> None:
+def _see_to_rights(layout: SiteLayout, target: Path) -> None:
     """See that the folders which are to be swapped may be written: it would come out after all recipes have run."""
     for place in (target, *(target / part for part in layout.parts.values())):
         if place.is_dir() and not os.access(place, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
 
 
-def _prepare(layout: Layout, target: Path, site: Path) -> None:
+def _prepare(layout: SiteLayout, target: Path, site: Path) -> None:
     """The empty folders of a new site, with owner, group and rights of the old ones: what is made in them may take these over."""
     site.mkdir()
     for part in sorted(layout.parts.values()):

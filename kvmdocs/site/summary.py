@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from kvmdocs.core.model import Host, Record, Status
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import Outcome
+from kvmdocs.execution.result import RunResult
 from kvmdocs.recording.recipe import presenter
 
 
@@ -54,7 +54,7 @@ class Facts:
 def facts() -> Facts:
     """What the records of the site that is being built say together."""
     outcome = getattr(presenter(), "outcome", None)
-    return summed_up(outcome.records.values()) if isinstance(outcome, Outcome) else Facts()
+    return summed_up(outcome.records.values()) if isinstance(outcome, RunResult) else Facts()
 
 
 def source() -> str:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from kvmdocs.core.errors import CatalogError, Evidence, Place
-from kvmdocs.core.model import Host, Output, Record, SourcePlace, Status, Step, last_until, with_texts
+from kvmdocs.core.model import Host, Output, Record, SourceLocation, Status, Step, last_until, with_texts
 from kvmdocs.core.paths import KEY_LENGTH, homes
 from kvmdocs.core.secrets.environment import secret_values
 from kvmdocs.core.secrets.masking import Secrets
@@ -30,7 +30,7 @@ from kvmdocs.recording.result_types import Returned
 from kvmdocs.recording.value_form import ValueRefused
 from kvmdocs.recording.values import verify
 from kvmdocs.store.approved_form import FORM, Malformed, StepForm, convert, line_of, parse
-from kvmdocs.store.store import write_whole
+from kvmdocs.store.store import atomic_write
 
 FOLDER = "approved"
 HEAD, TAIL = 160, 80
@@ -104,26 +104,26 @@ class Approved:
         """Write a record as its recipe's approved one.
 
         Args:
-            record: A record that passed, without what is this host's alone (`anywhere`); `brief` makes it small.
+            record: A record that passed, without what is this host's alone (`redact`); `truncate` makes it small.
 
         Returns:
             The file.
         """
-        data = json.dumps(written(record), indent=1, ensure_ascii=False)
-        write_whole(self.path(record.recipe), data.encode("utf-8", "backslashreplace") + b"\n")
+        data = json.dumps(to_json(record), indent=1, ensure_ascii=False)
+        atomic_write(self.path(record.recipe), data.encode("utf-8", "backslashreplace") + b"\n")
         # What is made by way of a temporary file is its owner's alone; this one is for git.
         self.path(record.recipe).chmod(0o644)
         return self.path(record.recipe)
 
 
-def anywhere(record: Record, hidden: Mapping[str, str]) -> Record:
+def redact(record: Record, hidden: Mapping[str, str]) -> Record:
     """The record as it may be kept in git: with nothing in it that means something on one host only.
 
     Args:
         record: A record that passed.
-        hidden: What must not be in it, and what stands there instead (`private`).
+        hidden: What must not be in it, and what stands there instead (`host_secrets`).
     """
-    return read(written(with_texts(record, _hiding(frozenset(hidden.items())).mask)))
+    return read(to_json(with_texts(record, _hiding(frozenset(hidden.items())).mask)))
 
 
 @lru_cache(maxsize=4)
@@ -131,7 +131,7 @@ def _hiding(hidden: frozenset[tuple[str, str]]) -> Secrets:
     return Secrets(dict(hidden))
 
 
-def brief(record: Record) -> Record:
+def truncate(record: Record) -> Record:
     """The record with only the beginning and the end of long outputs."""
     return replace(record, steps=tuple(replace(step, output=_brief(step.output)) for step in record.steps))
 
@@ -155,7 +155,7 @@ def _brief(output: Output) -> Output:
     )
 
 
-def written(record: Record) -> dict[str, Any]:
+def to_json(record: Record) -> dict[str, Any]:
     """A record as the data of its file."""
     data: dict[str, Any] = {
         "form": FORM,
@@ -176,7 +176,7 @@ def written(record: Record) -> dict[str, Any]:
     return {name: part for name, part in data.items() if part is not None and part != {}}
 
 
-def _written_place(place: SourcePlace) -> dict[str, Any]:
+def _written_place(place: SourceLocation) -> dict[str, Any]:
     return {item.name: part for item in dataclasses.fields(place) if (part := getattr(place, item.name)) != item.default}
 
 
@@ -222,7 +222,7 @@ def read(data: Any) -> Record:
         settings=form.settings,
         tools={name: _text(lines) for name, lines in form.tools.items()},
         emulated=form.emulated,
-        places=tuple(SourcePlace(**msgspec.structs.asdict(place)) for place in form.places),
+        places=tuple(SourceLocation(**msgspec.structs.asdict(place)) for place in form.places),
     )
 
 
@@ -266,7 +266,7 @@ def _without_run(value: Any) -> Any:
     return _RUN.sub(r"\1", value) if isinstance(value, str) else value
 
 
-def private(settings: Settings, folders: Iterable[Path], environ: Mapping[str, str] | None = None) -> dict[str, str]:
+def host_secrets(settings: Settings, folders: Iterable[Path], environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """What of this host must not leave it, and what is to stand there instead.
 
     These are: the project's folder and others of its own, the user's home, addresses that come from the environment (a mirror, a proxy, an index of

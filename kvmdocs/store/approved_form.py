@@ -35,7 +35,7 @@ class HostForm(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class PlaceForm(msgspec.Struct, forbid_unknown_fields=True):
-    """A place in source code (`kvmdocs.core.model.SourcePlace`)."""
+    """A place in source code (`kvmdocs.core.model.SourceLocation`)."""
 
     shown: str
     line: Count

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from kvmdocs.core.errors import StoreError
-from kvmdocs.store.store import Store, seal, unseal, write_whole
+from kvmdocs.store.store import Store, add_checksum, atomic_write, strip_checksum
 
 PACKAGE = Path(str(files("kvmdocs")))
 
@@ -41,7 +41,7 @@ def recall(store: Store, parts: Iterable[str], ending: str = ".html") -> str | N
         ending: That of the file's name; what is made of the same parts in several ways has different ones.
     """
     with contextlib.suppress(OSError, UnicodeDecodeError), open(_path(store, parts, ending), "rb") as file:
-        if (found := unseal(file.read())) is not None:
+        if (found := strip_checksum(file.read())) is not None:
             return found.decode("utf-8")
     return None
 
@@ -49,7 +49,7 @@ def recall(store: Store, parts: Iterable[str], ending: str = ".html") -> str | N
 def keep(store: Store, parts: Iterable[str], text: str, ending: str = ".html") -> None:
     """Put a text where `recall` finds it. A store that cannot be written still has records to show."""
     with contextlib.suppress(StoreError):
-        write_whole(Path(_path(store, parts, ending)), seal(text.encode()), durable=False)
+        atomic_write(Path(_path(store, parts, ending)), add_checksum(text.encode()), durable=False)
 
 
 def kept(store: Store, parts: Iterable[str], make: Callable[[], str], ending: str = ".html") -> str:

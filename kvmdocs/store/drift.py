@@ -16,7 +16,7 @@ from kvmdocs.core.model import Host, Record, Step, Where
 from kvmdocs.store.normalise import Normaliser
 
 
-class Kind(StrEnum):
+class DriftCause(StrEnum):
     """What may explain a drift."""
 
     TOOL = "tool version"
@@ -37,7 +37,7 @@ class Drift:
     """
 
     recipe: str
-    kind: Kind
+    kind: DriftCause
     causes: tuple[str, ...]
     sections: tuple[str, ...]
     diff: tuple[str, ...]
@@ -68,7 +68,7 @@ def compare(approved: Record, fresh: Record, stable: bool | tuple[str, ...] = Tr
         return None
     tools = [*_changed("", approved.tools, fresh.tools), *_changed("setting ", approved.settings, fresh.settings)]
     host = _changed("", _facts(approved.host), _facts(fresh.host))
-    kind = Kind.TOOL if tools else Kind.HOST if host else Kind.BEHAVIOUR
+    kind = DriftCause.TOOL if tools else DriftCause.HOST if host else DriftCause.BEHAVIOUR
     return Drift(approved.recipe, kind, tuple(tools or host), tuple(sections), tuple(diff))
 
 

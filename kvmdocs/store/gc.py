@@ -19,7 +19,7 @@ from kvmdocs.core.paths import KEY_LENGTH
 from kvmdocs.recording import values
 from kvmdocs.store.store import Store, remove
 
-CUT_SHORT = 3600.0
+STALE_WRITE_AGE = 3600.0
 """Seconds after which a file that is being written is not being written any more."""
 
 
@@ -42,7 +42,7 @@ class Item:
     age: float
 
 
-def unused(store: Store, now: float | None = None) -> list[Item]:
+def collectable(store: Store, now: float | None = None) -> list[Item]:
     """All that nothing uses, the oldest first.
 
     Args:
@@ -104,7 +104,7 @@ def choose(items: list[Item], *, older: float | None, total: int, over: int | No
     return chosen
 
 
-def discard(store: Store, item: Item) -> bool:
+def delete(store: Store, item: Item) -> bool:
     """Remove an item.
 
     Returns:
@@ -135,7 +135,7 @@ def discard(store: Store, item: Item) -> bool:
             lock.release()
 
 
-def litter(store: Store, older: float | None) -> Iterator[Path]:
+def stale_files(store: Store, older: float | None) -> Iterator[Path]:
     """Files that nobody misses: pages rendered before, and what a write that was cut short has left.
 
     Args:
@@ -145,14 +145,14 @@ def litter(store: Store, older: float | None) -> Iterator[Path]:
     rendered = store.root / "rendered"
     pages = (path for path in rendered.iterdir() if not path.name.startswith(".")) if rendered.is_dir() else ()
     now = time.time()
-    for paths, age in ((store.half_written(), CUT_SHORT), (pages, math.inf if older is None else older)):
+    for paths, age in ((store.half_written(), STALE_WRITE_AGE), (pages, math.inf if older is None else older)):
         for path in paths:
             with contextlib.suppress(FileNotFoundError):
                 if path.is_file() and now - path.lstat().st_mtime > age:
                     yield path
 
 
-def sweep_up(paths: Iterable[Path], *, dry_run: bool) -> int:
+def delete_files(paths: Iterable[Path], *, dry_run: bool) -> int:
     """Remove files; returns the bytes that they took, or, with `dry_run`, take. What cannot be removed stays and does not count."""
     size = 0
     for path in paths:
@@ -164,7 +164,7 @@ def sweep_up(paths: Iterable[Path], *, dry_run: bool) -> int:
     return size
 
 
-def taken(store: Store) -> int:
+def disk_usage(store: Store) -> int:
     """Bytes that the store takes on the disk."""
     return _size(store.root)
 

@@ -90,7 +90,7 @@ class Store:
             with open(f"{self.root}/latest/{record.recipe}", "rb") as file:
                 known = file.read()
             if known != record.key.encode():
-                write_whole(self.root / "latest" / record.recipe, record.key.encode(), durable=False)
+                atomic_write(self.root / "latest" / record.recipe, record.key.encode(), durable=False)
 
     def failure(self, recipe: str) -> Record | None:
         """The last failed record of a recipe."""
@@ -115,7 +115,7 @@ class Store:
                 f"the store {self.path} cannot be read: {error.strerror}",
                 Evidence(log=Path(path), advice="see to that file, or set KVMDOCS_STORE_PATH to another folder"),
             ) from error
-        body = unseal(data)
+        body = strip_checksum(data)
         try:
             record = load(body) if body is not None else None
         except ValueError:
@@ -132,10 +132,10 @@ class Store:
             StoreError: It cannot be written; nothing half written is left.
         """
         if record.status is Status.PASSED:
-            write_whole(self.record_file(record.key), sealed(record))
-            write_whole(self.root / "latest" / record.recipe, record.key.encode(), durable=False)
+            atomic_write(self.record_file(record.key), sealed(record))
+            atomic_write(self.root / "latest" / record.recipe, record.key.encode(), durable=False)
         elif record.status is Status.FAILED:
-            write_whole(self.root / "failures" / f"{record.recipe}.json", sealed(record), durable=False)
+            atomic_write(self.root / "failures" / f"{record.recipe}.json", sealed(record), durable=False)
 
     def put_ingredients(self, key: str, data: Any) -> None:
         """Keep what a key was made of, in JSON form.
@@ -143,7 +143,7 @@ class Store:
         Raises:
             StoreError: It cannot be written.
         """
-        write_whole(self.root / "keys" / f"{key}.json", json.dumps(data, indent=1, sort_keys=True).encode(), durable=False)
+        atomic_write(self.root / "keys" / f"{key}.json", json.dumps(data, indent=1, sort_keys=True).encode(), durable=False)
 
     def prepare(self, recipe: str, key: str) -> Path:
         """An empty workspace and an empty folder of logs for a run that begins.
@@ -217,7 +217,7 @@ class Store:
         return shutil.disk_usage(folder).free
 
 
-def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
+def atomic_write(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write a file so that it is there whole or not at all.
 
     Args:
@@ -232,7 +232,7 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
     fresh: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        # The name says whose it is: a writer that is killed cannot take it away (`kvmdocs.execution.run_dirs.sweep` does).
+        # The name says whose it is: a writer that is killed cannot take it away (`kvmdocs.execution.run_dirs.kill_orphans` does).
         handle, fresh = tempfile.mkstemp(dir=path.parent, prefix=f".{os.getpid()}-")
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -254,33 +254,33 @@ def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
 
 def sealed(record: Record) -> bytes:
     """A record as it lies on the disk: sealed JSON."""
-    return seal(dump(record))
+    return add_checksum(dump(record))
 
 
-def seal(body: bytes) -> bytes:
+def add_checksum(body: bytes) -> bytes:
     """Data with its checksum before it: SHA-256 of what follows, a line end, the data."""
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
 
 
-def unseal(data: bytes) -> bytes | None:
-    """What `seal` was given; None when the data is not what was written."""
+def strip_checksum(data: bytes) -> bytes | None:
+    """What `add_checksum` was given; None when the data is not what was written."""
     checksum, _, body = data.partition(b"\n")
     return body if checksum.decode("ascii", "replace") == hashlib.sha256(body).hexdigest() else None
 
 
-def remembered(path: Path) -> Any:
-    """JSON that `remember` kept; None when there is none, it cannot be read, or it is damaged."""
+def read_cache(path: Path) -> Any:
+    """JSON that `write_cache` kept; None when there is none, it cannot be read, or it is damaged."""
     try:
-        body = unseal(path.read_bytes())
+        body = strip_checksum(path.read_bytes())
         return None if body is None else json.loads(body)
     except (OSError, ValueError):
         return None
 
 
-def remember(path: Path, data: Any) -> None:
+def write_cache(path: Path, data: Any) -> None:
     """Keep JSON that only spares finding something out again; a store that cannot be written forgets it."""
     with contextlib.suppress(StoreError):
-        write_whole(path, seal(json.dumps(data).encode()), durable=False)
+        atomic_write(path, add_checksum(json.dumps(data).encode()), durable=False)
 
 
 def dump(record: Record) -> bytes:

@@ -52,7 +52,7 @@ def test_recipes_of_all_modules_are_found_with_their_places(trial):
 
 def test_a_project_without_recipes_is_one(trial):
     catalog = trial().project().catalog
-    assert (catalog.entries, catalog.problems, catalog.asked()) == ({}, [], [])
+    assert (catalog.entries, catalog.problems, catalog.shown_recipes()) == ({}, [], [])
 
 
 def test_what_guides_ask_for_is_noted_in_order_with_places(trial):
@@ -60,8 +60,8 @@ def test_what_guides_ask_for_is_noted_in_order_with_places(trial):
     made.block("b.md", f"from {made.module} import first, second\nsecond.show('part', title='T')\nfirst.show()\n")
     made.guide("a/deep.md", f'text\n\n```python exec="1"\nfrom {made.module} import first\nfirst.show()\n```\n')
     catalog = made.project().catalog
-    assert catalog.asked() == ["first", "second"]
-    assert [str(place) for place in catalog.askers("first")] == ["docs/a/deep.md:3", "docs/b.md:3"]
+    assert catalog.shown_recipes() == ["first", "second"]
+    assert [str(place) for place in catalog.shown_at("first")] == ["docs/a/deep.md:3", "docs/b.md:3"]
     assert (catalog.requests[1].options.section, catalog.requests[1].options.title) == ("part", "T")
 
 
@@ -74,7 +74,7 @@ def test_blocks_that_have_to_do_with_no_recipe_are_not_run(trial):
 def test_a_blocks_print_goes_nowhere_while_it_is_only_read(trial, capsys):
     made = trial().recipes(ONE)
     made.block("a.md", f"import sys\nfrom {made.module} import first\nprint('x')\nsys.stdout.write('y')\nfirst.show()")
-    assert made.project().catalog.asked() == ["first"]
+    assert made.project().catalog.shown_recipes() == ["first"]
     assert capsys.readouterr().out == ""
 
 
@@ -86,7 +86,7 @@ def test_a_recipe_of_a_block_is_one_like_any_other(trial):
     made.block("a.md", INLINE.format(body="return sh.echo('hi').strip()"))
     catalog = made.project().catalog
     assert str(catalog.get("inline").place) == "docs/a.md:6"
-    assert catalog.asked() == ["inline"]
+    assert catalog.shown_recipes() == ["inline"]
     first = made.run("inline")
     assert first.records["inline"].value == "hi"
     assert made.run("inline").names(freshness="cached") == ["inline"]
@@ -102,7 +102,7 @@ def test_the_same_inline_recipe_in_two_languages_is_one(trial):
     made.block("zh/a.md", "# 注释\n" + INLINE.format(body="'''做一件事。'''\n    return 'x'"))
     catalog = made.project().catalog
     assert catalog.problems == []
-    assert [str(place) for place in catalog.askers("inline")] == ["docs/en/a.md:3", "docs/zh/a.md:3"]
+    assert [str(place) for place in catalog.shown_at("inline")] == ["docs/en/a.md:3", "docs/zh/a.md:3"]
 
 
 def test_two_inline_recipes_of_one_name_and_different_code_are_an_error(trial):
@@ -151,7 +151,7 @@ def test_blocks_of_a_session_share_names(trial):
     made = trial()
     made.guide("a.md", SESSION.format(helper="def helper():\n    return 1"))
     catalog = made.project().catalog
-    assert (catalog.problems, catalog.asked()) == ([], ["inline"])
+    assert (catalog.problems, catalog.shown_recipes()) == ([], ["inline"])
     assert made.run("inline").records["inline"].value == 1
     made.guide("a.md", SESSION.format(helper="def helper():\n    return 2"))
     assert made.run("inline").records["inline"].value == 2
@@ -224,7 +224,7 @@ def test_a_wrong_block_is_named_with_guide_and_line(trial, code, line, said):
     assert isinstance(problem, GuideError | CatalogError)
     assert f"docs/wrong.md:{line}" in problem.report()
     assert said.format(module=made.module) in problem.report()
-    assert "first" in catalog.asked()
+    assert "first" in catalog.shown_recipes()
 
 
 def test_all_that_is_wrong_is_told_at_once(trial):
@@ -261,7 +261,7 @@ def test_only_the_guides_that_are_given_are_read(trial):
     from kvmdocs.catalog.catalog import Catalog
 
     catalog = Catalog.load(made.project().settings, [right])
-    assert (catalog.problems, catalog.asked()) == ([], ["first"])
+    assert (catalog.problems, catalog.shown_recipes()) == ([], ["first"])
 
 
 def test_guides_lie_where_the_settings_say(trial):
@@ -273,7 +273,7 @@ def test_guides_lie_where_the_settings_say(trial):
         (made.root / name).write_text(
             textwrap.dedent(f'```python exec="on"\nfrom {made.module} import first\nfirst.show()\n```\n')
         )
-    assert [str(place) for place in made.project().catalog.askers("first")] == ["pages/en/b.md:1", "pages/zh/a.md:1"]
+    assert [str(place) for place in made.project().catalog.shown_at("first")] == ["pages/en/b.md:1", "pages/zh/a.md:1"]
 
 
 @pytest.mark.parametrize(

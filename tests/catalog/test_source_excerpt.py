@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from kvmdocs.catalog.source_excerpt import Listing, written
+from kvmdocs.catalog.source_excerpt import SourceExcerpt, written
 from kvmdocs.core.errors import CatalogError
 
 RECIPES = '''
@@ -51,7 +51,7 @@ def catalog(trial):
     return trial().recipes(RECIPES).project().catalog
 
 
-def lines(catalog, listing: Listing) -> list[str]:
+def lines(catalog, listing: SourceExcerpt) -> list[str]:
     """The same lines, read off the file by number."""
     text = (catalog.root / listing.path).read_text("utf-8").split("\n")[listing.first - 1 : listing.last]
     return textwrap.dedent("\n".join(text)).split("\n")

@@ -9,8 +9,8 @@ from markdown_exec import markdown_config
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 
-from kvmdocs.catalog.source_excerpt import Listing, Written
-from kvmdocs.core.model import Freshness, Output, SourcePlace, Step, Where
+from kvmdocs.catalog.source_excerpt import SourceExcerpt, Written
+from kvmdocs.core.model import Freshness, Output, SourceLocation, Step, Where
 from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, linked, names, transcript
 from tests.support import ROOT
@@ -39,16 +39,16 @@ def transcripts(language: Language) -> list[str]:
 
 SOURCE = tuple(f"    line {number};" for number in range(1, 12))
 PLACES = [
-    SourcePlace(f"../{name}.c", line, "qemu", "7.2", f"hw/{name}.c", "f", SOURCE, line - 5)
+    SourceLocation(f"../{name}.c", line, "qemu", "7.2", f"hw/{name}.c", "f", SOURCE, line - 5)
     for name, line in (("a", 105), ("b", 9))
 ]
 FRAMES = "#0  f (x=1)\n    at ../a.c:105\n#1  g () at ../b.c:9\n#2  main ()"
-PYTHON = Listing("recipes/x.py", 7, "@recipe()\ndef sample(sh):\n    sh.echo('<&>')", "sample")
+PYTHON = SourceExcerpt("recipes/x.py", 7, "@recipe()\ndef sample(sh):\n    sh.echo('<&>')", "sample")
 
 
 def tabbed(language: Language) -> list[str]:
     """Two transcripts with tabs; the second leaves out what the page has from the first. And a table that names a place."""
-    part = Listing("recipes/x.py", 9, "sh.echo('<&>')", "sample")
+    part = SourceExcerpt("recipes/x.py", 9, "sh.echo('<&>')", "sample")
     blocks: list[str] = []
     taken: frozenset[str] = frozenset()
     for section in ("one", "two"):

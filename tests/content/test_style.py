@@ -10,7 +10,7 @@ from mkdocs.config import load_config
 from mkdocs.config.defaults import MkDocsConfig
 
 from kvmdocs.figures.canvas import LOOKS
-from kvmdocs.site.root_pages import Language, write
+from kvmdocs.site.root_pages import SiteLanguage, write
 from tests.support import ROOT
 
 CSS = ROOT / "overrides" / "assets" / "css"
@@ -57,7 +57,7 @@ def test_assets_are_there_for_both_languages(config: MkDocsConfig, path: str) ->
 
 def test_what_stands_above_the_languages_leads_to_both(tmp_path: Path) -> None:
     given = {"description": "", "words": {"lost": "Not here", "lost_outside": "Elsewhere"}}
-    sites = [Language(code, code, code, url=f"https://a.org/book/{code}/", **given) for code in ("en", "zh")]
+    sites = [SiteLanguage(code, code, code, url=f"https://a.org/book/{code}/", **given) for code in ("en", "zh")]
     written = {path.name: path.read_text("utf-8") for path in write(ROOT / "overrides" / "root", tmp_path, sites)}
     for code in ("en", "zh"):
         assert f'href="{code}/index.html" lang="{code}"' in written["index.html"]

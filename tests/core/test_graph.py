@@ -27,7 +27,7 @@ def test_only_what_is_needed_is_in_the_closure():
 
 @given(GRAPHS)
 def test_everything_comes_after_what_it_builds_on(needs):
-    order = graph.in_order(needs)
+    order = graph.topological_order(needs)
     assert sorted(order) == sorted(needs)
     for name, others in needs.items():
         assert all(order.index(other) < order.index(name) for other in others)
@@ -36,7 +36,7 @@ def test_everything_comes_after_what_it_builds_on(needs):
 @given(GRAPHS, st.data())
 def test_urgency_grows_along_every_chain(needs, data):
     costs = {name: data.draw(st.floats(0.5, 100)) for name in needs}
-    found = graph.urgency(needs, costs.__getitem__)
+    found = graph.critical_path(needs, costs.__getitem__)
     for name, others in needs.items():
         assert found[name] >= costs[name]
         assert all(found[other] >= found[name] + costs[other] for other in others)
@@ -53,14 +53,14 @@ def test_urgency_grows_along_every_chain(needs, data):
 )
 def test_a_circle_is_named_with_what_to_do(needs, said):
     with pytest.raises(CatalogError, match=said) as raised:
-        graph.in_order(needs)
+        graph.topological_order(needs)
     assert raised.value.evidence.recipe in needs
     assert "signature" in raised.value.evidence.advice
 
 
 @given(GRAPHS)
 def test_a_tree_has_everything_once_and_each_edge_once(needs):
-    rows = graph.branches(needs)
+    rows = graph.as_tree(needs)
     assert sorted(row.name for row in rows if not row.again) == sorted(needs)
     above = [(rows[row.above].name, row.name) for row in rows if row.above is not None]
     assert sorted(above) == sorted((other, name) for name, others in needs.items() for other in others)
@@ -77,7 +77,7 @@ def test_a_tree_has_everything_once_and_each_edge_once(needs):
 
 def test_what_builds_on_several_hangs_on_the_one_with_the_longest_way_behind_it():
     needs = {"a": (), "b": ("a",), "c": ("a", "b"), "d": ()}
-    rows = graph.branches(needs)
+    rows = graph.as_tree(needs)
     assert [(row.name, row.depth, row.again) for row in rows] == [
         ("a", 0, False),
         ("c", 1, True),

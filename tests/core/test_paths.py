@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kvmdocs.core.paths import WIDTH, Names, homes
+from kvmdocs.core.paths import WIDTH, PathDisplay, homes
 
 WORK = Path("/srv/store/v1/work")
 KEY = "0123456789abcdef"
@@ -19,12 +19,14 @@ HOME = "/home/reader"
 
 
 @pytest.fixture
-def names() -> Names:
+def names() -> PathDisplay:
     return made()
 
 
-def made() -> Names:
-    return Names(WORK, masks={"/srv/store/v1/home": "~", "/srv": "<project>", "mirror.internal.example": "mirror.example"})
+def made() -> PathDisplay:
+    return PathDisplay(
+        WORK, masks={"/srv/store/v1/home": "~", "/srv": "<project>", "mirror.internal.example": "mirror.example"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -226,7 +228,7 @@ def test_a_line_of_shell_stays_what_the_author_wrote(names, line, shown):
 
 
 def test_a_lab_that_is_not_below_the_home(names):
-    elsewhere = Names(WORK, "/lab")
+    elsewhere = PathDisplay(WORK, "/lab")
     assert elsewhere.argument(f"{FIRST}/x") == "/lab/first/x"
     assert elsewhere.argument(f"--with={FIRST}/a b") == "'--with=/lab/first/a b'"
     assert elsewhere.text(f"a={FIRST}") == "a=/lab/first"
@@ -237,7 +239,7 @@ def test_the_users_home_is_hidden_also_where_a_job_has_another(names, monkeypatc
     assert homes({"HOME": "/job/home"}) == {"/job/home": "~", "/home/somebody": "~"}
     monkeypatch.setattr("kvmdocs.core.paths.pwd.getpwuid", lambda _: SimpleNamespace(pw_dir="/root"))
     assert homes({}) == {"/root/.": "~/."}
-    shown = Names(WORK, "~/kvm-lab", homes({"HOME": "/"}))
+    shown = PathDisplay(WORK, "~/kvm-lab", homes({"HOME": "/"}))
     assert shown.readable("/root/.tools/bin/x -L/root/.lib /root /root/init /a/root/.x") == (
         "~/.tools/bin/x -L~/.lib /root /root/init /a/root/.x"
     )

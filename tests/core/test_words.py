@@ -6,9 +6,9 @@ from dataclasses import fields
 import pytest
 
 from kvmdocs.core.model import Where
-from kvmdocs.core.words import Language, Words, date, duration, size, words
+from kvmdocs.core.words import Language, RenderWords, date, duration, size, words
 
-NAMES = [one.name for one in fields(Words) if one.name != "badges"]
+NAMES = [one.name for one in fields(RenderWords) if one.name != "badges"]
 
 
 def placeholders(text: str) -> set[str]:

@@ -13,8 +13,8 @@ import pytest
 
 from kvmdocs.core.errors import SettingError
 from kvmdocs.core.model import Freshness, Mode, Status
-from kvmdocs.execution.modes import in_mode, newest, recorded, run
-from kvmdocs.execution.result import Reporter
+from kvmdocs.execution.modes import newest, recorded, run, use_mode
+from kvmdocs.execution.result import ProgressListener
 
 RECIPES = """
 @recipe()
@@ -210,9 +210,9 @@ def test_a_mode_that_is_none_is_refused(project, monkeypatch):
 
 def test_recorded_reads_only(project):
     known = project.project()
-    with in_mode("recorded"):
+    with use_mode("recorded"):
         assert project.project().mode is Mode.RECORDED
-        outcome = run(project.project(), Reporter(), ["hello"])
+        outcome = run(project.project(), ProgressListener(), ["hello"])
     assert "KVMDOCS_MODE" not in os.environ
     assert outcome.records["hello"].status is Status.SKIPPED
     assert outcome.freshness["hello"] is Freshness.MISSING

@@ -45,7 +45,7 @@ def drawn(tree) -> list[str]:
 
 
 def test_a_tree_on_a_terminal_and_lines_elsewhere(monkeypatch):
-    assert isinstance(progress.reporter(Terminal()), progress.Tree)
+    assert isinstance(progress.reporter(Terminal()), progress.ProgressTree)
     assert type(progress.reporter(io.StringIO())) is report.Lines
     monkeypatch.setenv("TERM", "dumb")
     assert type(progress.reporter(Terminal())) is report.Lines
@@ -53,7 +53,7 @@ def test_a_tree_on_a_terminal_and_lines_elsewhere(monkeypatch):
 
 def test_the_tree_shows_what_runs(monkeypatch):
     clock = Clock()
-    tree = progress.Tree(Console(file=Terminal(), width=60), clock)
+    tree = progress.ProgressTree(Console(file=Terminal(), width=60), clock)
     tree.planned(["first", "second", "third"])
     tree.finished("third", record("third"), Freshness.CACHED)
     tree.started("first", 75)
@@ -79,7 +79,7 @@ def test_the_tree_shows_what_runs(monkeypatch):
 
 def test_what_is_done_stays_above_the_tree_and_the_tree_goes():
     stream = Terminal()
-    tree = progress.Tree(Console(file=stream, width=60), Clock())
+    tree = progress.ProgressTree(Console(file=stream, width=60), Clock())
     tree.planned(["first", "second"])
     tree.started("first", 1)
     tree.finished("first", record("first", seconds=1), Freshness.RAN)
@@ -94,7 +94,7 @@ def test_what_is_done_stays_above_the_tree_and_the_tree_goes():
 
 def test_a_recipe_that_says_much_is_not_drawn_each_time():
     stream, clock = Terminal(), Clock()
-    tree = progress.Tree(Console(file=stream, width=60), clock)
+    tree = progress.ProgressTree(Console(file=stream, width=60), clock)
     tree.planned(["first"])
     tree.started("first", 1)
     before = len(stream.getvalue())
@@ -124,9 +124,9 @@ def test_no_color_takes_the_colours_away(monkeypatch, value, coloured):
 
 def test_the_tree_shows_no_sequence_of_a_command_and_no_markup(monkeypatch):
     stream = Terminal()
-    monkeypatch.setattr("sys.stderr", terminal.Guarded(stream, str))
+    monkeypatch.setattr("sys.stderr", terminal.GuardedStream(stream, str))
     tree = progress.reporter()
-    assert isinstance(tree, progress.Tree)
+    assert isinstance(tree, progress.ProgressTree)
     tree.planned(["one"])
     tree.started("one", 1.0)
     tree.step("one", 1, "printf '\x1b]0;title\x07' [red]x[/red]")

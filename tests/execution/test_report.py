@@ -11,7 +11,7 @@ import pytest
 from kvmdocs.core.errors import Place
 from kvmdocs.core.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
 from kvmdocs.execution import report
-from kvmdocs.execution.result import Outcome
+from kvmdocs.execution.result import RunResult
 from kvmdocs.execution.worker import main
 from kvmdocs.store.store import Store
 
@@ -139,7 +139,7 @@ def test_a_failure_is_described_in_a_paragraph(tmp_path):
 
 
 def test_the_summary_counts_and_names_what_was_skipped():
-    outcome = Outcome()
+    outcome = RunResult()
     for name, status, freshness in (
         ("a", Status.PASSED, Freshness.RAN),
         ("b", Status.PASSED, Freshness.CACHED),

@@ -29,21 +29,21 @@ def gone() -> int:
 
 def test_a_run_under_way_stays(store):
     folder = run_dirs.new_run(store)
-    run_dirs.sweep(store)
+    run_dirs.kill_orphans(store)
     assert folder.is_dir()
 
 
 def test_a_folder_that_is_just_being_made_stays(store):
     folder = run_dirs.new_run(store)
     (folder / run_dirs.OWNER).unlink()
-    run_dirs.sweep(store)
+    run_dirs.kill_orphans(store)
     assert folder.is_dir()
 
 
 def test_a_folder_whose_maker_was_killed_before_it_said_so_goes_at_once(store):
     folder = store.runs / f"{gone()}-abcdefgh"
     folder.mkdir(parents=True)
-    run_dirs.sweep(store)
+    run_dirs.kill_orphans(store)
     assert not folder.exists()
 
 
@@ -62,15 +62,15 @@ def test_where_proc_sys_is_hidden_the_living_are_told_from_the_dead(store, monke
     being_written, left = (store.root / f".{pid}-abcdefgh" for pid in (os.getpid(), gone()))
     being_written.touch()
     left.touch()
-    run_dirs.sweep(store)
+    run_dirs.kill_orphans(store)
     assert [path.exists() for path in (mine, dead, being_written, left)] == [True, False, True, False]
 
 
 def test_a_folder_that_says_nothing_goes_when_it_is_old(store):
     folder = store.runs / "tmpabcdefgh"
     folder.mkdir(parents=True)
-    run_dirs.sweep(store)
+    run_dirs.kill_orphans(store)
     assert folder.is_dir()
     os.utime(folder, (0, time.time() - 100))
-    run_dirs.sweep(store)
+    run_dirs.kill_orphans(store)
     assert not folder.exists()

@@ -13,13 +13,13 @@ from markdown import markdown
 from kvmdocs.figures import (
     Actor,
     Bar,
-    Block,
     Cell,
     Edge,
     Figure,
     Flow,
     Line,
     Message,
+    MessageGroup,
     Node,
     Note,
     Part,
@@ -102,7 +102,7 @@ def every_picture(text: str, href: str = "") -> dict[str, str]:
         "timeline": timeline(named, [Span(text, 0, 1, text)], "s", words),
         "parts": parts(named, text, [Part(text, text, text, 0.5, text)], words),
         "sequence": sequence(
-            named, [Actor("a", text), Actor("b", text)], [message, Note(("a",), text), Block(text, (message,))], words
+            named, [Actor("a", text), Actor("b", text)], [message, Note(("a",), text), MessageGroup(text, (message,))], words
         ),
         "flow": flow(named, Flow(nodes, (Edge("y", "z", text),))),
     }
@@ -292,7 +292,7 @@ def test_a_life_line_is_interrupted_where_a_text_lies_over_it() -> None:
 def test_notes_and_blocks() -> None:
     items = [
         Message("a", "b", "ask"),
-        Block(
+        MessageGroup(
             "as long as it runs",
             (Message("b", "c", "do"), Note(("b", "c"), "a remark"), Message("c", "b", "done", answer=True)),
         ),

@@ -13,8 +13,8 @@ import pytest
 from kvmdocs.core.errors import CatalogError, SettingError
 from kvmdocs.core.settings import Settings
 from kvmdocs.host import probes
-from kvmdocs.host.probes import Capabilities, Tried
-from kvmdocs.store.store import Store, remembered
+from kvmdocs.host.probes import Capabilities, ProbeResult
+from kvmdocs.store.store import Store, read_cache
 
 
 @pytest.fixture
@@ -64,16 +64,16 @@ def test_a_capability_nobody_knows_is_an_error(settings, store):
     assert "ptrace" in raised.value.evidence.advice
 
 
-@pytest.mark.parametrize("name", probes.TRIES)
+@pytest.mark.parametrize("name", probes.PROBES)
 def test_every_try_gives_an_answer_and_a_reason_if_it_is_no(name):
-    tried = probes.TRIES[name]()
+    tried = probes.PROBES[name]()
     assert tried.able is (tried.reason == "")
 
 
 def test_a_setting_can_be_needed(settings, store):
     able = Capabilities(settings(trial__way="b"), store)
-    assert able.have("setting:trial.way=a|b") == Tried(True)
-    assert able.have("setting:trial.way=a|c") == Tried(False, "the setting trial.way is 'b'")
+    assert able.have("setting:trial.way=a|b") == ProbeResult(True)
+    assert able.have("setting:trial.way=a|c") == ProbeResult(False, "the setting trial.way is 'b'")
     with pytest.raises(SettingError):
         able.have("setting:trial.no=x")
     assert not (store.root / "tries.json").exists()
@@ -83,7 +83,7 @@ def test_a_server_is_reached_or_not(settings, store):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
         open_port = settings(trial__url=f"http://127.0.0.1:{port}/x")
-        assert Capabilities(open_port, store).have("reach:trial.url") == Tried(True)
+        assert Capabilities(open_port, store).have("reach:trial.url") == ProbeResult(True)
     tried = Capabilities(settings(trial__url=f"git://127.0.0.1:{port}/y"), store).have("reach:trial.url")
     assert not tried.able
     assert "127.0.0.1 cannot be reached from this host" in tried.reason
@@ -100,7 +100,7 @@ def test_a_server_that_only_a_proxy_reaches(settings, store, monkeypatch):
         for name, address in (("https_proxy", f"http://127.0.0.1:{port}"), ("ALL_PROXY", f"127.0.0.1:{port}")):
             with monkeypatch.context() as environ:
                 environ.setenv(name, address)
-                assert Capabilities(asked, store).have("reach:trial.url") == Tried(True)
+                assert Capabilities(asked, store).have("reach:trial.url") == ProbeResult(True)
                 assert not Capabilities(asked, store).have("reach:trial.git").able
         # Without the proxy it is another question, whatever is remembered of the first.
         assert not Capabilities(asked, store).have("reach:trial.url").able
@@ -125,17 +125,17 @@ def tries(monkeypatch):
     """A capability that counts how often it was tried."""
     tried = []
 
-    def attempt() -> Tried:
+    def attempt() -> ProbeResult:
         tried.append(1)
-        return Tried(False, "no moon")
+        return ProbeResult(False, "no moon")
 
-    monkeypatch.setitem(probes.TRIES, "moon", attempt)
+    monkeypatch.setitem(probes.PROBES, "moon", attempt)
     return tried
 
 
 def test_what_was_tried_is_believed_for_a_while(settings, store, tries, monkeypatch):
     for _ in range(3):
-        assert Capabilities(settings(), store).have("moon") == Tried(False, "no moon")
+        assert Capabilities(settings(), store).have("moon") == ProbeResult(False, "no moon")
     assert len(tries) == 1
     later = time.time() + settings()["limits.tries_age"] + 1
     monkeypatch.setattr(time, "time", lambda: later)
@@ -167,7 +167,7 @@ def test_damaged_tries_are_as_good_as_none(settings, store, tries, data):
     (store.root).mkdir(parents=True)
     (store.root / "tries.json").write_text(data)
     assert Capabilities(settings(), store).have("moon").reason == "no moon"
-    assert any("moon" in name for name in remembered(store.root / "tries.json"))
+    assert any("moon" in name for name in read_cache(store.root / "tries.json"))
 
 
 def test_a_flipped_byte_in_what_was_tried_is_seen(settings, store, tries):

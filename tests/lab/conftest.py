@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from kvmdocs.core.errors import KvmdocsError
-from kvmdocs.core.paths import Names
+from kvmdocs.core.paths import PathDisplay
 from kvmdocs.execution import results
 from kvmdocs.execution.project import Project
 from kvmdocs.lab import Guest, build_initramfs
@@ -30,7 +30,7 @@ def sh(tmp_path):
     # Longer than the 108 bytes that a unix socket's address may have.
     workspace = tmp_path / ("long" * 25) / f"demo-{'0' * 16}"
     workspace.mkdir(parents=True)
-    shell = Shell(workspace, Names(workspace.parent), tmp_path / "logs")
+    shell = Shell(workspace, PathDisplay(workspace.parent), tmp_path / "logs")
     yield shell
     shell.close()
 

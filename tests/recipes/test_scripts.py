@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kvmdocs.core import graph
-from kvmdocs.core.paths import KEY_LENGTH, Names
+from kvmdocs.core.paths import KEY_LENGTH, PathDisplay
 from kvmdocs.execution import modes
 from kvmdocs.execution.project import FIXED, Project
 from kvmdocs.script.assemble import script
@@ -38,7 +38,7 @@ def everything(project):
     """One script of all recipes that have a record."""
     names = [name for name in project.catalog.entries if modes.newest(project, name)]
     plan = graph.closure(names, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
-    records = [record for name in graph.in_order(plan) if (record := modes.newest(project, name))]
+    records = [record for name in graph.topological_order(plan) if (record := modes.newest(project, name))]
     return script(records, FIXED, shown=names)
 
 
@@ -128,7 +128,7 @@ def test_a_script_of_the_lab_gives_what_its_record_has(project, tmp_path, recipe
     assert done.returncode == 0, done.stdout[-3000:]
     for pattern in says:
         assert re.search(pattern, done.stdout, re.MULTILINE), (pattern, done.stdout[-3000:])
-    names = Names(project.store.work, masks={str(home): "~"})
+    names = PathDisplay(project.store.work, masks={str(home): "~"})
     told = set(lines(pretty(done.stdout), names))
     always = {line for step in approved.steps for line in lines(step.output.text, names)} - {""}
     wanted = [said for step in record.steps if (said := always & set(lines(step.output.text, names)))]

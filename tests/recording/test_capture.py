@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs.core.paths import Names
+from kvmdocs.core.paths import PathDisplay
 from kvmdocs.recording.capture import HEAD, TAIL, Capture
 
 LIMIT = 1 << 20
 
 
 @pytest.fixture
-def names(tmp_path) -> Names:
-    return Names(tmp_path / "work")
+def names(tmp_path) -> PathDisplay:
+    return PathDisplay(tmp_path / "work")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kvmdocs.core.errors import CatalogError, HostLacks, RecipeFailed, Skipped
 from kvmdocs.core.model import Where
-from kvmdocs.core.paths import Names
+from kvmdocs.core.paths import PathDisplay
 from kvmdocs.recording import shell
 from kvmdocs.recording.pipe_reader import Pump
 from kvmdocs.recording.shell import Limits, Shell
@@ -27,7 +27,7 @@ ME = Where.ROOT if os.geteuid() == 0 else Where.HOST
 def make(root: Path, **more) -> Shell:
     workspace = root / "work" / f"first-{KEY}"
     workspace.mkdir(parents=True, exist_ok=True)
-    return Shell(workspace, Names(root / "work"), root / "logs", **more)
+    return Shell(workspace, PathDisplay(root / "work"), root / "logs", **more)
 
 
 @pytest.fixture

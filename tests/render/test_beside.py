@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from kvmdocs.catalog.source_excerpt import Listing, Written
+from kvmdocs.catalog.source_excerpt import SourceExcerpt, Written
 from kvmdocs.core.model import Freshness
 from kvmdocs.render import Anchors, Beside, Language, names, python_of
 from tests.support.html_dom import Element, parse
 from tests.support.render_samples import host, make_record, searched, show
 
 SCRIPT = 'check() { [ "$1" = 0 ]; }\necho <&> "$HOME"'
-WHOLE = Listing("recipes/a_b.py", 8, '@recipe()\ndef sample(sh):\n    with sh.section("s"):\n        sh.echo("<&>")', "sample")
-PART = Listing("recipes/a_b.py", 10, 'with sh.section("s"):\n    sh.echo("<&>")', "sample")
+WHOLE = SourceExcerpt(
+    "recipes/a_b.py", 8, '@recipe()\ndef sample(sh):\n    with sh.section("s"):\n        sh.echo("<&>")', "sample"
+)
+PART = SourceExcerpt("recipes/a_b.py", 10, 'with sh.section("s"):\n    sh.echo("<&>")', "sample")
 RECORD = make_record(host("a", "b\n", section="s"), host("c", machine="other", section="s"))
 
 
@@ -108,7 +110,7 @@ def test_the_row_of_tabs_has_no_button_that_joins_what_is_typed_at_several_promp
 
 
 def test_what_stands_beside_a_session_is_not_searched() -> None:
-    found = searched(show(RECORD, beside=Beside("needle-1", Written(Listing("p.py", 1, "needle_2", "f"))), section="s"))
+    found = searched(show(RECORD, beside=Beside("needle-1", Written(SourceExcerpt("p.py", 1, "needle_2", "f"))), section="s"))
     assert "needle" not in found
     assert "Script" not in found
     assert "b" in found

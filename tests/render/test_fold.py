@@ -5,14 +5,14 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs.render.fold import Piece, fold
+from kvmdocs.render.fold import LineGroup, fold
 
 
 def test_beginning_and_end_are_seen_and_the_middle_folded() -> None:
     assert fold(range(20), [False] * 20, 3, 2) == [
-        Piece((0, 1, 2), False),
-        Piece(tuple(range(3, 18)), True),
-        Piece((18, 19), False),
+        LineGroup((0, 1, 2), False),
+        LineGroup(tuple(range(3, 18)), True),
+        LineGroup((18, 19), False),
     ]
 
 
@@ -22,11 +22,11 @@ def test_a_kept_line_cuts_the_fold() -> None:
 
 
 def test_a_few_lines_are_not_worth_hiding() -> None:
-    assert fold(range(8), [False] * 8, 3, 2) == [Piece(tuple(range(8)), False)]
+    assert fold(range(8), [False] * 8, 3, 2) == [LineGroup(tuple(range(8)), False)]
 
 
 def test_everything_can_be_folded() -> None:
-    assert fold(range(9), [False] * 9, 0, 0) == [Piece(tuple(range(9)), True)]
+    assert fold(range(9), [False] * 9, 0, 0) == [LineGroup(tuple(range(9)), True)]
 
 
 @given(st.lists(st.booleans(), max_size=60), st.integers(0, 30), st.integers(0, 30))

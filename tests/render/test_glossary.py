@@ -8,7 +8,7 @@ import pytest
 from markdown import Markdown
 
 from kvmdocs.core.errors import GuideError
-from kvmdocs.render.glossary import Entry, GlossaryExtension, entries
+from kvmdocs.render.glossary import GlossaryExtension, Term, entries
 from tests.support import ROOT
 
 SMALL = """\
@@ -44,9 +44,9 @@ def marked(html):
 def test_an_entry_is_its_terms_and_its_first_sentence(tmp_path):
     (tmp_path / "glossary.md").write_text(SMALL, "utf-8")
     assert entries(tmp_path / "glossary.md") == [
-        Entry(("EPT",), "ept", "Extended page tables: x in Intel's words."),
-        Entry(("协程", "coroutine"), "coroutine", "可以暂停的函数。"),
-        Entry(("MSI", "MSI-X"), "msi", "Messages."),
+        Term(("EPT",), "ept", "Extended page tables: x in Intel's words."),
+        Term(("协程", "coroutine"), "coroutine", "可以暂停的函数。"),
+        Term(("MSI", "MSI-X"), "msi", "Messages."),
     ]
 
 

@@ -11,7 +11,7 @@ from markdown import Markdown
 from markdown_exec import markdown_config
 from mkdocs.config import load_config
 
-from kvmdocs.catalog.source_excerpt import Listing, Written
+from kvmdocs.catalog.source_excerpt import SourceExcerpt, Written
 from kvmdocs.core.model import Output, Step, Where
 from kvmdocs.render import Beside
 from tests.support import ROOT
@@ -66,7 +66,7 @@ def test_hostile_output_arrives_byte_for_byte(markdown: Markdown, name: str) -> 
         Step(Where.FILE, "x.md", stdin=text),
         Step(Where.HOST, "x", Output(text, text, 5, 500, "log")),
     ]
-    listing = Listing(f"{text}.py", 7, text, "f")
+    listing = SourceExcerpt(f"{text}.py", 7, text, "f")
     beside = Beside(text, Written(listing, (listing,)))
     html = show(make_record(*steps), title=text, notes={"true": text}, logs=lambda name: "a_b_c.log", beside=beside)
     page = rendered(markdown, html)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kvmdocs.core.model import Freshness, Output, Record, SourcePlace, Step, Where
+from kvmdocs.core.model import Freshness, Output, Record, SourceLocation, Step, Where
 from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import Anchors, Beside, Language, linked, names, transcript
 from kvmdocs.render.anchors import NONE_TAKEN
@@ -16,11 +16,11 @@ BACKTRACE = """\
 #2  0x56 in poll () at ../sysdeps/poll.c:29
 """
 EXCERPT = ("", "{", "    <b>split</b>(vq);", "}", "")
-FLUSH = SourcePlace("../hw/virtio.c", 14, "qemu", "7.2", "hw/virtio.c", "flush", EXCERPT, 12)
-PUSH = SourcePlace("../hw/virtio.c", 20, "qemu", "7.2", "hw/virtio.c", "push", EXCERPT, 18)
+FLUSH = SourceLocation("../hw/virtio.c", 14, "qemu", "7.2", "hw/virtio.c", "flush", EXCERPT, 12)
+PUSH = SourceLocation("../hw/virtio.c", 20, "qemu", "7.2", "hw/virtio.c", "push", EXCERPT, 18)
 
 
-def sample(*places: SourcePlace, output: str = BACKTRACE, steps: int = 1) -> Record:
+def sample(*places: SourceLocation, output: str = BACKTRACE, steps: int = 1) -> Record:
     return make_record(*[Step(Where.GDB, "bt", Output(output))] * steps, places=places)
 
 
@@ -31,7 +31,7 @@ def page(record: Record, language: Language = Language.EN, anchors: Anchors = NO
     return parse(html)
 
 
-def address(place: SourcePlace) -> str | None:
+def address(place: SourceLocation) -> str | None:
     return f"https://x.org/v{place.version}/{place.path}?a&b#L{place.line}" if place.tree == "qemu" else None
 
 
@@ -76,7 +76,9 @@ def test_the_forms_of_break_and_info_line_are_links_too() -> None:
 
 
 def test_what_a_reader_should_know_of_a_place_is_said() -> None:
-    odd = SourcePlace("../hw/virtio.c", 14, "qemu", "7.2", "hw/virtio.c", "flush", EXCERPT, 12, astray="inlined", patched=True)
+    odd = SourceLocation(
+        "../hw/virtio.c", 14, "qemu", "7.2", "hw/virtio.c", "flush", EXCERPT, 12, astray="inlined", patched=True
+    )
     title = page(sample(odd)).one("a", "tr-at").attributes["title"]
     assert title.startswith("flush, qemu 7.2. The compiler gives this line to inlined. The distribution's patches move")
     assert "inlined" in page(sample(odd), Language.ZH).one("a", "tr-at").attributes["title"]
@@ -104,7 +106,7 @@ def test_the_lines_lead_to_the_source_browser_and_that_a_tree_may_not_have() -> 
     assert [link.attributes["href"] for link in page(sample(FLUSH)).one("div", "tr-peek").all("a")] == [
         "https://x.org/v7.2/hw/virtio.c?a&b#L14"
     ]
-    root = page(sample(SourcePlace("../hw/virtio.c", 14, "linux", "6.1", "hw/virtio.c", "flush", EXCERPT, 12)))
+    root = page(sample(SourceLocation("../hw/virtio.c", 14, "linux", "6.1", "hw/virtio.c", "flush", EXCERPT, 12)))
     assert links(root) == [("../hw/virtio.c:14", "#linux-6.1/hw/virtio.c:14")]
     assert root.one("div", "tr-peek").one("pre")
     assert not root.one("div", "tr-peek").all("a")
@@ -119,7 +121,7 @@ def test_a_page_has_the_lines_once_and_every_link_leads_there() -> None:
 
 
 def test_a_name_needs_no_quoting_in_an_address() -> None:
-    place = SourcePlace("x", 1, "my tree", '7.2%20"#', "a b/ü?.c")
+    place = SourceLocation("x", 1, "my tree", '7.2%20"#', "a b/ü?.c")
     assert Anchors(prefix="3.").place(place) == "3.my-tree-7.2-20-/a-b/ü-.c:1"
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from kvmdocs.core.errors import Interrupted
 from kvmdocs.core.model import Status
-from kvmdocs.execution.worker.fork_server_client import Nursery
+from kvmdocs.execution.worker.fork_server_client import ForkServerClient
 from tests.support.processes import left_of, soon_nothing_left
 
 LAB = """
@@ -119,14 +119,14 @@ def test_ctrl_c_ends_everything_and_says_so(lab):
 
 
 def test_ctrl_c_while_a_worker_starts_leaves_nothing(lab, monkeypatch):
-    start = Nursery.start
+    start = ForkServerClient.start
 
     def interrupted(self, *arguments):
         kept = start(self, *arguments)
         os.kill(os.getpid(), signal.SIGINT)
         return kept
 
-    monkeypatch.setattr(Nursery, "start", interrupted)
+    monkeypatch.setattr(ForkServerClient, "start", interrupted)
     with pytest.raises(Interrupted):
         lab.run("lab")
     assert not left_of(lab.root)

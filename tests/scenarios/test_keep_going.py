@@ -17,7 +17,7 @@ import pytest
 from kvmdocs.core.errors import GuideError, RecipeFailed
 from kvmdocs.core.model import Freshness, Status
 from kvmdocs.site import publishing
-from kvmdocs.site.build import Site
+from kvmdocs.site.build import SiteBuild
 from kvmdocs.site.status.built import failures
 from tests.support import ROOT
 from tests.support.browser import Browser, missing, served
@@ -414,7 +414,7 @@ def test_a_site_that_shows_failures_is_not_published(repository, tmp_path, monke
     assert told.exit_code == 1
     assert "1 recipe failed" in told.output
     # Whatever built it, what it says of itself counts.
-    real = Site.build
+    real = SiteBuild.build
 
     def built(self):
         self._keep_going = True
@@ -422,7 +422,7 @@ def test_a_site_that_shows_failures_is_not_published(repository, tmp_path, monke
             real(self)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Site, "build", built)
+        patched.setattr(SiteBuild, "build", built)
         told = repository.kvmdocs("publish", "10.2")
     assert told.exit_code == 1
     assert "cannot be published: it was built with --keep-going and shows that recipes failed: broken" in told.output

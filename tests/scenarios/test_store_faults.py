@@ -14,7 +14,7 @@ import pytest
 
 from kvmdocs.core.errors import StoreError
 from kvmdocs.core.model import SCHEMA, Host, Output, Record, Status, Step, Where
-from kvmdocs.store.gc import unused
+from kvmdocs.store.gc import collectable
 from kvmdocs.store.store import Store, sealed
 from tests.support.mounts import mounted
 from tests.support.processes import left_of
@@ -253,7 +253,7 @@ def test_a_reader_beside_clean_sees_a_record_whole_or_not_at_all(tmp_path):
         cleaning.stdout.close()
     assert any(seen)
     assert not all(seen[: len(records)]), "all was gone before anybody looked"
-    assert unused(store) == []
+    assert collectable(store) == []
     assert [store.get(record.key) is None for record in records] == [True] * 79 + [False]
 
 

@@ -23,15 +23,15 @@ from hypothesis import strategies as st
 
 from kvmdocs.core import errors
 from kvmdocs.core.errors import CatalogError
-from kvmdocs.core.model import Host, Output, Record, SourcePlace, Status, Step, Where
+from kvmdocs.core.model import Host, Output, Record, SourceLocation, Status, Step, Where
 from kvmdocs.core.settings import Settings
 from kvmdocs.recording import result_types, value_form, values
 from kvmdocs.recording.result_types import Returned
 from kvmdocs.recording.value_form import ValueRefused
 from kvmdocs.script.assemble import script
-from kvmdocs.store.approved import Approved, written
+from kvmdocs.store.approved import Approved, to_json
 from kvmdocs.store.approved_form import line_of, parse
-from kvmdocs.store.store import Store, seal, sealed
+from kvmdocs.store.store import Store, add_checksum, sealed
 
 WORK = Path("/store/work")
 
@@ -273,7 +273,7 @@ RECORD = Record(
     tools={"gcc": "gcc 12\nmore"},
     settings={"trial.word": "yes"},
     inputs={"make": ""},
-    places=(SourcePlace("a.c", 1, "linux", "6.1", "a.c", excerpt=("one", "two")),),
+    places=(SourceLocation("a.c", 1, "linux", "6.1", "a.c", excerpt=("one", "two")),),
 )
 
 
@@ -300,7 +300,7 @@ def refusal(approved: Approved, text: str | bytes) -> CatalogError:
 @pytest.mark.parametrize("why", REFUSED)
 def test_a_value_that_is_none_is_told_with_file_and_line(approved, why):
     data, said = REFUSED[why]
-    text = json.dumps({**written(RECORD), "value": [0, {"here": "VALUE"}]}, indent=1)
+    text = json.dumps({**to_json(RECORD), "value": [0, {"here": "VALUE"}]}, indent=1)
     line = text[: text.index('"VALUE"')].count("\n") + 1
     error = refusal(approved, text.replace('"VALUE"', json.dumps(data)))
     assert said in error.message
@@ -366,7 +366,7 @@ WRONG = {
 def test_a_field_of_another_type_is_told_with_file_and_line(approved, name):
     at = [int(part) if part.isdigit() else part for part in name.split(".")]
     for value in WRONG[name]:
-        data = change(json.loads(json.dumps(written(RECORD))), at, value)
+        data = change(json.loads(json.dumps(to_json(RECORD))), at, value)
         text = json.dumps(data, indent=1)
         error = refusal(approved, text)
         wanted = line_of(text, tuple(at))
@@ -421,7 +421,7 @@ def looked_at(approved: Approved) -> tuple[Record | None, int]:
 )
 def test_an_approved_record_is_read_or_refused_with_a_line_of_it(approved, place, value, cut, instead):
     at = [int(part) if part.isdigit() else part for part in place]
-    whole = json.loads(json.dumps(written(RECORD)))
+    whole = json.loads(json.dumps(to_json(RECORD)))
     changed = whole
     with suppress(KeyError, IndexError):
         changed = change(whole, at, value)
@@ -504,7 +504,7 @@ def test_a_record_of_the_store_that_is_nested_deeply_is_none(tmp_path):
         .partition(b"\n")[2]
         .replace(b'"value":{', b'"value":{"deep":' + b"[" * 100_000 + b"]" * 100_000 + b",", 1)
     )
-    path.write_bytes(seal(body))
+    path.write_bytes(add_checksum(body))
     assert store.get(KEY) is None
 
 

@@ -9,8 +9,8 @@ import pytest
 from kvmdocs import recipe
 from kvmdocs.core.model import Status
 from kvmdocs.execution.executor import Executor
-from kvmdocs.execution.result import Reporter
-from kvmdocs.execution.worker.limits import LEAST, memory_limit
+from kvmdocs.execution.result import ProgressListener
+from kvmdocs.execution.worker.limits import MIN_MEMORY, memory_limit
 from tests.support.processes import left_of
 
 HOGS = """
@@ -100,7 +100,7 @@ def test_how_much_a_recipe_may_use_follows_from_what_it_says_it_needs():
     def limit(times=2.0, given=2, **declared):
         return memory_limit(recipe(**declared)(lambda sh: None), times, given)
 
-    assert limit() == LEAST
+    assert limit() == MIN_MEMORY
     assert limit(memory="3G") == 6 << 30
     assert limit(memory="3G", given=64) == 6 << 30
     assert limit(memory="3G", cpus="all") == 6 << 30
@@ -147,7 +147,7 @@ def test_a_recipe_that_closes_its_own_streams_is_recorded_all_the_same(trial, ho
     assert not left_of(made.root)
 
 
-class Counting(Reporter):
+class Counting(ProgressListener):
     def __init__(self):
         self.lines = []
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from kvmdocs.site.build import build_pages
-from kvmdocs.store.store import seal, unseal
+from kvmdocs.store.store import add_checksum, strip_checksum
 
 RECIPES = """
 @recipe()
@@ -72,10 +72,10 @@ def test_a_second_build_takes_what_the_store_has_unless_it_was_harmed(site):
     built = build(site)
     wanted = (built / "folder/other.html.md").read_text()
     (kept,) = [path for path in (site.project().store.root / "rendered").glob("*.md") if b"The other" in path.read_bytes()]
-    kept.write_bytes(seal(b"# Kept before\n"))
+    kept.write_bytes(add_checksum(b"# Kept before\n"))
     assert (build(site) / "folder/other.html.md").read_text() == "# Kept before\n"
-    kept.write_bytes(seal(b"# Kept before\n").replace(b"before", b"beforf"))
-    assert unseal(kept.read_bytes()) is None
+    kept.write_bytes(add_checksum(b"# Kept before\n").replace(b"before", b"beforf"))
+    assert strip_checksum(kept.read_bytes()) is None
     assert (build(site) / "folder/other.html.md").read_text() == wanted
 
 

@@ -8,10 +8,10 @@ import sys
 import pytest
 
 from kvmdocs.core.errors import GuideError, Place, RecipeFailed
-from kvmdocs.core.model import Freshness, SourcePlace
+from kvmdocs.core.model import Freshness, SourceLocation
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.modes import recorded
-from kvmdocs.execution.result import Reporter
+from kvmdocs.execution.result import ProgressListener
 from kvmdocs.recording.recipe import presenting
 from kvmdocs.recording.source.urls import Templates
 from kvmdocs.render import Language, names
@@ -104,7 +104,7 @@ def test_what_is_missing_is_run_when_it_is_shown_and_only_then(project, recipes,
 def test_a_page_says_whether_this_build_ran_it(project, recipes):
     pages = []
     for freshness in (Freshness.RAN, Freshness.CACHED):
-        outcome = Executor(project, Reporter()).run(["made"])
+        outcome = Executor(project, ProgressListener()).run(["made"])
         assert outcome.freshness["made"] is freshness
         pages.append(Page(Publisher(project, outcome)).show(recipes.made))
     assert "tr-ran" in pages[0]
@@ -215,7 +215,7 @@ def test_a_rendering_that_asks_for_it_gets_the_record_the_language_and_addresses
 def test_a_place_in_source_code_has_the_address_of_its_template(project, recipes, monkeypatch):
     monkeypatch.setattr(project, "templates", Templates({"linux": "https://example.org/{path}#L{line}"}))
     page = Page(Publisher(project))
-    place = SourcePlace("~/x/a.c", 7, "linux", "6.1", "kernel/a.c", "f")
+    place = SourceLocation("~/x/a.c", 7, "linux", "6.1", "kernel/a.c", "f")
     address = page.publisher._addresses([place])
     assert address("kernel/a.c", 7) == "https://example.org/kernel/a.c#L7"
     assert address("kernel/a.c", 8) is None
@@ -233,7 +233,7 @@ def test_a_failed_recipe_raises_with_all_that_is_known(recipes, page):
 
 
 def test_a_failure_that_is_to_be_shown_is_shown(project, recipes):
-    outcome = Executor(project, Reporter()).run(["failing"])
+    outcome = Executor(project, ProgressListener()).run(["failing"])
     shown = Page(Publisher(project, outcome, failed=outcome.failed())).show(
         recipes.failing, "no such section", notes={"x": "y"}
     )
@@ -301,7 +301,7 @@ def test_without_a_build_the_project_of_the_working_directory_is_shown(project, 
 
 
 def test_a_stale_record_is_shown_whatever_the_block_asks_of_a_new_one(project, recipes):
-    outcome = Executor(project, Reporter()).run(["made"])
+    outcome = Executor(project, ProgressListener()).run(["made"])
     for freshness, said in ((Freshness.STALE, "kvmdocs run made"), (Freshness.RUNNING, "the page reloads")):
         outcome.freshness["made"] = freshness
         page = Page(Publisher(project, outcome, tolerant=True, reasons={"made": ("its own code changed",)}))
@@ -325,7 +325,7 @@ def test_a_stale_record_is_shown_whatever_the_block_asks_of_a_new_one(project, r
 
 
 def test_what_is_stale_is_said_in_the_pages_language(project, recipes):
-    outcome = Executor(project, Reporter()).run(["made"])
+    outcome = Executor(project, ProgressListener()).run(["made"])
     outcome.freshness["made"] = Freshness.STALE
     shown = Page(Publisher(project, outcome, Language.ZH, tolerant=True)).show(recipes.made)
     assert "已过期" in shown
@@ -336,7 +336,7 @@ def test_with_somebody_at_work_nothing_runs_and_what_is_wrong_is_shown(project, 
     publisher = Publisher(project, tolerant=True)
     assert "there is no record of it yet" in Page(publisher).show(recipes.made)
     assert ran(project) == 0
-    outcome = Executor(project, Reporter()).run(["made"])
+    outcome = Executor(project, ProgressListener()).run(["made"])
     publisher = Publisher(project, outcome, tolerant=True)
     shown = Page(publisher).show(recipes.made, "three")
     assert "no section" in shown

@@ -162,7 +162,7 @@ def refs(project):
 
 def kill_publishing(project, tmp_path):
     """A publish that is killed when it has committed the languages; the folders it leaves."""
-    script = "import os, signal\nfrom kvmdocs import publishing\npublishing._commit_above = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+    script = "import os, signal\nfrom kvmdocs.site import publishing\npublishing._commit_above = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
     script += "publishing.publish(None, '10.2')\n"
     environ = project.environment(TMPDIR=str(tmp_path))
     done = subprocess.run([sys.executable, "-c", script], cwd=project.root, env=environ, capture_output=True, check=False)

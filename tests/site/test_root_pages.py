@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from kvmdocs.core.errors import GuideError
-from kvmdocs.site.root_pages import Language, common, write
+from kvmdocs.site.root_pages import SiteLanguage, common, write
 
 
 def language(code, url=""):
-    return Language(code, code, f"<{code}>", "What it is", url, {"lost": "Not here"})
+    return SiteLanguage(code, code, f"<{code}>", "What it is", url, {"lost": "Not here"})
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from kvmdocs.core.model import Host, Record, SourcePlace, Status, Step, Where
-from kvmdocs.execution.result import Outcome
+from kvmdocs.core.model import Host, Record, SourceLocation, Status, Step, Where
+from kvmdocs.execution.result import RunResult
 from kvmdocs.recording.recipe import presenting
 from kvmdocs.site.publisher import Publisher
 from kvmdocs.site.summary import Facts, facts, source, summed_up
@@ -19,7 +19,7 @@ def record(name, day, **more):
 
 
 def place(version):
-    return SourcePlace("a.c", 1, "qemu", version, "a.c")
+    return SourceLocation("a.c", 1, "qemu", version, "a.c")
 
 
 RECORDS = [
@@ -47,7 +47,7 @@ def test_without_a_record_there_is_nothing_to_say():
 
 def test_a_block_is_told_of_the_build_around_it():
     class Building:
-        outcome = Outcome(dict(enumerate(RECORDS)))
+        outcome = RunResult(dict(enumerate(RECORDS)))
 
     class Reading:
         pass

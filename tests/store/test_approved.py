@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kvmdocs.core.errors import CatalogError
-from kvmdocs.core.model import Host, Output, Record, SourcePlace, Status, Step, Where
+from kvmdocs.core.model import Host, Output, Record, SourceLocation, Status, Step, Where
 from kvmdocs.core.settings import Settings
-from kvmdocs.store.approved import HEAD, TAIL, Approved, anywhere, brief, private, read, written
+from kvmdocs.store.approved import HEAD, TAIL, Approved, host_secrets, read, redact, to_json, truncate
 from kvmdocs.store.store import Store
 
 HOST = Host("box", "Debian GNU/Linux 12 (bookworm)", "6.1.0", "x86_64", 2, 4 << 30)
@@ -50,13 +50,13 @@ def step(text: str, command: str = "true", **more) -> Step:
 @given(st.lists(STEPS, max_size=4))
 def test_a_record_comes_back_as_it_went(steps):
     places = (
-        SourcePlace("../virtio.c", 12, "qemu", "7.2", "hw/virtio.c", "flush", ("one", "two"), 11),
-        SourcePlace("a", 0, "b", "", ""),
+        SourceLocation("../virtio.c", 12, "qemu", "7.2", "hw/virtio.c", "flush", ("one", "two"), 11),
+        SourceLocation("a", 0, "b", "", ""),
     )
     one = record(
         *steps, value={"a": [1, False]}, settings={"x.y": "z"}, tools={"gcc": "gcc 12\nmore"}, emulated=True, places=places
     )
-    assert read(json.loads(json.dumps(written(one)))) == one
+    assert read(json.loads(json.dumps(to_json(one)))) == one
 
 
 def test_a_line_of_output_is_a_line_of_the_file(tmp_path):
@@ -71,11 +71,11 @@ def test_a_line_of_output_is_a_line_of_the_file(tmp_path):
 
 def test_no_times_are_kept_but_when_what_went_on_in_the_background_ended():
     machine = step("", "qemu", background=True, started=0.5, seconds=2.0)
-    kept = anywhere(record(machine, step("", started=1.0), step("", started=2.4), step("", started=2.6)), {})
+    kept = redact(record(machine, step("", started=1.0), step("", started=2.4), step("", started=2.6)), {})
     assert [one.until for one in kept.steps] == [3, 0, 0, 0]
     assert [one.started for one in kept.steps] == [0.0] * 4
-    assert anywhere(kept, {}) == kept
-    unknown = anywhere(record(replace(machine, started=0.0, seconds=7.0), step("")), {})
+    assert redact(kept, {}) == kept
+    unknown = redact(record(replace(machine, started=0.0, seconds=7.0), step("")), {})
     assert unknown.steps[0].until == 0
 
 
@@ -83,7 +83,7 @@ def test_what_means_something_on_one_host_only_is_left_out():
     one = record(
         step("text", started=3.0, seconds=0.123), value={"$path": "any-0123456789abcdef/build"}, inputs={"a": "b"}, result="c"
     )
-    kept = anywhere(one, {})
+    kept = redact(one, {})
     assert (kept.key, kept.inputs, kept.result) == ("", {"a": ""}, "")
     assert (kept.steps[0].started, kept.steps[0].seconds) == (0.0, 0.0)
     assert kept.value == {"$path": "any/build"}
@@ -100,33 +100,33 @@ def test_paths_mirrors_and_secrets_of_a_host_are_hidden(tmp_path):
         "LANG": "C.UTF-8",
     }
     settings = Settings.load(tmp_path, environ)
-    hidden = private(settings, [tmp_path / "store"], environ)
+    hidden = host_secrets(settings, [tmp_path / "store"], environ)
     text = (
         f"{tmp_path}/recipes {tmp_path}/store/v1 /home/somebody/x t0ps3cr3t-value C.UTF-8\n"
         "https://user:pass-word@mirror.corp.example:8443/qemu/a http://proxy.corp.example:3128 pass-word\n"
     )
-    kept = anywhere(record(step(text), settings={"qemu.mirror": environ["KVMDOCS_QEMU_MIRROR"]}), hidden)
-    shown = json.dumps(written(kept))
+    kept = redact(record(step(text), settings={"qemu.mirror": environ["KVMDOCS_QEMU_MIRROR"]}), hidden)
+    shown = json.dumps(to_json(kept))
     for secret in ("corp.example", "pass-word", "t0ps3cr3t", str(tmp_path), "/home/somebody"):
         assert secret not in shown
     assert kept.settings == {"qemu.mirror": "<qemu.mirror>"}
     assert "C.UTF-8" in shown
     # What the file says is everybody's.
-    assert "https://download.qemu.org" not in private(Settings.load(tmp_path, {}), [], {})
+    assert "https://download.qemu.org" not in host_secrets(Settings.load(tmp_path, {}), [], {})
 
 
 def test_long_outputs_keep_their_beginning_and_end():
     text = "".join(f"line {number}\n" for number in range(1000))
-    kept = brief(record(step(text))).steps[0].output
+    kept = truncate(record(step(text))).steps[0].output
     assert (kept.head.count("\n"), kept.tail.count("\n")) == (HEAD, TAIL)
     assert kept.omitted_lines == 1000 - HEAD - TAIL
     assert len(kept.head + kept.tail) + kept.omitted_bytes == len(text)
     assert kept.tail.endswith("line 999\n")
-    again = brief(record(Step(Where.HOST, "x", Output(text, text, 5, 50)))).steps[0].output
+    again = truncate(record(Step(Where.HOST, "x", Output(text, text, 5, 50)))).steps[0].output
     assert (again.head.count("\n"), again.tail.count("\n")) == (HEAD, TAIL)
     assert again.omitted_lines == 5 + 2000 - HEAD - TAIL
     short = record(step("one\n"))
-    assert brief(short) == short
+    assert truncate(short) == short
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"form": 99}', '{"form": 1, "recipe": "any"}'])

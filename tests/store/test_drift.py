@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from kvmdocs.core.model import Host, Output, Record, Status, Step, Where
-from kvmdocs.store.drift import Kind, compare
+from kvmdocs.store.drift import DriftCause, compare
 
 HOST = Host("box", "Debian GNU/Linux 12 (bookworm)", "6.1.0", "x86_64", 2, 4 << 30)
 
@@ -48,7 +48,7 @@ def test_an_address_that_should_be_the_same_and_is_not_is_drift():
 )
 def test_what_a_reader_would_see_counts(changed):
     one = step("text\n", status=0)
-    assert compare(record(one), record(replace(one, **changed))).kind is Kind.BEHAVIOUR
+    assert compare(record(one), record(replace(one, **changed))).kind is DriftCause.BEHAVIOUR
     assert compare(record(one), record(one, one)) is not None
     assert compare(record(one, one), record(one)) is not None
 
@@ -65,12 +65,12 @@ def test_only_the_stable_sections_are_compared_and_each_has_names_of_its_own():
 @pytest.mark.parametrize(
     ("changed", "kind", "causes"),
     [
-        ({}, Kind.BEHAVIOUR, ()),
-        ({"tools": {"gcc": "gcc 13.1\nmore"}}, Kind.TOOL, ("gcc gcc 12.2 → gcc 13.1",)),
-        ({"settings": {"qemu.version": "8.0"}}, Kind.TOOL, ("setting qemu.version 7.2 → 8.0",)),
-        ({"host": replace(HOST, kernel="6.12")}, Kind.HOST, ("kernel 6.1.0 → 6.12",)),
-        ({"host": replace(HOST, name="other", memory=1)}, Kind.BEHAVIOUR, ()),
-        ({"tools": {"gcc": "13"}, "host": replace(HOST, kernel="6.12")}, Kind.TOOL, ("gcc gcc 12.2 → 13",)),
+        ({}, DriftCause.BEHAVIOUR, ()),
+        ({"tools": {"gcc": "gcc 13.1\nmore"}}, DriftCause.TOOL, ("gcc gcc 12.2 → gcc 13.1",)),
+        ({"settings": {"qemu.version": "8.0"}}, DriftCause.TOOL, ("setting qemu.version 7.2 → 8.0",)),
+        ({"host": replace(HOST, kernel="6.12")}, DriftCause.HOST, ("kernel 6.1.0 → 6.12",)),
+        ({"host": replace(HOST, name="other", memory=1)}, DriftCause.BEHAVIOUR, ()),
+        ({"tools": {"gcc": "13"}, "host": replace(HOST, kernel="6.12")}, DriftCause.TOOL, ("gcc gcc 12.2 → 13",)),
     ],
 )
 def test_drift_is_classed_by_what_may_explain_it(changed, kind, causes):

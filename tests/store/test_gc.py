@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from kvmdocs.cli import main
 from kvmdocs.core.model import Freshness
-from kvmdocs.store.gc import Item, choose, discard, taken, unused
+from kvmdocs.store.gc import Item, choose, collectable, delete, disk_usage
 
 RECIPES = """
 @recipe()
@@ -45,14 +45,14 @@ def workspaces(made):
 def test_what_is_not_the_newest_goes_and_the_newest_stays(project):
     store = project.project().store
     assert len(workspaces(project)) == 4
-    items = unused(store, time.time() + 100)
+    items = collectable(store, time.time() + 100)
     assert sorted(item.name.rpartition("-")[0] for item in items) == ["base", "top"]
     assert all(100 <= item.age < 200 for item in items)
     assert max(item.size for item in items) > 200000
-    before = taken(store)
-    assert all(discard(store, item) for item in items)
-    assert taken(store) < before - 200000
-    assert unused(store) == []
+    before = disk_usage(store)
+    assert all(delete(store, item) for item in items)
+    assert disk_usage(store) < before - 200000
+    assert collectable(store) == []
     outcome = project.run("top")
     assert set(outcome.freshness.values()) == {Freshness.CACHED}
     # The older version is not believed to be there any more.
@@ -67,22 +67,22 @@ def test_what_the_newest_record_names_stays_even_if_another_recipe_made_it(proje
     store = project.project().store
     named = store.latest("top").value["$path"].partition("/")[0]
     assert named in workspaces(project)
-    assert named not in {item.name for item in unused(store)}
+    assert named not in {item.name for item in collectable(store)}
 
 
 def test_what_a_run_under_way_was_given_or_holds_stays(project):
     store = project.project().store
-    first, second = unused(store)
+    first, second = collectable(store)
     folder = store.runs / "now"
     folder.mkdir(parents=True)
     task = {"workspace": "/x/other-0123456789abcdef", "inputs": {"base": {"$path": f"{first.name}/file"}}}
     (folder / "task.json").write_text(json.dumps(task))
-    assert [item.name for item in unused(store)] == [second.name]
-    assert not discard(store, first)
+    assert [item.name for item in collectable(store)] == [second.name]
+    assert not delete(store, first)
     lock = store.try_lock(second.key)
-    assert not discard(store, second)
+    assert not delete(store, second)
     lock.release()
-    assert discard(store, second)
+    assert delete(store, second)
     assert first.name in workspaces(project)
 
 
@@ -102,7 +102,7 @@ def after(sh: Shell, base: Path) -> str:
     made.recipes(RECIPES.replace("echo one", "echo two") + held).run("base")
     made.recipes(RECIPES + held)
     store = made.project().store
-    (older,) = [item for item in unused(store) if item.name.startswith("base-")]
+    (older,) = [item for item in collectable(store) if item.name.startswith("base-")]
     build = made.start("kvmdocs.cli", "run", "after", "busy")
     try:
         deadline = time.monotonic() + 60
@@ -113,15 +113,15 @@ def after(sh: Shell, base: Path) -> str:
         made.recipes(RECIPES.replace("echo one", "echo two") + held).run("base")
         assert not store.latest("base").key.startswith(older.name.rpartition("-")[2])
         made.recipes(RECIPES + held)
-        assert not [item for item in unused(store) if item.name == older.name]
-        assert not discard(store, older)
+        assert not [item for item in collectable(store) if item.name == older.name]
+        assert not delete(store, older)
         (made.root / "go").touch()
         assert build.wait(60) == 0
     finally:
         build.kill()
         build.wait()
     assert store.latest("after").value == "one"
-    assert [item for item in unused(store) if item.name == older.name], "it is in use no longer"
+    assert [item for item in collectable(store) if item.name == older.name], "it is in use no longer"
     assert not list(store.runs.iterdir())
 
 
@@ -148,8 +148,8 @@ def test_what_a_failed_or_killed_run_left_goes_too(project):
     (left / "file").write_text("x")
     os.utime(left, (1, 1))
     store = project.project().store
-    assert unused(store)[0].name == left.name
-    assert discard(store, unused(store)[0])
+    assert collectable(store)[0].name == left.name
+    assert delete(store, collectable(store)[0])
     assert not left.exists()
 
 

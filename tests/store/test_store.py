@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from kvmdocs.core.errors import StoreError
 from kvmdocs.core.model import Failure, Host, Output, Record, Status, Step, Where
-from kvmdocs.store.store import Store, dump, load, sealed, write_whole
+from kvmdocs.store.store import Store, atomic_write, dump, load, sealed
 
 KEY = "0123456789abcdef" * 4
 HOST = Host("host", "Debian", "6.1", "x86_64", 2, 1 << 30)
@@ -199,8 +199,8 @@ def test_a_store_that_lies_below_a_file_cannot_be_written(tmp_path):
 
 def test_a_write_replaces_the_whole_file(tmp_path):
     path = tmp_path / "deep" / "file"
-    write_whole(path, b"a long text")
-    write_whole(path, b"short")
+    atomic_write(path, b"a long text")
+    atomic_write(path, b"short")
     assert path.read_bytes() == b"short"
 
 

@@ -28,7 +28,7 @@ def shown(recipe: str) -> Record | None:
 def prompts() -> dict[str, set[str]]:
     """The prompts at which each line is typed in some recipe; the lines of a file belong to the shell that writes it."""
     found: dict[str, set[str]] = defaultdict(set)
-    for recipe in project().catalog.asked():
+    for recipe in project().catalog.shown_recipes():
         record = shown(recipe)
         for step in record.steps if record else ():
             where = "host" if step.where in (Where.HOST, Where.ROOT, Where.FILE) else step.where.value

@@ -5,13 +5,13 @@ from __future__ import annotations
 from kvmdocs.figures import (
     Actor,
     Bar,
-    Block,
     Cell,
     Edge,
     Figure,
     Flow,
     Line,
     Message,
+    MessageGroup,
     Node,
     Note,
     Part,
@@ -57,7 +57,7 @@ def pictures(language: Language) -> list[str]:
     hops = [Message(one, other, long, code, "https://example.org/") for one, other in around]
     items = [
         Message("a", "c", long),
-        Block(long, (Message("c", "d", long), Note(("c",), long), Message("d", "a", long, answer=True))),
+        MessageGroup(long, (Message("c", "d", long), Note(("c",), long), Message("d", "a", long, answer=True))),
     ]
     rows = [Bar(code, (number, 5), f"{number:,} of {number}", long) for number in (90_000, 40, 3)]
     spans = [Span(long, 0, 1.2, "1,200 ms"), Span(long, 1.2, 1.21, "9.9 ms"), Span(long, 1.21, 4, "2,790 ms")]

@@ -1,6 +1,6 @@
 """The key: SHA-256 of all that can change a record, and of nothing else.
 
-`Ingredients` is the list of what counts, and `key` the one place that makes a key of it. The larger part is finding the code a recipe reaches. That is
+`KeyInputs` is the list of what counts, and `key` the one place that makes a key of it. The larger part is finding the code a recipe reaches. That is
 done on the source, as syntax trees: from the recipe's function along every name it uses, through imports, into every function, class
 and constant of the project's recipes and of the engine's lab. Comments, docstrings, line numbers and the file a function lies in are
 not in a syntax tree, or are taken out of it.
@@ -24,7 +24,7 @@ from typing import Any
 
 from kvmdocs.catalog.key import free_names as uses_module
 from kvmdocs.catalog.key import module_ast as source_module
-from kvmdocs.catalog.key.free_names import Chain, chains
+from kvmdocs.catalog.key.free_names import Chain, free_names
 from kvmdocs.catalog.key.module_ast import Module, canonical, local_imports, parse_module
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import SCHEMA
@@ -34,7 +34,7 @@ LAB = "kvmdocs.lab"
 
 
 @dataclass(frozen=True)
-class Ingredients:
+class KeyInputs:
     """All that a key is made of.
 
     Not in it: prose, comments, docstrings, titles, the order of definitions, which file they lie in, the working directory, the user, time,
@@ -42,7 +42,7 @@ class Ingredients:
 
     Attributes:
         recipe: The recipe's name.
-        code: Digest of the recipe's function, its decorator's arguments included, and of all project code it reaches (`Code.digest`).
+        code: Digest of the recipe's function, its decorator's arguments included, and of all project code it reaches (`CodeClosure.digest`).
         settings: The value of each setting it takes.
         inputs: The result digest of every recipe it builds on, or why that one was skipped.
         tools: The version of every tool it declares.
@@ -66,7 +66,7 @@ class Ingredients:
 _AS_JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=True)
 
 
-def key(ingredients: Ingredients) -> str:
+def key(ingredients: KeyInputs) -> str:
     """The key of a recipe's record: SHA-256 of its ingredients.
 
     Returns:
@@ -87,7 +87,7 @@ Definition = tuple[str, tuple[Place, ...]]
 
 
 @dataclass
-class Code:
+class CodeClosure:
     """Finds the project code a function reaches.
 
     Attributes:
@@ -202,7 +202,7 @@ class Code:
     def _reached(self, source: Module, node: ast.AST) -> Iterator[Place]:
         """The project definitions that the names in `node` refer to, by module and name."""
         local = local_imports(node, source.package)
-        for chain in chains(node):
+        for chain in free_names(node):
             if chain[0] in local:
                 for target, name in local[chain[0]]:
                     yield from self._imported(target, (name, *chain[1:]) if name else chain[1:], set())

@@ -34,7 +34,7 @@ class _Scope:
         self.outer |= inner.outer
 
 
-def chains(node: ast.AST) -> list[Chain]:
+def free_names(node: ast.AST) -> list[Chain]:
     """Every global name used in a tree, in the order of the source. A recipe's parameter is named like the recipe it takes, and does not mean it."""
     scope = _Scope()
     _visit(node, scope)

@@ -24,10 +24,10 @@ from typing import NoReturn
 
 from kvmdocs.execution.worker import main as worker
 from kvmdocs.execution.worker import supervisor
-from kvmdocs.execution.worker.protocol import FILES, LARGEST, Files, Job
+from kvmdocs.execution.worker.protocol import FILES, LARGEST, InheritedFds, StartRequest
 
 
-class Nursery:
+class ForkServer:
     """The loop of the process.
 
     Args:
@@ -40,7 +40,7 @@ class Nursery:
         self._selector.register(to_build, selectors.EVENT_READ)
         self._numbers: dict[int, tuple[int, int]] = {}
 
-    def serve(self) -> tuple[Job, Files] | None:
+    def serve(self) -> tuple[StartRequest, InheritedFds] | None:
         """Start keepers until the build is gone.
 
         Returns:
@@ -57,12 +57,12 @@ class Nursery:
                     return None
                 if not data:
                     return None
-                job, held = Job(**json.loads(data)), Files(*files)
+                job, held = StartRequest(**json.loads(data)), InheritedFds(*files)
                 if self._forked(job, held):
                     return job, held
                 held.close()
 
-    def _forked(self, job: Job, files: Files) -> bool:
+    def _forked(self, job: StartRequest, files: InheritedFds) -> bool:
         """Fork a keeper. True in the keeper, which has nothing of the nursery left but what it imported."""
         pid = os.fork()
         if pid == 0:
@@ -95,24 +95,24 @@ class Nursery:
 
 def main() -> None:
     """Be the nursery, and in its descendants a keeper or a worker."""
-    supervisor.call_it("kvmdocs-nursery")
+    supervisor.set_process_name("kvmdocs-nursery")
     # What there is now stays for good: a worker's collector of garbage need not look at it, which would copy its pages.
     gc.collect()
     gc.freeze()
-    kept = Nursery(socket.socket(fileno=int(sys.argv[1]))).serve()
+    kept = ForkServer(socket.socket(fileno=int(sys.argv[1]))).serve()
     if kept is None:
         return
-    become(*kept)
+    run_child(*kept)
 
 
-def become(job: Job, files: Files) -> NoReturn:
+def run_child(job: StartRequest, files: InheritedFds) -> NoReturn:
     """Be a keeper, and in the process that it forks its worker."""
     pid = supervisor.start()
     if pid:
         os.close(files.events)
         os.close(files.private)
-        status = supervisor.keep(
-            pid, files.lifeline, job.seconds, supervisor.Memory(pid, job.memory, os.path.dirname(job.task))
+        status = supervisor.supervise(
+            pid, files.lifeline, job.seconds, supervisor.MemoryWatchdog(pid, job.memory, os.path.dirname(job.task))
         )
         os._exit(status)
     os.close(files.lifeline)

@@ -15,17 +15,17 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from kvmdocs.core.errors import Evidence, WorkerLost
-from kvmdocs.execution.worker.protocol import LARGEST, Files, Job
+from kvmdocs.execution.worker.protocol import LARGEST, InheritedFds, StartRequest
 
 LOST = 128 + signal.SIGKILL
 """The exit status of a keeper of which nobody could tell how it ended."""
 LAST_WORDS = 4000
 """Bytes of a lost process's output that go into the message about it."""
-PATIENCE = 10.0
+REPLY_TIMEOUT = 10.0
 """Seconds to wait for a nursery that has nothing to do but to answer."""
 
 
-class Nursery:
+class ForkServerClient:
     """The nursery of one build.
 
     Args:
@@ -40,7 +40,7 @@ class Nursery:
         self._next = 0
         self._ends: dict[int, int] = {}
 
-    def start(self, task: Path, seconds: float, memory: int, files: Files) -> Keeper:
+    def start(self, task: Path, seconds: float, memory: int, files: InheritedFds) -> SupervisorHandle:
         """Start a keeper and its worker.
 
         Args:
@@ -52,7 +52,7 @@ class Nursery:
         Raises:
             WorkerLost: The nursery does not start.
         """
-        job = Job(self._next, str(task), seconds, memory)
+        job = StartRequest(self._next, str(task), seconds, memory)
         self._next += 1
         handles = [files.lifeline, files.events, files.log, files.private]
         # A nursery that somebody killed takes no build with it: another one is started.
@@ -60,7 +60,7 @@ class Nursery:
             connection = self._open()
             try:
                 socket.send_fds(connection, [job.message()], handles)
-                return Keeper(self, job.number, self._answer(connection, job.number))
+                return SupervisorHandle(self, job.number, self._answer(connection, job.number))
             except OSError as error:
                 words = self._last_words()
                 self.close()
@@ -73,7 +73,7 @@ class Nursery:
         if self._socket is not None:
             return self._socket
         mine, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        mine.settimeout(PATIENCE * 6)
+        mine.settimeout(REPLY_TIMEOUT * 6)
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # it is closed with the nursery
         with its:
             self._process = subprocess.Popen(
@@ -133,7 +133,7 @@ class Nursery:
             self._socket.close()  # which ends it
         if self._process is not None:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(PATIENCE)
+                self._process.wait(REPLY_TIMEOUT)
             if self._process.returncode is None:
                 self._process.kill()
                 self._process.wait()
@@ -147,14 +147,14 @@ def last_words(said: bytes) -> str:
     return said[-LAST_WORDS:].decode("utf-8", "replace").strip()
 
 
-class Keeper:
+class SupervisorHandle:
     """A keeper that was started.
 
     Attributes:
         pidfd: Can be read from once it has ended.
     """
 
-    def __init__(self, nursery: Nursery, number: int, pidfd: int) -> None:
+    def __init__(self, nursery: ForkServerClient, number: int, pidfd: int) -> None:
         self._nursery = nursery
         self._number = number
         self._status: int | None = None

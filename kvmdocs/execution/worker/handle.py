@@ -1,7 +1,7 @@
 """The executor's side of a worker: starting it under a keeper, listening to it, ending it, taking its record in.
 
 A build that is killed leaves nothing running (`kvmdocs.execution.worker.supervisor`). Should even the keepers be killed, the next build finds what they left by the
-variable ``KVMDOCS_RUN`` in the environment of every process a recipe starts (`kvmdocs.execution.run_dirs.sweep`).
+variable ``KVMDOCS_RUN`` in the environment of every process a recipe starts (`kvmdocs.execution.run_dirs.kill_orphans`).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from kvmdocs.execution.project import Project
 from kvmdocs.execution.results import types
 from kvmdocs.execution.run_dirs import MARK, new_run
 from kvmdocs.execution.worker import supervisor
-from kvmdocs.execution.worker.fork_server_client import Keeper, Nursery, last_words
+from kvmdocs.execution.worker.fork_server_client import ForkServerClient, SupervisorHandle, last_words
 from kvmdocs.execution.worker.limits import kernel_kills, memory_limit, out_of_memory
-from kvmdocs.execution.worker.protocol import RECORD, UNWRITTEN, Files, Task
+from kvmdocs.execution.worker.protocol import RECORD, UNWRITTEN, InheritedFds, WorkerTask
 from kvmdocs.recording.recipe import Recipe
 from kvmdocs.store.store import load
 
@@ -33,10 +33,12 @@ PATIENCE = 20.0
 """Seconds the keeper gives a worker beyond its own time limit, to clean up and to write its record."""
 
 
-class Worker:
+class WorkerHandle:
     """A worker under way."""
 
-    def __init__(self, folder: Path, task: Task, kept: Keeper, lifeline: int, events: int, log: BinaryIO) -> None:
+    def __init__(
+        self, folder: Path, task: WorkerTask, kept: SupervisorHandle, lifeline: int, events: int, log: BinaryIO
+    ) -> None:
         self._folder = folder
         self._task = task
         self._keeper = kept
@@ -59,8 +61,8 @@ class Worker:
         records: Mapping[str, Record],
         host: Host,
         cpus: int,
-        nursery: Nursery,
-    ) -> Worker:
+        nursery: ForkServerClient,
+    ) -> WorkerHandle:
         """Prepare the workspace and start the worker of a recipe. The caller holds the key's lock."""
         store = project.store
         workspace = store.prepare(recipe.name, key)
@@ -71,7 +73,7 @@ class Worker:
         events, told = os.pipe()
         # It has no name: what a recipe prints past its steps may be secret, and is left by a build that is killed.
         log = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # it is closed with the worker
-        files = Files(lifeline, told, log.fileno(), task.handed_over())
+        files = InheritedFds(lifeline, told, log.fileno(), task.handed_over())
         try:
             kept = nursery.start(path, task.timeout + PATIENCE, task.memory_limit, files)
         except BaseException:
@@ -183,11 +185,11 @@ def make_task(
     cpus: int,
     workspace: Path,
     folder: Path,
-) -> Task:
+) -> WorkerTask:
     """What a worker is told."""
     entry = project.catalog.get(recipe.name)
     store = project.store
-    return Task(
+    return WorkerTask(
         recipe=recipe.name,
         key=key,
         root=str(project.root),
@@ -221,7 +223,7 @@ def make_task(
     )
 
 
-def wait_any(workers: list[Worker], seconds: float) -> list[Worker]:
+def wait_any(workers: list[WorkerHandle], seconds: float) -> list[WorkerHandle]:
     """The workers that said something or ended, waiting at most so many seconds for the first.
 
     A worker's pipe may be closed a moment before its keeper has made sure that nothing is left, so a keeper's end is waited for as such.

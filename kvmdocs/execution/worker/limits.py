@@ -15,10 +15,10 @@ from types import FrameType, TracebackType
 from typing import Any, NoReturn, Self
 
 from kvmdocs.core.errors import Evidence, KvmdocsError, OutOfMemory, RecipeFailed, TimedOut
-from kvmdocs.execution.worker.supervisor import OVERUSE, TOLD
+from kvmdocs.execution.worker.supervisor import MEMORY_SIGNAL, OVERUSE
 from kvmdocs.recording.recipe import CPUS_ALL, Recipe
 
-LEAST = 1 << 30
+MIN_MEMORY = 1 << 30
 """Bytes that every recipe may use, whatever it says it needs: Python and a debugger with its symbols take some hundred MiB."""
 
 
@@ -38,10 +38,10 @@ def memory_limit(recipe: Recipe, times: float, cpus: int) -> int:
         The limit, 0 for none.
     """
     share = max(1.0, cpus / SMALL) if recipe.cpus == CPUS_ALL else 1.0
-    return max(LEAST, int(recipe.memory * times * share)) if times else 0
+    return max(MIN_MEMORY, int(recipe.memory * times * share)) if times else 0
 
 
-class Bounds:
+class LimitSignals:
     """Raises in a recipe what comes over it, for the length of a ``with`` in the worker's main thread.
 
     Args:
@@ -60,7 +60,9 @@ class Bounds:
 
     def __enter__(self) -> Self:
         self._on(signal.SIGALRM, self._late)
-        self._on(TOLD, lambda: out_of_memory(self._folder) or OutOfMemory("the recipe used more memory than its limit"))
+        self._on(
+            MEMORY_SIGNAL, lambda: out_of_memory(self._folder) or OutOfMemory("the recipe used more memory than its limit")
+        )
         for number in (signal.SIGTERM, signal.SIGINT):
             self._on(number, partial(RecipeFailed, f"the recipe was ended from outside, by {number.name}"))
         signal.setitimer(signal.ITIMER_REAL, self._seconds)

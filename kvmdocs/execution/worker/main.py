@@ -1,6 +1,6 @@
 """The worker: a process that runs one recipe and leaves its record.
 
-It is told what to do by a file (`Task`), says what it is doing as lines of JSON on a pipe, and leaves the record in the run's folder. It
+It is told what to do by a file (`WorkerTask`), says what it is doing as lines of JSON on a pipe, and leaves the record in the run's folder. It
 never writes into the store's records: that is the executor's, which knows whether the run counts.
 """
 
@@ -41,11 +41,11 @@ from kvmdocs.core.errors import (
     shortened,
 )
 from kvmdocs.core.model import Failure, Host, Record, Status, with_texts
-from kvmdocs.core.paths import Names
+from kvmdocs.core.paths import PathDisplay
 from kvmdocs.core.secrets.masking import Secrets
 from kvmdocs.core.settings import Settings
-from kvmdocs.execution.worker.limits import Bounds
-from kvmdocs.execution.worker.protocol import RECORD, UNWRITTEN, Task
+from kvmdocs.execution.worker.limits import LimitSignals
+from kvmdocs.execution.worker.protocol import RECORD, UNWRITTEN, WorkerTask
 from kvmdocs.recording import values
 from kvmdocs.recording.background_process import LiveStep
 from kvmdocs.recording.recipe import Recipe
@@ -53,12 +53,12 @@ from kvmdocs.recording.result_types import Returned
 from kvmdocs.recording.shell import Limits, Shell
 from kvmdocs.recording.source import check
 from kvmdocs.recording.value_form import ValueRefused
-from kvmdocs.store.store import dump, write_whole
+from kvmdocs.store.store import atomic_write, dump
 
 MESSAGE = 16 * 1024
 """Characters of a message that a record holds."""
 
-BEAT = 1.0
+EVENT_INTERVAL = 1.0
 """Seconds between two reports of the last line that a long step printed."""
 
 
@@ -75,14 +75,14 @@ def work(path: str, told: int, private: int) -> int:
     """
     # No compiled module of recipes may be left behind: see `kvmdocs.catalog.loader`.
     sys.dont_write_bytecode = True
-    task = Task.load(Path(path), private)
+    task = WorkerTask.load(Path(path), private)
     os.environ.clear()
     os.environ.update(task.environ)
     os.chdir(task.workspace)
     folder = Path(path).parent
     with os.fdopen(told, "w", encoding="utf-8", buffering=1) as events:
         try:
-            write_whole(folder / RECORD, dump(run(task, Bounds(task.timeout, folder), events)), durable=False)
+            atomic_write(folder / RECORD, dump(run(task, LimitSignals(task.timeout, folder), events)), durable=False)
         except (StoreError, OSError) as error:
             # Logs and records lie on one disk. What a recipe itself cannot write is in its record; this is what the engine cannot.
             why = error.message if isinstance(error, StoreError) else str(error)
@@ -91,16 +91,16 @@ def work(path: str, told: int, private: int) -> int:
     return 0
 
 
-def run(task: Task, bounds: Bounds, events: TextIO) -> Record:
+def run(task: WorkerTask, bounds: LimitSignals, events: TextIO) -> Record:
     """Run a task's recipe within its bounds.
 
     Returns:
         Its record, whatever came of it.
     """
-    names = Names(Path(task.work), task.lab, dict(task.masks), Secrets(task.hidden))
+    names = PathDisplay(Path(task.work), task.lab, dict(task.masks), Secrets(task.hidden))
     names.mask(task.home, "~")
     names.mask(task.root, "<project>")
-    telling = _Telling(events)
+    telling = _EventWriter(events)
     shell = Shell(
         workspace=Path(task.workspace),
         names=names,
@@ -143,7 +143,7 @@ def _placed(record: Record, shell: Shell, root: Path) -> Record:
         return dataclasses.replace(record, status=Status.FAILED, failure=told, value=None, result="", contents={})
 
 
-def _within(bounds: Bounds, task: Task, shell: Shell) -> dict[str, Any]:
+def _within(bounds: LimitSignals, task: WorkerTask, shell: Shell) -> dict[str, Any]:
     """What came of a recipe, as fields of its record."""
     try:
         with bounds:
@@ -157,7 +157,7 @@ def _within(bounds: Bounds, task: Task, shell: Shell) -> dict[str, Any]:
     return outcome
 
 
-def _outcome(task: Task, shell: Shell) -> dict[str, Any]:
+def _outcome(task: WorkerTask, shell: Shell) -> dict[str, Any]:
     """Call the recipe; what of the record depends on what it returns."""
     recipe = find(task)
     work = Path(task.work)
@@ -172,7 +172,7 @@ def _outcome(task: Task, shell: Shell) -> dict[str, Any]:
     return {"value": value, "contents": contents, "result": values.result_digest(value, contents)}
 
 
-def _types(task: Task, name: str) -> Returned:
+def _types(task: WorkerTask, name: str) -> Returned:
     """The types in the value of an input."""
     return Returned.only(getattr(import_module(Path(task.root), module), kind) for module, kind in task.types[name])
 
@@ -186,7 +186,7 @@ def _input(name: str, data: Any, work: Path, types: Returned) -> Any:
         raise RecipeFailed(f"the result of {name} cannot be made: {error.message}", Evidence(advice=advice)) from error
 
 
-def find(task: Task) -> Recipe:
+def find(task: WorkerTask) -> Recipe:
     """The recipe a task names: from the module that defines it, or from the block."""
     root = Path(task.root)
     put_on_path(root)
@@ -277,7 +277,7 @@ def _asserted(error: AssertionError) -> str:
     return f"`{line}`" if line.startswith("assert ") else "what the recipe asserts"
 
 
-class _Telling:
+class _EventWriter:
     """Says on the pipe which step runs, and every second the last line it printed."""
 
     def __init__(self, events: TextIO) -> None:
@@ -295,7 +295,7 @@ class _Telling:
 
     def _beat(self) -> None:
         last = ""
-        while not self._over.wait(BEAT):
+        while not self._over.wait(EVENT_INTERVAL):
             line = self._step.capture.last_line() if self._step else ""
             if line and line != last:
                 last = line

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.store.store import write_whole
+from kvmdocs.store.store import atomic_write
 
 RECORD = "record.json"
 TASK = "task.json"
@@ -26,7 +26,7 @@ FILES = 4
 
 
 @dataclass(frozen=True)
-class Task:
+class WorkerTask:
     """What a worker is told.
 
     Attributes:
@@ -91,7 +91,7 @@ class Task:
         """Write it into a run's folder, but for what may be secret: the file is left when a build is killed."""
         path = folder / TASK
         told = {name: part for name, part in dataclasses.asdict(self).items() if name not in PRIVATE}
-        write_whole(path, json.dumps(told).encode(), durable=False)
+        atomic_write(path, json.dumps(told).encode(), durable=False)
         return path
 
     def handed_over(self) -> int:
@@ -102,7 +102,7 @@ class Task:
         return memory
 
     @classmethod
-    def load(cls, path: Path, private: int) -> Task:
+    def load(cls, path: Path, private: int) -> WorkerTask:
         """Put both parts together again, and close the descriptor."""
         with os.fdopen(private, "rb") as file:
             file.seek(0)
@@ -110,7 +110,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Job:
+class StartRequest:
     """A worker to be started.
 
     Attributes:
@@ -131,7 +131,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Files:
+class InheritedFds:
     """What comes with a job: file descriptors, of which the one who holds them closes what it does not use."""
 
     lifeline: int

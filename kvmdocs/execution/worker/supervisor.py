@@ -33,12 +33,12 @@ TIMED_OUT = 124
 ORPHANED = 125
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals that are meant for the build; it ends its keepers by their lifelines."""
-TOLD = signal.SIGUSR2
+MEMORY_SIGNAL = signal.SIGUSR2
 """The signal that tells a worker that its recipe uses too much memory; why is in the file `OVERUSE`."""
 OVERUSE = "memory.json"
-LOOK = 0.5
+POLL_INTERVAL = 0.5
 """Seconds between two looks at the memory in use."""
-MERCY = 10.0
+MEMORY_KILL_GRACE = 10.0
 """Seconds a worker has to end once it was told that its recipe uses too much memory."""
 GROWTH = 1.25
 """How many times the limit a worker that was told may use before it is killed at once."""
@@ -127,7 +127,7 @@ def overuse(limit: int) -> dict[str, object] | None:
     return {"used": total, "limit": limit, "largest": largest[:4]} if total > limit else None
 
 
-def call_it(name: str) -> None:
+def set_process_name(name: str) -> None:
     """Name this process, in at most 15 letters, as ps(1) and the kernel's log show it."""
     ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
 
@@ -139,7 +139,7 @@ def start() -> int:
         Its process id in the keeper, 0 in the worker.
     """
     libc = ctypes.CDLL(None)
-    call_it("kvmdocs-keeper")
+    set_process_name("kvmdocs-keeper")
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
@@ -148,7 +148,7 @@ def start() -> int:
     if pid:
         return pid
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    call_it("kvmdocs-worker")
+    set_process_name("kvmdocs-worker")
     for number in IGNORED:
         signal.signal(number, signal.SIG_DFL)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
@@ -158,7 +158,7 @@ def start() -> int:
     return 0
 
 
-class Memory:
+class MemoryWatchdog:
     """Sees to it that a worker and all it started stay within a limit.
 
     Args:
@@ -181,18 +181,18 @@ class Memory:
             return time.monotonic() > self._until or overuse(int(self._limit * GROWTH)) is not None
         seen = overuse(self._limit)
         if seen is not None:
-            self._until = time.monotonic() + MERCY
+            self._until = time.monotonic() + MEMORY_KILL_GRACE
             with contextlib.suppress(OSError), open(self._file, "w", encoding="utf-8") as file:
                 json.dump(seen, file)
             # Told first, so that it does not take what is killed for a failure of that command.
             rest = [pid for pid in children_of(os.getpid()) if pid != self._worker]
-            for pid, number in [(self._worker, TOLD), *((pid, signal.SIGKILL) for pid in rest)]:
+            for pid, number in [(self._worker, MEMORY_SIGNAL), *((pid, signal.SIGKILL) for pid in rest)]:
                 with contextlib.suppress(OSError):
                     os.kill(pid, number)
         return False
 
 
-def watch(pid: int, lifeline: int, seconds: float, memory: Memory) -> int:
+def watch(pid: int, lifeline: int, seconds: float, memory: MemoryWatchdog) -> int:
     """Wait for the worker's end, the build's end or the end of time or memory; returns the exit status to give."""
     deadline = time.monotonic() + seconds
     worker = os.pidfd_open(pid)
@@ -203,7 +203,7 @@ def watch(pid: int, lifeline: int, seconds: float, memory: Memory) -> int:
         rest = deadline - time.monotonic()
         if rest <= 0:
             return TIMED_OUT
-        ready = {fd for fd, _ in poller.poll(min(rest, LOOK) * 1000)}
+        ready = {fd for fd, _ in poller.poll(min(rest, POLL_INTERVAL) * 1000)}
         if worker in ready:
             _, status = os.waitpid(pid, 0)
             return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
@@ -213,7 +213,7 @@ def watch(pid: int, lifeline: int, seconds: float, memory: Memory) -> int:
             return OVER_MEMORY
 
 
-def keep(pid: int, lifeline: int, seconds: float, memory: Memory) -> int:
+def supervise(pid: int, lifeline: int, seconds: float, memory: MemoryWatchdog) -> int:
     """Keep a worker.
 
     Args:

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 
 from kvmdocs.core.errors import CatalogError, Evidence, RecipeFailed
-from kvmdocs.core.model import SourcePlace, Step, Where
+from kvmdocs.core.model import SourceLocation, Step, Where
 from kvmdocs.recording.source.c_functions import Extent, around, extents, plain_name
 from kvmdocs.recording.source.stack_frames import Frame, find
 
@@ -114,7 +114,7 @@ def _moved(patch: str) -> Iterable[str]:
             yield named[1]
 
 
-def collect(steps: Sequence[Step], trees: Iterable[Tree]) -> tuple[SourcePlace, ...]:
+def collect(steps: Sequence[Step], trees: Iterable[Tree]) -> tuple[SourceLocation, ...]:
     """The places that a recipe's steps name, each once, in the order in which they are met.
 
     Args:
@@ -127,7 +127,7 @@ def collect(steps: Sequence[Step], trees: Iterable[Tree]) -> tuple[SourcePlace, 
     """
     known = tuple(trees)
     files = _Files()
-    places: dict[tuple[str, int, str], SourcePlace] = {}
+    places: dict[tuple[str, int, str], SourceLocation] = {}
     met = set()
     for number, step, frame in _frames(steps):
         inside = ((tree, path) for tree in known if (path := tree.find(frame.path)))
@@ -169,7 +169,7 @@ class _Files:
         return self._read[path]
 
 
-def _place(tree: Tree, path: str, frame: Frame, files: _Files, number: int, step: Step) -> SourcePlace:
+def _place(tree: Tree, path: str, frame: Frame, files: _Files, number: int, step: Step) -> SourceLocation:
     """The place of a frame.
 
     Raises:
@@ -195,7 +195,7 @@ def _place(tree: Tree, path: str, frame: Frame, files: _Files, number: int, step
         )
     first = max(1, frame.line - AROUND)
     inside = piece.names[-1] if piece and piece.names else ""
-    return SourcePlace(
+    return SourceLocation(
         shown=frame.path,
         line=frame.line,
         tree=tree.name,

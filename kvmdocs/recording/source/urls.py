@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from kvmdocs.core.errors import Evidence, SettingError
-from kvmdocs.core.model import SourcePlace
+from kvmdocs.core.model import SourceLocation
 from kvmdocs.core.settings import Settings, place_of
 
 PREFIX = "links."
@@ -39,7 +39,7 @@ class Templates:
             check(name, value, FIELDS, root=settings.root)
         return cls({name.removeprefix(PREFIX): value for name, value in told.items()})
 
-    def url(self, place: SourcePlace) -> str | None:
+    def url(self, place: SourceLocation) -> str | None:
         """The address of a place; None for a tree that has no template."""
         template = self.by_tree.get(place.tree)
         if template is None:

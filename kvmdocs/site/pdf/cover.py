@@ -35,7 +35,7 @@ li i { flex: 1; margin: 0 2mm 1.2mm; border-bottom: 1px dotted #5d574d }
 
 
 @dataclass(frozen=True)
-class Line:
+class ContentsLine:
     """A line of the contents.
 
     Attributes:
@@ -52,7 +52,7 @@ class Line:
 
 
 def cover(
-    language: Language, title: str, lead: str, built: str, commit: str, host: Mapping[str, Any], lines: Iterable[Line]
+    language: Language, title: str, lead: str, built: str, commit: str, host: Mapping[str, Any], lines: Iterable[ContentsLine]
 ) -> str:
     """The HTML of cover and contents.
 
@@ -78,7 +78,7 @@ def cover(
     )
 
 
-def _item(line: Line) -> str:
+def _item(line: ContentsLine) -> str:
     indent = f' style="padding-left: {line.depth * 6}mm"' if line.depth else ""
     if not line.url:
         return f'<li class="over"{indent}>{escape(line.title)}</li>'

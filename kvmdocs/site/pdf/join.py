@@ -30,7 +30,7 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 
 
 @dataclass(frozen=True)
-class Entry:
+class Bookmark:
     """A bookmark.
 
     Attributes:
@@ -45,7 +45,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Part:
+class PrintedPage:
     """One page of the site, printed.
 
     Attributes:
@@ -86,7 +86,7 @@ class Book:
         self._writer = PdfWriter()
         self._places: dict[str, _Place] = {}
 
-    def join(self, parts: list[Part], entries: list[Entry], facts: Mapping[str, str]) -> bytes:
+    def join(self, parts: list[PrintedPage], entries: list[Bookmark], facts: Mapping[str, str]) -> bytes:
         """Join them.
 
         Args:
@@ -110,7 +110,7 @@ class Book:
         self._writer.write(out)
         return out.getvalue()
 
-    def _add(self, part: Part) -> range:
+    def _add(self, part: PrintedPage) -> range:
         reader = PdfReader(BytesIO(part.data))
         place = _Place(len(self._writer.pages))
         for page in reader.pages:
@@ -122,7 +122,7 @@ class Book:
         self._places[part.uri] = place
         return range(place.first, len(self._writer.pages))
 
-    def _mend_links(self, part: Part, number: int) -> None:
+    def _mend_links(self, part: PrintedPage, number: int) -> None:
         page = self._writer.pages[number]
         kept = ArrayObject()
         for item in page.get("/Annots", ArrayObject()):
@@ -161,7 +161,7 @@ class Book:
         assert reference is not None  # pypdf gives every page that it wrote one
         return ArrayObject([reference, NameObject("/XYZ"), left, top, FloatObject(0)])
 
-    def _bookmarks(self, entries: list[Entry]) -> None:
+    def _bookmarks(self, entries: list[Bookmark]) -> None:
         above: list[IndirectObject] = []
         for number, entry in enumerate(entries):
             uri = next((later.uri for later in entries[number:] if later.uri), "")

@@ -17,8 +17,8 @@ from kvmdocs.core.errors import Evidence, GuideError, SettingError
 from kvmdocs.render import Language
 from kvmdocs.site.edit_links import commit
 from kvmdocs.site.pdf.chromium import Chromium
-from kvmdocs.site.pdf.cover import Line, cover
-from kvmdocs.site.pdf.join import Book, Entry, Part, pages, write
+from kvmdocs.site.pdf.cover import ContentsLine, cover
+from kvmdocs.site.pdf.join import Book, Bookmark, PrintedPage, pages, write
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -113,19 +113,19 @@ def _print_language(chromium: Chromium, root: Path, config_file: Path, output: P
     site = folder or output / Path(config.site_dir).name
     base = site.absolute().as_uri() + "/"
     targets = _targets(site, chapters, base)
-    parts: list[Part] = []
-    entries: list[Entry] = []
-    lines: list[Line] = []
+    parts: list[PrintedPage] = []
+    entries: list[Bookmark] = []
+    lines: list[ContentsLine] = []
     sheets = 0
     for chapter in chapters:
-        lines.append(Line(chapter.title, chapter.depth, chapter.url, sheets + 1 if chapter.url else 0))
-        entries.append(Entry(chapter.title, chapter.depth, base + chapter.url if chapter.url else ""))
+        lines.append(ContentsLine(chapter.title, chapter.depth, chapter.url, sheets + 1 if chapter.url else 0))
+        entries.append(Bookmark(chapter.title, chapter.depth, base + chapter.url if chapter.url else ""))
         if not chapter.url:
             continue
         chromium.open(site / chapter.url)
         headings = _prepare(chromium, sorted(targets[base + chapter.url]), chapter.title, sheets)
-        entries += [Entry(text, chapter.depth + 1, f"{base}{chapter.url}#{anchor}") for anchor, text in headings]
-        part = Part(base + chapter.url, chromium.printed())
+        entries += [Bookmark(text, chapter.depth + 1, f"{base}{chapter.url}#{anchor}") for anchor, text in headings]
+        part = PrintedPage(base + chapter.url, chromium.printed())
         parts.append(part)
         sheets += pages(part.data)
     front = _front(chromium, config, site, root, lines)
@@ -185,7 +185,7 @@ def _targets(site: Path, chapters: list[_Chapter], base: str) -> defaultdict[str
     return found
 
 
-def _front(chromium: Chromium, config: MkDocsConfig, site: Path, root: Path, lines: list[Line]) -> Part:
+def _front(chromium: Chromium, config: MkDocsConfig, site: Path, root: Path, lines: list[ContentsLine]) -> PrintedPage:
     """Cover and contents."""
     report = site / "report.json"
     known = json.loads(report.read_text("utf-8")) if report.is_file() else {}
@@ -196,6 +196,6 @@ def _front(chromium: Chromium, config: MkDocsConfig, site: Path, root: Path, lin
     path.write_text(page, "utf-8")
     try:
         chromium.open(path)
-        return Part(path.absolute().as_uri(), chromium.printed())
+        return PrintedPage(path.absolute().as_uri(), chromium.printed())
     finally:
         path.unlink()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from kvmdocs.core.model import Record
     from kvmdocs.execution.project import Project
-    from kvmdocs.execution.result import Outcome
+    from kvmdocs.execution.result import RunResult
 
 FOLDER = "logs"
 """Folder of the site with the logs."""
@@ -26,10 +26,10 @@ class LogLinks:
     def __init__(self) -> None:
         self._files: dict[tuple[str, str], File] = {}
 
-    def offer(self, files: Files, config: MkDocsConfig, project: Project, outcome: Outcome) -> None:
+    def offer(self, files: Files, config: MkDocsConfig, project: Project, outcome: RunResult) -> None:
         """Add the whole log of every step that has one to the site."""
         self._files = {}
-        for name in project.catalog.asked():
+        for name in project.catalog.shown_recipes():
             record = outcome.records.get(name)
             for step in record.steps if record else ():
                 if record and step.output.log:

@@ -33,12 +33,12 @@ from kvmdocs.site.plugin import records as mkdocs_records
 from kvmdocs.site.plugin import status_pages, stylesheets
 from kvmdocs.site.plugin.log_links import LogLinks
 from kvmdocs.site.plugin.script_links import ScriptLinks
-from kvmdocs.site.plugin.warnings import Places, Targets
+from kvmdocs.site.plugin.warnings import Targets, WarningLocations
 from kvmdocs.site.publisher import Publisher
 from kvmdocs.site.root_pages import common
-from kvmdocs.site.serve.view import View
+from kvmdocs.site.serve.view import ServeView
 from kvmdocs.site.status import view_of
-from kvmdocs.site.status.page import View as StatusView
+from kvmdocs.site.status.page import StatusView
 from kvmdocs.site.versions import check, versioned
 
 if TYPE_CHECKING:
@@ -78,11 +78,11 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._presenting: presenting | None = None
         self._page: Page | None = None
         self._logs = LogLinks()
-        self._looking = mkdocs_records.Looking()
-        self._view: View | None = None
+        self._looking = mkdocs_records.ServeRecords()
+        self._view: ServeView | None = None
         self._guides: list[Path] = []
         self._feedback = Feedback()
-        self._places: Places | None = None
+        self._places: WarningLocations | None = None
         self._targets = Targets()
         self._scripts = ScriptLinks()
         self._status: StatusView | None = None
@@ -120,7 +120,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         if self._places is not None:
             self._places.detach()  # of a build that ended early
         path = Path(config.config_file_path or "mkdocs.yml").absolute()
-        self._places = Places(find_root(path.parent), Path(config.docs_dir), path)
+        self._places = WarningLocations(find_root(path.parent), Path(config.docs_dir), path)
         self._places.attach()
         self._targets = Targets()
 
@@ -138,11 +138,11 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         if self._serving:
             mkdocs_records.forget_modules(root)
         self._guides = [Path(page.abs_src_path) for page in files.documentation_pages() if page.abs_src_path]
-        view: View | None = None
+        view: ServeView | None = None
         try:
             project = Project(root, guides=self._guides, mode=self.config.mode)
             self._feedback = Feedback.load(project.settings)
-            view = self._looking.look(project) if self._serving else View(mkdocs_records.run(project))
+            view = self._looking.look(project) if self._serving else ServeView(mkdocs_records.run(project))
         except KvmdocsError as error:
             if not self._serving:
                 raise PluginError(error.report()) from error
@@ -150,7 +150,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             log.error(error.report())  # noqa: TRY400  # its author needs no traceback of the engine
             project = mkdocs_records.bare(root)
         self._view = view
-        shown = view or View()
+        shown = view or ServeView()
         self._logs.offer(files, config, project, shown.outcome)
         record_of = partial(mkdocs_records.shown, project, shown.outcome)
         try:

@@ -14,15 +14,15 @@ from kvmdocs.core.model import Freshness, Mode, Record, Status
 from kvmdocs.execution import modes, report
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import Outcome, Reporter
+from kvmdocs.execution.result import ProgressListener, RunResult
 from kvmdocs.site.publisher import earlier
-from kvmdocs.site.serve.runner import Background
-from kvmdocs.site.serve.view import View
+from kvmdocs.site.serve.runner import BackgroundRunner
+from kvmdocs.site.serve.view import ServeView
 
 log = get_plugin_logger("kvmdocs")
 
 
-def run(project: Project) -> Outcome:
+def run(project: Project) -> RunResult:
     """All that a project's guides ask for, in its mode.
 
     Raises:
@@ -36,11 +36,11 @@ def run(project: Project) -> Outcome:
     failed = before.failed() if before is not None else {}
     # That command has told what runs and what does not; once is enough.
     if before is None:
-        outcome = modes.run(project, report.Lines(), catalog.asked())
+        outcome = modes.run(project, report.Lines(), catalog.shown_recipes())
     elif project.mode is Mode.RECORDED:
-        outcome = modes.recorded(project, catalog.asked())
+        outcome = modes.recorded(project, catalog.shown_recipes())
     else:
-        outcome = Executor(project, Reporter(), failed=failed).run(catalog.asked())
+        outcome = Executor(project, ProgressListener(), failed=failed).run(catalog.shown_recipes())
     if before is not None:
         outcome.freshness.update({name: before.freshness[name] for name in outcome.records if name in before.freshness})
     newly = [record for name, record in outcome.failed().items() if name not in failed]
@@ -49,24 +49,24 @@ def run(project: Project) -> Outcome:
     return outcome
 
 
-class Looking:
+class ServeRecords:
     """What there is to show for somebody who writes, while the rest runs behind the pages."""
 
     def __init__(self) -> None:
-        self.background: Background | None = None
+        self.background: BackgroundRunner | None = None
 
-    def look(self, project: Project) -> View:
+    def look(self, project: Project) -> ServeView:
         """What there is; what is wrong is logged, and stops nothing."""
         for problem in project.catalog.problems:
             log.error(problem.report())
-        wanted = [name for name in project.catalog.asked() if name in project.catalog.entries]
+        wanted = [name for name in project.catalog.shown_recipes() if name in project.catalog.entries]
         if project.mode is Mode.RECORDED:
-            return View(modes.recorded(project, wanted))
+            return ServeView(modes.recorded(project, wanted))
         try:
-            self.background = self.background or Background(project)
+            self.background = self.background or BackgroundRunner(project)
         except StoreError as error:
             log.warning(f"{error.report()}\nnothing runs in the background")  # noqa: G004  # a sentence, not a template
-            return View(modes.recorded(project, wanted))
+            return ServeView(modes.recorded(project, wanted))
         view = self.background.look(project, wanted)
         shown = view.outcome
         # A recipe without any record says so; while it runs for the first time its page says that.
@@ -83,7 +83,7 @@ class Looking:
             self.background = None
 
 
-def shown(project: Project, outcome: Outcome, name: str) -> Record | None:
+def shown(project: Project, outcome: RunResult, name: str) -> Record | None:
     """The record a page shows of a recipe: where it was skipped the approved one, but never in place of a failure."""
     record = outcome.records.get(name)
     if record is not None and (record.status is not Status.SKIPPED or outcome.freshness.get(name) is Freshness.BLOCKED):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
-from kvmdocs.core.words import Words, about, words
+from kvmdocs.core.words import RenderWords, about, words
 from kvmdocs.render import Language
 from kvmdocs.script.guides import RecordOf, Scripted, scripted_guide
 from kvmdocs.site.plugin.under_title import under_title
@@ -67,7 +67,7 @@ class ScriptLinks:
         return under_title(html, link, page)
 
 
-def _cost(made: Scripted, say: Words) -> str:
+def _cost(made: Scripted, say: RenderWords) -> str:
     """How long the script takes, as its records did, and what takes most of that; what is made once is not made again."""
     total = sum(made.seconds.values())
     if not total:
@@ -83,7 +83,7 @@ def _cost(made: Scripted, say: Words) -> str:
     return f"{told}{escape(before)}{escape(say.comma).join(f'<code>{escape(name)}</code>' for name in large)}{escape(after)}"
 
 
-def _packages(commands: dict[str, str], say: Words) -> str:
+def _packages(commands: dict[str, str], say: RenderWords) -> str:
     """What is to be installed first, folded."""
     if not commands:
         return ""

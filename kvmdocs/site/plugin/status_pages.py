@@ -19,7 +19,7 @@ from kvmdocs.execution.project import Project
 from kvmdocs.site.plugin.under_title import under_title
 from kvmdocs.site.publisher import GuidePage
 from kvmdocs.site.status.badge_svg import badge_svg
-from kvmdocs.site.status.page import DATA, SCHEMA, View, badge, incomplete
+from kvmdocs.site.status.page import DATA, SCHEMA, StatusView, badge, incomplete
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -67,7 +67,7 @@ def badge_of(url: str) -> str:
     return f"{BADGES}/{name or 'index'}.svg"
 
 
-def offer(files: Files, config: MkDocsConfig, view: View, mask: Callable[[str], str] = str) -> None:
+def offer(files: Files, config: MkDocsConfig, view: StatusView, mask: Callable[[str], str] = str) -> None:
     """Add the report, which `mask` takes secrets out of, its schema and the badges to the site."""
     contents = {DATA: mask(schemas.write(view.report)) + "\n", SCHEMA: schemas.read("report")}
     contents |= {page.badge: badge_svg(page, view.say) for page in view.report.pages if page.badge}
@@ -75,7 +75,7 @@ def offer(files: Files, config: MkDocsConfig, view: View, mask: Callable[[str], 
         files.append(File.generated(config, name, content=content))
 
 
-def with_failures(html: str, page: Page, view: View, status_page: str, mask: Callable[[str], str] = str) -> str:
+def with_failures(html: str, page: Page, view: StatusView, status_page: str, mask: Callable[[str], str] = str) -> str:
     """The first page's HTML with what of the site failed when it was built, under its title; any other page's, and a complete site's, as it was.
 
     Args:
@@ -89,7 +89,7 @@ def with_failures(html: str, page: Page, view: View, status_page: str, mask: Cal
     return under_title(html, mask(told), page) if told else html
 
 
-def with_badge(html: str, page: Page, view: View, status_page: str) -> str:
+def with_badge(html: str, page: Page, view: StatusView, status_page: str) -> str:
     """A page's HTML with the line that says how its recipes stand, under its title; as it was where it shows none.
 
     Args:

@@ -42,7 +42,7 @@ _HREF = re.compile(r"""<a\b[^<>]*?\shref=["']([^"'#?:]+\.md)(?:#[^"']*)?["']""")
 
 
 @dataclass
-class Places(logging.Filter):
+class WarningLocations(logging.Filter):
     """The filter.
 
     Attributes:
@@ -177,7 +177,7 @@ class Targets:
         found += [target for _, target in raw_targets(guide.read_text("utf-8"))]
         self.wanted += [(guide, url, target) for target in dict.fromkeys(found) if _is_local(target)]
 
-    def missing(self, known: set[str], shown: Places) -> list[GuideError]:
+    def missing(self, known: set[str], shown: WarningLocations) -> list[GuideError]:
         """What is not there.
 
         Args:
@@ -209,7 +209,7 @@ def _is_there(target: str, url: str, known: set[str]) -> bool:
     return path in known or f"{path}/index.html".lstrip("/") in known
 
 
-def _missing(guide: Path, target: str, shown: Places) -> GuideError:
+def _missing(guide: Path, target: str, shown: WarningLocations) -> GuideError:
     path = shown.shown(guide)
     text = guide.read_text("utf-8")
     lines = [line for line, written in raw_targets(text) if written == target] or [line_of_link(text, target)]

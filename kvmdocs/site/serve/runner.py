@@ -1,6 +1,6 @@
 """``mkdocs serve`` waits for nothing: what is stale and cheap runs in the background.
 
-`Background` runs it in a process of its own (this module as a program), which reads the recipes anew, has its own signals, and may be ended at
+`BackgroundRunner` runs it in a process of its own (this module as a program), which reads the recipes anew, has its own signals, and may be ended at
 any moment. It ends when its lifeline closes, so when the server ends in whatever way. When something has landed, a file that the server watches
 is written until the pages are built again.
 """
@@ -29,7 +29,7 @@ from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.run_dirs import new_run
 from kvmdocs.execution.worker.handle import keeper_patience
-from kvmdocs.site.serve.view import Attempt, View, failed, look
+from kvmdocs.site.serve.view import Attempt, ServeView, failed, look
 from kvmdocs.store.store import dump, load
 
 AGAIN = 2.0
@@ -66,7 +66,7 @@ class _Round:
         return [json.loads(line) for line in lines] if chunk else None
 
 
-class Background:
+class BackgroundRunner:
     """Runs what a `View` wants, one process at a time, until `stop`.
 
     Attributes:
@@ -86,7 +86,7 @@ class Background:
         self._state = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="kvmdocs-background", daemon=True)
 
-    def look(self, project: Project, names: Iterable[str]) -> View:
+    def look(self, project: Project, names: Iterable[str]) -> ServeView:
         """`kvmdocs.site.serve.view.look`, with what has landed; the pages are being built from it."""
         with self._state:
             self._unseen = False
@@ -189,7 +189,7 @@ def _start(project: Project, guides: list[str], wanted: dict[str, str]) -> _Roun
     return _Round(project, dict(wanted), process, lifeline, events)
 
 
-class _Telling(report.Lines):
+class _LandedListener(report.Lines):
     """Prints, and tells the server what has landed."""
 
     def __init__(self, told: int, names: Iterable[str]) -> None:
@@ -226,7 +226,7 @@ def main() -> int:
         threading.Thread(target=_end_with, args=(source,), daemon=True).start()
         task = json.loads(line)
         project = Project(Path(task["root"]), guides=[Path(guide) for guide in task["guides"]])
-        Executor(project, _Telling(told, task["names"])).run(task["names"])
+        Executor(project, _LandedListener(told, task["names"])).run(task["names"])
     except KvmdocsError as error:
         with contextlib.suppress(OSError):
             tell(told, {"broken": error.message})

@@ -9,11 +9,11 @@ from kvmdocs.catalog.key import cache_key
 from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.model import Failure, Freshness, Record, Status
 from kvmdocs.execution.explain import answer
-from kvmdocs.execution.plan import Standing, standings
+from kvmdocs.execution.plan import PlanEntry, make_plan
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import Outcome
+from kvmdocs.execution.result import RunResult
 from kvmdocs.host import probes
-from kvmdocs.host.probes import Believed
+from kvmdocs.host.probes import AssumedCapabilities
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Attempt:
 
 
 @dataclass
-class View:
+class ServeView:
     """What pages show at this moment.
 
     Attributes:
@@ -39,12 +39,12 @@ class View:
         wanted: The key of each recipe that is worth running now.
     """
 
-    outcome: Outcome = field(default_factory=Outcome)
+    outcome: RunResult = field(default_factory=RunResult)
     reasons: dict[str, tuple[str, ...]] = field(default_factory=dict)
     wanted: dict[str, str] = field(default_factory=dict)
 
 
-def look(project: Project, names: Iterable[str], attempts: Mapping[str, Attempt]) -> View:
+def look(project: Project, names: Iterable[str], attempts: Mapping[str, Attempt]) -> ServeView:
     """The last records of recipes and of all they build on, and which of them are stale. Nothing is run or tried.
 
     Args:
@@ -52,8 +52,8 @@ def look(project: Project, names: Iterable[str], attempts: Mapping[str, Attempt]
         names: What the guides show.
         attempts: What was run in the background so far; no key is run twice.
     """
-    project.capabilities = Believed(project.settings, project.store)
-    view = View()
+    project.capabilities = AssumedCapabilities(project.settings, project.store)
+    view = ServeView()
     for name, standing in _standings(project, names).items():
         try:
             if isinstance(standing, KvmdocsError):
@@ -65,21 +65,21 @@ def look(project: Project, names: Iterable[str], attempts: Mapping[str, Attempt]
     return view
 
 
-def _standings(project: Project, names: Iterable[str]) -> dict[str, Standing | KvmdocsError]:
+def _standings(project: Project, names: Iterable[str]) -> dict[str, PlanEntry | KvmdocsError]:
     """How each recipe stands; one that cannot be told does not keep the others from being told."""
     wanted = list(names)
     try:
-        return dict(standings(project, wanted))
+        return dict(make_plan(project, wanted))
     except KvmdocsError as error:
         if len(wanted) == 1:
             return {wanted[0]: error}
-    found: dict[str, Standing | KvmdocsError] = {}
+    found: dict[str, PlanEntry | KvmdocsError] = {}
     for name in wanted:
         found |= _standings(project, [name])
     return found
 
 
-def _see(project: Project, name: str, standing: Standing, attempt: Attempt | None, view: View) -> None:
+def _see(project: Project, name: str, standing: PlanEntry, attempt: Attempt | None, view: ServeView) -> None:
     """Put one recipe into the view."""
     records, freshness = view.outcome.records, view.outcome.freshness
     key = cache_key.key(standing.ingredients) if standing.ingredients else ""

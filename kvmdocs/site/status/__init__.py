@@ -18,7 +18,7 @@ from kvmdocs.recording.recipe import presenter
 from kvmdocs.site.publisher import Publisher
 from kvmdocs.site.status import graph_svg, page, rows
 from kvmdocs.site.status.collect import report
-from kvmdocs.site.status.page import View
+from kvmdocs.site.status.page import StatusView
 
 __all__ = ["badges", "drifts", "graph", "skips", "summary", "table", "view_of"]
 
@@ -53,7 +53,7 @@ def graph() -> str:
     return _part(lambda view: graph_svg.drawing(view.report, view.say, view.link))
 
 
-def _part(make: Callable[[View], str]) -> str:
+def _part(make: Callable[[StatusView], str]) -> str:
     publisher = presenter()
     if not isinstance(publisher, Publisher):
         # Whoever only notes what a block shows wants nothing printed.
@@ -61,7 +61,7 @@ def _part(make: Callable[[View], str]) -> str:
     return make(view_of(publisher))
 
 
-def view_of(publisher: Publisher) -> View:
+def view_of(publisher: Publisher) -> StatusView:
     """A publisher's report, made once a build, seen from the page that is being rendered.
 
     Raises:
@@ -69,7 +69,7 @@ def view_of(publisher: Publisher) -> View:
     """
     if "report" not in publisher.kept:
         publisher.kept["report"] = report(publisher)
-    return View(
+    return StatusView(
         publisher.kept["report"],
         publisher.language,
         publisher.relative,

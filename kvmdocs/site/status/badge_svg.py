@@ -6,7 +6,7 @@ import unicodedata
 
 from kvmdocs.core.html import attribute, escape
 from kvmdocs.site.status.data import PageRow, State
-from kvmdocs.site.status.words import Words, counted, recipes
+from kvmdocs.site.status.words import StatusWords, counted, recipes
 
 COLOURS = {
     State.CURRENT: "#1d6b3a",
@@ -26,7 +26,7 @@ ROOM = 8
 """On both sides of a text."""
 
 
-def badge_svg(page: PageRow, say: Words) -> str:
+def badge_svg(page: PageRow, say: StatusWords) -> str:
     """The badge of a page: how many recipes it shows, and how they stand."""
     left, right = recipes(len(page.recipes), say), counted(page.counts, say)
     first, second = _width(left), _width(right)

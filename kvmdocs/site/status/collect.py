@@ -19,7 +19,7 @@ from kvmdocs.host import probes
 from kvmdocs.recording.recipe import Recipe
 from kvmdocs.site.publisher import GuidePage, Publisher, anchor
 from kvmdocs.site.status.comparing import compared
-from kvmdocs.site.status.data import WORST, Kind, PageRow, Report, Row, Shown, State, Want, count
+from kvmdocs.site.status.data import WORST, Need, PageRow, RecipeRow, Report, ShownOn, State, Want, count
 
 
 def report(publisher: Publisher) -> Report:
@@ -38,7 +38,7 @@ def report(publisher: Publisher) -> Report:
     told = titles(project.settings, str(publisher.language), entries)
     rows = {
         name: _row(publisher, name, now, told)
-        for name in graph.in_order(graph.closure(inputs, lambda name: inputs.get(name, ())))
+        for name in graph.topological_order(graph.closure(inputs, lambda name: inputs.get(name, ())))
     }
     pages = tuple(_pages(publisher, rows))
     return Report(
@@ -52,7 +52,7 @@ def report(publisher: Publisher) -> Report:
     )
 
 
-def _row(publisher: Publisher, name: str, now: str, told: Mapping[str, str]) -> Row:
+def _row(publisher: Publisher, name: str, now: str, told: Mapping[str, str]) -> RecipeRow:
     project, outcome = publisher.project, publisher.outcome
     entry = project.catalog.get(name)
     record = outcome.records.get(name)
@@ -60,7 +60,7 @@ def _row(publisher: Publisher, name: str, now: str, told: Mapping[str, str]) -> 
     if record is None:
         record, fresh = modes.newest(project, name), Freshness.RECORDED
     state = _state(record, fresh)
-    row = Row(
+    row = RecipeRow(
         recipe=name,
         title=told.get(name, entry.recipe.title),
         title_language=str(publisher.language) if name in told else "en",
@@ -115,21 +115,21 @@ def _wants(project: Project, publisher: Publisher, recipe: Recipe) -> Iterator[W
     failed = failed_below(project, publisher.outcome, recipe.name)
     below = [wanted.name for wanted in recipe.inputs if (failed or not wanted.optional) and wanted.name in records]
     if blocked := [name for name in below if records[name].status is not Status.PASSED]:
-        yield from (Want(Kind.RECIPE, name) for name in blocked)
+        yield from (Want(Need.RECIPE, name) for name in blocked)
     elif lacking := [need for need in recipe.needs if not project.capabilities.have(need).able]:
-        yield from (Want(Kind.CAPABILITY, need) for need in lacking)
+        yield from (Want(Need.CAPABILITY, need) for need in lacking)
     else:
-        yield from (Want(Kind.TOOL, tool) for tool in project.missing_tools(recipe.tools))
+        yield from (Want(Need.TOOL, tool) for tool in project.missing_tools(recipe.tools))
 
 
-def _shown(publisher: Publisher, name: str) -> Iterator[Shown]:
+def _shown(publisher: Publisher, name: str) -> Iterator[ShownOn]:
     """The pages that show a recipe, each once, in the order of the guides."""
-    for path in dict.fromkeys(place.path for place in publisher.project.catalog.askers(name)):
+    for path in dict.fromkeys(place.path for place in publisher.project.catalog.shown_at(name)):
         page = publisher.pages.get(path)
-        yield Shown(path, page.title, page.url, f"{page.url}#{anchor(name)}") if page else Shown(path, path)
+        yield ShownOn(path, page.title, page.url, f"{page.url}#{anchor(name)}") if page else ShownOn(path, path)
 
 
-def _told(row: Row, record: Record, now: str) -> Row:
+def _told(row: RecipeRow, record: Record, now: str) -> RecipeRow:
     """The row with what its record tells."""
     return replace(
         row,
@@ -150,7 +150,7 @@ def _days(made: str, now: str) -> int | None:
     return max((today.date() - then.date()).days, 0) if then and today else None
 
 
-def _pages(publisher: Publisher, rows: Mapping[str, Row]) -> Iterator[PageRow]:
+def _pages(publisher: Publisher, rows: Mapping[str, RecipeRow]) -> Iterator[PageRow]:
     by_guide: dict[str, list[str]] = {}
     for request in publisher.project.catalog.requests:
         by_guide.setdefault(publisher.project.catalog.shown(request.block.guide), []).append(request.name)

@@ -37,7 +37,7 @@ class Drifted:
     """How the newest record differs from the approved one.
 
     Attributes:
-        kind: What may explain it (`kvmdocs.store.drift.Kind`).
+        kind: What may explain it (`kvmdocs.store.drift.DriftCause`).
         causes: What differs beside the steps: tools, settings, facts of the host.
         sections: The recipe's sections that differ; "" for steps outside of any.
         diff: The first lines of a unified diff, under stable names.

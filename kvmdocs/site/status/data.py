@@ -38,7 +38,7 @@ WORST = tuple(reversed(State))
 """The states, the worst first."""
 
 
-class Kind(StrEnum):
+class Need(StrEnum):
     """What a skipped or blocked recipe wants for."""
 
     TOOL = "tool"
@@ -55,12 +55,12 @@ class Want:
         name: The tool, the capability as the recipe declares it, or the recipe it builds on.
     """
 
-    kind: Kind
+    kind: Need
     name: str
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownOn:
     """A page that shows a recipe.
 
     Attributes:
@@ -77,7 +77,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Row:
+class RecipeRow:
     """How one recipe stands.
 
     Attributes:
@@ -117,7 +117,7 @@ class Row:
     tools: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     builds_on: tuple[str, ...] = ()
-    pages: tuple[Shown, ...] = ()
+    pages: tuple[ShownOn, ...] = ()
     approved: ApprovedRecord | None = None
     drift: Drifted | None = None
     key: str = ""
@@ -175,16 +175,16 @@ class Report:
     language: str
     host: Host
     counts: dict[State, int]
-    recipes: tuple[Row, ...]
+    recipes: tuple[RecipeRow, ...]
     pages: tuple[PageRow, ...]
 
     @property
-    def failed(self) -> list[Row]:
+    def failed(self) -> list[RecipeRow]:
         """The recipes that failed; where there is one the site is incomplete."""
         return [row for row in self.recipes if row.state is State.FAILED]
 
     @cached_property
-    def by_name(self) -> dict[str, Row]:
+    def by_name(self) -> dict[str, RecipeRow]:
         """Each recipe's row by its name."""
         return {row.recipe: row for row in self.recipes}
 
@@ -193,7 +193,7 @@ class Report:
         return next((page for page in self.pages if page.url == url), None)
 
 
-def count(rows: Iterable[Row]) -> dict[State, int]:
+def count(rows: Iterable[RecipeRow]) -> dict[State, int]:
     """How many rows are in each state that occurs, the best first."""
     found = Counter(row.state for row in rows)
     return {state: found[state] for state in State if found[state]}

@@ -12,8 +12,8 @@ from kvmdocs.render import Language
 from kvmdocs.render.marks import mark, shape
 from kvmdocs.site.status import layout
 from kvmdocs.site.status.data import Report, State
-from kvmdocs.site.status.layout import Arrow, Box, Layout, lay_out
-from kvmdocs.site.status.words import Words, recipes
+from kvmdocs.site.status.layout import Arrow, GraphLayout, RecipeGroup, lay_out
+from kvmdocs.site.status.words import StatusWords, recipes
 
 MARGIN = 6.0
 """Around the drawing, in pixels."""
@@ -31,7 +31,7 @@ Link = Callable[[str], str]
 """Turns an address from the top of the site into one from the page."""
 
 
-def drawing(report: Report, say: Words, link: Link) -> str:
+def drawing(report: Report, say: StatusWords, link: Link) -> str:
     """The graph, every recipe a link to where it is shown.
 
     Args:
@@ -59,11 +59,11 @@ def drawing(report: Report, say: Words, link: Link) -> str:
     )
 
 
-def _tree(inputs: Mapping[str, tuple[str, ...]], report: Report, say: Words, link: Link) -> str:
+def _tree(inputs: Mapping[str, tuple[str, ...]], report: Report, say: StatusWords, link: Link) -> str:
     """The same as lists within lists."""
     parts = []
     depth = -1
-    for row in graph.branches(graph.reduced(inputs)):
+    for row in graph.as_tree(graph.transitive_reduction(inputs)):
         parts.append("<ul>" if row.depth > depth else "</li>" + "</ul></li>" * (depth - row.depth))
         depth = row.depth
         where = _place(report, row.name)
@@ -73,7 +73,7 @@ def _tree(inputs: Mapping[str, tuple[str, ...]], report: Report, say: Words, lin
     return f'<div class="ks-tree ks-listed">{"".join(parts)}{"</li></ul>" * (depth + 1)}</div>'
 
 
-def _state(state: State, say: Words) -> str:
+def _state(state: State, say: StatusWords) -> str:
     """The mark of a state, and its name for those who do not see that."""
     return f'{mark(state)}<span class="ks-unseen">{escape(say.states[state])} </span>'
 
@@ -83,12 +83,12 @@ def _place(report: Report, name: str) -> str:
     return next((page.anchor for page in report.by_name[name].pages if page.anchor), "")
 
 
-def _arrow(arrow: Arrow, laid: Layout) -> str:
+def _arrow(arrow: Arrow, laid: GraphLayout) -> str:
     source, target = laid.boxes[arrow.source].names, laid.boxes[arrow.target].names
     return f'<path class="ks-way" marker-end="url(#ks-head)" d="{rounded(arrow.points, BEND)}" data-from="{attribute(" ".join(source))}" data-to="{attribute(" ".join(target))}"/>'
 
 
-def _box(box: Box, report: Report, say: Words, link: Link) -> str:
+def _box(box: RecipeGroup, report: Report, say: StatusWords, link: Link) -> str:
     frame = (
         f'<rect class="ks-box" x="{box.left:.0f}" y="{box.top:.1f}" width="{box.width:.0f}" height="{box.height:.0f}" rx="4"/>'
     )

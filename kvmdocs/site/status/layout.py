@@ -41,7 +41,7 @@ _ROUTING = {"port_sides": "facing_only"}
 
 
 @dataclass(frozen=True)
-class Box:
+class RecipeGroup:
     """Recipes that have the same neighbours.
 
     Attributes:
@@ -64,7 +64,7 @@ class Arrow:
     """From a box to one that builds on it.
 
     Attributes:
-        source: Where it comes from, as a place in `Layout.boxes`.
+        source: Where it comes from, as a place in `GraphLayout.boxes`.
         target: Where it leads.
         points: The way: from the right edge of the one to the left edge of the other, in level and upright pieces.
     """
@@ -75,7 +75,7 @@ class Arrow:
 
 
 @dataclass(frozen=True)
-class Layout:
+class GraphLayout:
     """The whole drawing.
 
     Attributes:
@@ -85,30 +85,30 @@ class Layout:
         height: Its height.
     """
 
-    boxes: tuple[Box, ...]
+    boxes: tuple[RecipeGroup, ...]
     arrows: tuple[Arrow, ...]
     width: float
     height: float
 
 
-def lay_out(inputs: Mapping[str, tuple[str, ...]]) -> Layout:
+def lay_out(inputs: Mapping[str, tuple[str, ...]]) -> GraphLayout:
     """Find a place for every recipe.
 
     Args:
         inputs: What each recipe builds on; without a circle.
     """
-    bundles, edges = bundle(graph.reduced(inputs))
+    bundles, edges = bundle(graph.transitive_reduction(inputs))
     if not bundles:
-        return Layout((), (), 0.0, 0.0)
+        return GraphLayout((), (), 0.0, 0.0)
     drawn = layered.Graph()
     for number, names in enumerate(bundles):
         drawn.node(number, width=_width(names), height=_height(names))
     for source, target in edges:
         drawn.edge(source, target)
     placed = layered.place(drawn, across=True, spacing=_SPACING, routing=_ROUTING)
-    boxes = tuple(Box(names, *corner, *size) for names, (corner, size) in zip(bundles, placed.boxes, strict=True))
+    boxes = tuple(RecipeGroup(names, *corner, *size) for names, (corner, size) in zip(bundles, placed.boxes, strict=True))
     arrows = tuple(Arrow(*edge, way) for edge, way in zip(edges, placed.ways, strict=True))
-    return Layout(boxes, arrows, *placed.size)
+    return GraphLayout(boxes, arrows, *placed.size)
 
 
 def bundle(inputs: Mapping[str, tuple[str, ...]]) -> tuple[list[tuple[str, ...]], list[tuple[int, int]]]:
@@ -117,7 +117,7 @@ def bundle(inputs: Mapping[str, tuple[str, ...]]) -> tuple[list[tuple[str, ...]]
     Returns:
         The bundles, and the edges between them as pairs of places in that list, from what is built on to what builds on it.
     """
-    later = graph.turned(inputs)
+    later = graph.dependents(inputs)
     alike: dict[object, list[str]] = {}
     for name, needed in inputs.items():
         # What has no neighbours at all has nothing in common.

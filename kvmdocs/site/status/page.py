@@ -16,9 +16,9 @@ from kvmdocs.core.words import words as common
 from kvmdocs.render import Language
 from kvmdocs.render.marks import mark
 from kvmdocs.render.reasons import reason
-from kvmdocs.site.status.data import Kind, PageRow, Report, Row, State
+from kvmdocs.site.status.data import Need, PageRow, RecipeRow, Report, State
 from kvmdocs.site.status.graph_svg import Link
-from kvmdocs.site.status.words import Words, counted, day, recipes, words
+from kvmdocs.site.status.words import StatusWords, counted, day, recipes, words
 
 DATA = "report.json"
 """The report as data, from the top of each language's site."""
@@ -29,7 +29,7 @@ BRIEF = 300
 
 
 @dataclass(frozen=True)
-class View:
+class StatusView:
     """A report, in a language, seen from a page.
 
     Attributes:
@@ -47,12 +47,12 @@ class View:
     address: str = ""
 
     @cached_property
-    def say(self) -> Words:
+    def say(self) -> StatusWords:
         """The words."""
         return words(self.language)
 
 
-def summary(view: View) -> str:
+def summary(view: StatusView) -> str:
     """How many recipes are in which state, and when, where and how the site was built."""
     say, report = view.say, view.report
     if not report.recipes:
@@ -81,7 +81,7 @@ def summary(view: View) -> str:
     )
 
 
-def incomplete(view: View, status_page: str | None = "") -> str:
+def incomplete(view: StatusView, status_page: str | None = "") -> str:
     """That the site was built although recipes failed, which ones, and where they are shown; "" where none did.
 
     Args:
@@ -106,7 +106,7 @@ def incomplete(view: View, status_page: str | None = "") -> str:
     )
 
 
-def _leading(row: Row, view: View, status_page: str | None) -> str:
+def _leading(row: RecipeRow, view: StatusView, status_page: str | None) -> str:
     """A recipe's name as a link to where it is shown, else to its row on the status page."""
     address = next((view.link(page.anchor) for page in row.pages if page.anchor), "")
     if not address and status_page is not None:
@@ -115,7 +115,7 @@ def _leading(row: Row, view: View, status_page: str | None) -> str:
     return f'<a href="{attribute(address)}">{name}</a>' if address else name
 
 
-def badges(view: View) -> str:
+def badges(view: StatusView) -> str:
     """The badge of each page, and how it is used elsewhere, folded; "" for a site without badges."""
     say = view.say
     pages = [page for page in view.report.pages if page.badge and view.published]
@@ -134,13 +134,13 @@ def badges(view: View) -> str:
     )
 
 
-def names_of(names: Iterable[str], view: View) -> str:
+def names_of(names: Iterable[str], view: StatusView) -> str:
     """Recipes as links to their rows."""
     links = (f'<a href="#status-{attribute(name)}"><code>{escape(name)}</code></a>' for name in names)
     return " ".join(links) or escape(view.say.nothing)
 
 
-def skips(view: View) -> str:
+def skips(view: StatusView) -> str:
     """What the building host could not run, why, and what would make it run."""
     say, rows = view.say, view.report.by_name
     skipped = [
@@ -150,7 +150,7 @@ def skips(view: View) -> str:
         return f"<p>{escape(say.untried if view.report.mode == Mode.RECORDED else say.no_skips)}</p>"
     items = []
     for row in skipped:
-        if any(want.kind is Kind.RECIPE for want in row.wants):
+        if any(want.kind is Need.RECIPE for want in row.wants):
             continue
         reasons = "".join(f"<p>{reason(_cause(text), view.language)}</p>" for text in row.reasons)
         advice = "".join(f"<li>{text}</li>" for text in _advice(row, view))
@@ -169,22 +169,22 @@ def _cause(reason: str) -> str:
     return reason.partition("; install ")[0]
 
 
-def _hence(name: str, rows: dict[str, Row]) -> list[str]:
+def _hence(name: str, rows: dict[str, RecipeRow]) -> list[str]:
     """What was skipped because a recipe was, directly or by way of others."""
     found: dict[str, None] = {}
     for row in rows.values():  # each after what it builds on
-        if any(want.kind is Kind.RECIPE and (want.name == name or want.name in found) for want in row.wants):
+        if any(want.kind is Need.RECIPE and (want.name == name or want.name in found) for want in row.wants):
             found[row.recipe] = None
     return list(found)
 
 
-def _advice(row: Row, view: View) -> list[str]:
+def _advice(row: RecipeRow, view: StatusView) -> list[str]:
     """What would make a skipped recipe run, as HTML."""
     say = view.say
-    tools = [want.name for want in row.wants if want.kind is Kind.TOOL]
+    tools = [want.name for want in row.wants if want.kind is Need.TOOL]
     told = [escape(say.wants_tools.format(tools=say.between.join(tools)))] if tools else []
     for want in row.wants:
-        if want.kind is Kind.CAPABILITY:
+        if want.kind is Need.CAPABILITY:
             kind, _, argument = want.name.partition(":")
             name, _, value = argument.partition("=")
             text = say.advice.get(kind, say.advice[""]).format(
@@ -198,7 +198,7 @@ def _advice(row: Row, view: View) -> list[str]:
     return told
 
 
-def drifts(view: View) -> str:
+def drifts(view: StatusView) -> str:
     """How records made here differ from the approved ones, each difference folded."""
     say = view.say
     drifted = [row for row in view.report.recipes if row.drift]
@@ -208,7 +208,7 @@ def drifts(view: View) -> str:
     return f'<div class="ks-drifts" data-search-exclude>{"".join(_drift(row, view) for row in drifted)}</div>'
 
 
-def _drift(row: Row, view: View) -> str:
+def _drift(row: RecipeRow, view: StatusView) -> str:
     say, drift = view.say, row.drift
     assert drift is not None  # the caller has seen to it
     causes = "".join(f'<li lang="en">{escape(cause)}</li>' for cause in drift.causes)
@@ -233,7 +233,7 @@ def _drift(row: Row, view: View) -> str:
     )
 
 
-def badge(page: PageRow, view: View, status_page: str) -> str:
+def badge(page: PageRow, view: StatusView, status_page: str) -> str:
     """The line under the title of a page that shows recipes."""
     say = view.say
     parts = [f"<b>{escape(recipes(len(page.recipes), say))}</b>", f"{mark(page.state)}{escape(counted(page.counts, say))}"]

@@ -10,17 +10,17 @@ from kvmdocs.core.words import duration
 from kvmdocs.core.words import words as common
 from kvmdocs.render.marks import mark
 from kvmdocs.render.reasons import reason
-from kvmdocs.site.status.data import Report, Row
-from kvmdocs.site.status.page import View, names_of
+from kvmdocs.site.status.data import RecipeRow, Report
+from kvmdocs.site.status.page import StatusView, names_of
 from kvmdocs.site.status.words import day
 
 
-def table(view: View) -> str:
+def table(view: StatusView) -> str:
     """Every recipe, by the chapter that shows it first."""
     say, report = view.say, view.report
     if not report.recipes:
         return ""
-    groups: dict[str, list[Row]] = {}
+    groups: dict[str, list[RecipeRow]] = {}
     for chapter, row in _in_order(report):
         groups.setdefault(chapter, []).append(row)
     bodies = "".join(_group(chapter, rows, view) for chapter, rows in groups.items())
@@ -47,7 +47,7 @@ def table(view: View) -> str:
     )
 
 
-def _in_order(report: Report) -> Iterable[tuple[str, Row]]:
+def _in_order(report: Report) -> Iterable[tuple[str, RecipeRow]]:
     """Every recipe once, with its chapter, in the order in which the site shows them; last those that no page shows."""
     seen: set[str] = set()
     # A page above all chapters, such as the first one, shows what a chapter explains.
@@ -61,13 +61,13 @@ def _in_order(report: Report) -> Iterable[tuple[str, Row]]:
             yield "", row
 
 
-def _group(chapter: str, rows: Iterable[Row], view: View) -> str:
+def _group(chapter: str, rows: Iterable[RecipeRow], view: StatusView) -> str:
     name = escape(chapter or view.say.chapter_none)
     head = f'<tr class="ks-chapter"><th colspan="6" scope="rowgroup">{name}</th></tr>'
     return f"<tbody>{head}{''.join(_row(row, view) for row in rows)}</tbody>"
 
 
-def _row(row: Row, view: View) -> str:
+def _row(row: RecipeRow, view: StatusView) -> str:
     say = view.say
     looked = [
         row.recipe,
@@ -101,7 +101,7 @@ def _row(row: Row, view: View) -> str:
     )
 
 
-def _name(row: Row, view: View) -> str:
+def _name(row: RecipeRow, view: StatusView) -> str:
     say = view.say
     pages = ""
     if row.pages:
@@ -118,7 +118,7 @@ def _name(row: Row, view: View) -> str:
     )
 
 
-def _facts(row: Row, view: View) -> list[tuple[str, str]]:
+def _facts(row: RecipeRow, view: StatusView) -> list[tuple[str, str]]:
     """What the details list, as pairs of a name and HTML."""
     say = view.say
     later = [other.recipe for other in view.report.recipes if row.recipe in other.builds_on]
@@ -145,7 +145,7 @@ def _facts(row: Row, view: View) -> list[tuple[str, str]]:
     return facts
 
 
-def _made(row: Row, view: View) -> str:
+def _made(row: RecipeRow, view: StatusView) -> str:
     if not row.made:
         return ""
     say = view.say
@@ -157,7 +157,7 @@ def _made(row: Row, view: View) -> str:
     )
 
 
-def _approved(row: Row, view: View) -> str:
+def _approved(row: RecipeRow, view: StatusView) -> str:
     say = view.say
     if row.approved is None:
         return escape(say.unapproved)

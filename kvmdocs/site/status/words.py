@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from kvmdocs.core.words import moment_of, month
 from kvmdocs.render import Language
 from kvmdocs.site.status.data import State
-from kvmdocs.store.drift import Kind as DriftKind
+from kvmdocs.store.drift import DriftCause as DriftKind
 
 
 @dataclass(frozen=True)
-class Words:
+class StatusWords:
     """The words in one language.
 
     Attributes:
@@ -101,7 +101,7 @@ class Words:
     date: str
 
 
-_EN = Words(
+_EN = StatusWords(
     states={
         State.CURRENT: "current",
         State.RECORDED: "recorded",
@@ -213,7 +213,7 @@ _EN = Words(
     date="{day} {month} {year}",
 )
 
-_ZH = Words(
+_ZH = StatusWords(
     states={
         State.CURRENT: "有效",
         State.RECORDED: "取自记录",
@@ -328,17 +328,17 @@ _ZH = Words(
 _TABLE = {Language.EN: _EN, Language.ZH: _ZH}
 
 
-def words(language: Language) -> Words:
+def words(language: Language) -> StatusWords:
     """The words of a language."""
     return _TABLE[language]
 
 
-def recipes(count: int, say: Words) -> str:
+def recipes(count: int, say: StatusWords) -> str:
     """A number of recipes."""
     return say.one if count == 1 else say.many.format(n=count)
 
 
-def counted(counts: dict[State, int], say: Words) -> str:
+def counted(counts: dict[State, int], say: StatusWords) -> str:
     """How many recipes are in each state, in a phrase: ``all current``, or ``10 current, 2 skipped``."""
     if len(counts) == 1:
         return (
@@ -349,7 +349,7 @@ def counted(counts: dict[State, int], say: Words) -> str:
     return say.between.join(say.some.format(n=count, state=say.states[state]) for state, count in counts.items())
 
 
-def day(made: str, say: Words) -> str:
+def day(made: str, say: StatusWords) -> str:
     """The day of a moment in ISO 8601, in UTC; the text itself if it is no moment."""
     moment = moment_of(made)
     if moment is None:

@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from kvmdocs.catalog.key.cache_key import Code, Ingredients, key
+from kvmdocs.catalog.key.cache_key import CodeClosure, KeyInputs, key
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import SCHEMA
 
@@ -143,7 +143,7 @@ def tree(tmp_path, monkeypatch):
             path = tmp_path / package / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(textwrap.dedent(text).replace("PACKAGE", package), "utf-8")
-        return Code((package,)).digest(f"{package}.all", "target")
+        return CodeClosure((package,)).digest(f"{package}.all", "target")
 
     yield digested
     for name in [name for name in sys.modules if name.partition(".")[0] == package]:
@@ -229,16 +229,16 @@ def test_where_a_helper_lies_does_not_count(tmp_path, monkeypatch):
         (package / "__init__.py").write_text("")
         (package / f"{name}.py").write_text("\n" * lines + body)
         (package / "all.py").write_text(f"from .{name} import helper\ndef target(sh):\n    return helper()\n")
-    first = Code(("moved0",)).digest("moved0.all", "target")
+    first = CodeClosure(("moved0",)).digest("moved0.all", "target")
     monkeypatch.chdir(tmp_path / "moved1")
-    assert Code(("moved1",)).digest("moved1.all", "target") == first
+    assert CodeClosure(("moved1",)).digest("moved1.all", "target") == first
 
 
 def test_a_block_reaches_the_code_it_imports(tree, tmp_path):
     tree()
     name = f"tree_{tmp_path.name}"
     block = f"from {name}.tools import helper\n\ndef inline(sh):\n    return helper(1)\n"
-    code = Code((name,), blocks={"docs/a.md:3": block})
+    code = CodeClosure((name,), blocks={"docs/a.md:3": block})
     assert set(code.definitions("docs/a.md:3", "inline")) == {
         ("docs/a.md:3", "inline"),
         (f"{name}.tools", "helper"),
@@ -249,12 +249,12 @@ def test_a_block_reaches_the_code_it_imports(tree, tmp_path):
 
 def test_source_that_is_not_there_is_an_error():
     with pytest.raises(CatalogError, match="no_such_module_at_all"):
-        Code(("x",)).digest("no_such_module_at_all", "target")
+        CodeClosure(("x",)).digest("no_such_module_at_all", "target")
 
 
 def test_the_lab_of_the_engine_counts_like_the_projects_code():
     block = "from kvmdocs.lab import Machine\nimport os\n\ndef inline(sh):\n    os.getpid()\n    return Machine(sh)\n"
-    found = Code(("x",), blocks={"a.md:1": block}).definitions("a.md:1", "inline")
+    found = CodeClosure(("x",), blocks={"a.md:1": block}).definitions("a.md:1", "inline")
     assert ("kvmdocs.lab.machine", "Machine") in found
     assert not any(module == "os" for module, _ in found)
 
@@ -272,7 +272,7 @@ PARTS = {
 
 
 def made(name: str = "sample", **changed) -> str:
-    return key(Ingredients(name, **{**PARTS, **changed}))
+    return key(KeyInputs(name, **{**PARTS, **changed}))
 
 
 def test_the_key_is_what_it_was():
@@ -340,7 +340,7 @@ def test_the_digest_of_a_function_is_what_it_was():
                 case _:
                     value @= -1
         ''')
-    assert Code(("x",), blocks={"a.md:1": block}).digest("a.md:1", "inline") == (
+    assert CodeClosure(("x",), blocks={"a.md:1": block}).digest("a.md:1", "inline") == (
         "7b80dbfc654d580bd0663b28d0edf3629249b0b4346f41e942107e036b254a81"
     )
 
@@ -355,7 +355,7 @@ def test_two_modules_that_swap_what_they_call_by_one_name_are_told_apart(tmp_pat
     def digest(one, other):
         (package / "a.py").write_text(f"V = {one}\n")
         (package / "b.py").write_text(f"V = {other}\n")
-        return Code(packages=("swapped",)).digest("swapped.top", "go")
+        return CodeClosure(packages=("swapped",)).digest("swapped.top", "go")
 
     assert digest(1, 2) != digest(2, 1)
     assert digest(1, 2) == digest(1, 2)
@@ -386,6 +386,6 @@ def test_names_that_are_used_as_values_are_followed(tmp_path, monkeypatch, name)
         f"def target(sh, shown):\n    return {expression.replace('PACKAGE', package)}\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    found = {place[1] for place in Code((package,)).definitions(f"{package}.all", "target")}
+    found = {place[1] for place in CodeClosure((package,)).definitions(f"{package}.all", "target")}
     assert found - {"target", "run"} == reached - {"run"}
     assert ("run" in found) == ("run" in expression)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import kvmdocs
-from kvmdocs.catalog.key.free_names import chains, children
+from kvmdocs.catalog.key.free_names import children, free_names
 from kvmdocs.catalog.key.module_ast import canonical
 
 USES = {
@@ -35,7 +35,7 @@ USES = {
 @pytest.mark.parametrize("case", USES)
 def test_the_global_names_that_code_uses(case):
     code, used = USES[case]
-    assert [".".join(chain) for chain in chains(ast.parse(code))] == used
+    assert [".".join(chain) for chain in free_names(ast.parse(code))] == used
 
 
 def _trees() -> list[ast.Module]:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from kvmdocs.core.errors import SettingError
-from kvmdocs.core.model import SourcePlace
+from kvmdocs.core.model import SourceLocation
 from kvmdocs.core.settings import Settings
 from kvmdocs.execution.project import Project
 from kvmdocs.recording.source.urls import Templates
 
-PLACE = SourcePlace("../a b.c", 12, "qemu", "7.2+dfsg~rc1", "hw/a b#.c", "f")
+PLACE = SourceLocation("../a b.c", 12, "qemu", "7.2+dfsg~rc1", "hw/a b#.c", "f")
 
 
 def load(root: Path, text: str, **environ: str) -> Templates:

@@ -17,7 +17,7 @@ from kvmdocs.cli.main import main
 from kvmdocs.core.errors import EngineError, GuideError, HostLacks, SettingError
 from kvmdocs.site import pdf
 from kvmdocs.site.pdf.chromium import PROGRAMS
-from kvmdocs.site.pdf.join import Book, Entry, Part, uris
+from kvmdocs.site.pdf.join import Book, Bookmark, PrintedPage, uris
 
 CONFIG = """
 site_name: Small & whole
@@ -169,8 +169,8 @@ def blank() -> bytes:
 
 def test_a_bookmark_to_what_is_not_in_the_book_is_left_out() -> None:
     data = Book("file:///site/", "").join(
-        [Part("", blank()), Part("file:///site/a.html", blank())],
-        [Entry("A", 0, "file:///site/a.html"), Entry("B", 0, "file:///site/b.html")],
+        [PrintedPage("", blank()), PrintedPage("file:///site/a.html", blank())],
+        [Bookmark("A", 0, "file:///site/a.html"), Bookmark("B", 0, "file:///site/b.html")],
         {},
     )
     assert [item.title for item in PdfReader(BytesIO(data)).outline] == ["A"]

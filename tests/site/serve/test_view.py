@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from kvmdocs.core.model import Freshness, Status
-from kvmdocs.site.serve.runner import Background
+from kvmdocs.site.serve.runner import BackgroundRunner
 from kvmdocs.site.serve.view import Attempt, look
 
 RECIPES = """
@@ -295,7 +295,7 @@ def wanting(sh: Shell) -> None: ...
 def test_a_background_without_work_starts_no_process_and_leaves_no_folder(site):
     project = site.project()
     before = psutil.Process().children()  # a browser of other tests may be open
-    background = Background(project)
+    background = BackgroundRunner(project)
     background.want(project, [], {})
     assert psutil.Process().children() == before
     background.stop()

@@ -11,12 +11,12 @@ import pytest
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
 from kvmdocs.execution import modes
-from kvmdocs.execution.result import Outcome
+from kvmdocs.execution.result import RunResult
 from kvmdocs.site.publisher import GuidePage, Publisher
 from kvmdocs.site.status import comparing, view_of
 from kvmdocs.site.status.collect import report
 from kvmdocs.site.status.comparing import ApprovedRecord
-from kvmdocs.site.status.data import Kind, State, Want
+from kvmdocs.site.status.data import Need, State, Want
 
 RECIPES = """
 @recipe()
@@ -75,7 +75,7 @@ def made(trial, monkeypatch):
     return found
 
 
-def outcome() -> Outcome:
+def outcome() -> RunResult:
     """What a build would have come to."""
     records = {
         "fine": record("fine"),
@@ -84,10 +84,10 @@ def outcome() -> Outcome:
         "later": skipped("later", "it builds on wanting, which was skipped"),
         "own_will": skipped("own_will", "there is no moon tonight"),
     }
-    return Outcome(records, {name: Freshness.CACHED if name == "fine" else Freshness.NONE for name in records})
+    return RunResult(records, {name: Freshness.CACHED if name == "fine" else Freshness.NONE for name in records})
 
 
-def published(made, done: Outcome | None = None, **given) -> Publisher:
+def published(made, done: RunResult | None = None, **given) -> Publisher:
     """A build's publisher, all of its pages known."""
     pages = {
         "docs/b.md": GuidePage("Second", "b/", "Chapter", "badges/b.svg"),
@@ -110,9 +110,9 @@ def test_a_build_knows_what_is_current_and_what_it_could_not_run(made):
     assert states(found) == wanted
     assert found.counts == {State.CURRENT: 1, State.SKIPPED: 4, State.NONE: 1}
     rows = found.by_name
-    assert rows["wanting"].wants == (Want(Kind.TOOL, "no-such-tool"),)
-    assert rows["unable"].wants == (Want(Kind.CAPABILITY, "setting:trial.sort=other"),)
-    assert rows["later"].wants == (Want(Kind.RECIPE, "wanting"),)
+    assert rows["wanting"].wants == (Want(Need.TOOL, "no-such-tool"),)
+    assert rows["unable"].wants == (Want(Need.CAPABILITY, "setting:trial.sort=other"),)
+    assert rows["later"].wants == (Want(Need.RECIPE, "wanting"),)
     assert rows["own_will"].wants == ()
     assert rows["own_will"].reasons == ("there is no moon tonight",)
     assert rows["later"].builds_on == ("wanting", "fine")
@@ -155,7 +155,7 @@ def test_a_build_that_runs_nothing_says_so(made):
     project = made.project()
     project.store.put(record("fine"))
     project._mode = "recorded"
-    publisher = Publisher(project, modes.recorded(project, project.catalog.asked()))
+    publisher = Publisher(project, modes.recorded(project, project.catalog.shown_recipes()))
     found = report(publisher)
     assert found.mode == "recorded"
     assert states(found) == {**dict.fromkeys([*SHOWN, "unseen"], State.NONE), "fine": State.RECORDED}
@@ -200,7 +200,7 @@ def test_an_approved_record_is_not_compared_with_itself(made):
     project = made.project()
     project.approved.put(record("fine"))
     project._mode = "recorded"
-    publisher = Publisher(project, modes.recorded(project, project.catalog.asked()))
+    publisher = Publisher(project, modes.recorded(project, project.catalog.shown_recipes()))
     assert (report(publisher).by_name["fine"].approved is not None, report(publisher).by_name["fine"].compared) == (True, False)
     project.store.put(record("fine"))
     publisher.outcome.records["fine"] = record("fine")
@@ -209,7 +209,7 @@ def test_an_approved_record_is_not_compared_with_itself(made):
 
 def drifted(made) -> Publisher:
     """A build whose record differs from the approved one."""
-    publisher = published(made, Outcome({"fine": record("fine", "finer words")}, {"fine": Freshness.RAN}))
+    publisher = published(made, RunResult({"fine": record("fine", "finer words")}, {"fine": Freshness.RAN}))
     publisher.project.approved.put(record("fine"))
     return publisher
 
@@ -269,5 +269,5 @@ def test_the_report_is_made_once_a_build(made):
 
 def test_a_project_without_recipes(trial, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
-    found = report(Publisher(trial().recipes("").project(), Outcome()))
+    found = report(Publisher(trial().recipes("").project(), RunResult()))
     assert (found.recipes, found.pages, found.counts) == ((), (), {})

@@ -60,7 +60,7 @@ def on_border(box, point):
 @settings(max_examples=40)
 @given(graphs())
 def test_what_is_left_out_follows_from_what_is_left(inputs):
-    left = graph.reduced(inputs)
+    left = graph.transitive_reduction(inputs)
     assert {name: below(left, name) for name in inputs} == {name: below(inputs, name) for name in inputs}
     for name, needed in left.items():
         # Not one of them can be spared as well.
@@ -89,7 +89,7 @@ def test_every_recipe_has_a_place_of_its_own(inputs):
 @given(graphs())
 def test_arrows_lead_from_what_is_built_on_to_the_right_and_through_no_box(inputs):
     laid = lay_out(inputs)
-    left = graph.reduced(inputs)
+    left = graph.transitive_reduction(inputs)
     drawn = {
         (other, name)
         for arrow in laid.arrows

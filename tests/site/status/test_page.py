@@ -13,31 +13,31 @@ from kvmdocs.render import Language
 from kvmdocs.render.marks import SHAPES
 from kvmdocs.site.status import badge_svg, graph_svg, page, rows
 from kvmdocs.site.status.comparing import ApprovedRecord, Drifted
-from kvmdocs.site.status.data import Kind, PageRow, Report, Row, Shown, State, Want, count
-from kvmdocs.site.status.page import View
+from kvmdocs.site.status.data import Need, PageRow, RecipeRow, Report, ShownOn, State, Want, count
+from kvmdocs.site.status.page import StatusView
 from kvmdocs.site.status.words import words
-from kvmdocs.store.drift import Kind as DriftKind
+from kvmdocs.store.drift import DriftCause as DriftKind
 from tests.support.html_dom import Element, parse
 
 HOST = Host("maker", "Debian GNU/Linux 12 (bookworm)", "6.1.0", "x86_64", 2, 1 << 30)
 EVIL = "</code></td><script>alert(1)</script> `*x*`\n{{ a }} \x1b[31m"
-PAGE = Shown("docs/a.md", "Get it", "get/a.html", "get/a.html#recipe-source")
+PAGE = ShownOn("docs/a.md", "Get it", "get/a.html", "get/a.html#recipe-source")
 DIFF = ("--- approved/build", "+++ fresh/build", "@@ -1 +1 @@", "-old <b>", "+new <b>", " same")
 
 ROWS = (
-    Row("source", EVIL, "recipes/all.py:3", State.CURRENT, made="2026-11-24T10:00:00+00:00", age_days=2, seconds=75.0, host=HOST,
+    RecipeRow("source", EVIL, "recipes/all.py:3", State.CURRENT, made="2026-11-24T10:00:00+00:00", age_days=2, seconds=75.0, host=HOST,
         tools={"tar": EVIL}, settings={"a.b": 7}, pages=(PAGE,), key="f" * 64, approved=ApprovedRecord("2026-11-01T00:00:00+00:00", "other"),
         compared=True),
-    Row("build", "Build it.", "recipes/all.py:9", State.STALE, ("its own code changed",), made="2026-11-25T10:00:00+00:00", age_days=1,
+    RecipeRow("build", "Build it.", "recipes/all.py:9", State.STALE, ("its own code changed",), made="2026-11-25T10:00:00+00:00", age_days=1,
         seconds=0.5, emulated=True, host=HOST, builds_on=("source",), key="e" * 64, approved=ApprovedRecord("2026-11-01T00:00:00+00:00", "other"),
         drift=Drifted(DriftKind.TOOL, ("gcc 12 → 14",), ("", "build"), DIFF, 5), compared=True),
-    Row("from_git", "Get it from git.", "recipes/all.py:20", State.SKIPPED, ("git.invalid cannot be reached",),
-        wants=(Want(Kind.CAPABILITY, "reach:linux.git"), Want(Kind.CAPABILITY, "setting:linux.provider=auto|git"))),
-    Row("attach", "Attach.", "recipes/all.py:30", State.SKIPPED, ("this host lacks gdb; install with: apt-get install gdb",),
-        wants=(Want(Kind.TOOL, "gdb"),), builds_on=("source",)),
-    Row("after", "After it.", "recipes/all.py:40", State.SKIPPED, ("it builds on attach, which was skipped",), wants=(Want(Kind.RECIPE, "attach"),),
+    RecipeRow("from_git", "Get it from git.", "recipes/all.py:20", State.SKIPPED, ("git.invalid cannot be reached",),
+        wants=(Want(Need.CAPABILITY, "reach:linux.git"), Want(Need.CAPABILITY, "setting:linux.provider=auto|git"))),
+    RecipeRow("attach", "Attach.", "recipes/all.py:30", State.SKIPPED, ("this host lacks gdb; install with: apt-get install gdb",),
+        wants=(Want(Need.TOOL, "gdb"),), builds_on=("source",)),
+    RecipeRow("after", "After it.", "recipes/all.py:40", State.SKIPPED, ("it builds on attach, which was skipped",), wants=(Want(Need.RECIPE, "attach"),),
         builds_on=("attach",), host=HOST, made="2026-11-26T10:00:00+00:00", age_days=0, approved=ApprovedRecord("2026-11-26T10:00:00+00:00", "maker")),
-    Row("last", "Last.", "recipes/all.py:50", State.SKIPPED, ("it builds on after, which was skipped",), wants=(Want(Kind.RECIPE, "after"),), builds_on=("after",)),
+    RecipeRow("last", "Last.", "recipes/all.py:50", State.SKIPPED, ("it builds on after, which was skipped",), wants=(Want(Need.RECIPE, "after"),), builds_on=("after",)),
 )  # fmt: skip
 PAGES = (
     PageRow("docs/index.md", "Home", "", "index.html", State.CURRENT, {State.CURRENT: 1}, ("build",), "", ()),
@@ -47,8 +47,12 @@ PAGES = (
 
 
 def view(
-    language: Language = Language.EN, *, rows: tuple[Row, ...] = ROWS, pages: tuple[PageRow, ...] = PAGES, mode: str = "live"
-) -> View:
+    language: Language = Language.EN,
+    *,
+    rows: tuple[RecipeRow, ...] = ROWS,
+    pages: tuple[PageRow, ...] = PAGES,
+    mode: str = "live",
+) -> StatusView:
     found = Report(
         built="2026-11-26T12:00:00+00:00",
         mode=mode,
@@ -58,7 +62,7 @@ def view(
         recipes=rows,
         pages=pages,
     )
-    return View(found, language, lambda url: f"../{url}", published=True)
+    return StatusView(found, language, lambda url: f"../{url}", published=True)
 
 
 @pytest.fixture(params=list(Language))
@@ -101,7 +105,7 @@ def test_the_summary_counts_and_says_when_and_where(seen):
     assert parse(page.summary(replace(seen, published=False))).all("a") == []
 
 
-def table_rows(seen: View) -> dict[str, Element]:
+def table_rows(seen: StatusView) -> dict[str, Element]:
     found = parse(rows.table(seen).partition("<script>")[0])
     return {row.attributes["id"].removeprefix("status-"): row for row in found.all("tr") if "id" in row.attributes}
 
