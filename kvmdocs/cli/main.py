@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from kvmdocs.cli import authoring, projects, records, running
-from kvmdocs.cli.common import exit_code
 from kvmdocs.core import terminal
+from kvmdocs.core.exit_codes import exit_code
 
 __all__ = ["exit_code", "main"]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from kvmdocs.cli.common import LACKS, WRONG, can_be_json, print_json, reporting
+from kvmdocs.cli.common import can_be_json, print_json, reporting
+from kvmdocs.core.exit_codes import LACKS, WRONG
 from kvmdocs.core.schemas import NAMES
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from kvmdocs.cli.common import DRIFT, FAILED, can_be_json, names_of_recipes, print_json, reporting
+from kvmdocs.cli.common import can_be_json, names_of_recipes, print_json, reporting
+from kvmdocs.core.exit_codes import DRIFT, FAILED
 from kvmdocs.core.terminal import unguarded
 
 

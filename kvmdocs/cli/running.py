@@ -9,7 +9,6 @@ import click
 
 from kvmdocs.cli.common import (
     can_be_json,
-    exit_code,
     in_its_jobs,
     in_its_mode,
     names_of_recipes,
@@ -17,6 +16,7 @@ from kvmdocs.cli.common import (
     reporting,
     with_pdf,
 )
+from kvmdocs.core.exit_codes import exit_code
 
 
 @click.command()

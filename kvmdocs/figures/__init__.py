@@ -3,6 +3,7 @@
 Each function here gives a whole figure as HTML on one line: the drawing for a wide page, another for a narrow one, and the same in words.
 """
 
+from kvmdocs.core.words import Language
 from kvmdocs.figures.bars import Bar, bars
 from kvmdocs.figures.boxes import Line, Node
 from kvmdocs.figures.exchange import Actor, Message, MessageGroup, Note
@@ -19,6 +20,7 @@ __all__ = [
     "Edge",
     "Figure",
     "Flow",
+    "Language",
     "Line",
     "Message",
     "MessageGroup",

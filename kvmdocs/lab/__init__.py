@@ -10,10 +10,11 @@ A `Guest` is what a machine boots; `build_initramfs` makes its half that is not 
 with its lifetime; a `Gdb` is a debugger on it or on what runs inside it. All sockets lie in the recipe's workspace.
 """
 
+from kvmdocs.lab.firmware import firmware_folders
 from kvmdocs.lab.gdb import Gdb
 from kvmdocs.lab.guest import READY, Guest, build_initramfs
 from kvmdocs.lab.machine import Machine
 from kvmdocs.lab.options import CPUS
 from kvmdocs.lab.probe import boots_under
 
-__all__ = ["CPUS", "READY", "Gdb", "Guest", "Machine", "boots_under", "build_initramfs"]
+__all__ = ["CPUS", "READY", "Gdb", "Guest", "Machine", "boots_under", "build_initramfs", "firmware_folders"]

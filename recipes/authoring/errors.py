@@ -73,7 +73,7 @@ DOWNLOAD = """\
 from hashlib import sha256
 
 from kvmdocs import Shell, recipe
-from kvmdocs.core.errors import Evidence, SourceRefused
+from kvmdocs import Evidence, SourceRefused
 
 PINNED = sha256(b"the disk that was meant").hexdigest()
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from kvmdocs import Shell, recipe, setting
-from kvmdocs.core.errors import Evidence, RecipeFailed
+from kvmdocs import Evidence, RecipeFailed, Shell, recipe, setting
 from recipes.get.apt_sources import newest_first
 from recipes.get.distribution import Apt, binary_packages, listed, unpack_binaries, update
 

@@ -7,9 +7,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from kvmdocs import Shell, recipe
+from kvmdocs import Shell, Tree, recipe
 from kvmdocs.lab import Gdb, Guest, Machine
-from kvmdocs.recording.source.check import Tree
 from recipes.run.guest import FIRMWARE, Accelerator
 from recipes.run.machine import machine
 

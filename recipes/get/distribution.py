@@ -16,8 +16,7 @@ from pathlib import Path
 
 import sh as sh_package
 
-from kvmdocs import Shell
-from kvmdocs.core.errors import Evidence, KvmdocsError, RecipeFailed, SourceRefused, TimedOut
+from kvmdocs import Evidence, KvmdocsError, RecipeFailed, Shell, SourceRefused, TimedOut
 from recipes.get.apt_sources import mirror_names, newest_first, read_entries, with_suites
 
 DEVELOPERS = (Path("/usr/share/keyrings/debian-keyring.gpg"), Path("/usr/share/keyrings/debian-keyring.pgp"))

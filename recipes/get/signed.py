@@ -16,8 +16,7 @@ from pathlib import Path
 
 import sh as sh_package
 
-from kvmdocs import Shell
-from kvmdocs.core.errors import Evidence, HostLacks, KvmdocsError, RecipeFailed, SettingError, SourceRefused, TimedOut
+from kvmdocs import Evidence, HostLacks, KvmdocsError, RecipeFailed, SettingError, Shell, SourceRefused, TimedOut
 
 _COMPARE = "compare the fingerprints in kvmdocs.toml with those the project publishes"
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from kvmdocs import Shell, recipe
-from kvmdocs.core.errors import SourceRefused
+from kvmdocs import Shell, SourceRefused, recipe
 from recipes.build.linux import Kernel
 from recipes.kvm.errors.refusals import printed
 from recipes.kvm.host import KvmHost

@@ -6,9 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from kvmdocs.core.words import Language
-from kvmdocs.figures import Bar, Cell, Figure, bars, table
-from kvmdocs.recording.recipe import Shown
+from kvmdocs import Shown
+from kvmdocs.figures import Bar, Cell, Figure, Language, bars, table
 from recipes.kvm.events import in_short
 from recipes.kvm.exit_budget import DeviceRow, Exits, Moment, ReasonRow
 

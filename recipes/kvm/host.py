@@ -19,10 +19,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kvmdocs import Shell, recipe
-from kvmdocs.core.errors import CommandFailed, HostLacks, LabFailed, Skipped, TimedOut
-from kvmdocs.lab import Guest, Machine, build_initramfs
-from kvmdocs.lab.firmware import firmware_folders
+from kvmdocs import CommandFailed, HostLacks, LabFailed, Shell, Skipped, TimedOut, recipe
+from kvmdocs.lab import Guest, Machine, build_initramfs, firmware_folders
 from recipes.build.linux import Kernel
 from recipes.run.guest import FIRMWARE as FIRMWARE_TOOLS
 from recipes.run.guest import KVM_LIMIT, STILL, Accelerator, steady

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from kvmdocs import Shell, recipe
-from kvmdocs.recording.source.check import Tree
+from kvmdocs import Shell, Tree, recipe
 from recipes.build.linux import Kernel
 from recipes.kvm.journey_events import GUEST, KVM, QEMU, WORKER, Address, Event, Frame, Hop, Wanted, find, merged, parse
 from recipes.kvm.journey_run import BYTES, DELIVER, SECTOR, SIGNALS, Recorded

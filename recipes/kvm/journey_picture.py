@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from kvmdocs.core.words import Language
-from kvmdocs.figures import Actor, Cell, Figure, Message, sequence, table
-from kvmdocs.recording.recipe import Shown
+from kvmdocs import Shown
+from kvmdocs.figures import Actor, Cell, Figure, Language, Message, sequence, table
 from recipes.kvm.journey_events import GUEST, KVM, QEMU, WORKER, Hop
 
 ACTORS = (GUEST, KVM, QEMU, WORKER)

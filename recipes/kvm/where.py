@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from kvmdocs.recording.source.check import Tree
+from kvmdocs import Tree
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "calls": (

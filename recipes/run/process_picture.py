@@ -6,10 +6,8 @@ import json
 import re
 from dataclasses import dataclass
 
-from kvmdocs.core.model import Record
-from kvmdocs.core.words import Language
-from kvmdocs.figures import Cell, Figure, Part, parts, table
-from kvmdocs.recording.recipe import Shown
+from kvmdocs import Record, Shown
+from kvmdocs.figures import Cell, Figure, Language, Part, parts, table
 
 
 @dataclass(frozen=True)

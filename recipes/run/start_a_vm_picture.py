@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from kvmdocs.core.words import Language
-from kvmdocs.figures import Bar, Cell, Figure, Span, bars, table, timeline
-from kvmdocs.recording.recipe import Shown
+from kvmdocs import Shown
+from kvmdocs.figures import Bar, Cell, Figure, Language, Span, bars, table, timeline
 from recipes.run.start_a_vm import Boot, Milestone
 
 

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from kvmdocs import Shell, recipe
-from kvmdocs.lab import Guest, Machine
-from kvmdocs.lab.firmware import firmware_folders
+from kvmdocs.lab import Guest, Machine, firmware_folders
 from recipes.build.linux import Kernel
 from recipes.kvm.errors.refusals import printed, refused
 from recipes.run.guest import FIRMWARE

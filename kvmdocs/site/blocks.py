@@ -1,0 +1,17 @@
+"""What the blocks of guides print beside recipes: facts of all records, the parts of the status page, the reference of the API.
+
+::
+
+    ```python exec="on" html="on"
+    from kvmdocs.site.blocks import table
+    print(table())
+    ```
+"""
+
+from kvmdocs.core.exit_codes import exit_code
+from kvmdocs.render.reasons import reason
+from kvmdocs.site.reference import reference
+from kvmdocs.site.status import badges, drifts, graph, skips, summary, table
+from kvmdocs.site.summary import facts, source
+
+__all__ = ["badges", "drifts", "exit_code", "facts", "graph", "reason", "reference", "skips", "source", "summary", "table"]
