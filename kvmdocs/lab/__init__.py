@@ -1,4 +1,4 @@
-"""The lab: the virtual machines a recipe starts, and what it talks to them with.
+"""The lab: virtual machines for recipes, with their monitors and debuggers.
 
 ::
 
@@ -6,8 +6,9 @@
         gdb("break virtio.c:virtqueue_flush")
         gdb("continue")
 
-A `Guest` is what a machine boots; `build_initramfs` makes its half that is not the kernel. A `Machine` is a QEMU process
-with its lifetime; a `Gdb` is a debugger on it or on what runs inside it. All sockets lie in the recipe's workspace.
+A `Guest` is what a machine boots. `build_initramfs` builds its initramfs. A `Machine` is a QEMU process for the length of a
+``with``.
+A `Gdb` is a debugger attached to QEMU or to the software inside the guest. All sockets are in the recipe's workspace.
 """
 
 from kvmdocs.lab.firmware import firmware_folders

@@ -1,7 +1,8 @@
-"""A guest's two serial ports: the kernel's console, which is read, and a shell, which is talked to.
+"""The guest's two serial ports: the kernel console, which is read, and a shell, which takes commands.
 
-They are two because a kernel prints whenever it likes: a message of its own in the middle of a command's output would make that
-output wrong. The console is a plain file that QEMU writes, so that nobody has to read it for the guest to go on.
+There are two ports because the kernel may print at any time. A kernel message in the middle of a command's output would corrupt
+that
+output. QEMU writes the console to a plain file, so the guest never blocks because nobody reads it.
 """
 
 from __future__ import annotations
@@ -23,27 +24,27 @@ from kvmdocs.lab.guest import SHELL_BEGINS
 from kvmdocs.lab.waiting import TAIL_LINES, tail, tails, until
 
 PANIC = re.compile(r"^.*Kernel panic - not syncing.*", re.MULTILINE)
-"""The line that a Linux kernel prints first when it gives up (kernel/panic.c)."""
+"""First line of a Linux kernel panic (kernel/panic.c)."""
 
 BEFORE_PANIC = 5
-"""Lines before a panic that belong to its evidence."""
+"""Number of lines before a panic that are part of the evidence."""
 
 LINE_LIMIT = 4000
-"""Bytes of one line to a guest; its terminal holds 4096 and drops what does not fit (drivers/tty/n_tty.c)."""
+"""Maximum length in bytes of a line sent to a guest. Its terminal drops what exceeds 4096 bytes (drivers/tty/n_tty.c)."""
 
 KEPT = 16 << 20
-"""Bytes of output of one guest command that are handed back, the last ones."""
+"""Maximum output in bytes that a guest command returns. Only the end of a longer output is returned."""
 
 INTERRUPT_GRACE = 5.0
 """Seconds a guest command has to end after Ctrl-C."""
 
 
 class Console:
-    """What a guest printed on its first serial port, kept by QEMU in a file.
+    """Output of the guest's first serial port, which QEMU writes to a file.
 
     Args:
         log: The file.
-        alive: Raises when the machine is gone.
+        alive: Raises an error when the machine has ended.
     """
 
     def __init__(self, log: Path, alive: Callable[[], None]) -> None:
@@ -52,7 +53,7 @@ class Console:
 
     @property
     def text(self) -> str:
-        """All it printed so far, with plain line ends."""
+        """Output so far, with plain line ends."""
         try:
             return self.log.read_bytes().decode("utf-8", "replace").replace("\r", "")
         except FileNotFoundError:
@@ -60,18 +61,18 @@ class Console:
 
     @property
     def size(self) -> int:
-        """Bytes it printed so far."""
+        """Number of bytes printed so far."""
         try:
             return self.log.stat().st_size
         except FileNotFoundError:
             return 0
 
     def check(self) -> None:
-        """Raise when the guest's kernel has given up.
+        """Raise an error when the guest's kernel has panicked.
 
         Raises:
-            LabFailed: It has. The evidence begins with the last lines before, which say what led to it. The call trace behind it may have
-                come in part, or be longer than all the evidence may be.
+            LabFailed: The kernel panicked. The evidence begins with the last lines before the panic, which usually tell the
+                cause. The call trace after it may be incomplete, or cut to the evidence's maximum length.
         """
         text = self.text
         if found := PANIC.search(text):
@@ -79,7 +80,7 @@ class Console:
             raise LabFailed(f"the guest stopped: {found[0]}", Evidence(tail="\n".join(lines[:TAIL_LINES])))
 
     def wait_for(self, wanted: str | re.Pattern[str], timeout: float = 60.0) -> str:
-        """Wait until the guest has printed something; what it printed earlier counts.
+        """Wait until the guest has printed a text. Earlier output counts.
 
         Args:
             wanted: Text, or a compiled regular expression.
@@ -89,8 +90,8 @@ class Console:
             The text that matched.
 
         Raises:
-            TimedOut: It was not printed in time; the evidence holds the console's last lines.
-            LabFailed: The guest panicked or QEMU ended first.
+            TimedOut: The text did not appear in time. The evidence holds the console's last lines.
+            LabFailed: The guest panicked, or QEMU ended first.
         """
         pattern = wanted if isinstance(wanted, re.Pattern) else re.compile(re.escape(wanted))
 
@@ -108,10 +109,10 @@ class Console:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a guest command gave.
+    """Result of a guest command.
 
     Attributes:
-        text: What it printed.
+        text: Its output.
         status: Its exit status.
         background: Process id, in the guest, of the last process started in the background; "" if there is none.
     """
@@ -122,14 +123,14 @@ class Reply:
 
 
 class GuestShell:
-    """The shell a guest runs on its second serial port.
+    """The shell of a guest, on its second serial port.
 
-    Each command is sent as one line, between two marks nobody can guess, so that its output begins and ends where it does.
+    Each command is sent as one line, between two random marks. The marks delimit its output.
 
     Args:
-        connection: The socket that is the other end of the serial port.
-        alive: Raises when the machine is gone.
-        said: Gives what the guest printed on its console; its end belongs to the evidence when the guest hangs.
+        connection: The socket connected to the serial port.
+        alive: Raises an error when the machine has ended.
+        said: Returns the output on the guest's console. Its end is added to the evidence when the guest hangs.
     """
 
     def __init__(self, connection: socket.socket, alive: Callable[[], None], said: Callable[[], str] = str) -> None:
@@ -140,20 +141,21 @@ class GuestShell:
         self._new = True
 
     def close(self) -> None:
-        """Let go of the serial port."""
+        """Close the connection to the serial port."""
         self._connection.close()
 
     def run(self, command: str, timeout: float, show: Callable[[bytes], None]) -> Reply:
-        """Run a command and wait for its end.
+        """Run a command and wait until it ends.
 
         Args:
             command: Text for the guest's shell; may have several lines.
             timeout: The time limit in seconds.
-            show: Called with its output as it arrives.
+            show: Called with the output as it arrives.
 
         Raises:
-            TimedOut: It did not end in time. It got Ctrl-C; if that ended it, the shell can be used again.
-            LabFailed: The guest or its shell is gone, or the command does not fit a line.
+            TimedOut: The command did not end in time and was sent Ctrl-C. The shell can be used again if the command then
+                ended.
+            LabFailed: The guest or its shell has ended, or the command is too long for a line.
         """
         if self._lost:
             raise LabFailed("the guest's shell still runs a command that did not end in time")
@@ -171,7 +173,7 @@ class GuestShell:
             self._send(line, answer)
             self._receive(answer, timeout)
         except TimeoutError as error:
-            # A guest that answers Ctrl-C does not hang: then its console has nothing to do with it.
+            # A guest that reacts to Ctrl-C does not hang, so its console is not part of the evidence.
             console = "" if self._interrupt(answer) else self._said()
             raise TimedOut(
                 f"the guest command did not end within {timeout:g} s",
@@ -181,7 +183,7 @@ class GuestShell:
         return answer.reply
 
     def _interrupt(self, answer: _Answer) -> bool:
-        """Press Ctrl-C and see whether the command ends."""
+        """Send Ctrl-C and return whether the command ended."""
         try:
             self._connection.settimeout(INTERRUPT_GRACE)
             self._send(b"\x03", answer)
@@ -197,7 +199,7 @@ class GuestShell:
             self._closed(answer)
 
     def _receive(self, answer: _Answer, timeout: float) -> None:
-        """Feed the answer until it is whole."""
+        """Pass data to the answer until it is complete."""
         deadline = time.monotonic() + timeout
         while answer.reply is None:
             left = deadline - time.monotonic()
@@ -209,13 +211,13 @@ class GuestShell:
             try:
                 chunk = self._connection.recv(1 << 16)
             except ConnectionError:
-                chunk = b""  # with what was sent unread, the end of a socket's other side is an error (ECONNRESET) and no end of file
+                chunk = b""  # ECONNRESET instead of end of file: the peer closed the socket with unread data
             if not chunk:
                 self._closed(answer)
             answer.feed(chunk)
 
     def _closed(self, answer: _Answer) -> NoReturn:
-        """Say why the serial port was closed: QEMU's end, which follows within moments, says most."""
+        """Raise the reason why the serial port was closed. The best reason is QEMU's end, which shows within moments."""
         self._lost = True
         with contextlib.suppress(TimedOut):
             until(lambda: None, self._alive, INTERRUPT_GRACE, "QEMU's end")
@@ -223,7 +225,7 @@ class GuestShell:
 
 
 class _Answer:
-    """Finds a command's output between its marks in what a serial port delivers piece by piece."""
+    """Parser for the output of a command between its two marks. The serial port delivers it piece by piece."""
 
     def __init__(self, mark: str, show: Callable[[bytes], None], said: Callable[[], str] = str, *, new: bool = True) -> None:
         self._new = new
@@ -244,7 +246,7 @@ class _Answer:
         self._pending += chunk
         if not self._begun:
             before, self._begun, after = _cut(self._pending, self._begin)
-            # Before the first command's output there is what the shell said of itself when it began.
+            # The text before the first command's output includes the shell's own greeting.
             if not self._new:
                 self._check(before)
             self._pending = after if self._begun else before
@@ -253,7 +255,7 @@ class _Answer:
         self._check(self._pending)
         output, ended, rest = _cut(self._pending, self._end)
         if not ended:
-            # The last bytes may be the beginning of the mark or of a new shell's first line.
+            # The last bytes may be the beginning of the end mark or of a new shell's greeting.
             hold = max(len(self._end), len(SHELL_BEGINS) + 1)
             self._emit(output[:-hold])
             self._pending = output[-hold:]
@@ -280,9 +282,9 @@ def _cut(data: bytes, mark: bytes) -> tuple[bytes, bool, bytes]:
 
 
 def _line(command: str, mark: str) -> bytes:
-    """The line that makes the guest's shell run a command between two marks.
+    """Return the line that makes the guest's shell run a command between two marks.
 
-    The command has no input of its own: it would read the next command.
+    The command's standard input is /dev/null: otherwise it would read the next command.
     """
     text = shlex.quote(command)
     if "\n" in command:

@@ -1,8 +1,8 @@
 """The debugger, one command at a time.
 
-gdb gets pipes instead of a terminal: then it neither pages nor colours nor waits for an answer to a question, and what it prints
-is what it prints for everybody. Its prompt could also be part of some output; so each command is followed by an ``echo`` of a
-mark nobody can guess, and its output ends where the mark is.
+gdb gets pipes instead of a terminal. It then does not page, use colours or wait for answers to questions, and its output is the
+same for everybody. Its prompt may also occur in output, so each command is followed by an ``echo`` of a random mark. The output
+ends at the mark.
 """
 
 from __future__ import annotations
@@ -33,38 +33,38 @@ from kvmdocs.recording.shell import Shell
 PROMPT = "(gdb) "
 
 GRACE = 10.0
-"""Seconds gdb has to give its prompt back after Ctrl-C."""
+"""Seconds gdb has to return to its prompt after Ctrl-C."""
 
 END_GRACE = 4.0
-"""Seconds gdb has to end after each of the two times it is asked to."""
+"""Seconds gdb has to end after each of the two attempts to end it."""
 
 _DENIED = re.compile(r"ptrace: (Operation not permitted|Permission denied)")
 _FAILED = re.compile(r"^ptrace: .*|^warning: process \d+ is .*|^.*[Cc]ould not attach.*", re.MULTILINE)
 
 
 class Gdb:
-    """A debugger for the length of a ``with``; call it with a command, get what it printed.
+    """A debugger for the length of a ``with``. Call it with a command; it returns the output.
 
-    Leaving detaches from what it is attached to.
+    Leaving the ``with`` detaches gdb from its target.
 
     Args:
         sh: The recipe's shell.
         pid: A process to attach to.
-        pidfile: The same as the name of a file in the workspace that holds its number, such as `Machine.pidfile`: then what is
-            shown is right for a reader too, whose process has another number.
+        pidfile: Name of a file in the workspace that holds the process id, such as `Machine.pidfile`. Preferred over `pid`: the
+            command on the page then works for a reader too, whose process has another id.
         remote: A stub to connect to: `Machine.gdbstub`, or ``host:port``.
         program: The program or ``vmlinux`` to read symbols from.
-        sources: Scripts to ``source`` once there is a target.
-        init: Commands for before anything is read (``-iex``), such as ``add-auto-load-safe-path …``.
-        timeout: The time limit of a command in seconds, where none is given with it.
-        program_name: The debugger itself.
-        machine: Label of the terminal when a recipe uses several.
+        sources: Scripts to ``source`` once gdb has a target.
+        init: Commands to run before any file is loaded (``-iex``), such as ``add-auto-load-safe-path …``.
+        timeout: Default time limit of a command, in seconds.
+        program_name: The debugger program.
+        machine: Label of the terminal, for a recipe that uses several.
 
     Raises:
-        Skipped: This host does not let a process be traced.
-        HostLacks: There is no gdb.
-        LabFailed: It could not attach, or ended.
-        TimedOut: It did not give its prompt in time.
+        Skipped: This host does not permit tracing a process.
+        HostLacks: gdb is not installed.
+        LabFailed: gdb could not attach, or ended.
+        TimedOut: gdb did not show its prompt in time.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Gdb:
         self._program = program
         self._argv = [
             *(str(program_name), "-q", "-nx"),
-            # In a terminal gdb would ask before it deletes, and take the next line that is pasted for the answer.
+            # For readers: in a terminal gdb asks for confirmation, and would take the next pasted line as the answer.
             *(word for command in ("set confirm off", *init) for word in ("-iex", command)),
             *([str(program)] if program else []),
             *(["-p", str(pid)] if pid else []),
@@ -100,7 +100,7 @@ class Gdb:
         self._busy = False
 
     def __enter__(self) -> Self:
-        # gdb itself says so in one line of many, and then goes on without symbols.
+        # gdb only prints a line about it, among many others, and continues without symbols.
         if self._program and not Path(self._program).is_file():
             raise LabFailed(f"there is no {self._sh.readable(str(self._program))} for gdb to read symbols from")
         try:
@@ -118,17 +118,17 @@ class Gdb:
         self._end()
 
     def __call__(self, command: str, *, timeout: float | None = None) -> str:
-        """Give gdb a command.
+        """Run a gdb command.
 
         Args:
-            command: Its text; several lines for a command that reads more, such as ``commands … end``.
-            timeout: The time limit in seconds. After it gdb gets Ctrl-C; if that does not bring its prompt back, it is killed.
+            command: The command; several lines for one that reads more, such as ``commands … end``.
+            timeout: The time limit in seconds. After it gdb is sent Ctrl-C, and is killed if it does not return to its prompt.
 
         Returns:
-            What it printed.
+            The output.
 
         Raises:
-            TimedOut: It did not come back in time; the evidence and the step hold what it printed until then.
+            TimedOut: The command did not end in time. The evidence and the step hold its output so far.
             LabFailed: gdb ended.
         """
         with self._sh.step(Where.GDB, command, machine=self._machine) as step:
@@ -152,14 +152,14 @@ class Gdb:
         return self._child
 
     def _begin(self) -> None:
-        """Start gdb and wait for its first prompt; what it prints on the way belongs to the host's command."""
+        """Start gdb and wait for its first prompt. Its output until then belongs to the step of the host's command."""
         if shutil.which(self._argv[0]) is None:
             raise HostLacks("there is no gdb on this host", Evidence(advice="install gdb"))
         shown = self._sh.names.command(self._argv) + self._more
         environ = {**os.environ, "COLUMNS": str(WIDTH), "DEBUGINFOD_URLS": "", "TERM": "dumb"}
         with self._sh.step(self._sh.where, shown, machine=self._machine, cwd=self._sh.workspace) as step:
             self._child = PopenSpawn(
-                # The shell is there to read the file; gdb takes its place.
+                # The shell expands $(cat pidfile) and is then replaced by gdb.
                 ["/bin/sh", "-c", f"exec {shlex.join(self._argv)}{self._more}"] if self._more else self._argv,
                 timeout=None,
                 cwd=self._sh.workspace,
@@ -182,12 +182,12 @@ class Gdb:
                 "ptrace is denied: this user may not attach a debugger to a running process "
                 "(kernel.yama.ptrace_scope must be 0, or the container needs the capability SYS_PTRACE)"
             )
-        # gdb goes on with a prompt when it could not attach, and only says so.
+        # When it could not attach, gdb only prints a message and continues with its prompt.
         if self._attaches and (failed := _FAILED.search(output)):
             raise LabFailed(f"gdb could not attach: {failed[0]}", Evidence(tail=tail(output)))
 
     def _exchange(self, command: str, timeout: float) -> str:
-        """Send a command and read up to its mark."""
+        """Send a command and read until its mark."""
         child = self._running
         mark = secrets.token_hex(8)
         try:
@@ -207,7 +207,7 @@ class Gdb:
         return output
 
     def _interrupt(self, mark: str, timeout: float) -> TimedOut:
-        """Press Ctrl-C; kill gdb if it does not answer that either."""
+        """Send Ctrl-C. Kill gdb if it does not react."""
         child = self._running
         child.kill(signal.SIGINT)
         fate = "it was interrupted"
@@ -221,9 +221,10 @@ class Gdb:
         )
 
     def _end(self) -> None:
-        """Let gdb go: at the end of its input it detaches and ends; else it is interrupted, then killed.
+        """End gdb: close its input, so that it detaches and ends; if that fails, interrupt it; if that fails too, kill it.
 
-        One that is left in the middle of a command, as when the recipe's time is over, is interrupted first: it reads no input meanwhile.
+        A gdb in the middle of a command, for example after the recipe's timeout, is interrupted first because it does not read
+        its input.
         """
         child = self._child
         if child is None:
@@ -240,7 +241,7 @@ class Gdb:
         self._close(child)
 
     def _close(self, child: PopenSpawn[str]) -> None:
-        """Kill gdb if it still runs and close its pipes."""
+        """Kill gdb if it still runs, and close its pipes."""
         self._child = None
         child.proc.kill()
         child.proc.wait()
@@ -254,5 +255,5 @@ class Gdb:
 
 
 def _between_prompts(text: str) -> str:
-    """What lies between the prompt a command was typed at and the one its mark was typed at."""
+    """Return the text between the prompt of the command and the prompt of its mark."""
     return text.removeprefix("\n").removeprefix(PROMPT).removesuffix(PROMPT)

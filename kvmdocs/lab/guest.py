@@ -1,4 +1,4 @@
-"""What a machine boots: a kernel and an initramfs made of a static busybox and what a recipe puts beside it."""
+"""A bootable guest: a kernel, and an initramfs made of a static busybox and the recipe's own files."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from kvmdocs.core.errors import Evidence, HostLacks
 from kvmdocs.recording.shell import Shell
 
 READY = "guest: ready"
-"""What the guest's console says once its shell takes commands."""
+"""Line on the guest's console once its shell takes commands."""
 
 SHELL_BEGINS = "guest: a new shell"
-"""What each shell of the guest prints first on its own port."""
+"""First line that each shell of the guest prints on its port."""
 
 _INIT = """\
 #!/bin/sh
@@ -31,7 +31,7 @@ ln -s / /guest
     setsid -c /guest-shell </dev/ttyS1 >/dev/ttyS1 2>&1
 done
 """
-# The kernel mounts /dev by itself only without an initramfs (CONFIG_DEVTMPFS_MOUNT).
+# With an initramfs the kernel does not mount /dev itself (CONFIG_DEVTMPFS_MOUNT).
 
 _SHELL = f"""\
 #!/bin/sh
@@ -46,18 +46,18 @@ while read -r line || [ $? -gt 128 ]; do
     eval "$line"
 done
 """
-# Through /dev/kmsg the mark is a kernel message, which no other message can cut in two; <1> passes `quiet` too. The terminal hands a
-# line over whole: busybox's `read` drops what it has of a line when a process of the background ends meanwhile (SIGCHLD).
+# Written to /dev/kmsg, the mark is a kernel message, which no other message can split; <1> is shown despite `quiet`. The terminal
+# delivers whole lines only: busybox's `read` loses a partial line when a background process ends (SIGCHLD).
 
 
 @dataclass(frozen=True)
 class Guest:
-    """What a machine boots; a recipe may return it.
+    """A bootable guest. A recipe may return it.
 
     Attributes:
         kernel: A bzImage.
         initramfs: A compressed cpio archive.
-        append: Words for the kernel's command line, beside those a machine adds.
+        append: Kernel command-line arguments, in addition to those a machine adds.
     """
 
     kernel: Path
@@ -75,17 +75,17 @@ def build_initramfs(
     busybox: str | Path | None = None,
     name: str = "initramfs",
 ) -> Path:
-    """Build an initramfs in the recipe's workspace, in commands a reader can type.
+    """Build an initramfs in the recipe's workspace, with commands that a reader can type.
 
-    The bytes depend on nothing but what is put in: names sorted, times 0, everything root's.
+    The archive is reproducible: names are sorted, times are 0, root owns all files.
 
     Args:
         sh: The recipe's shell.
         files: Files by their absolute path in the guest.
-        modules: Kernel modules; put into ``/lib/modules`` and, by the default init, loaded in this order.
-        programs: Programs; put into ``/bin`` with the shared libraries `ldd` names.
-        init: Text of ``/init``; the default mounts what is usual, loads the modules and keeps a shell on ttyS1.
-        busybox: A statically linked busybox; the one on PATH if not given.
+        modules: Kernel modules, installed in ``/lib/modules``. The default init loads them in this order.
+        programs: Programs, installed in ``/bin`` together with the shared libraries that `ldd` lists.
+        init: Text of ``/init``. The default one mounts the usual file systems, loads the modules and runs a shell on ttyS1.
+        busybox: A statically linked busybox; by default the one on PATH.
         name: Name of the folder and, with ``.cpio.gz``, of the archive.
 
     Returns:
@@ -115,7 +115,7 @@ def build_initramfs(
 
 
 def _fill(sh: Shell, root: Path, box: Path, contents: Mapping[str, Path]) -> None:
-    """Make the guest's root; like a reader, copy what keeps its name with one command a folder."""
+    """Create the guest's root. As a person would, copy all files of a folder that keep their names with one command."""
     sh.mkdir("-p", *(root / folder for folder in ("bin", "dev", "lib/modules", "proc", "sys", "tmp")))
     sh.cp("-L", box, root / "bin/busybox")
     sh.ln("-s", "busybox", root / "bin/sh")
@@ -133,7 +133,7 @@ def _fill(sh: Shell, root: Path, box: Path, contents: Mapping[str, Path]) -> Non
 def _contents(
     sh: Shell, files: Mapping[str, str | Path], modules: Sequence[str | Path], programs: Sequence[str | Path]
 ) -> dict[str, Path]:
-    """Each file's path in the guest and where it comes from."""
+    """Return the source of each file, by its path in the guest."""
     contents: dict[str, Path] = {}
     for target, source in files.items():
         if not target.startswith("/") or ".." in Path(target).parts:
@@ -150,12 +150,12 @@ def _contents(
 
 
 def _add_libraries(sh: Shell, root: Path, program: str) -> None:
-    """Put the shared libraries and the loader that a program needs, as `ldd` names them, where it looks for them; none for a static one.
+    """Copy a program's shared libraries and loader to the same paths in the guest. A static program has none.
 
-    They are taken from what `ldd` prints, not named: a QEMU that is built on another host has others.
+    The list comes from `ldd` because it depends on the host that a program, such as QEMU, was built on.
 
     Raises:
-        HostLacks: One of them is not on this host.
+        HostLacks: A library is not on this host.
     """
     told = sh.ldd(program, _ok_code=[0, 1])
     if missing := re.findall(r"^\s*(\S+) => not found", told, re.MULTILINE):
@@ -165,7 +165,7 @@ def _add_libraries(sh: Shell, root: Path, program: str) -> None:
 
 
 def _static_busybox(given: str | Path | None) -> Path:
-    """The busybox to put into a guest.
+    """Return the busybox to install in a guest.
 
     Raises:
         HostLacks: There is none, or it needs shared libraries that the guest does not have.
@@ -174,7 +174,7 @@ def _static_busybox(given: str | Path | None) -> Path:
     advice = Evidence(advice="install busybox-static (Debian, Ubuntu) or a busybox linked statically")
     if found is None:
         raise HostLacks("there is no busybox on this host", advice)
-    # A dynamic program names its loader, a path that ends in .so and digits, near its beginning (elf(5), PT_INTERP).
+    # A dynamic program has the path of its loader (ld*.so.N) near its beginning (elf(5), PT_INTERP).
     with Path(found).open("rb") as program:
         if re.search(rb"/ld[\w.-]*\.so\.\d", program.read(4096)):
             raise HostLacks(f"{found} is not linked statically", advice)

@@ -1,4 +1,4 @@
-"""A QEMU process with its lifetime, its monitors and its guest's shell."""
+"""A QEMU process for the length of a ``with``, with its monitors and its guest's shell."""
 
 from __future__ import annotations
 
@@ -24,31 +24,32 @@ QMP_TIMEOUT = 30.0
 """Seconds QEMU has to answer a monitor command."""
 
 QUIT_TIMEOUT = 5.0
-"""Seconds QEMU has to end after it was asked to; after them it gets SIGTERM."""
+"""Seconds QEMU has to end after the ``quit`` command. After that it gets SIGTERM."""
 
 
 class Machine:
     """A virtual machine for the length of a ``with``.
 
-    QEMU runs in the recipe's workspace and all its sockets lie there under short names. Entering waits until the guest's shell
-    takes commands; leaving asks QEMU to quit, waits, and then kills it. `pidfile` names the file that holds QEMU's process id.
+    QEMU runs in the recipe's workspace. All its sockets are there too, under short names. Entering waits until the guest's
+    shell takes commands. Leaving sends ``quit`` to QEMU, waits, and then kills it. `pidfile` is the name of the file that holds
+    QEMU's process id.
 
     Args:
         sh: The recipe's shell.
         qemu: The QEMU program.
-        guest: What it boots.
+        guest: The guest to boot.
         accel: Value of ``-accel``: ``tcg`` or ``kvm``.
         cpu: Value of ``-cpu``; by default the first of `kvmdocs.lab.options.CPUS` for the accelerator.
         cpus: Number of virtual processors.
         memory: Value of ``-m``.
-        disk: Size of a new raw disk, such as ``64M``, or an existing raw image; it becomes the guest's ``/dev/vda``.
+        disk: Size of a new raw disk, such as ``64M``, or an existing raw image. It is the guest's ``/dev/vda``.
         args: More arguments for QEMU.
-        append: More words for the kernel's command line.
-        name: The machine's name, and the beginning of the names of its files.
-        gdbstub: True for a stub a debugger connects to, on the unix socket `gdbstub`.
-        shell: False for a guest that has no shell of the lab: then only the machine monitor is waited for.
-        boot_timeout: Seconds until the guest must be ready.
-        firmware: Folders for ``-L``; by default those of the host if the QEMU was built without firmware.
+        append: More kernel command-line arguments.
+        name: The machine's name, which is also the prefix of its files.
+        gdbstub: True to open a gdb stub on the unix socket `gdbstub`.
+        shell: False for a guest without the lab's shell. Entering then waits for the machine monitor only.
+        boot_timeout: Seconds within which the guest must be ready.
+        firmware: Folders for ``-L``; by default those of the host if QEMU was built without firmware.
 
     Raises:
         LabFailed: QEMU or the guest's kernel ended.
@@ -103,7 +104,7 @@ class Machine:
         self._shell: GuestShell | None = None
         self._over = False
 
-    # -- its life -----------------------------------------------------------------------------------------------
+    # -- lifetime ------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
         for kind in ("console", "shell", "qmp", "pid", "gdb"):
@@ -132,7 +133,7 @@ class Machine:
             self._end()
 
     def _arrive(self, deadline: float) -> None:
-        """Connect to the monitor and the shell, and wait for the guest."""
+        """Connect to the monitor and the shell, and wait until the guest is ready."""
 
         def left() -> float:
             return max(deadline - time.monotonic(), TICK)
@@ -153,7 +154,7 @@ class Machine:
                 raise TimedOut(f"the guest was not ready within {self._boot_timeout:g} s") from None
 
     def _end(self) -> None:
-        """Ask QEMU to quit, wait, then kill; close everything."""
+        """Send ``quit`` to QEMU, wait, then kill it. Close all connections."""
         assert self._process is not None  # entered
         try:
             if self._monitor and self._process.poll() is None:
@@ -185,14 +186,14 @@ class Machine:
         return "" if self.name == "vm" else self.name
 
     def _alive(self) -> None:
-        """Raise when the guest's kernel or QEMU has ended."""
+        """Raise an error when the guest's kernel or QEMU has ended."""
         status = None if self._over else self._running.poll()
         self.console.check()
         if status is not None:
             raise death(self._running, status, self.console.text)
 
     def _raise_death(self) -> None:
-        """Raise QEMU's end, if that is why a connection broke: it follows within moments, and says more."""
+        """Raise an error about QEMU's end, which shows within moments, if that is why a connection broke."""
         self._running.wait(1.0)
         self._alive()
 
@@ -213,22 +214,22 @@ class Machine:
         self._over = True
         return status
 
-    # -- talking to it ------------------------------------------------------------------------------------------
+    # -- commands -----------------------------------------------------------------------------------------------
 
     def qmp(self, command: str, *, timeout: float = QMP_TIMEOUT, **arguments: Any) -> Any:
-        """Give QEMU a machine monitor command.
+        """Run a machine monitor command.
 
         Args:
-            command: Its name, such as ``query-status``.
+            command: The command's name, such as ``query-status``.
             timeout: The time limit in seconds.
-            **arguments: Its arguments; an underscore stands for a hyphen.
+            **arguments: The command's arguments; an underscore stands for a hyphen.
 
         Returns:
             The value of ``return`` in QEMU's answer.
 
         Raises:
-            LabFailed: QEMU refused it or is gone.
-            TimedOut: No answer came, as when a debugger holds QEMU.
+            LabFailed: QEMU rejected the command or has ended.
+            TimedOut: QEMU did not answer, for example because a debugger has stopped it.
         """
         given = {name.replace("_", "-"): value for name, value in arguments.items()}
         message = {"execute": command, **({"arguments": given} if given else {})}
@@ -242,11 +243,11 @@ class Machine:
         return answer
 
     def hmp(self, line: str, *, timeout: float = QMP_TIMEOUT) -> str:
-        """Give QEMU a human monitor command, such as ``info qtree``; returns what it printed.
+        """Run a human monitor command, such as ``info qtree``, and return its output.
 
         Raises:
-            LabFailed: QEMU is gone. (A command it does not know is only an answer to it.)
-            TimedOut: No answer came, as when a debugger holds QEMU.
+            LabFailed: QEMU has ended. (An unknown command is not an error: the message is its output.)
+            TimedOut: QEMU did not answer, for example because a debugger has stopped it.
         """
         with self._sh.step(Where.HMP, line, machine=self._label) as step:
             answer = str(self._execute("human-monitor-command", {"command-line": line}, timeout)).replace("\r\n", "\n")
@@ -266,25 +267,25 @@ class Machine:
             raise
 
     def guest(self, command: str, *, timeout: float = 60.0, ok: Sequence[int] = (0,)) -> str:
-        """Run a command in the guest's shell and wait for its end. The shell keeps its directory and variables.
+        """Run a command in the guest's shell and wait until it ends. The shell keeps its directory and variables.
 
         Args:
             command: Text for the shell.
-            timeout: The time limit in seconds; after it the command gets Ctrl-C.
-            ok: Exit statuses that are no failure.
+            timeout: The time limit in seconds. After it the command is sent Ctrl-C.
+            ok: Exit statuses that count as success.
 
         Returns:
-            What it printed, both streams.
+            The output, both streams.
 
         Raises:
-            CommandFailed: It ended with another status.
-            TimedOut: It did not end in time, as when a debugger holds QEMU.
-            LabFailed: The guest is gone.
+            CommandFailed: The command ended with another status.
+            TimedOut: The command did not end in time, for example because a debugger has stopped QEMU.
+            LabFailed: The guest has ended.
         """
         return self._guest(command, timeout, ok).text
 
     def guest_start(self, command: str, *, timeout: float = 30.0) -> int:
-        """Start a command in the guest that goes on by itself, such as an endless loop; its output is thrown away.
+        """Start a command in the guest in the background, such as an endless loop. Its output is discarded.
 
         Args:
             command: One command for the shell: a program with its arguments, a loop, or a list in braces.
@@ -304,7 +305,7 @@ class Machine:
             reply = self._shell.run(command, timeout, step.write)
             step.status = reply.status
         if reply.status not in ok:
-            # What its kernel said meanwhile may be why: of a command that an Oops ended the shell knows that it was killed.
+            # New kernel messages may give the reason: if an Oops ended the command, the shell only reports that it was killed.
             meanwhile = self.console.text if self.console.size > before else ""
             raise CommandFailed(
                 "a command in the guest failed",

@@ -1,4 +1,4 @@
-"""The command line of a lab's QEMU."""
+"""The QEMU command line of a lab's machine."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from kvmdocs.lab.firmware import firmware_folders
 from kvmdocs.lab.guest import Guest
 
 CPUS = {"tcg": ("max",), "kvm": ("host", "host,arch-capabilities=off")}
-"""Values of ``-cpu`` worth trying under each accelerator, best first; the last one is for a software KVM (kvm_pvm)."""
+"""Values of ``-cpu`` to try with each accelerator, best first. The last one is for a software KVM (kvm_pvm)."""
 
 KERNEL_LINE = ("console=ttyS0", "panic=-1", "no_timer_check")
-"""Words for the kernel's command line. A kernel counts timer interrupts as it boots and panics if too few come, which on a busy host
-is what an emulated timer does; under KVM it does not count (arch/x86/kernel/apic/io_apic.c, arch/x86/kernel/kvm.c)."""
+"""Kernel command-line arguments of every machine.
+
+``no_timer_check``: a booting kernel counts timer interrupts and panics if there are too few, which happens with an emulated
+timer on a busy host. Under KVM it does not count them (arch/x86/kernel/apic/io_apic.c, arch/x86/kernel/kvm.c).
+"""
 
 
 def options(
@@ -31,9 +34,9 @@ def options(
     gdbstub: str,
     firmware: Sequence[str | Path] | None,
 ) -> list[str]:
-    """What a machine's QEMU is started with, its own name aside.
+    """Return the arguments of a machine's QEMU, without the program itself.
 
-    All is as `kvmdocs.lab.machine.Machine` takes it, but that `gdbstub` is the unix socket of a debugger's stub, "" for none.
+    The parameters are those of `kvmdocs.lab.machine.Machine`, except `gdbstub`: the unix socket of the gdb stub, "" for none.
     """
     return [
         *("-name", f"{name},debug-threads=on"),
@@ -46,7 +49,7 @@ def options(
         *("-initrd", str(guest.initramfs)),
         *("-append", " ".join([*KERNEL_LINE, *guest.append.split(), *append.split()])),
         *_drive(name, disk),
-        # Nothing a recipe did not ask for; a guest that resets ends QEMU, so that a panic cannot go round in circles.
+        # No default devices. -no-reboot: a guest that resets ends QEMU, so that a panic does not become a boot loop.
         *("-nodefaults", "-display", "none", "-no-reboot"),
         *("-serial", f"file:{name}.console"),
         *("-serial", f"unix:{name}.shell,server=on,wait=off"),

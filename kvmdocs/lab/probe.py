@@ -1,4 +1,4 @@
-"""What cannot be looked up and is therefore tried: whether a guest boots under an accelerator."""
+"""Probe that boots a guest under an accelerator: nothing else tells whether that works."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from kvmdocs.recording.shell import Shell
 def boots_under(
     sh: Shell, qemu: str | Path, guest: Guest, accel: str, timeout: float = 60.0, *, cpu: str | None = None
 ) -> tuple[bool, str]:
-    """Try whether a guest becomes ready under an accelerator, which `/dev/kvm` being there does not tell.
+    """Boot a guest under an accelerator and return whether it became ready. The existence of `/dev/kvm` does not tell.
 
     Args:
         sh: The recipe's shell.
         qemu: The QEMU program.
-        guest: What to boot; its init must print `READY`, as the default one does.
+        guest: The guest to boot. Its init must print `READY`, as the default one does.
         accel: Value of ``-accel``.
-        timeout: Seconds each try may take.
-        cpu: Value of ``-cpu``; each of `CPUS` in turn if not given.
+        timeout: Time limit in seconds of each attempt.
+        cpu: Value of ``-cpu``; by default each of `CPUS` is tried in turn.
 
     Returns:
-        Whether it did, and the ``-cpu`` it did it with or, for each one tried, why not.
+        True and the ``-cpu`` value that worked, or False and the reason for each value tried.
     """
     reasons = []
     before = sh.emulated
@@ -40,7 +40,7 @@ def boots_under(
 
 
 def _why(error: LabFailed | TimedOut) -> str:
-    """What went wrong in one line: of a QEMU that ended the last thing that it said, else how the error puts it."""
+    """Return the cause in one line: the last line of QEMU's output if QEMU ended, otherwise the error's message."""
     if isinstance(error, LabFailed) and error.evidence.status and error.evidence.tail:
         return f"{error.message}: {error.evidence.tail.splitlines()[-1].strip()}"
     return error.message

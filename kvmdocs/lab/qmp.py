@@ -1,7 +1,7 @@
-"""QEMU's machine monitor (QMP), asked one command at a time.
+"""Synchronous client for QEMU's machine monitor (QMP).
 
-The protocol is spoken by the `qemu.qmp` package, which is asynchronous; here it gets an event loop of its own that runs while
-there is something to wait for, and no thread.
+The `qemu.qmp` package implements the protocol and is asynchronous. Its event loop runs here only while a call waits; there is
+no thread.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from qemu.qmp.qmp_client import ExecuteError
 from kvmdocs.core.errors import LabFailed, TimedOut
 
 logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
-# The package logs every failed connection; here each becomes an error that says it all.
+# The package logs every failed connection. Here each one raises an error, so the log would repeat it.
 
 T = TypeVar("T")
 
 
 class QmpError(LabFailed):
-    """QEMU answered a command with an error.
+    """An error that QEMU returned for a command.
 
     Args:
         kind: The error's class, such as ``CommandNotFound``.
-        description: QEMU's words.
+        description: QEMU's description.
     """
 
     def __init__(self, kind: str, description: str) -> None:
@@ -39,15 +39,15 @@ class QmpError(LabFailed):
 
 
 class Qmp:
-    """A connection to a QEMU's machine monitor.
+    """A connection to QEMU's machine monitor.
 
     Args:
         connection: A socket connected to it.
         timeout: The time limit of the greeting, in seconds.
 
     Raises:
-        TimedOut: QEMU did not greet in time.
-        LabFailed: What is at the other end is no QMP.
+        TimedOut: QEMU did not send its greeting in time.
+        LabFailed: The peer does not speak QMP.
     """
 
     def __init__(self, connection: socket.socket, timeout: float) -> None:
@@ -67,8 +67,8 @@ class Qmp:
             The value of ``return`` in QEMU's answer.
 
         Raises:
-            QmpError: QEMU refused it.
-            TimedOut: No answer came in time, as when a debugger holds QEMU.
+            QmpError: QEMU rejected the command.
+            TimedOut: QEMU did not answer in time, for example because a debugger has stopped it.
             LabFailed: The connection broke.
         """
         try:
@@ -77,7 +77,7 @@ class Qmp:
             raise QmpError(error.error_class, str(error)) from error
 
     def close(self) -> None:
-        """Take leave; a broken connection is no error here."""
+        """Disconnect. A broken connection is not an error."""
         with contextlib.suppress(LabFailed, TimedOut, OSError, EOFError):
             self._wait(self._client.disconnect(), 5.0, "the end of the machine monitor's connection")
         for task in asyncio.all_tasks(self._loop):

@@ -1,4 +1,4 @@
-"""Waiting for a condition, with a time limit, and noticing at once when it can no longer come true."""
+"""Waiting for a condition, with a time limit and a check that it can still become true."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from kvmdocs.core.errors import Evidence, LabFailed, TimedOut, describe_status
 from kvmdocs.recording.background_process import Spawned
 
 TICK = 0.02
-"""Seconds between two looks at a condition that nothing announces, such as a file that grows."""
+"""Seconds between two checks of a condition that sends no notification, such as a growing file."""
 
 TAIL_LINES = 15
-"""Lines of output that an error carries."""
+"""Maximum number of output lines in an error."""
 
 T = TypeVar("T")
 
 
 def until(look: Callable[[], T | None], alive: Callable[[], None], timeout: float, what: str) -> T:
-    """Look again and again until there is something to see.
+    """Call a function until it returns something.
 
     Args:
-        look: Gives what is waited for, or None while it is not there.
-        alive: Raises when waiting has become pointless.
+        look: Returns the wanted value, or None while there is none.
+        alive: Raises an error when waiting has become pointless.
         timeout: The time limit in seconds.
-        what: What is waited for, for the message.
+        what: Name of the wanted thing, for the message.
 
     Returns:
-        What `look` gave.
+        The value that `look` returned.
 
     Raises:
-        TimedOut: It did not come within the limit.
+        TimedOut: `look` returned None until the time limit.
     """
     deadline = time.monotonic() + timeout
     while (seen := look()) is None:
@@ -46,9 +46,10 @@ def until(look: Callable[[], T | None], alive: Callable[[], None], timeout: floa
 
 
 def connect(folder: Path, name: str) -> socket.socket | None:
-    """Connect to a unix socket in a folder; None while nothing listens there.
+    """Connect to a unix socket in a folder. Return None while nothing listens there.
 
-    The address goes through a descriptor of the folder: a socket's address may have 108 bytes (unix(7)), a workspace's path more.
+    The address uses a descriptor of the folder: a socket's address has at most 108 bytes (unix(7)), and a workspace's path may
+    be longer.
     """
     directory = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -66,12 +67,12 @@ def connect(folder: Path, name: str) -> socket.socket | None:
 
 
 def death(process: Spawned, status: int, said: str) -> LabFailed:
-    """A machine's unexpected end as an error, with its last words and the guest's.
+    """Return the error for a machine's unexpected end, with the last output of QEMU and of the guest.
 
     Args:
-        process: QEMU, which has ended.
+        process: The QEMU process, which has ended.
         status: Its exit status.
-        said: What the guest printed on its console.
+        said: Output on the guest's console.
     """
     words = process.output().strip()
     why = "the guest shut down or was reset" if status == 0 and not words else "QEMU ended"
@@ -82,12 +83,12 @@ def death(process: Spawned, status: int, said: str) -> LabFailed:
 
 
 def tail(text: str) -> str:
-    """The last lines of a text, as an error carries them."""
+    """Return the last lines of a text, at most `TAIL_LINES`."""
     return tails(text)
 
 
 def tails(*texts: str) -> str:
-    """The last lines of several texts, one after the other: no more in all than of one, and each has its share however long another is."""
+    """Return the last lines of several texts, at most `TAIL_LINES` in total. Each text gets a fair share."""
     every = [text.strip().splitlines() for text in texts]
     left, shares = TAIL_LINES, [0] * len(every)
     by_length = sorted(range(len(every)), key=lambda number: len(every[number]))
