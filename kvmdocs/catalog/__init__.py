@@ -1,1 +1,1 @@
-"""The catalog: guides, their blocks, and the recipes that they and the project's modules define."""
+"""The catalog: guides, their blocks, and the recipes that blocks and the project's modules define."""

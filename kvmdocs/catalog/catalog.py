@@ -1,7 +1,7 @@
-"""The catalog: every recipe of a project, and what its guides ask of them.
+"""The catalog: all recipes of a project, and the requests of its guides.
 
-Recipes come from the project's package of recipes, and from blocks that define one for their own page. A guide's blocks are
-executed once here with a presenter that only notes what they show, which is how a build knows what it has to run.
+Recipes come from the project's package of recipes, and from blocks that define one for their own page. To find out which
+recipes a build needs, each block of a guide is executed once here, with a presenter that only records the calls of `show()`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ import difflib
 import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kvmdocs.catalog.entries import CatalogEntry, Read, Request, RequestCollector
 from kvmdocs.catalog.guides import Block, blocks_of
 from kvmdocs.catalog.key.cache_key import CodeClosure
 from kvmdocs.catalog.lint import (
@@ -29,50 +30,7 @@ from kvmdocs.core.errors import AuthorError, CatalogError, Evidence, GuideError,
 from kvmdocs.core.settings import Settings
 from kvmdocs.recording.recipe import Recipe, ShowOptions, presenting
 
-
-@dataclass(frozen=True)
-class CatalogEntry:
-    """A recipe and where it is defined.
-
-    Attributes:
-        recipe: The recipe.
-        module: The module, or for one defined in a block the guide's place (see `Catalog.block_module`).
-        place: The line of its definition.
-        block: The block that defines it; None for one of a module.
-    """
-
-    recipe: Recipe
-    module: str
-    place: Place
-    block: Block | None = None
-
-
-@dataclass(frozen=True)
-class Request:
-    """What a block asks for.
-
-    Attributes:
-        name: The recipe's name.
-        options: How it is to be shown.
-        block: The block.
-    """
-
-    name: str
-    options: ShowOptions
-    block: Block
-
-
-@dataclass
-class Read:
-    """What came of executing a block while its guide was read.
-
-    Attributes:
-        requests: What it asks for.
-        error: Why it did not run.
-    """
-
-    requests: list[Request] = field(default_factory=list)
-    error: KvmdocsError | None = None
+__all__ = ["Catalog", "CatalogEntry", "Read", "Request", "concerns"]
 
 
 @dataclass
@@ -81,12 +39,12 @@ class Catalog:
 
     Attributes:
         settings: The project's settings.
-        entries: Each recipe by its name.
-        requests: What the guides ask for, in the order of guides and blocks.
-        code: Finds the code a recipe reaches.
-        read: What came of each block that has to do with recipes, by its guide and line.
+        entries: The recipes by name.
+        requests: The requests of the guides, in the order of guides and blocks.
+        code: Finds the code that a recipe reaches.
+        read: The result of each executed block, by guide and line.
         blocks: All blocks of each guide that could be read.
-        problems: Blocks that did not run and names that are not there; a build reports all of them at once.
+        problems: Errors of blocks, and unknown names. A build reports all of them at once.
     """
 
     settings: Settings
@@ -111,7 +69,7 @@ class Catalog:
 
         Args:
             settings: The project's settings.
-            guides: The guides to read; all of ``project.docs`` if not given.
+            guides: The guides to read; by default all of ``project.docs``.
 
         Raises:
             CatalogError: A module of recipes cannot be imported, or a name is defined twice.
@@ -125,16 +83,13 @@ class Catalog:
         return catalog
 
     def guides(self) -> list[Path]:
-        """All Markdown files of the folders in ``project.docs``, sorted."""
-        found: set[Path] = set()
-        for folder in self.settings["project.docs"]:
-            found.update((self.root / folder).rglob("*.md"))
-        return sorted(found)
+        """Return all Markdown files of the folders in ``project.docs``, sorted."""
+        return sorted({guide for folder in self.settings["project.docs"] for guide in (self.root / folder).rglob("*.md")})
 
     # -- modules ------------------------------------------------------------------------------------------------
 
     def load_modules(self) -> None:
-        """Import the package of recipes with all its modules and take in what they define."""
+        """Import the package of recipes with all its modules, and add their recipes."""
         package = self.settings["project.recipes"]
         if not (self.root / package.replace(".", "/")).is_dir():
             return
@@ -148,17 +103,17 @@ class Catalog:
         return Place(self.shown(code.co_filename), code.co_firstlineno)
 
     def shown(self, path: Path | str) -> str:
-        """A path below the project's folder without that folder."""
-        known = str(path)  # a text is looked up in less time than a path
-        if known not in self._shown:
-            whole = Path(path)
-            self._shown[known] = str(whole.relative_to(self.root)) if whole.is_relative_to(self.root) else known
-        return self._shown[known]
+        """Return a path relative to the project's folder; a path outside of it unchanged."""
+        text = str(path)  # a string hashes faster than a path
+        if text not in self._shown:
+            full = Path(path)
+            self._shown[text] = str(full.relative_to(self.root)) if full.is_relative_to(self.root) else text
+        return self._shown[text]
 
     # -- guides -------------------------------------------------------------------------------------------------
 
     def read_guide(self, guide: Path) -> None:
-        """Note what a guide's blocks ask for and the recipes they define; problems are collected, not raised."""
+        """Record the requests and the recipes of a guide's blocks. Problems are collected, not raised."""
         try:
             text = guide.read_text("utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -171,14 +126,14 @@ class Catalog:
         self.problems += check_options(text, self.shown(guide))
         self.problems += check_turns(text, self.shown(guide))
         sessions: dict[str, dict[str, Any]] = {}
-        told: dict[str, str] = {}
-        # What a session's later blocks show may be imported or made by an earlier one.
+        sources: dict[str, str] = {}
+        # A session's blocks may show what an earlier block of it imports or defines.
         concerned = {block.session for block in blocks if block.session and concerns(block)}
         for block in blocks:
             if not concerns(block) and block.session not in concerned:
                 continue
             names = sessions.setdefault(block.session, {}) if block.session else {}
-            source = told.get(block.session, "") if block.session else ""
+            source = sources.get(block.session, "") if block.session else ""
             read = self.read[guide, block.line] = Read()
             try:
                 self._read_block(block, names, source, read.requests)
@@ -186,41 +141,40 @@ class Catalog:
                 read.error = error
                 self.problems.append(error)
             self.requests += read.requests
-            told[block.session] = f"{source}\n{block.code}"
+            sources[block.session] = f"{source}\n{block.code}"
 
-    def _read_block(self, block: Block, names: dict[str, Any], before: str, asked: list[Request]) -> None:
+    def _read_block(self, block: Block, names: dict[str, Any], before: str, requests: list[Request]) -> None:
         before_names = set(names)
-        shown = self.execute(block, names, lambda name, options: asked.append(Request(name, options, block)))
-        module = self.block_module(block)
+        module = self.execute(block, names, lambda name, options: requests.append(Request(name, options, block)))
         for name, value in names.items():
-            if isinstance(value, Recipe) and name not in before_names and value.function.__module__ == shown:
+            if isinstance(value, Recipe) and name not in before_names and value.function.__module__ == module:
                 self.code.blocks[module] = f"{before}\n{block.code}"
                 place = Place(self.shown(block.guide), value.function.__code__.co_firstlineno)
                 self.add(CatalogEntry(value, module, place, block))
 
     def execute(self, block: Block, names: dict[str, Any], note: Callable[[str, ShowOptions], None]) -> str:
-        """Execute a block without running or printing anything; `note` is told of each `show()`.
+        """Execute a block without running recipes or printing. `note` is called for each `show()`.
 
         Returns:
-            The name of the module its definitions belong to.
+            The name of the module that its definitions belong to.
 
         Raises:
-            GuideError: The block raised; the error names the guide's line.
+            GuideError: The block raised an error. The message names the guide's line.
         """
         module = self.block_module(block)
         try:
-            with presenting(_RequestCollector(note)), redirect_stdout(io.StringIO()):
+            with presenting(RequestCollector(note)), redirect_stdout(io.StringIO()):
                 execute(block, names, module, self.shown(block.guide))
         except GuideError as error:
             raise error.seen(advice=self._advice(error.__cause__)) from error.__cause__
         return module
 
     def block_module(self, block: Block) -> str:
-        """The pseudo-module of what a block defines: the same wherever the project lies."""
+        """Return the pseudo-module of a block's definitions. It does not depend on the project's location."""
         return f"{self.shown(block.guide)}:{block.line}"
 
     def _advice(self, error: BaseException | None) -> str:
-        """What to do about a name that a guide takes from a module of recipes and that is not there."""
+        """Return advice on an import error of a guide, if the name belongs to the recipes' package; otherwise ""."""
         module, wanted = missed(error)
         package = self.settings["project.recipes"]
         if not module or (module != package and not module.startswith(f"{package}.")):
@@ -235,32 +189,35 @@ class Catalog:
     # -- entries ------------------------------------------------------------------------------------------------
 
     def add(self, entry: CatalogEntry) -> None:
-        """Take in a recipe.
+        """Add a recipe.
 
         Raises:
-            CatalogError: Another recipe of that name is there already, and it is not the same one in another language.
+            CatalogError: Another recipe has that name, and is not the same recipe in a translation of the page.
         """
         name = entry.recipe.name
-        known = self.entries.get(name)
-        if known is not None and not self._same(known, entry):
+        existing = self.entries.get(name)
+        if existing is not None and not self._same(existing, entry):
             raise CatalogError(
-                f"two recipes are called {name}: one at {known.place}, one at {entry.place}",
+                f"two recipes are called {name}: one at {existing.place}, one at {entry.place}",
                 Evidence(recipe=name, place=entry.place, advice="give one of them another name"),
             )
         self.entries.setdefault(name, entry)
 
     def _same(self, one: CatalogEntry, other: CatalogEntry) -> bool:
-        """Whether two definitions are one: a page and its translation define the same recipe with the same code."""
+        """Check whether two definitions are the same recipe.
+
+        A page and its translation define the same recipe with the same code.
+        """
         if one.block is None or other.block is None:
             return one.module == other.module
         name = one.recipe.name
         return self.code.digest(one.module, name) == self.code.digest(other.module, name)
 
     def get(self, name: str) -> CatalogEntry:
-        """The entry of a recipe.
+        """Return the entry of a recipe.
 
         Raises:
-            CatalogError: There is none of that name.
+            CatalogError: There is no recipe of that name.
         """
         if name in self.entries:
             return self.entries[name]
@@ -270,7 +227,7 @@ class Catalog:
 
     @contextmanager
     def about(self, name: str) -> Iterator[None]:
-        """What an author has got wrong here is about a recipe: an error that does not say where it is has the recipe's place.
+        """Add a recipe's name and place to an author's error that has none.
 
         Raises:
             AuthorError: The error, with the recipe's name and place.
@@ -282,7 +239,7 @@ class Catalog:
             raise
 
     def check_inputs(self) -> None:
-        """Note every recipe that builds on one that is not there."""
+        """Record a problem for every recipe with an unknown input."""
         for entry in self.entries.values():
             for wanted in entry.recipe.inputs:
                 try:
@@ -293,45 +250,32 @@ class Catalog:
                     self.problems.append(CatalogError(message, evidence))
 
     def find_related_problem(self, error: CatalogError) -> KvmdocsError:
-        """The problem that was noted of the recipe an error misses: it says who builds on it, and where; else the error itself."""
+        """Return the recorded problem about the recipe that an error misses.
+
+        It names the recipe that needs it, and the place. Without such a problem return the error itself.
+        """
         missed = repr(error.evidence.recipe)
         return next((noted for noted in self.problems if isinstance(noted, CatalogError) and missed in noted.message), error)
 
     def shown_recipes(self) -> list[str]:
-        """Names of the recipes that guides ask for, each once, in order."""
+        """Return the names of the recipes that guides show, without duplicates, in order."""
         return list(dict.fromkeys(request.name for request in self.requests))
 
     def shown_at(self, name: str, options: ShowOptions | None = None, quoted: str = "") -> tuple[Place, ...]:
-        """The places in guides that show a recipe.
+        """Return the places in guides that show a recipe.
 
         Args:
             name: The recipe's name.
-            options: Only those that show it in this way.
-            quoted: A text in their blocks, whose line is meant; the block's own if it is empty or not there.
+            options: Restrict the result to blocks that show the recipe with these options.
+            quoted: A text in the blocks. Its line is returned, or the block's line if the text is empty or not found.
         """
         return tuple(
             Place(self.shown(request.block.guide), line_in_block(request.block, quoted) if quoted else request.block.line)
             for request in self.requests
-            if request.name == name and (options is None or _alike(options, request.options))
+            if request.name == name and (options is None or request.shows_as(options))
         )
 
 
-def _alike(one: ShowOptions, other: ShowOptions) -> bool:
-    """Whether two blocks show in the same way; a block that is executed again makes its functions anew."""
-    return replace(one, render=None) == replace(other, render=None)
-
-
 def concerns(block: Block) -> bool:
-    """Whether a block has to do with recipes at all; others are left to markdown-exec."""
+    """Check whether a block defines or shows recipes. Other blocks are left to markdown-exec."""
     return ".show(" in block.code or "@recipe" in block.code
-
-
-class _RequestCollector:
-    """A presenter that only notes what is shown."""
-
-    def __init__(self, note: Callable[[str, ShowOptions], None]) -> None:
-        self._note = note
-
-    def show(self, recipe: Recipe, options: ShowOptions, emit: Callable[[str], None]) -> None:
-        del emit
-        self._note(recipe.name, options)

@@ -1,7 +1,8 @@
-"""Guides and their blocks: finding every ``python exec="on"`` block of a Markdown file, with its line.
+"""Guides and their blocks: find every ``python exec="on"`` block of a Markdown file, with its line.
 
-The form is that of pymdownx.superfences with markdown-exec: a fence of three or more backticks or tildes, indented or
-not, closed by a fence of the same kind that is at least as long. A block inside a longer fence is an example, not a block.
+The syntax is that of pymdownx.superfences with markdown-exec: a fence of three or more backticks or tildes, indented or not,
+closed by a fence of the same character that is at least as long. A block inside a longer fence is an example and is not
+executed.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ class Block:
     Attributes:
         guide: The Markdown file.
         line: The line of the opening fence, counted from 1.
-        code: The Python in it.
-        session: Name of the session whose names it shares, or "".
+        code: Its Python code.
+        session: Name of the session whose variables it shares, or "".
     """
 
     guide: Path
@@ -35,12 +36,12 @@ class Block:
     session: str = ""
 
     def source(self) -> str:
-        """The code with as many empty lines before it as put it on its lines in the guide."""
+        """Return the code after empty lines, so that its line numbers are those of the guide."""
         return "\n" * self.line + self.code
 
 
 def find_blocks(guide: Path) -> list[Block]:
-    """All executable Python blocks of a guide, in order.
+    """Return all executable Python blocks of a guide, in order.
 
     Raises:
         UnicodeDecodeError: The guide is not UTF-8.
@@ -49,7 +50,7 @@ def find_blocks(guide: Path) -> list[Block]:
 
 
 def blocks_of(guide: Path, text: str) -> list[Block]:
-    """The same for a guide whose text is known."""
+    """Return all executable Python blocks of a guide's text, in order."""
     return list(_blocks(guide, text.removesuffix("\n").split("\n")))
 
 
@@ -61,25 +62,29 @@ def _blocks(guide: Path, lines: list[str]) -> Iterator[Block]:
 
 
 def is_executed(options: Mapping[str, str]) -> bool:
-    """Whether a fence with these options is a block."""
+    """Check whether a fence with these options is an executable block."""
     return options.get("exec", "").lower() in _TRUE
 
 
 def python_fences(text: str) -> Iterator[tuple[int, dict[str, str]]]:
-    """Line, counted from 1, and options of each fence of Python in a guide, executable or not."""
+    """Yield the line, counted from 1, and the options of each Python fence of a guide, executable or not."""
     for number, opening, _ in _lines(text.split("\n")):
         if opening and (options := options_of(opening["info"])):
             yield number + 1, options
 
 
 def outside_blocks(text: str) -> Iterator[tuple[int, str]]:
-    """Number, counted from 1, and text of each line of a guide that lies in no fence, executable or not."""
+    """Yield the number, counted from 1, and the text of each line of a guide outside of all fences."""
     lines = text.split("\n")
     return ((number + 1, lines[number]) for number, opening, _ in _lines(lines) if not opening)
 
 
 def _lines(lines: list[str]) -> Iterator[tuple[int, re.Match[str] | None, int]]:
-    """Each line that lies in no fence, counted from 0: what opens a fence there and the line of its end, or None and the line itself."""
+    """Yield each line outside of all fences, counted from 0, and each opening fence.
+
+    For an opening fence, yield its line, its match and the line of its closing fence; for another line, its number, None and
+    its number.
+    """
     number = 0
     while number < len(lines):
         opening = _FENCE.match(lines[number])
@@ -89,7 +94,7 @@ def _lines(lines: list[str]) -> Iterator[tuple[int, re.Match[str] | None, int]]:
 
 
 def _closing(lines: list[str], opening: int, fence: str) -> int:
-    """The line of the closing fence; past the last line when there is none."""
+    """Return the line of the closing fence, or the number of lines if there is none."""
     closing = re.compile(rf"^[ \t>]*{re.escape(fence[0])}{{{len(fence)},}}[ \t]*$")
     for number in range(opening + 1, len(lines)):
         if closing.match(lines[number]):
@@ -98,7 +103,7 @@ def _closing(lines: list[str], opening: int, fence: str) -> int:
 
 
 def _unquoted(body: list[str], indent: str) -> list[str]:
-    """Lines of a block inside a quotation without its marks."""
+    """Remove the quotation marks from the lines of a block inside a block quotation."""
     if ">" not in indent:
         return body
     return [re.sub(r"^[ \t]*(> ?)+", "", line) for line in body]
@@ -106,7 +111,7 @@ def _unquoted(body: list[str], indent: str) -> list[str]:
 
 @lru_cache
 def options_of(info: str) -> dict[str, str]:
-    """Options of a fence of Python, ``python exec="on"``, also in braces with a leading dot; none if it is of something else."""
+    """Return the options of a Python fence: ``python exec="on"``, also in braces with a leading dot. Others have none."""
     try:
         words = shlex.split(info.strip().strip("{}"))
     except ValueError:

@@ -1,6 +1,6 @@
-"""What can be seen of a guide before any of its blocks runs: its front matter, its translations, and on which line something stands.
+"""Checks of a guide before any block runs: front matter, translations, links, options; and the lines of texts in it.
 
-MkDocs says which page a bad link is on but not where, shows front matter that is not YAML as text, and knows one language at a time.
+MkDocs names the page of a bad link but not the line, shows invalid front matter as text, and handles one language at a time.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kvmdocs.core.errors import Evidence, GuideError, Place
 _FRONT = re.compile(r"---[ \t]*\n(.*?)^(?:---|\.\.\.)[ \t]*$", re.DOTALL | re.MULTILINE)
 _REFERENCE = re.compile(r"(?<![\w\]\\])\[([^\[\]^]+)\]\[([^\[\]]*)\]")
 
-_OF_BLOCKS = {
+_BLOCK_OPTIONS = {
     "exec",
     "html",
     "id",
@@ -32,44 +32,44 @@ _OF_BLOCKS = {
     "width",
     "workdir",
 }
-"""What markdown-exec's validator takes (1.12)."""
-_OF_CODE = {"hl_lines", "linenums", "title", "title_mode"}
-"""What pymdownx.superfences' validator takes for the source beside what a block prints (13.1)."""
-_OPTIONS = _OF_BLOCKS | _OF_CODE
+"""Options that markdown-exec's validator accepts (1.12)."""
+_SOURCE_OPTIONS = {"hl_lines", "linenums", "title", "title_mode"}
+"""Options that pymdownx.superfences' validator accepts for the source shown beside a block's output (13.1)."""
+_OPTIONS = _BLOCK_OPTIONS | _SOURCE_OPTIONS
 
 
 def check_languages(root: Path, folders: Iterable[str]) -> list[GuideError]:
-    """What is wrong when a project has a folder of guides for each language: every page must be in all of them.
+    """Return the pages that are missing in some language of a project with one folder of guides for each language.
 
     Args:
         root: The project's folder.
-        folders: The folders of guides, relative to it; nothing can be wrong with one alone.
+        folders: The folders of guides, relative to it. A single folder has no errors.
     """
     pages = {folder: {str(path.relative_to(root / folder)) for path in (root / folder).rglob("*.md")} for folder in folders}
-    known = set[str]().union(*pages.values())
-    return [_untranslated(page, pages) for page in sorted(known) if any(page not in there for there in pages.values())]
+    every = set[str]().union(*pages.values())
+    return [_untranslated(page, pages) for page in sorted(every) if any(page not in known for known in pages.values())]
 
 
 def _untranslated(page: str, pages: dict[str, set[str]]) -> GuideError:
-    there = [f"{folder}/{page}" for folder, known in pages.items() if page in known]
+    present = [f"{folder}/{page}" for folder, known in pages.items() if page in known]
     missing = [f"{folder}/{page}" for folder, known in pages.items() if page not in known]
     return GuideError(
-        f"the guide {there[0]} is in one language only: there is no {' and no '.join(missing)}"
-        if len(there) == 1
-        else f"the guide {there[0]} lacks a language: there is no {' and no '.join(missing)}",
+        f"the guide {present[0]} is in one language only: there is no {' and no '.join(missing)}"
+        if len(present) == 1
+        else f"the guide {present[0]} lacks a language: there is no {' and no '.join(missing)}",
         Evidence(
-            guides=tuple(Place(path, 1) for path in there),
-            advice=f"write {' and '.join(missing)}, or list in `project.docs` only folders that are each other's translations",
+            guides=tuple(Place(path, 1) for path in present),
+            advice=f"write {' and '.join(missing)}, or remove from `project.docs` the folders that are no translations",
         ),
     )
 
 
 def check_front_matter(text: str, path: str) -> GuideError | None:
-    """What is wrong with the front matter of a guide; None if nothing is, or if it has none.
+    """Return the error in a guide's front matter; None if it has no error or no front matter.
 
     Args:
         text: The guide.
-        path: Its path as it is best shown.
+        path: Its path for messages.
     """
     if not re.match(r"---[ \t]*\n", text):
         return None
@@ -79,34 +79,36 @@ def check_front_matter(text: str, path: str) -> GuideError | None:
     if found is None:
         return _bad_front(path, 1, "it begins here and never ends", "end it with a line `---`")
     try:
-        told = yaml.safe_load(found[1])
+        data = yaml.safe_load(found[1])
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         # The first line of YAML is the guide's second.
         line = mark.line + 2 if mark else 1
         return _bad_front(
-            path, line, getattr(error, "problem", None) or str(error), "mend the YAML; quote text that has a colon"
+            path, line, getattr(error, "problem", None) or str(error), "correct the YAML; quote values that contain a colon"
         )
-    if told is not None and not isinstance(told, dict):
-        return _bad_front(path, 2, "it has no `name: value`", "write `name: value` lines between the two `---`")
+    if data is not None and not isinstance(data, dict):
+        return _bad_front(path, 2, "it has no `name: value` lines", "write `name: value` lines between the two `---`")
     for name in ("title", "description", "template"):
-        if told and name in told and not isinstance(told[name], str):
+        if data and name in data and not isinstance(data[name], str):
             line = _line_with(found[1], rf"^{name}\s*:") + 1
-            return _bad_front(path, line, f"`{name}` is no text: {told[name]!r}", "put the value in quotes")
+            return _bad_front(path, line, f"`{name}` is no text: {data[name]!r}", "put the value in quotes")
     return None
 
 
 def check_references(text: str, path: str) -> list[GuideError]:
-    """Links by a name, ``[text][name]``, whose name has no address in the guide: Markdown leaves them as text and says nothing.
+    """Return an error for each reference link, ``[text][name]``, without a definition.
+
+    Markdown silently leaves such a link as text.
 
     Args:
         text: The guide.
-        path: Its path as it is best shown.
+        path: Its path for messages.
     """
     if "][" not in text:
         return []
     lines = [(number, re.sub(r"`[^`]*`", "", line)) for number, line in outside_blocks(text)]
-    known = {found[1].lower() for _, line in lines if (found := re.match(r"\s*\[([^\]]+)\]:\s*\S", line))}
+    defined = {found[1].lower() for _, line in lines if (found := re.match(r"\s*\[([^\]]+)\]:\s*\S", line))}
     return [
         GuideError(
             f"the link {found[0]} has no address",
@@ -114,16 +116,18 @@ def check_references(text: str, path: str) -> list[GuideError]:
         )
         for number, line in lines
         for found in _REFERENCE.finditer(line)
-        if (found[2] or found[1]).lower() not in known
+        if (found[2] or found[1]).lower() not in defined
     ]
 
 
 def check_turns(text: str, path: str) -> list[GuideError]:
-    """Characters that override or isolate the direction of writing: what is copied from such a line is not what is read there.
+    """Return an error for each line with characters that override or isolate the text direction.
+
+    Copied text would differ from what is displayed.
 
     Args:
         text: The guide.
-        path: Its path as it is best shown.
+        path: Its path for messages.
     """
     return [
         GuideError(
@@ -136,11 +140,13 @@ def check_turns(text: str, path: str) -> list[GuideError]:
 
 
 def check_options(text: str, path: str) -> list[GuideError]:
-    """Options of blocks that nobody knows: markdown-exec passes over them, and a block with a slip in ``exec`` is printed as it is written.
+    """Return an error for each unknown option of a block.
+
+    markdown-exec ignores unknown options, and prints a block whose ``exec`` is misspelt as source.
 
     Args:
         text: The guide.
-        path: Its path as it is best shown.
+        path: Its path for messages.
     """
     return [
         _unknown_option(name, near, Place(path, line))
@@ -151,10 +157,10 @@ def check_options(text: str, path: str) -> list[GuideError]:
 
 
 def _unknown_option(name: str, near: list[str], place: Place) -> GuideError:
-    told = f"did you mean {near[0]!r}? " if near else ""
+    hint = f"did you mean {near[0]!r}? " if near else ""
     return GuideError(
         f"a block has no option {name!r}",
-        Evidence(guides=(place,), advice=f"{told}It has {', '.join(sorted(_OPTIONS))}"),
+        Evidence(guides=(place,), advice=f"{hint}The options are {', '.join(sorted(_OPTIONS))}"),
     )
 
 
@@ -168,7 +174,7 @@ def _line_with(text: str, pattern: str) -> int:
 
 
 def line_of_link(text: str, target: str) -> int:
-    """The line of a guide on which a link, an image or a tag has this target; 0 if it is written nowhere.
+    """Return the line of a guide with a link, an image or a tag to this target; 0 if there is none.
 
     Args:
         text: The guide.
@@ -176,7 +182,7 @@ def line_of_link(text: str, target: str) -> int:
     """
     exact = re.compile(rf"(?<![\w/.#%-]){re.escape(target)}(?![\w/.#%-])")
     lines = list(outside_blocks(text))
-    # In the way links are written first: a page's name may well stand in its prose, too.
+    # Link syntax first: the prose may contain the target too.
     opened = re.compile(rf"""(?:\]\(\s*<?|\]:\s*<?|(?:href|src)\s*=\s*["']?){exact.pattern}""")
     for pattern in (opened, exact):
         for number, line in lines:
@@ -186,7 +192,7 @@ def line_of_link(text: str, target: str) -> int:
 
 
 def line_in_block(block: Block, text: str) -> int:
-    """The line of a guide on which a block has this text as a Python literal; the block's own line if it has not."""
+    """Return the line of a guide on which a block has this text as a Python literal; the block's line if it has none."""
     try:
         tree = ast.parse(block.source())
     except SyntaxError:
@@ -196,7 +202,7 @@ def line_in_block(block: Block, text: str) -> int:
 
 
 def raw_targets(text: str) -> Iterator[tuple[int, str]]:
-    """Line and target of each ``src`` and ``href`` that a guide writes as HTML: MkDocs looks at none of them."""
+    """Yield the line and target of each ``src`` and ``href`` in a guide's raw HTML, which MkDocs does not check."""
     for number, line in outside_blocks(text):
         plain = re.sub(r"`[^`]*`", "", line)
         for found in re.finditer(r"""<[a-zA-Z][^<>]*?\s(?:src|href|poster)\s*=\s*["']([^"']*)["']""", plain):

@@ -1,4 +1,4 @@
-"""Bringing a project's own code into this process: its modules of recipes, and the blocks of its guides. An error says in which line of it."""
+"""Importing a project's own code: its modules of recipes, and the blocks of its guides. Errors name the line."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def import_package(root: Path, package: str) -> Iterator[ModuleType]:
     """Import a package of the project with all its modules, the package first.
 
     Raises:
-        CatalogError: A module cannot be imported; the error names the line.
+        CatalogError: A module cannot be imported. The error names the line.
     """
     put_on_path(root)
     compile_ahead(root / package.replace(".", "/"))
-    importlib.invalidate_caches()  # a server or a test may have looked here before a module was written
+    importlib.invalidate_caches()  # modules may be newer than the import system's listing of the folder
     top = import_module(root, package)
     yield top
     for name in sorted(info.name for info in pkgutil.walk_packages(top.__path__, f"{package}.")):
@@ -34,23 +34,23 @@ def import_package(root: Path, package: str) -> Iterator[ModuleType]:
 
 
 def put_on_path(root: Path) -> None:
-    """Have a project's folder be where its own modules are looked for first."""
+    """Put a project's folder first on ``sys.path``."""
     if str(root) not in sys.path:
         sys.path.insert(0, str(root))
 
 
 CHECKED = (0b11).to_bytes(4, "little")
-"""The flags of a compiled module that is told from its source by a hash (PEP 552)."""
+"""Flags of a .pyc file that is validated by a hash of its source (PEP 552)."""
 
 
 def compile_ahead(folder: Path) -> None:
-    """Leave the modules below a folder compiled for the next import, each told from its source by a hash of it.
+    """Compile the modules below a folder to .pyc files that are validated by a hash of the source.
 
-    By default a compiled module is told from its source by size and whole seconds of age. An edit may keep both, and then a
-    worker would run other code than the key was made of.
+    By default Python validates a .pyc file by the source's size and its time in whole seconds. An edit may leave both
+    unchanged. A worker would then run other code than the key was computed from.
 
     Args:
-        folder: Where the modules are. What cannot be compiled or written there is left to the import.
+        folder: The folder of the modules. Files that cannot be compiled or written are left to the import.
     """
     if sys.dont_write_bytecode:
         return
@@ -61,7 +61,7 @@ def compile_ahead(folder: Path) -> None:
 
 
 def _is_compiled(path: Path) -> bool:
-    """Whether a module has a compiled form that is of this very source."""
+    """Check whether the .pyc file of a module matches its source."""
     wanted = importlib.util.MAGIC_NUMBER + CHECKED + importlib.util.source_hash(path.read_bytes())
     try:
         with open(importlib.util.cache_from_source(str(path)), "rb") as file:
@@ -71,12 +71,12 @@ def _is_compiled(path: Path) -> bool:
 
 
 def import_module(root: Path, name: str) -> ModuleType:
-    """Import a module of the project's own.
+    """Import a module of the project.
 
     Raises:
-        CatalogError: It cannot be imported; the error names the line.
+        CatalogError: It cannot be imported. The error names the line.
     """
-    # Python itself would leave one compiled in the way that `compile_ahead` avoids.
+    # Python would write a .pyc file that is validated by size and time (see `compile_ahead`).
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         return importlib.import_module(name)
@@ -93,13 +93,13 @@ def import_module(root: Path, name: str) -> ModuleType:
 
 
 def _advice(error: BaseException) -> str:
-    """What to do about a module that cannot be imported."""
+    """Return advice on a module that cannot be imported."""
     bare = isinstance(error, TypeError) and said(error).startswith("recipe() takes 0 positional arguments")
     return "write @recipe(), with its brackets" if bare else "mend the module"
 
 
 def raised_in(error: BaseException, root: Path) -> Place | None:
-    """The innermost place of the project's own in a traceback."""
+    """Return the innermost place in the project's own code in a traceback."""
     if isinstance(error, SyntaxError) and error.filename:
         return Place(_below(Path(error.filename), root), error.lineno or 0)
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(str(root))]
@@ -115,17 +115,17 @@ def execute(block: Block, names: dict[str, Any], module: str, path: str) -> None
 
     Args:
         block: The block.
-        names: What is defined before it; what it defines is put there.
+        names: Variables of the session. The block's definitions are added.
         module: The name of the module that its definitions belong to.
-        path: The guide, as it is best shown.
+        path: The guide's path for messages.
 
     Raises:
-        GuideError: The block raised something that is none of the engine's errors; the error names the guide's line.
+        GuideError: The block raised an exception that is not one of the engine's. The error names the guide's line.
     """
     names.update(__name__=module, print=lambda *_, **__: None)
     try:
         program = compile(block.source(), str(block.guide), "exec")
-        exec(program, names)  # noqa: S102  # a block is code of the project's own; running it is what it is for
+        exec(program, names)  # noqa: S102  # blocks are the project's own code and are meant to be run
     except KvmdocsError as error:
         raise error.seen(guides=(_line_in(error, block, path),)) from error
     except (Exception, SystemExit) as error:
@@ -140,7 +140,7 @@ def _line_in(error: BaseException, block: Block, path: str) -> Place:
 
 
 def missed(error: BaseException | None) -> tuple[str, str]:
-    """The module and the name in it that an error says is not there; "" for both if it says no such thing."""
+    """Return the module and the name that an import error misses; "" for both if it is another error."""
     if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
         return error.obj.__name__, error.name or ""
     if isinstance(error, ImportError):

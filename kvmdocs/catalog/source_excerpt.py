@@ -1,7 +1,7 @@
-"""The Python of a recipe as its author wrote it, for a reader who wants to see what ran.
+"""Excerpts of a recipe's Python source, for readers who want to see what ran.
 
-For a section it is the statement that opens it, in the recipe or in a function of the project's that the recipe reaches. The file is
-read, not the record: it is the recipe as it is now.
+For a section the excerpt is the ``with`` statement that opens it, in the recipe or in a project function that the recipe
+reaches. The file is read, not the record, so the excerpt is the recipe as it is now.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from kvmdocs.catalog.key.cache_key import LAB
 
 @dataclass(frozen=True)
 class SourceExcerpt:
-    """Neighbouring lines of a file.
+    """Consecutive lines of a file.
 
     Attributes:
         path: The file, relative to the project.
         first: The number of the first line.
-        text: The lines, without the indentation they share and without a newline at their end.
-        function: The function, or class, they are in.
+        text: The lines without their common indentation and without a final newline.
+        function: The function or class that contains them.
     """
 
     path: str
@@ -43,11 +43,11 @@ class SourceExcerpt:
 
 @dataclass(frozen=True)
 class Written:
-    """What was written for what a transcript shows.
+    """Source of a transcript.
 
     Attributes:
         whole: The recipe's function.
-        parts: What opens the section that is shown; empty when the whole recipe is shown, or when nothing opens it by its name.
+        parts: The statements that open the section; empty for a whole recipe, or if no statement opens a section of that name.
     """
 
     whole: SourceExcerpt
@@ -55,33 +55,35 @@ class Written:
 
 
 def written(catalog: Catalog, name: str, section: str | None = None) -> Written | None:
-    """The Python of a recipe.
+    """Return the Python source of a recipe.
 
     Args:
-        catalog: The catalog that has it.
+        catalog: The catalog of the recipe.
         name: The recipe's name.
         section: The section that is shown; None for the whole recipe.
 
     Returns:
-        None when the source is not there any more, or is no Python: somebody is at work on it.
+        None if the source is missing or has a syntax error, for example while somebody edits it.
 
     Raises:
         CatalogError: There is no recipe of that name.
     """
     entry = catalog.get(name)
     try:
-        found = list(_functions(catalog, entry))
+        functions = list(_functions(catalog, entry))
     except SyntaxError:
         return None
-    whole = next((_listing(path, text, node, node.name) for path, text, node in found if node.name == _defined(entry)), None)
+    whole = next(
+        (_excerpt(path, text, node, node.name) for path, text, node in functions if node.name == _defined(entry)), None
+    )
     if whole is None:
         return None
-    return Written(whole, tuple(_parts(found, section)) if section is not None else ())
+    return Written(whole, tuple(_parts(functions, section)) if section is not None else ())
 
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 _Function = tuple[str, str, _Definition]
-"""A file, its text, and a function or a class in it."""
+"""A file, its text, and a function or class in it."""
 
 
 def _defined(entry: CatalogEntry) -> str:
@@ -89,7 +91,7 @@ def _defined(entry: CatalogEntry) -> str:
 
 
 def _functions(catalog: Catalog, entry: CatalogEntry) -> Iterator[_Function]:
-    """The recipe's function first, then those of the project that it reaches."""
+    """Yield the recipe's function first, then the project's functions that it reaches."""
     for module, name in catalog.code.definitions(entry.module, _defined(entry)):
         if module == LAB or module.startswith(f"{LAB}."):
             continue
@@ -108,18 +110,18 @@ def _tree(text: str) -> ast.Module:
     return ast.parse(text)
 
 
-def _listing(path: str, text: str, node: ast.stmt, function: str) -> SourceExcerpt:
+def _excerpt(path: str, text: str, node: ast.stmt, function: str) -> SourceExcerpt:
     decorators = getattr(node, "decorator_list", [])
     first = min([node.lineno, *(decorator.lineno for decorator in decorators)])
     lines = text.split("\n")[first - 1 : node.end_lineno]
     return SourceExcerpt(path, first, dedent("\n".join(lines)), function)
 
 
-def _parts(found: list[_Function], section: str) -> Iterator[SourceExcerpt]:
-    """The statements that open a section: by its name, else by a name that is put together and fits best."""
+def _parts(functions: list[_Function], section: str) -> Iterator[SourceExcerpt]:
+    """Yield the statements that open a section: those with its literal name, otherwise those whose computed name fits best."""
     opened = [
         (_certainty(name, section), path, text, node, function.name)
-        for path, text, function in found
+        for path, text, function in functions
         for node in ast.walk(function)
         if isinstance(node, ast.With | ast.AsyncWith)
         for name in _opens(node)
@@ -127,12 +129,12 @@ def _parts(found: list[_Function], section: str) -> Iterator[SourceExcerpt]:
     best = max((certainty for certainty, *_ in opened), default=0)
     if best:
         yield from (
-            _listing(path, text, node, function) for certainty, path, text, node, function in opened if certainty == best
+            _excerpt(path, text, node, function) for certainty, path, text, node, function in opened if certainty == best
         )
 
 
 def _opens(node: ast.With | ast.AsyncWith) -> Iterator[ast.expr]:
-    """The name of each section that a ``with`` opens, as it is written."""
+    """Yield the name expression of each section that a ``with`` opens."""
     for item in node.items:
         call = item.context_expr
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and call.func.attr == "section" and call.args:
@@ -140,7 +142,7 @@ def _opens(node: ast.With | ast.AsyncWith) -> Iterator[ast.expr]:
 
 
 def _certainty(name: ast.expr, section: str) -> int:
-    """How sure it is that an expression is a section's name: 3 when it says so, 0 when it is another's."""
+    """Return how surely an expression is a section's name: 3 for the literal name, 0 if it cannot be the name."""
     if isinstance(name, ast.Constant):
         return 3 if name.value == section else 0
     if isinstance(name, ast.JoinedStr):

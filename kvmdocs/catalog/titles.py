@@ -1,7 +1,7 @@
-"""What recipes do, in a page's own language.
+"""Titles of recipes in a page's language.
 
-The first sentence of a recipe's docstring says it, and that is all there is for terminals. The setting ``project.titles`` names a TOML file with
-a table for each further language of the site, in it a sentence for each recipe by its name.
+The title is the first sentence of a recipe's docstring. Terminals use no other. The setting ``project.titles`` names a TOML
+file with a table for each further language of the site. A table maps names of recipes to titles.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from kvmdocs.core.settings import Settings, line_of_key
 
 
 def titles(settings: Settings, language: str, recipes: Collection[str]) -> dict[str, str]:
-    """The sentences of a language, by recipe; none where the setting names no file or the file has no such table.
+    """Return the titles of a language, by recipe. The result is empty if the setting or the table is missing.
 
     Args:
         settings: The project's settings.
-        language: The language's code, as its table is called.
+        language: The language's code, which is the name of its table.
         recipes: The names of all recipes.
 
     Raises:
-        SettingError: The file cannot be read, or has something else than sentences of recipes that are there.
+        SettingError: The file cannot be read, or has an entry that is not the title of a known recipe.
     """
     if not settings["project.titles"]:
         return {}
@@ -36,23 +36,23 @@ def titles(settings: Settings, language: str, recipes: Collection[str]) -> dict[
         advice = "the setting project.titles names a TOML file with a table for each language"
         raise SettingError(f"{place}: {error}", Evidence(place=place, advice=advice)) from error
     if not isinstance(table, dict):
-        raise _wrong(place, written, language, "is no recipe")
+        raise _wrong(place, written, language, "is not a table of titles")
     for name, sentence in table.items():
         if name not in recipes:
-            raise _wrong(place, written, f"{language}.{name}", "is no recipe")
+            raise _wrong(place, written, f"{language}.{name}", "is not a recipe of this project")
         if not isinstance(sentence, str):
-            raise _wrong(place, written, f"{language}.{name}", "is no sentence")
+            raise _wrong(place, written, f"{language}.{name}", "is not a string")
     return table
 
 
 def with_title(text: str, language: str, name: str, sentence: str) -> str:
-    """The file's text with one more sentence at the end of a language's table, which is begun if it is not there.
+    """Return the file's text with a title appended to a language's table. The table is added if it is missing.
 
     Args:
         text: The file's text.
         language: The language's code.
         name: The recipe.
-        sentence: What it does.
+        sentence: Its title.
     """
     added = f"{name} = {json.dumps(sentence, ensure_ascii=False)}"
     lines = text.rstrip("\n").split("\n") if text.strip() else []
@@ -66,7 +66,7 @@ def with_title(text: str, language: str, name: str, sentence: str) -> str:
     return "\n".join([*lines[:end], added, *lines[end:]]) + "\n"
 
 
-def _wrong(file: Place, text: str, key: str, told: str) -> SettingError:
-    """What is wrong with a key of the file, and where it stands."""
+def _wrong(file: Place, text: str, key: str, problem: str) -> SettingError:
+    """Return the error for a key of the file, with the key's line."""
     place = Place(file.path, line_of_key(text, key))
-    return SettingError(f"{place}: {key.rpartition('.')[2]} {told}", Evidence(place=place))
+    return SettingError(f"{place}: {key.rpartition('.')[2]} {problem}", Evidence(place=place))

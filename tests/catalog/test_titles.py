@@ -39,9 +39,9 @@ def test_without_the_setting_there_is_nothing_to_read(tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('[zh]\na = "x"\ngone = "y"\n', "titles.toml:3: gone is no recipe"),
-        ("[zh]\n\na = 1\n", "titles.toml:3: a is no sentence"),
-        ('zh = "x"\n', "titles.toml:1: zh is no recipe"),
+        ('[zh]\na = "x"\ngone = "y"\n', "titles.toml:3: gone is not a recipe of this project"),
+        ("[zh]\n\na = 1\n", "titles.toml:3: a is not a string"),
+        ('zh = "x"\n', "titles.toml:1: zh is not a table of titles"),
         ("[zh\n", "titles.toml: "),
     ],
 )

@@ -1,14 +1,14 @@
-"""The key: SHA-256 of all that can change a record, and of nothing else.
+"""The cache key of a record: SHA-256 of everything that can change the record, and of nothing else.
 
-`KeyInputs` is the list of what counts, and `key` the one place that makes a key of it. The larger part is finding the code a recipe reaches. That is
-done on the source, as syntax trees: from the recipe's function along every name it uses, through imports, into every function, class
-and constant of the project's recipes and of the engine's lab. Comments, docstrings, line numbers and the file a function lies in are
-not in a syntax tree, or are taken out of it.
+`KeyInputs` lists the inputs, and `key` hashes them. Most of this module finds the code that a recipe reaches. It works on
+syntax trees: it starts at the recipe's function and follows every name, through imports, to the functions, classes and
+constants of the project's recipes and of the engine's lab. Comments, docstrings, line numbers and file names are not in a
+syntax tree, or are removed from it.
 
-What is followed is names, and so what is named: ``tools.helper``, ``getattr(tools, "helper")``, and of a module that is used as a value (handed on, or
-asked for a name that a variable holds) all that it defines; so of a function's own module when the function calls ``globals()``. Code that is
-reached without its name being written down is not seen: what ``eval``, ``exec`` or ``importlib.import_module`` get as text, what another process
-imports, plug-ins found by entry points. A recipe that does such a thing declares the file as `data`.
+Names are followed: ``tools.helper``, ``getattr(tools, "helper")``. If a module is used as a value (passed on, or accessed by a
+name in a variable), all its definitions count; so do those of a function's own module if the function calls ``globals()``. Code
+that is reached without its name in the source is not found: text for ``eval``, ``exec`` or ``importlib.import_module``, imports
+of other processes, plug-ins found by entry points. A recipe that uses such code declares the file as `data`.
 """
 
 from __future__ import annotations
@@ -22,29 +22,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.catalog.key import free_names as uses_module
-from kvmdocs.catalog.key import module_ast as source_module
+from kvmdocs.catalog.key import free_names as free_names_module
+from kvmdocs.catalog.key import module_ast
 from kvmdocs.catalog.key.free_names import Chain, free_names
 from kvmdocs.catalog.key.module_ast import Module, canonical, local_imports, parse_module
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import SCHEMA
 
 LAB = "kvmdocs.lab"
-"""The engine's package whose code counts like the project's own: it decides what a recipe does."""
+"""The engine's package whose code is part of the key, like the project's own: it determines what a recipe does."""
 
 
 @dataclass(frozen=True)
 class KeyInputs:
-    """All that a key is made of.
+    """The inputs of a key.
 
-    Not in it: prose, comments, docstrings, titles, the order of definitions, which file they lie in, the working directory, the user, time,
-    time zone and locale.
+    Not among them: prose, comments, docstrings, titles, the order and the files of definitions, the working directory, the
+    user, time, time zone and locale.
 
     Attributes:
         recipe: The recipe's name.
-        code: Digest of the recipe's function, its decorator's arguments included, and of all project code it reaches (`CodeClosure.digest`).
+        code: Digest of the recipe's function with its decorator's arguments, and of all project code it reaches
+            (`CodeClosure.digest`).
         settings: The value of each setting it takes.
-        inputs: The result digest of every recipe it builds on, or why that one was skipped.
+        inputs: The result digest of every recipe it builds on, or the reason why that one was skipped.
         tools: The version of every tool it declares.
         facts: The host facts it declares.
         environ: The environment variables it declares; None for one that is not set.
@@ -66,33 +67,33 @@ class KeyInputs:
 _AS_JSON = json.JSONEncoder(sort_keys=True, ensure_ascii=True)
 
 
-def key(ingredients: KeyInputs) -> str:
-    """The key of a recipe's record: SHA-256 of its ingredients.
+def key(inputs: KeyInputs) -> str:
+    """Return the key of a recipe's record: SHA-256 of its inputs.
 
     Returns:
         64 hexadecimal digits.
     """
-    parts = vars(ingredients)
-    if not ingredients.data:
-        # Most recipes have none; and so records that are older than this ingredient stay good.
+    parts = vars(inputs)
+    if not inputs.data:
+        # Keeps the keys of recipes without data the same as before this input existed.
         parts = {name: part for name, part in parts.items() if name != "data"}
     return hashlib.sha256(_AS_JSON.encode(parts).encode()).hexdigest()
 
 
 Place = tuple[str, str]
-"""Where a definition is: its module and its name."""
+"""Location of a definition: its module and its name."""
 
 Definition = tuple[str, tuple[Place, ...]]
-"""A definition: its name with the digest of its source, and what it refers to."""
+"""A definition: its name with the digest of its source, and the definitions it refers to."""
 
 
 @dataclass
 class CodeClosure:
-    """Finds the project code a function reaches.
+    """Finds the project code that a function reaches.
 
     Attributes:
-        packages: Packages whose code counts; everything else is a tool or a library.
-        blocks: Source of the blocks that define recipes, by the pseudo-module name they are known under.
+        packages: Packages whose code is followed. All other code belongs to a tool or a library.
+        blocks: Source of the blocks that define recipes, by their pseudo-module.
     """
 
     packages: tuple[str, ...]
@@ -107,37 +108,37 @@ class CodeClosure:
         self._meanings: dict[tuple[str, Chain], tuple[Place, ...]] = {}
 
     def digest(self, module: str, name: str) -> str:
-        """SHA-256 of the definition of `name` in `module` and of all it reaches.
+        """Return SHA-256 of the definition of `name` in `module` and of all definitions it reaches.
 
         Raises:
-            CatalogError: The source is not there.
+            CatalogError: The source cannot be read.
         """
         return self.digests(module, name)[0]
 
     def digests(self, module: str, name: str) -> tuple[str, str]:
-        """The digest of the code (`digest`), and of all text it is written in.
+        """Return the digest of the code (see `digest`), and the digest of the text that contains it.
 
         Returns:
-            SHA-256 of the definitions that `name` in `module` reaches; and that of the whole text, comments and all, of every file or block in which
-            one of them lies.
+            SHA-256 of the definitions that `name` in `module` reaches, and SHA-256 of the full text, with comments, of every
+            file or block that contains one of them.
 
         Raises:
-            CatalogError: The source is not there.
+            CatalogError: The source cannot be read.
         """
         found = self.definitions(module, name)
         numbers = {place: number for number, place in enumerate(found)}
-        # Which definition refers to which counts too: two modules may swap what they call by one name.
+        # References count too: two modules may swap the definitions that a name stands for.
         texts = [[text, *(numbers[other] for other in others if other in numbers)] for text, others in found.values()]
         code = hashlib.sha256(json.dumps(texts).encode()).hexdigest()
         return code, self._written(frozenset(place[0] for place in found))
 
     def definitions(self, module: str, name: str) -> dict[Place, Definition]:
-        """Each definition reached, by its module and name, in the order in which they are found.
+        """Return the definitions that `name` in `module` reaches, in the order in which they are found.
 
-        That order follows from the code alone: where a file lies plays no part.
+        The order depends on the code alone, not on the location of files.
 
         Raises:
-            CatalogError: The source is not there.
+            CatalogError: The source cannot be read.
         """
         found: dict[Place, Definition] = {}
         todo = [(module, name)]
@@ -149,17 +150,17 @@ class CodeClosure:
         return found
 
     def parts(self, module: str, name: str) -> dict[str, str]:
-        """The first digits of each definition's digest, by its name with its module: for people, who ask what has changed.
+        """Return the first digits of each definition's digest, by module and name. `kvmdocs why` compares them.
 
         Raises:
-            CatalogError: The source is not there.
+            CatalogError: The source cannot be read.
         """
         found = self.definitions(module, name)
-        # A block of a guide is known by its line, which moves with the prose above it.
+        # The pseudo-module of a block contains its line, which changes with the prose above it.
         return {f"{place[0].partition(':')[0]}.{place[1]}": text.rpartition(" ")[2][:16] for place, (text, _) in found.items()}
 
     def _written(self, modules: frozenset[str]) -> str:
-        """SHA-256 of the whole text of some files and blocks."""
+        """Return SHA-256 of the full text of some modules and blocks."""
         if modules not in self._together:
             texts = [
                 hashlib.sha256(self.blocks[one].encode()).digest() if one in self.blocks else self._file(one)
@@ -169,18 +170,18 @@ class CodeClosure:
         return self._together[modules]
 
     def _file(self, module: str) -> bytes:
-        """SHA-256 of a module's whole text."""
+        """Return SHA-256 of a module's full text."""
         if module not in self._whole:
             path = _source_file(module)
             self._whole[module] = hashlib.sha256(path.read_bytes() if path else b"").digest()
         return self._whole[module]
 
     def files(self) -> set[Path]:
-        """The files whose text the digests so far depend on: those read, and the engine's own that reads them."""
-        return self._files | {Path(__file__), Path(source_module.__file__), Path(uses_module.__file__)}
+        """Return the files that the digests so far depend on: the files read, and the engine's modules that analyse them."""
+        return self._files | {Path(__file__), Path(module_ast.__file__), Path(free_names_module.__file__)}
 
     def _definition(self, place: Place) -> Definition | None:
-        """A definition; None when its module has none of that name. Made once, since most recipes reach the same lab."""
+        """Return a definition, cached because most recipes reach the same lab; None if the module has none of that name."""
         if place not in self._known:
             module, name = place
             source = self._module(module)
@@ -195,12 +196,12 @@ class CodeClosure:
         nodes = source.bindings[name]
         text = f"[{', '.join([canonical(node) for node in nodes])}]"
         reached = dict.fromkeys(target for node in nodes for target in self._reached(source, node))
-        # No definition is read twice, and of a large project the syntax trees would be most of the memory.
+        # No definition is read twice. In a large project the syntax trees would take most of the memory.
         source.bindings[name] = ()
         return f"{name} {hashlib.sha256(text.encode()).hexdigest()}", tuple(reached)
 
     def _reached(self, source: Module, node: ast.AST) -> Iterator[Place]:
-        """The project definitions that the names in `node` refer to, by module and name."""
+        """Yield the project definitions that the names in `node` refer to."""
         local = local_imports(node, source.package)
         for chain in free_names(node):
             if chain[0] in local:
@@ -210,7 +211,7 @@ class CodeClosure:
                 yield from self._meaning(source, chain)
 
     def _meaning(self, source: Module, chain: Chain) -> tuple[Place, ...]:
-        """What a name and its attributes mean in a module. Found once: a module's functions use much the same names."""
+        """Return the definitions a name with attributes means in a module. Cached: a module's functions share most names."""
         use = (source.name, chain)
         if use not in self._meanings:
             places = [*self._resolve(source, chain, set())]
@@ -220,11 +221,14 @@ class CodeClosure:
         return self._meanings[use]
 
     def _resolve(self, source: Module, chain: Chain, seen: set[Chain]) -> Iterator[Place]:
-        """What a name and its attributes mean in a module. `seen` ends the search where packages import from themselves."""
+        """Yield the definitions a name with attributes means in a module.
+
+        `seen` stops cycles of packages that import themselves.
+        """
         first, rest = chain[0], chain[1:]
         if first in source.bindings:
             yield source.name, first
-        # Both may hold: a name that is imported under `try` and set in its `except`.
+        # A name can be both: imported under `try` and assigned in its `except`.
         for target, name in source.imports.get(first, ()):
             yield from self._imported(target, (name, *rest) if name else rest, seen)
         if first not in source.bindings and first not in source.imports:
@@ -232,7 +236,10 @@ class CodeClosure:
                 yield from self._imported(star, chain, seen)
 
     def _imported(self, target: str, chain: Chain, seen: set[Chain]) -> Iterator[Place]:
-        """Follow ``target.a.b`` to a definition, through submodules and re-exports; to all of a module that is itself the value."""
+        """Follow ``target.a.b`` to a definition, through submodules and re-exports.
+
+        If a module is itself the value, yield all its definitions.
+        """
         if not self._counts(target) or (target, *chain) in seen:
             return
         seen.add((target, *chain))
@@ -249,7 +256,7 @@ class CodeClosure:
                 yield from self._imported(submodule, chain[1:], seen)
 
     def _everything(self, module: Module) -> Iterator[Place]:
-        """All that a module defines."""
+        """Yield all definitions of a module."""
         yield from ((module.name, name) for name in module.bindings)
 
     def _counts(self, module: str) -> bool:

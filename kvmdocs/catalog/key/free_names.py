@@ -1,7 +1,7 @@
-"""Which global names a piece of source uses, each with the attributes that follow it: what the code a recipe reaches is found by.
+"""Global names that a piece of source uses, each with the attributes that follow it.
 
-Only text is read; nothing is imported or executed. A tree is gone through once: what a function binds is known at its end, and what its body uses by such
-a name is then taken out again.
+Only text is read; nothing is imported or executed. A tree is visited once. The names that a function binds are known only at
+its end; uses of them in its body are then removed again.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ Chain = tuple[str, ...]
 
 @dataclass
 class _Scope:
-    """What one function's body, or what else has names of its own, uses and binds.
+    """Names used and bound by a function's body, or by another construct with a scope of its own.
 
     Attributes:
-        used: Every name used, with its attributes, in the order of the source.
-        bound: Names assigned, of functions and classes defined too.
-        outer: Names that a ``global`` in it, or in a function inside it, says are the module's.
+        used: Every name used, with its attributes, in source order.
+        bound: Names that are assigned, or defined as functions and classes.
+        outer: Names declared ``global`` in it or in a function inside it.
     """
 
     used: list[Chain] = field(default_factory=list)
@@ -29,20 +29,23 @@ class _Scope:
     outer: set[str] = field(default_factory=set)
 
     def take(self, inner: _Scope, own: set[str]) -> None:
-        """Add what a scope inside this one uses, but for the names in `own`."""
+        """Add the uses of an inner scope, except for the names in `own`."""
         self.used += [chain for chain in inner.used if chain[0] not in own]
         self.outer |= inner.outer
 
 
 def free_names(node: ast.AST) -> list[Chain]:
-    """Every global name used in a tree, in the order of the source. A recipe's parameter is named like the recipe it takes, and does not mean it."""
+    """Return every global name used in a tree, in source order.
+
+    A recipe's parameter has the name of the recipe it takes, but does not refer to the function, so it does not count.
+    """
     scope = _Scope()
     _visit(node, scope)
     return scope.used
 
 
 def children(node: ast.AST) -> Iterator[ast.AST]:
-    """What ``ast.iter_child_nodes`` gives, in less time: every tree of a project is gone through here, node by node."""
+    """Yield the child nodes, like ``ast.iter_child_nodes`` but faster: every tree of a project passes here."""
     for name in node._fields:
         value = getattr(node, name, None)
         if isinstance(value, list):
@@ -54,7 +57,7 @@ def children(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _visit(node: ast.AST, scope: _Scope) -> None:
-    """Add what a tree uses and binds to a scope."""
+    """Add the names that a tree uses and binds to a scope."""
     visit = _SPECIAL.get(type(node))
     if visit:
         visit(node, scope)
@@ -82,7 +85,7 @@ def _attribute(node: ast.Attribute, scope: _Scope) -> None:
 
 
 def _call(node: ast.Call, scope: _Scope) -> None:
-    """A call; ``getattr(a.b, "c")`` as the ``a.b.c`` that it is, with what else it is given, unless the name is in a variable."""
+    """Visit a call. ``getattr(a.b, "c")`` counts as ``a.b.c``, with its further arguments, unless the name is in a variable."""
     parts: Iterator[ast.AST] = children(node)
     if isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) > 1:
         name = node.args[1]
@@ -97,7 +100,7 @@ def _global(node: ast.Global, scope: _Scope) -> None:
 
 
 def _class(node: ast.ClassDef, scope: _Scope) -> None:
-    """A class: what its body binds are its attributes, which no function inside it sees by their bare name."""
+    """Visit a class. The names its body binds are attributes, which functions inside it do not see as bare names."""
     scope.bound.add(node.name)
     inner = _Scope()
     for part in children(node):
@@ -117,7 +120,7 @@ def _lambda(node: ast.Lambda, scope: _Scope) -> None:
 
 
 def _body(body: list[ast.stmt] | list[ast.expr], arguments: ast.arguments, scope: _Scope) -> None:
-    """The body of a function, which has its parameters and what it assigns for itself."""
+    """Visit the body of a function. Its parameters and the names it assigns are local."""
     inner = _Scope()
     for part in body:
         _visit(part, inner)
@@ -125,7 +128,7 @@ def _body(body: list[ast.stmt] | list[ast.expr], arguments: ast.arguments, scope
 
 
 def _around(parts: list[ast.expr], scope: _Scope) -> None:
-    """What is looked up where a function is defined. What it binds there is rare, and left out."""
+    """Visit the expressions that are evaluated where a function is defined. Names they bind are rare and ignored."""
     outside = _Scope()
     for part in parts:
         _visit(part, outside)
@@ -133,7 +136,7 @@ def _around(parts: list[ast.expr], scope: _Scope) -> None:
 
 
 def _outside(arguments: ast.arguments) -> list[ast.expr]:
-    """The defaults and annotations of parameters, which see the names around the function."""
+    """Return the defaults and annotations of parameters, which are evaluated in the enclosing scope."""
     annotations = [parameter.annotation for parameter in _parameters(arguments)]
     return [part for part in (*arguments.defaults, *arguments.kw_defaults, *annotations) if part]
 
@@ -144,7 +147,7 @@ def _parameters(arguments: ast.arguments) -> list[ast.arg]:
 
 
 def _comprehension(node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp, scope: _Scope) -> None:
-    """A comprehension: its variables are its own; only the first iterable is looked up around it."""
+    """Visit a comprehension. Its variables are local; only the first iterable is evaluated in the enclosing scope."""
     first: ast.AST = node.generators[0].iter
     around, inner, targets = _Scope(), _Scope(), _Scope()
     _visit(first, around)
@@ -172,4 +175,4 @@ _SPECIAL: dict[type[ast.AST], Callable[..., None]] = {
     ast.DictComp: _comprehension,
     ast.GeneratorExp: _comprehension,
 }
-"""Nodes that mean more than what is in them."""
+"""Visitors for nodes that bind names or have a scope. Other nodes only pass on to their children."""

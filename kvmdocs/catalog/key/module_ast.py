@@ -1,6 +1,6 @@
-"""Python source as the key sees it: what a module binds and imports, and its canonical form.
+"""Python source as the cache key sees it: the bindings and imports of a module, and its canonical form.
 
-Only text is read; nothing is imported or executed. Comments, docstrings and positions are not in what comes out.
+Only text is read; nothing is imported or executed. The result has no comments, docstrings or positions.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from pathlib import Path
 from typing import Any
 
 Meaning = tuple[str, str | None]
-"""What an imported name means: a module, and a name in it or None for the module itself."""
+"""Target of an imported name: a module, and a name in it, or None for the module itself."""
 
 
 @dataclass(frozen=True)
 class Module:
-    """A module's source as the digest sees it.
+    """A module's source as the cache key sees it.
 
     Attributes:
-        name: Its dotted name; for a block of a guide the guide's place.
-        bindings: What each top-level name is bound to: the statements that define it or change what it holds.
-        imports: What each imported name may mean: a module, and a name in it or None for the module itself.
-        stars: Modules whose names are all imported.
-        package: The package that its relative imports begin at.
+        name: Its dotted name; for a block of a guide its pseudo-module.
+        bindings: The statements that define each top-level name or change its value.
+        imports: The possible targets of each imported name: a module, and a name in it, or None for the module itself.
+        stars: Modules from which all names are imported.
+        package: The package that its relative imports start from.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Module:
 
 
 def parse_module(name: str, text: str, path: Path | None = None) -> Module:
-    """Read a module's top-level bindings and imports off its source."""
+    """Return a module's top-level bindings and imports, parsed from its source."""
     bindings: dict[str, dict[int, ast.AST]] = {}
     imports: dict[str, dict[Meaning, None]] = {}
     stars: list[str] = []
@@ -50,7 +50,7 @@ def parse_module(name: str, text: str, path: Path | None = None) -> Module:
                 if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
                     stars.append(_absolute(node, package))
             else:
-                # All of an `if` or a `try` counts for what is bound in it: its condition decides too.
+                # A name bound in an `if` or a `try` depends on the whole statement, including its condition.
                 for bound in _bound(node):
                     bindings.setdefault(bound, {})[id(whole)] = whole
     return Module(
@@ -63,9 +63,9 @@ def parse_module(name: str, text: str, path: Path | None = None) -> Module:
 
 
 def canonical(node: ast.AST) -> str:
-    """A syntax tree as JSON in lists: without positions, docstrings, and fields that are empty (they differ between Python versions).
+    """Return a syntax tree as JSON lists, without positions, docstrings and empty fields, which differ between Python versions.
 
-    It is written piece by piece: all code that recipes reach passes here, and to make lists of it first takes half as long again.
+    The text is built directly. All code that recipes reach passes here, and building lists first takes 50 % longer.
     """
     text, fields = _heads(type(node).__name__, node._fields)
     for name, head in fields:
@@ -73,7 +73,7 @@ def canonical(node: ast.AST) -> str:
         if isinstance(value, ast.AST):
             text += f"{head}{canonical(value)}]"
         elif isinstance(value, list):
-            if parts := ", ".join([_part(part) for part in _meant(name, value)]):
+            if parts := ", ".join([_part(part) for part in _significant(name, value)]):
                 text += f"{head}[{parts}]]"
         elif value is not None:
             text += f"{head}{_quoted(repr(value))}]"
@@ -86,31 +86,31 @@ def _part(part: Any) -> str:
 
 @lru_cache(maxsize=2**14)
 def _quoted(text: str) -> str:
-    """A text as JSON; remembered, since code says the same names over and over."""
+    """Return a string as JSON. Cached because code repeats the same names."""
     return json.dumps(text)
 
 
 @cache
 def _heads(kind: str, fields: tuple[str, ...]) -> tuple[str, list[tuple[str, str]]]:
-    """How a node of a kind begins in its canonical form, and for each field that counts its name and how it begins."""
-    return f'["{kind}"', [(name, f', ["{name}", ') for name in fields if name not in _NOT_MEANT]
+    """Return the first text of a node in canonical form, and the name and first text of each field that counts."""
+    return f'["{kind}"', [(name, f', ["{name}", ') for name in fields if name not in _IGNORED_FIELDS]
 
 
-_NOT_MEANT = frozenset({"type_comment", "kind", "ctx"})
-"""Fields of syntax trees that say nothing of what the code does, or again what its place says."""
+_IGNORED_FIELDS = frozenset({"type_comment", "kind", "ctx"})
+"""Fields of syntax trees without a meaning of their own: comments, string prefixes, load or store."""
 
 
-def _meant(name: str, parts: list[Any]) -> list[Any]:
-    """What counts of a field that is a list."""
+def _significant(name: str, parts: list[Any]) -> list[Any]:
+    """Return the items of a list field that count."""
     if name == "body":
         return _without_docstring(parts)
     if name == "decorator_list":
-        return [_without_judgement(decorator) for decorator in parts]
+        return [_without_stable(decorator) for decorator in parts]
     return parts
 
 
-def _without_judgement(decorator: ast.expr) -> ast.expr:
-    """`@recipe(…)` without ``stable``: how a record is judged afterwards cannot change it."""
+def _without_stable(decorator: ast.expr) -> ast.expr:
+    """Return ``@recipe(…)`` without ``stable``, which only affects the comparison of records, not their content."""
     if not isinstance(decorator, ast.Call) or getattr(decorator.func, "id", getattr(decorator.func, "attr", "")) != "recipe":
         return decorator
     keywords = [keyword for keyword in decorator.keywords if keyword.arg != "stable"]
@@ -125,7 +125,7 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _statements(node: ast.AST) -> Iterator[ast.stmt]:
-    """A statement of a module, or for one that holds others (``if``, ``try``, ``with``, loops) those in it."""
+    """Yield a module's statement, or the statements inside it if it is compound (``if``, ``try``, ``with``, loops)."""
     if isinstance(node, ast.If | ast.Try | ast.With | ast.For | ast.While | ast.Match):
         if isinstance(node, ast.With | ast.For):
             yield node
@@ -140,7 +140,7 @@ def _statements(node: ast.AST) -> Iterator[ast.stmt]:
 
 
 def _bound(node: ast.stmt) -> Iterator[str]:
-    """The names that a top-level statement binds, and those whose value it changes: ``TABLE["a"] = 1``, ``TABLE.update(…)``."""
+    """Yield the names that a top-level statement binds or whose value it changes: ``TABLE["a"] = 1``, ``TABLE.update(…)``."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield node.name
         return
@@ -150,13 +150,13 @@ def _bound(node: ast.stmt) -> Iterator[str]:
         elif isinstance(child, ast.Attribute | ast.Subscript) and not isinstance(child.ctx, ast.Load):
             yield from _root(child)
     called = node.value.func if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) else None
-    # How a page shows a recipe (its notes, in the page's language) is no part of what the recipe does.
+    # `recipe.show(…)` on a page does not change what the recipe does.
     if isinstance(called, ast.Attribute) and called.attr != "show":
         yield from _root(called)
 
 
 def _root(node: ast.expr) -> Iterator[str]:
-    """The name at the beginning of ``name.a[b].c``."""
+    """Yield the name at the beginning of ``name.a[b].c``."""
     while isinstance(node, ast.Attribute | ast.Subscript):
         node = node.value
     if isinstance(node, ast.Name):
@@ -164,24 +164,24 @@ def _root(node: ast.expr) -> Iterator[str]:
 
 
 def local_imports(node: ast.AST, package: str) -> dict[str, list[Meaning]]:
-    """What the imports inside a function or class mean."""
-    found: dict[str, list[Meaning]] = {}
+    """Return the targets of the imports inside a function or class, by name."""
+    targets: dict[str, list[Meaning]] = {}
     todo = [node]
     while todo:
         child = todo.pop()
         if isinstance(child, ast.Import | ast.ImportFrom):
             for name, meaning in _imported_names(child, package):
-                found.setdefault(name, []).append(meaning)
-        # Imports are statements: no expression has to be looked into.
+                targets.setdefault(name, []).append(meaning)
+        # Imports are statements, so expressions need no visit.
         for part in ("body", "orelse", "finalbody", "handlers", "cases"):
             inside = getattr(child, part, None)
             if isinstance(inside, list):
                 todo.extend(inside)
-    return found
+    return targets
 
 
 def _imported_names(node: ast.Import | ast.ImportFrom, package: str) -> Iterator[tuple[str, Meaning]]:
-    """Each name an import statement brings, and what it means."""
+    """Yield each name that an import statement binds, with its target."""
     for alias in node.names:
         if isinstance(node, ast.ImportFrom):
             if alias.name != "*":
@@ -192,7 +192,7 @@ def _imported_names(node: ast.Import | ast.ImportFrom, package: str) -> Iterator
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
-    """The module an import names, relative imports resolved."""
+    """Return the absolute name of the module of a ``from … import``."""
     if not node.level:
         return node.module or ""
     base = package.split(".")
