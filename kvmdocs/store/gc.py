@@ -1,7 +1,8 @@
-"""Freeing the store: what is old or too much goes, what is in use never does.
+"""Garbage collection of the store: delete what is old or exceeds the size limit, and never what is in use.
 
-In use is the newest record of every recipe with all it names, what a build under way goes by or has given to a worker, and what somebody holds the lock of. A record
-is removed before what it speaks of, so that a reader finds it whole or not at all.
+In use are: the latest record of every recipe with all artefacts it names, the artefacts that a current build uses or has passed
+to a worker, and everything whose lock is held. A record is deleted before the files it refers to, so a reader never sees a
+record without them.
 """
 
 from __future__ import annotations
@@ -15,23 +16,25 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kvmdocs.core.errors import StoreError
 from kvmdocs.core.paths import KEY_LENGTH
 from kvmdocs.recording import values
-from kvmdocs.store.store import Store, remove
+from kvmdocs.store.files import remove
+from kvmdocs.store.store import Store
 
 STALE_WRITE_AGE = 3600.0
-"""Seconds after which a file that is being written is not being written any more."""
+"""Age in seconds after which the temporary file of a write counts as abandoned."""
 
 
 @dataclass(frozen=True)
 class Item:
-    """Something in the store that may go.
+    """A workspace that may be deleted, with its record and logs.
 
     Attributes:
         name: The recipe and the first digits of its key.
-        key: The whole key, or "" for a workspace whose record is not there.
-        workspace: Its workspace.
-        size: Bytes it takes on the disk.
+        key: The full key; "" for a workspace without a record.
+        workspace: The workspace.
+        size: Bytes on the disk.
         age: Seconds since it was made.
     """
 
@@ -43,52 +46,51 @@ class Item:
 
 
 def collectable(store: Store, now: float | None = None) -> list[Item]:
-    """All that nothing uses, the oldest first.
+    """Return everything that is not in use, oldest first.
 
     Args:
         store: The store.
-        now: The time to count ages from, in seconds of the epoch; now if not given.
+        now: The time from which ages are counted, in seconds since the epoch; by default the current time.
     """
     moment = time.time() if now is None else now
     keys = {path.stem[:KEY_LENGTH]: path.stem for path in (store.root / "records").glob("*.json")}
-    kept = set(_in_use(store))
+    in_use = set(_in_use(store))
     items = []
-    for workspace in store.work.iterdir() if store.work.is_dir() else ():
+    for workspace in _listing(store.work):
         digits = workspace.name[-KEY_LENGTH:]
-        if workspace.name in kept:
+        if workspace.name in in_use:
             continue
         key = keys.get(digits, "")
-        mark = store.root / "records" / f"{key}.json" if key else workspace
-        with contextlib.suppress(FileNotFoundError):  # another clean may be at it
-            age = moment - mark.stat().st_mtime
+        dated = store.root / "records" / f"{key}.json" if key else workspace
+        with contextlib.suppress(FileNotFoundError):  # another process may be cleaning too
+            age = moment - dated.stat().st_mtime
             items.append(Item(workspace.name, key, workspace, _size(workspace) + _size(store.logs(key) if key else None), age))
     return sorted(items, key=lambda item: -item.age)
 
 
 def _in_use(store: Store) -> Iterator[str]:
-    """Names of the workspaces that must stay."""
-    latest = store.root / "latest"
-    for path in latest.iterdir() if latest.is_dir() else ():
+    """Yield the names of the workspaces that are in use."""
+    for path in _listing(store.root / "latest"):
         record = store.latest(path.name)
         if record is not None:
             yield store.workspace(record.recipe, record.key).name
             yield from (inner.partition("/")[0] for inner in values.paths(record.value))
     for task in store.runs.glob("*/task.json"):
-        # A run that is over takes its folder with it; of a dead one the next build does.
+        # A run deletes its folder at its end; the next build deletes those of killed runs.
         with contextlib.suppress(OSError, ValueError, KeyError):
-            told = json.loads(task.read_bytes())
-            yield Path(told["workspace"]).name
-            yield from (inner.partition("/")[0] for value in told["inputs"].values() for inner in values.paths(value))
+            data = json.loads(task.read_bytes())
+            yield Path(data["workspace"]).name
+            yield from (inner.partition("/")[0] for value in data["inputs"].values() for inner in values.paths(value))
 
 
 def choose(items: list[Item], *, older: float | None, total: int, over: int | None) -> list[Item]:
-    """Those that are to go.
+    """Return the items to delete.
 
     Args:
-        items: What may go, the oldest first.
-        older: Seconds; what is older goes. None: age is no reason.
-        total: Bytes the store takes now.
-        over: Bytes the store may take; the oldest go until it does. None: size is no reason.
+        items: The candidates, oldest first.
+        older: Delete items older than this, in seconds. None for no age limit.
+        total: The current size of the store in bytes.
+        over: Delete the oldest items until the store has at most this size, in bytes. None for no size limit.
 
     Returns:
         A part of `items`.
@@ -105,15 +107,15 @@ def choose(items: list[Item], *, older: float | None, total: int, over: int | No
 
 
 def delete(store: Store, item: Item) -> bool:
-    """Remove an item.
+    """Delete an item.
 
     Returns:
-        Whether it was removed; it is not when somebody has come to use it since.
+        False if it has come into use and was not deleted.
 
     Raises:
         StoreError: The store cannot be written.
     """
-    # A run that has no record yet holds a lock by the whole key, of which its workspace has the first digits.
+    # A run without a record holds the lock of its full key. The workspace's name has only the first digits.
     locks = (store.root / "locks").glob(f"{item.workspace.name[-KEY_LENGTH:]}*.lock")
     key = item.key or next((path.stem for path in locks), "")
     lock = store.try_lock(key) if key else None
@@ -136,24 +138,52 @@ def delete(store: Store, item: Item) -> bool:
 
 
 def stale_files(store: Store, older: float | None) -> Iterator[Path]:
-    """Files that nobody misses: pages rendered before, and what a write that was cut short has left.
+    """Yield files that can be deleted without loss: old cache files, remains of interrupted writes, unused lock files.
 
     Args:
         store: The store.
-        older: Seconds; pages that are older go. None: they stay.
+        older: Yield cache files older than this, in seconds. None for none.
     """
-    rendered = store.root / "rendered"
-    pages = (path for path in rendered.iterdir() if not path.name.startswith(".")) if rendered.is_dir() else ()
+    caches = (
+        path
+        for name in ("code", "rendered")
+        for path in _listing(store.root / name)
+        if not path.name.startswith(".")  # a write in progress
+    )
     now = time.time()
-    for paths, age in ((store.half_written(), STALE_WRITE_AGE), (pages, math.inf if older is None else older)):
+    for paths, age in ((store.half_written(), STALE_WRITE_AGE), (caches, math.inf if older is None else older)):
         for path in paths:
             with contextlib.suppress(FileNotFoundError):
                 if path.is_file() and now - path.lstat().st_mtime > age:
                     yield path
+    yield from _unused_locks(store)
+
+
+def _unused_locks(store: Store) -> Iterator[Path]:
+    """Yield the lock files that nobody holds, of keys without a record and a workspace.
+
+    The lock is held until the next file is requested, so that no build acquires it while the caller deletes the file. A build
+    that has opened the file before sees that it is deleted (filelock checks the link count) and creates a new one.
+    """
+    records = {path.stem for path in _listing(store.root / "records")}
+    workspaces = {path.name[-KEY_LENGTH:] for path in _listing(store.work)}
+    for path in _listing(store.root / "locks"):
+        if path.suffix == ".lock" and path.stem not in records and path.stem[:KEY_LENGTH] not in workspaces:
+            with contextlib.suppress(StoreError):
+                if lock := store.try_lock(path.stem):
+                    try:
+                        yield path
+                    finally:
+                        lock.release()
+
+
+def _listing(folder: Path) -> list[Path]:
+    """Return the entries of a folder; none if there is no such folder."""
+    return list(folder.iterdir()) if folder.is_dir() else []
 
 
 def delete_files(paths: Iterable[Path], *, dry_run: bool) -> int:
-    """Remove files; returns the bytes that they took, or, with `dry_run`, take. What cannot be removed stays and does not count."""
+    """Delete files and return the bytes they took on the disk. Files that cannot be deleted do not count."""
     size = 0
     for path in paths:
         with contextlib.suppress(OSError):
@@ -165,12 +195,12 @@ def delete_files(paths: Iterable[Path], *, dry_run: bool) -> int:
 
 
 def disk_usage(store: Store) -> int:
-    """Bytes that the store takes on the disk."""
+    """Return the bytes that the store takes on the disk."""
     return _size(store.root)
 
 
 def _size(folder: Path | None) -> int:
-    """Bytes that a folder takes on the disk, each file once."""
+    """Return the bytes that a folder takes on the disk. Hard links count once."""
     if folder is None or not folder.is_dir():
         return 0
     seen: set[tuple[int, int]] = set()

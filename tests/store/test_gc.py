@@ -11,8 +11,10 @@ import pytest
 from click.testing import CliRunner
 
 from kvmdocs.cli import main
+from kvmdocs.core.errors import StoreError
 from kvmdocs.core.model import Freshness
-from kvmdocs.store.gc import Item, choose, collectable, delete, disk_usage
+from kvmdocs.store.gc import Item, choose, collectable, delete, delete_files, disk_usage, stale_files
+from kvmdocs.store.store import Store
 
 RECIPES = """
 @recipe()
@@ -140,6 +142,65 @@ def test_rendered_pages_go_by_age_and_so_does_what_a_write_that_was_cut_short_ha
     assert [path.exists() for path in (old, new, cut, being_written)] == [False, True, False, True]
     project.kvmdocs("clean", "--older", "never")
     assert new.exists()
+
+
+def test_caches_of_code_go_by_age(project):
+    code = project.root / "store/v1/code"
+    (old,) = code.iterdir()
+    new = code / "new.json"
+    new.write_text("x" * 5000)
+    os.utime(old, (time.time() - 7200,) * 2)
+    project.kvmdocs("clean", "--older", "never")
+    project.kvmdocs("clean", "--older", "1h", "--dry-run")
+    assert old.exists()
+    store = project.project().store
+    assert delete_files(stale_files(store, 3600), dry_run=False) > 0
+    assert list(code.iterdir()) == [new]
+    # It is only a cache.
+    assert set(project.run("top").freshness.values()) == {Freshness.CACHED}
+
+
+def test_locks_of_keys_without_record_and_workspace_go_unless_they_are_held(tmp_path):
+    store = Store(tmp_path)
+    free, held, recorded, working = (digit * 64 for digit in "abcd")
+    for key in (free, held, recorded, working):
+        store.try_lock(key).release()
+    store.record_file(recorded).parent.mkdir()
+    store.record_file(recorded).write_text("")
+    store.workspace("first", working).mkdir(parents=True)
+    locks = {key: store.root / "locks" / f"{key}.lock" for key in (free, held, recorded, working)}
+    lock = store.try_lock(held)
+    delete_files(stale_files(store, None), dry_run=True)
+    assert all(path.exists() for path in locks.values())
+    delete_files(stale_files(store, None), dry_run=False)
+    assert {key for key, path in locks.items() if path.exists()} == {held, recorded, working}
+    lock.release()
+    delete_files(stale_files(store, None), dry_run=False)
+    assert not locks[held].exists()
+    assert store.try_lock(held) is not None
+
+
+def test_a_lock_is_held_while_its_file_is_deleted(tmp_path):
+    """A build that takes the lock meanwhile would hold a file that the next one does not see."""
+    store = Store(tmp_path)
+    key = "a" * 64
+    store.try_lock(key).release()
+    files = stale_files(store, None)
+    assert next(files) == store.root / "locks" / f"{key}.lock"
+    assert store.try_lock(key) is None
+    assert list(files) == []
+    assert store.try_lock(key) is not None
+
+
+def test_nothing_is_raised_for_locks_of_a_store_that_cannot_be_written(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.try_lock("a" * 64).release()
+
+    def refuse(key):
+        raise StoreError("no")
+
+    monkeypatch.setattr(store, "try_lock", refuse)
+    assert list(stale_files(store, None)) == []
 
 
 def test_what_a_failed_or_killed_run_left_goes_too(project):
