@@ -1,1 +1,1 @@
-"""The store: records, what is derived from them, and the approved records in git."""
+"""The store: records, caches derived from them, and the approved records in git."""

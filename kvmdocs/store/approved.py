@@ -1,8 +1,8 @@
-"""Approved records: what a recipe gave once and somebody has looked at, kept in git for readers and machines that cannot run it.
+"""Approved records: reviewed results of recipes, kept in git for readers and for machines that cannot run the recipe.
 
-One file a recipe, in the folder ``approved`` of the package of recipes. It is JSON in which every line of output is a line of the file, so that a change
-reads well in a diff, and it holds nothing that means something on one host only: no key, no log, no digits of a
-workspace, no time of a single step, no address or path of whoever built it.
+There is one file for each recipe, in the folder ``approved`` of the package of recipes. It is JSON in which every line of
+output is a line of the file, so that changes are readable in a diff. It contains nothing that is specific to one host or run:
+no key, no log, no digits of a workspace, no times of short steps, no address or path of the person who built it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from kvmdocs.recording.result_types import Returned
 from kvmdocs.recording.value_form import ValueRefused
 from kvmdocs.recording.values import verify
 from kvmdocs.store.approved_form import FORM, Malformed, StepForm, convert, line_of, parse
-from kvmdocs.store.store import atomic_write
+from kvmdocs.store.files import atomic_write
 
 FOLDER = "approved"
 HEAD, TAIL = 160, 80
 """Lines kept of a step's output, from its beginning and from its end, when it has more than both."""
 WORTH_SAYING = 5.0
-"""Seconds from which a step's time is kept: shorter ones are not shown, and would change with every approval."""
+"""Seconds from which a step's time is stored. Shorter times are not shown and would change with every approval."""
 
 _RUN = re.compile(rf"\b(\w+)-[0-9a-f]{{{KEY_LENGTH}}}(?![0-9a-f])")
 
@@ -46,7 +46,7 @@ class Approved:
 
     Args:
         settings: The project's settings.
-        returned: Gives the types that a recipe returns, by its name; a value is made of no others.
+        returned: Returns the types that a recipe may return, by the recipe's name. A value is decoded to no other types.
     """
 
     def __init__(self, settings: Settings, returned: Callable[[str], Returned] = lambda _name: Returned()) -> None:
@@ -55,18 +55,18 @@ class Approved:
         self.folder: Path = settings.root / settings["project.recipes"].replace(".", "/") / FOLDER
 
     def path(self, recipe: str) -> Path:
-        """The file of a recipe."""
+        """Return the path of a recipe's file."""
         return self.folder / f"{recipe}.json"
 
     def names(self) -> list[str]:
-        """The recipes that have one, sorted."""
+        """Return the names of the recipes with an approved record, sorted."""
         return sorted(path.stem for path in self.folder.glob("*.json"))
 
     def get(self, recipe: str) -> Record | None:
-        """The approved record of a recipe; None when it has none.
+        """Return the approved record of a recipe; None if it has none.
 
         Raises:
-            CatalogError: The file is not one.
+            CatalogError: The file is not a valid approved record.
         """
         try:
             text = self.path(recipe).read_text("utf-8")
@@ -82,15 +82,15 @@ class Approved:
             raise self.refused(recipe, error) from error
 
     def _checked(self, recipe: str, text: str) -> Record:
-        """The record in the text of a recipe's file, if it is one and its value can be read."""
+        """Return the record in the text of a recipe's file, after checking its recipe and its value."""
         record = read(parse(text))
         if record.recipe != recipe:
-            raise Malformed(f"it is of the recipe {record.recipe!r}", ("recipe",))
+            raise Malformed(f"it belongs to the recipe {record.recipe!r}", ("recipe",))
         verify(record.value, self._returned(recipe))
         return record
 
     def refused(self, recipe: str, error: ValueRefused) -> CatalogError:
-        """The error that the value in a recipe's file cannot be read."""
+        """Return the error for an invalid value in a recipe's file."""
         return self._refused(recipe, error.message, line_of(self.path(recipe).read_text("utf-8"), ("value", *error.at)))
 
     def _refused(self, recipe: str, why: str, line: int) -> CatalogError:
@@ -104,35 +104,36 @@ class Approved:
         """Write a record as its recipe's approved one.
 
         Args:
-            record: A record that passed, without what is this host's alone (`redact`); `truncate` makes it small.
+            record: A record that passed, without host-specific texts (see `redact`) and with truncated outputs (see
+                `truncate`).
 
         Returns:
             The file.
         """
         data = json.dumps(to_json(record), indent=1, ensure_ascii=False)
         atomic_write(self.path(record.recipe), data.encode("utf-8", "backslashreplace") + b"\n")
-        # What is made by way of a temporary file is its owner's alone; this one is for git.
+        # `atomic_write` creates files with mode 0600. This one is for git.
         self.path(record.recipe).chmod(0o644)
         return self.path(record.recipe)
 
 
 def redact(record: Record, hidden: Mapping[str, str]) -> Record:
-    """The record as it may be kept in git: with nothing in it that means something on one host only.
+    """Return the record without texts that are specific to this host, ready for git.
 
     Args:
         record: A record that passed.
-        hidden: What must not be in it, and what stands there instead (`host_secrets`).
+        hidden: The texts to remove, with their replacements (`host_secrets`).
     """
-    return read(to_json(with_texts(record, _hiding(frozenset(hidden.items())).mask)))
+    return read(to_json(with_texts(record, _masks(frozenset(hidden.items())).mask)))
 
 
 @lru_cache(maxsize=4)
-def _hiding(hidden: frozenset[tuple[str, str]]) -> Secrets:
+def _masks(hidden: frozenset[tuple[str, str]]) -> Secrets:
     return Secrets(dict(hidden))
 
 
 def truncate(record: Record) -> Record:
-    """The record with only the beginning and the end of long outputs."""
+    """Return the record with long outputs reduced to their beginning and end."""
     return replace(record, steps=tuple(replace(step, output=_brief(step.output)) for step in record.steps))
 
 
@@ -142,13 +143,12 @@ def _brief(output: Output) -> Output:
     if len(head) + len(tail) <= HEAD + TAIL:
         return output
     if output.omitted_bytes:
-        kept, dropped, end, early = head[:HEAD], head[HEAD:], tail[-TAIL:], tail[:-TAIL]
-        dropped = [*dropped, *early]
+        start, dropped, end = head[:HEAD], [*head[HEAD:], *tail[:-TAIL]], tail[-TAIL:]
     else:
-        kept, dropped, end = head[:HEAD], head[HEAD:-TAIL], head[-TAIL:]
+        start, dropped, end = head[:HEAD], head[HEAD:-TAIL], head[-TAIL:]
     return replace(
         output,
-        head="".join(kept),
+        head="".join(start),
         tail="".join(end),
         omitted_lines=output.omitted_lines + len(dropped),
         omitted_bytes=output.omitted_bytes + len("".join(dropped).encode("utf-8", "surrogatepass")),
@@ -156,7 +156,7 @@ def _brief(output: Output) -> Output:
 
 
 def to_json(record: Record) -> dict[str, Any]:
-    """A record as the data of its file."""
+    """Return the data of a record's file."""
     data: dict[str, Any] = {
         "form": FORM,
         "recipe": record.recipe,
@@ -203,10 +203,10 @@ def _written_step(step: Step, until: int) -> dict[str, Any]:
 
 
 def read(data: Any) -> Record:
-    """The record from the data of its file.
+    """Return the record in the data of its file.
 
     Raises:
-        Malformed: The data is of another form.
+        Malformed: The data is not in the form of an approved record.
     """
     form = convert(data)
     return Record(
@@ -249,7 +249,7 @@ def _read_step(form: StepForm) -> Step:
 
 
 def _lines(text: str) -> str | list[str]:
-    """Text as a list of its lines; text of one line without a line end as it is."""
+    """Return text as a list of its lines; text without a line end unchanged."""
     return text.split("\n") if "\n" in text else text
 
 
@@ -258,7 +258,7 @@ def _text(lines: str | list[str]) -> str:
 
 
 def _without_run(value: Any) -> Any:
-    """A value whose paths do not hold the digits of a key: they lead nowhere elsewhere, and would change with every approval."""
+    """Return a value without the key's digits in its paths. They mean nothing elsewhere and change with every approval."""
     if isinstance(value, list):
         return [_without_run(item) for item in value]
     if isinstance(value, dict):
@@ -267,24 +267,25 @@ def _without_run(value: Any) -> Any:
 
 
 def host_secrets(settings: Settings, folders: Iterable[Path], environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """What of this host must not leave it, and what is to stand there instead.
+    """Return the texts of this host that must not be published, with their replacements.
 
-    These are: the project's folder and others of its own, the user's home, addresses that come from the environment (a mirror, a proxy, an index of
-    packages), and once more what is secret, for records of before it was kept out of them.
+    These are the project's folder and the other given folders, the user's home, and hosts in addresses from the environment (a
+    mirror, a proxy, a package index). Secrets are included too: old records may still contain them.
 
     Args:
-        settings: The project's settings; a value from the environment is its host's, one from the file is everybody's.
+        settings: The project's settings. A value from the environment is specific to the host; one from the project's file is
+            public.
         folders: Further folders, such as the store.
-        environ: The environment; the process's own if not given.
+        environ: The environment; by default that of the process.
     """
-    given = dict(os.environ if environ is None else environ)
-    hidden = {str(settings.root): "<project>", **{str(folder): "<store>" for folder in folders}, **homes(given)}
+    variables = dict(os.environ if environ is None else environ)
+    hidden = {str(settings.root): "<project>", **{str(folder): "<store>" for folder in folders}, **homes(variables)}
     for name, value in settings.values.items():
-        if given.get(variable(name)) == value and "://" in str(value):
+        if variables.get(variable(name)) == value and "://" in str(value):
             hidden[str(value)] = f"<{name}>"
-    for value in given.values():
+    for value in variables.values():
         for address in re.findall(r"[a-z]+://[^\s'\"]+", value):
             parts = urlsplit(address)
             if parts.hostname and parts.hostname not in {"localhost", "127.0.0.1", "::1"}:
                 hidden.setdefault(parts.netloc.rpartition("@")[2], "<mirror>")
-    return secret_values(given, settings["secrets.variables"], settings["secrets.exempt"]) | hidden
+    return secret_values(variables, settings["secrets.variables"], settings["secrets.exempt"]) | hidden

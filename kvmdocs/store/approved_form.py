@@ -1,4 +1,7 @@
-"""The form of an approved record's file: what may be in it and of which type. It is data from git, so it is looked at before anything is made of it."""
+"""Form of an approved record's file: its fields and their types.
+
+The file is data from git, so it is validated before any object is made of it.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ FORM = 1
 """Version of the form."""
 
 Lines = str | list[str]
-"""Text; of several lines as a list of them."""
+"""Text; several lines are a list."""
 Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 Permissions = Annotated[str, msgspec.Meta(pattern=r"\A[0-7]{0,4}\Z")]
 Number = Annotated[int, msgspec.Meta(ge=-(1 << 63), le=(1 << 63) - 1)]
@@ -87,12 +90,12 @@ class RecordForm(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Malformed(ValueError):
-    """A file that is no approved record.
+    """The file is not a valid approved record.
 
     Args:
-        message: What is wrong.
-        at: Where in the data it is.
-        line: The line, where that is known already; 0 else.
+        message: The problem.
+        at: Path of the value in the data.
+        line: The line, if it is known already; otherwise 0.
     """
 
     def __init__(self, message: str, at: At = (), line: int = 0) -> None:
@@ -102,27 +105,27 @@ class Malformed(ValueError):
 
 
 def parse(text: str) -> Any:
-    """Data from JSON: numbers that other programs read as well, and no key twice.
+    """Return the data in JSON text. Numbers that other programs cannot read, and duplicate keys, are errors.
 
     Raises:
-        Malformed: The text is not that.
+        Malformed: The text is not such JSON.
     """
     try:
-        return json.loads(text, object_pairs_hook=_once, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)
+        return json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse, parse_float=_finite, parse_int=_integer)
     except json.JSONDecodeError as error:
         raise Malformed(f"it is no JSON: {error.msg}", line=error.lineno) from error
     except RecursionError:
         line = next((line for at, line, _ in _values(text) if len(at) > 2 * DEEPEST), 0)
         raise Malformed("it is nested too deeply", line=line) from None
-    except _Found as found:
-        raise Malformed(str(found), line=next(found.lines(text), 0)) from None
+    except _JsonError as error:
+        raise Malformed(str(error), line=next(error.lines(text), 0)) from None
 
 
 def convert(data: Any) -> RecordForm:
-    """The record's form from its data.
+    """Return the record's form from its data.
 
     Raises:
-        Malformed: Something is missing, unknown, or of another type.
+        Malformed: A field is missing, unknown, or of another type.
     """
     form = data.get("form") if isinstance(data, dict) else None
     if isinstance(form, int) and form != FORM:
@@ -138,12 +141,12 @@ def convert(data: Any) -> RecordForm:
         raise Malformed(f"{where}{message}", (*at, new[1]) if new else at) from error
 
 
-class _Found(Exception):
-    """Something in JSON that is refused while it is read, when its line is not known.
+class _JsonError(Exception):
+    """Error found while JSON is parsed, when its line is not known.
 
     Args:
-        message: What is wrong.
-        literal: The number; or the key that is there twice.
+        message: The problem.
+        literal: The number, or the duplicate key.
     """
 
     def __init__(self, message: str, literal: str, *, twice: bool = False) -> None:
@@ -152,50 +155,52 @@ class _Found(Exception):
         self._twice = twice
 
     def lines(self, text: str) -> Iterator[int]:
-        """The lines in which it may stand, the likeliest first."""
+        """Yield the lines that may contain the error, likeliest first."""
         seen: set[At] = set()
-        for found, line, literal in _values(text):
-            at = tuple(found)
+        for path, line, literal in _values(text):
+            at = tuple(path)
             if at in seen and at[-1] == self._literal if self._twice else literal == self._literal:
                 yield line
             seen.add(at)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for number, key in enumerate(keys) if key in keys[:number])
-        raise _Found(f"the key {twice!r} stands twice in one object", twice, twice=True)
+        raise _JsonError(f"the key {twice!r} stands twice in one object", twice, twice=True)
     return data
 
 
 def _refuse(literal: str) -> NoReturn:
-    raise _Found(f"{literal} is no number that JSON has", literal)
+    raise _JsonError(f"{literal} is no number that JSON has", literal)
 
 
 def _finite(literal: str) -> float:
     return number if math.isfinite(number := float(literal)) else _refuse(literal)
 
 
-def _whole(literal: str) -> int:
+def _integer(literal: str) -> int:
     try:
         return int(literal)
-    except ValueError:  # Python reads 4300 digits and no more, unless somebody says otherwise
-        raise _Found(f"a number of {len(literal)} digits is too long", literal) from None
+    except ValueError:  # Python's default limit is 4300 digits
+        raise _JsonError(f"a number of {len(literal)} digits is too long", literal) from None
 
 
 def line_of(text: str, at: At) -> int:
-    """The line of JSON in which a value begins, or what it is in if it is not there; 0 where that is the whole.
+    """Return the line of JSON in which a value begins.
+
+    If there is no such value, return the line of its nearest container; 0 for the whole text.
 
     Args:
-        text: The text; it is JSON.
-        at: Where the value lies.
+        text: Valid JSON.
+        at: Path of the value.
     """
     nearest, length = 0, 0
-    for found, line, _ in _values(text):
-        if length < len(found) <= len(at) and found == list(at[: len(found)]):
-            nearest, length = line, len(found)
+    for path, line, _ in _values(text):
+        if length < len(path) <= len(at) and path == list(at[: len(path)]):
+            nearest, length = line, len(path)
     return nearest
 
 
@@ -203,7 +208,7 @@ _PART = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+|\n')
 
 
 def _values(text: str) -> Iterator[tuple[list[str | int], int, str]]:
-    """Every value in JSON: where it lies (in a list that goes on changing), its line, and how it begins."""
+    """Yield every value in JSON: its path (a list that is modified later), its line, and its first token."""
     at: list[str | int] = []
     line = 1
     wants_key = False

@@ -1,4 +1,4 @@
-"""Texts that are made of records, kept in the store: what was made before of the same parts, by the same code, is not made again."""
+"""Cache of texts rendered from records, in the store. The key of a text is its inputs and the engine's code."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from kvmdocs.core.errors import StoreError
-from kvmdocs.store.store import Store, add_checksum, atomic_write, strip_checksum
+from kvmdocs.store.files import add_checksum, atomic_write, strip_checksum
+from kvmdocs.store.store import Store
 
 PACKAGE = Path(str(files("kvmdocs")))
 
 MODULES = {"griffelib": "griffe"}
-"""What a package is imported as, where that differs from its name."""
+"""Import names of packages, where they differ from the package's name."""
 
 LIBRARIES = ("babel", "griffelib", "markdown", "msgspec", "pygments")
-"""Packages that have a say in a derived text; the first two are optional."""
+"""Packages that affect rendered texts. The first two are optional."""
 
 
 @lru_cache(maxsize=1)
 def engine() -> str:
-    """SHA-256 of every file of the engine and of the versions of what renders with it; another engine may derive another text."""
+    """Return SHA-256 of all files of the engine and the versions of its rendering libraries."""
     own = sorted(path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc")
     parts = [path.read_bytes() for path in own]
     parts += [f"{name} {version(name)}".encode() for name in LIBRARIES if find_spec(MODULES.get(name, name))]
@@ -33,43 +34,43 @@ def engine() -> str:
 
 
 def recall(store: Store, parts: Iterable[str], ending: str = ".html") -> str | None:
-    """A text from the store; None if it is not there, or damaged.
+    """Return a cached text; None if it is missing or damaged.
 
     Args:
         store: The store.
-        parts: All that it depends on beside the engine's code.
-        ending: That of the file's name; what is made of the same parts in several ways has different ones.
+        parts: All inputs of the text except the engine's code.
+        ending: Suffix of the file's name. Texts made in several ways from the same inputs have different ones.
     """
     with contextlib.suppress(OSError, UnicodeDecodeError), open(_path(store, parts, ending), "rb") as file:
-        if (found := strip_checksum(file.read())) is not None:
-            return found.decode("utf-8")
+        if (body := strip_checksum(file.read())) is not None:
+            return body.decode("utf-8")
     return None
 
 
 def keep(store: Store, parts: Iterable[str], text: str, ending: str = ".html") -> None:
-    """Put a text where `recall` finds it. A store that cannot be written still has records to show."""
+    """Cache a text for `recall`. Does nothing on a read-only store."""
     with contextlib.suppress(StoreError):
         atomic_write(Path(_path(store, parts, ending)), add_checksum(text.encode()), durable=False)
 
 
 def kept(store: Store, parts: Iterable[str], make: Callable[[], str], ending: str = ".html") -> str:
-    """A text from the store, where it is made if it is not there.
+    """Return a cached text; make and cache it if it is missing.
 
     Args:
         store: The store.
         parts: As for `recall`.
-        make: Makes it.
+        make: Makes the text.
         ending: As for `recall`.
     """
     parts = [*parts]
-    if (found := recall(store, parts, ending)) is not None:
-        return found
-    made = make()
-    keep(store, parts, made, ending)
-    return made
+    text = recall(store, parts, ending)
+    if text is None:
+        text = make()
+        keep(store, parts, text, ending)
+    return text
 
 
 def _path(store: Store, parts: Iterable[str], ending: str) -> str:
-    # Whole pages are among the parts; BLAKE2 is the quicker one.
+    # The inputs include whole pages. BLAKE2 is faster than SHA-256.
     name = hashlib.blake2b("\0".join([engine(), *parts]).encode("utf-8", "surrogateescape"), digest_size=32).hexdigest()
     return f"{store.root}/rendered/{name}{ending}"

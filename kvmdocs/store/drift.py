@@ -1,7 +1,7 @@
 """Drift: the difference between a fresh record and the approved one, after normalisation.
 
-It is classed by what may explain it, so that whoever reads it knows where to look first: another version of a tool or another setting; another
-host; or neither, and then the recipe's behaviour is what has changed.
+Drift is classified by its likely cause, which tells where to look first: another tool version or setting; another host;
+otherwise a change of the recipe's behaviour.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from kvmdocs.store.normalise import Normaliser
 
 
 class DriftCause(StrEnum):
-    """What may explain a drift."""
+    """Likely cause of a drift."""
 
     TOOL = "tool version"
     HOST = "host"
@@ -26,14 +26,14 @@ class DriftCause(StrEnum):
 
 @dataclass(frozen=True)
 class Drift:
-    """What differs between two records of a recipe.
+    """Difference between two records of a recipe.
 
     Attributes:
         recipe: The recipe.
-        kind: What may explain it.
-        causes: What differs beside the steps: tools with both their versions, settings, facts of the host.
-        sections: The sections in which something differs; "" for steps outside of any.
-        diff: The difference as lines of a unified diff, under stable names.
+        kind: The likely cause.
+        causes: Other differences that may explain it: tools with both versions, settings, host facts.
+        sections: The sections that differ; "" stands for steps outside of any section.
+        diff: The normalised difference, as lines of a unified diff.
     """
 
     recipe: str
@@ -43,17 +43,17 @@ class Drift:
     diff: tuple[str, ...]
 
     def lines(self) -> list[str]:
-        """As lines for a terminal."""
+        """Return the drift as lines for a terminal."""
         return [f"{self.recipe}: drift ({self.kind})", *(f"  {cause}" for cause in self.causes), *self.diff]
 
 
 def compare(approved: Record, fresh: Record, stable: bool | tuple[str, ...] = True) -> Drift | None:
-    """What has drifted, or None.
+    """Return the drift between two records, or None.
 
     Args:
-        approved: The approved record; of an output that was shortened there, only what it kept is compared.
-        fresh: The fresh one.
-        stable: The sections to compare; True for everything.
+        approved: The approved record. Of an output that was truncated there, only the part it has is compared.
+        fresh: The fresh record.
+        stable: The sections to compare; True for all.
     """
     before, now = _sections(approved, stable), _sections(fresh, stable)
     sections: list[str] = []
@@ -73,22 +73,22 @@ def compare(approved: Record, fresh: Record, stable: bool | tuple[str, ...] = Tr
 
 
 def _sections(record: Record, stable: bool | tuple[str, ...]) -> dict[str, list[Step]]:
-    """The steps by their section: the names of one do not depend on what another prints."""
-    found: dict[str, list[Step]] = {}
+    """Return the steps by section. Sections are normalised separately, so output in one does not change names in another."""
+    sections: dict[str, list[Step]] = {}
     for step in record.steps:
         name = step.section or ""
         if stable is True or (stable and name in stable):
-            found.setdefault(name, []).append(step)
-    return found
+            sections.setdefault(name, []).append(step)
+    return sections
 
 
 def _aligned(approved: list[Step], fresh: list[Step]) -> tuple[list[str], list[str]]:
-    """The lines of both under stable names, with long outputs of the fresh ones shortened as the approved ones are."""
-    shortened = [_shortened(step, approved[number]) if number < len(approved) else step for number, step in enumerate(fresh)]
-    return _lines(approved), _lines(shortened)
+    """Return the normalised lines of both, with long outputs of the fresh steps truncated like the approved ones."""
+    truncated = [_truncated(step, approved[number]) if number < len(approved) else step for number, step in enumerate(fresh)]
+    return _lines(approved), _lines(truncated)
 
 
-def _shortened(step: Step, like: Step) -> Step:
+def _truncated(step: Step, like: Step) -> Step:
     kept = like.output
     if not kept.omitted_bytes:
         return step
@@ -99,7 +99,7 @@ def _shortened(step: Step, like: Step) -> Step:
 
 
 def _lines(steps: Iterable[Step]) -> list[str]:
-    """Steps as the lines of a transcript under stable names."""
+    """Return steps as the lines of a normalised transcript."""
     steps = list(steps)
     texts = [text for step in steps for text in (step.command, step.stdin or "", step.output.text)]
     names = Normaliser(*texts)
@@ -113,14 +113,14 @@ def _lines(steps: Iterable[Step]) -> list[str]:
             lines += [*names.text(step.output.head).splitlines(), "[…]", *names.text(step.output.tail).splitlines()]
         else:
             lines += names.text(step.output.head).splitlines()
-        # How a process that went on was ended in the end is a matter of who was faster.
+        # The exit status of a background process depends on timing.
         if step.status and not step.background:
             lines.append(f"[exit status {step.status}]")
     return lines
 
 
 def _facts(host: Host) -> dict[str, Any]:
-    """What of a host bears on what recipes print. Its name, memory and processors are no reason for other output."""
+    """Return the host facts that can affect output. Its name, memory and processors cannot."""
     return {"machine": host.machine, "system": host.system, "kernel": host.kernel}
 
 

@@ -1,11 +1,11 @@
-"""Text with what differs from run to run under stable names, so that two runs can be compared.
+"""Normalisation of text: replace everything that differs from run to run by stable names, so that two runs can be compared.
 
-Process and thread ids, addresses and paths made for one run get a name with a number, by the order in which they first appear: ``<pid1>``,
-``<addr2>``. Two equal ones get the same name, two different ones different names, so a pointer that should be the same and is
-not shows up as a difference. Moments, durations and rates all get one name of their kind: whether two of
-them are equal is chance.
+Process and thread ids, addresses and temporary paths get numbered names in the order of their first occurrence: ``<pid1>``,
+``<addr2>``. Equal values get the same name and different values different names, so a pointer that should stay the same and
+does not is reported as a difference. Times, durations and rates get one name each, without a number: equality of two of them is
+a coincidence.
 
-Pages show the real output; only comparison uses this.
+Pages show the real output. Only the comparison uses this.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ _GAP = r"[ \t]"
 _BLANK = "[ ]"
 
 _NUMBERED: dict[str, str] = {
-    # What QEMU calls a part of a disk that was given no name.
+    # QEMU's generated names of block nodes.
     "node": r"(?<=#block)[0-9]+(?!\w)",
-    # The digits that tell two workspaces of one recipe apart.
+    # The digits of the key in a workspace's name.
     "run": r"(?<=\w-)[0-9a-f]{16}(?![\w-])",
-    # A 64-bit pointer as C prints it, or as the kernel does. Shorter numbers are as likely constants and sizes, and those matter.
+    # A 64-bit pointer as printed by C or by the kernel. Shorter numbers may be constants or sizes.
     "addr": r"(?<![\w<])(?:0x[0-9a-fA-F]{9,16}|[0-9a-f]{16})(?!\w)",
     "pid": (
         r"(?:(?<=\bprocess )|(?<=\bLWP )|(?<=\bpid )|(?<=\bPID )|(?<=\btid )|(?<=\bpid=)|(?<=\btid=)|(?<=\bPID: )|(?<=\bpid: )"
-        r"|(?<=--pid=)|(?<=--pid )|(?<=/proc/)|(?<=/task/)|(?<=\"thread-id\": )|(?<= -p )|(?<=\bkill )|(?<=\bTgid:\t)|(?<=\bPid:\t)"
-        r"|(?<=\bPPid:\t)|(?<=\bthread_id=)|(?<=\bthread-id=))[1-9][0-9]*(?!\w)"
+        r"|(?<=--pid=)|(?<=--pid )|(?<=/proc/)|(?<=/task/)|(?<=\"thread-id\": )|(?<= -p )|(?<=\bkill )|(?<=\bTgid:\t)"
+        r"|(?<=\bPid:\t)|(?<=\bPPid:\t)|(?<=\bthread_id=)|(?<=\bthread-id=))[1-9][0-9]*(?!\w)"
     ),
     "path": r"(?:(?<=/tmp/)|(?<=/var/tmp/))(?=[\w.-]*[0-9A-Z_])[\w.-]{6,}|(?<=/run/user/)[0-9]+",
     "uuid": r"(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])",
 }
-"""What is named with a number, by kind. No pattern may match a line end."""
+"""Patterns of the kinds that get numbered names. No pattern may match a line end."""
 
 _MONTH = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _DAY = "(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
@@ -43,20 +43,20 @@ _PLAIN: dict[str, str] = {
         rf"{_CLOCK}(?:{_GAP}+(?:AM{_GAP}+|PM{_GAP}+)?(?:UTC|GMT|CEST|CET))?(?:{_GAP}+[0-9]{{4}})?(?!\w)"
         rf"|(?<![\w-])[12][0-9]{{3}}-[01][0-9]-[0-3][0-9](?:[T ]{_CLOCK}(?:{_GAP}?[+-][0-9]{{2}}:?[0-9]{{2}}|Z)?)?(?![\w-])"
         rf"|(?<![\w:.]){_CLOCK}(?![\w:])"
-        # As `ls -l` writes it, and the minute in which a process began.
+        # The format of `ls -l`, and the start time in `ps`.
         rf"|(?<![\w.]){_MONTH}{_GAP}+[0-9]{{1,2}}{_GAP}+(?:[0-2]?[0-9]:[0-5][0-9]|[12][0-9]{{3}})(?![\w:])"
         rf"|(?<={_BLANK})[0-2][0-9]:[0-5][0-9](?={_BLANK})"
-        # The kernel's log, and its traces.
+        # The kernel's log and traces.
         rf"|(?<={_BLANK})[0-9]+\.[0-9]{{6}}(?=:)"
         rf"|(?<=\[){_GAP}*[0-9]+\.[0-9]{{6}}(?=\])"
     ),
     "duration": rf"(?<![\w.])(?:[0-9]+m)?[0-9]+(?:\.[0-9]+)?(?:e-[0-9]+)?{_GAP}?{_UNIT}(?!\w)",
     "rate": rf"(?<![\w.])[0-9]+(?:\.[0-9]+)?{_GAP}?[kKMGT]?i?(?:B|bytes|bits?)/s(?:ec)?(?!\w)",
 }
-"""What is named without one, by kind."""
+"""Patterns of the kinds that get one name without a number."""
 
 _SYMBOL = re.compile(rf"<({'|'.join([*_NUMBERED, *_PLAIN])})([0-9]*)>")
-# What stands for a moment may look like a duration to the next pattern, and names are matched first of all, so they stay.
+# Names come first: they stay unchanged. One alternation: a replaced time must not match the pattern of durations.
 _ANY = re.compile(
     "|".join([f"(?P<known>{_SYMBOL.pattern})", *(f"(?P<{kind}>{text})" for kind, text in {**_PLAIN, **_NUMBERED}.items())]),
     re.ASCII,
@@ -64,10 +64,10 @@ _ANY = re.compile(
 
 
 class Normaliser:
-    """Names for one stretch of text, which may come in pieces: the same thing has the same name in all of them.
+    """Normaliser of a text that may come in pieces. Equal values have the same name in all pieces.
 
     Args:
-        texts: All the pieces, if they hold names of this form themselves; those are not given to anything else.
+        texts: All pieces, if they may already contain such names. Those names are then not assigned again.
     """
 
     def __init__(self, *texts: str) -> None:
@@ -76,7 +76,7 @@ class Normaliser:
         self._last: dict[str, int] = {}
 
     def text(self, text: str) -> str:
-        """A piece under its names: it has as many lines as before, and doing it again changes nothing."""
+        """Return a piece with stable names. The number of lines stays the same, and normalising twice changes nothing."""
         while (named := _ANY.sub(self._name, text)) != text:
             text = named
         return text
@@ -101,5 +101,5 @@ class Normaliser:
 
 
 def normalise(text: str) -> str:
-    """One text under stable names."""
+    """Return one text with stable names."""
     return Normaliser(text).text(text)
