@@ -1,1 +1,1 @@
-"""The host: its facts, its tools, and the packages that bring them."""
+"""The host: its facts, its tools, and the packages that contain them."""

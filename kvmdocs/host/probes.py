@@ -1,16 +1,14 @@
-"""The host: its facts, and what it is able to do.
+"""Probes of the host's capabilities.
 
-A capability is *tried*, not looked up: ``ptrace`` means that a process could be attached to, ``reach:qemu.mirror`` that a
-connection to that mirror was made. What was tried is believed for a while (setting ``limits.tries_age``), so that a build in which nothing is stale
-does not wait for the network.
+A capability is probed, not looked up: ``ptrace`` means that a process could be traced, ``reach:qemu.mirror`` that a connection
+to that mirror could be made. Results are cached for a while (setting ``limits.tries_age``), so that a build in which nothing is
+stale does not wait for the network.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import platform
-import re
 import shutil
 import socket
 import subprocess
@@ -18,112 +16,68 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from kvmdocs.core.errors import CatalogError, Evidence
-from kvmdocs.core.model import Host
 from kvmdocs.core.settings import Settings
-from kvmdocs.store.store import Store, read_cache, write_cache
+from kvmdocs.host.command import run
+from kvmdocs.host.facts import FACTS, cpus, describe, facts, memory, now
+from kvmdocs.store.files import read_cache, write_cache
+from kvmdocs.store.store import Store
 
+__all__ = [
+    "FACTS",
+    "PROBES",
+    "AssumedCapabilities",
+    "Capabilities",
+    "ProbeResult",
+    "cpus",
+    "describe",
+    "facts",
+    "memory",
+    "now",
+]
 
-def describe(settings: Settings) -> Host:
-    """The facts of this host that a reader wants to know."""
-    return Host(
-        name=settings["host.name"] or socket.gethostname(),
-        system=_system(),
-        kernel=platform.release(),
-        machine=platform.machine(),
-        cpus=cpus(settings),
-        memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-    )
+TRACE_TIMEOUT = 20.0
+"""Seconds an attempt to trace a process may take."""
 
-
-def cpus(settings: Settings) -> int:
-    """Processors that recipes may use: the setting ``limits.cpus``, else those this process may run on."""
-    return int(settings["limits.cpus"]) or len(os.sched_getaffinity(0))
-
-
-def memory(settings: Settings) -> int:
-    """Memory in bytes that recipes may use: the setting ``limits.memory``, else what is available now."""
-    if settings["limits.memory"]:
-        return int(settings["limits.memory"])
-    found = re.search(r"^MemAvailable:\s+(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
-    return int(found[1]) * 1024 if found else 1 << 30
+APT_TIMEOUT = 30.0
+"""Seconds apt may take to list its archives."""
 
 
 _PORTS = {"http": 80, "https": 443, "git": 9418, "ssh": 22, "socks": 1080, "socks4": 1080, "socks5": 1080, "socks5h": 1080}
-"""The port of a URL that names none."""
+"""Default ports of URL schemes."""
 
 
 def _proxy(url: SplitResult) -> str:
-    """Address of the proxy by which curl and git reach a URL, "" if they go there themselves: ``https_proxy`` and its like (curl(1), ENVIRONMENT)."""
+    """Return the address of the proxy that curl and git use for a URL; "" for none.
+
+    It comes from ``https_proxy`` and similar variables (curl(1), ENVIRONMENT).
+    """
     if url.scheme not in ("http", "https"):
         return ""
-    # Few hosts have one, and the module brings ssl and http along.
+    # Imported late: the module imports ssl and http, and few hosts have a proxy.
     if not any(name.lower().endswith("_proxy") for name in os.environ):
         return ""
     from urllib.request import getproxies, proxy_bypass
 
-    known = getproxies()
-    address = known.get(url.scheme) or known.get("all") or ""
+    proxies = getproxies()
+    address = proxies.get(url.scheme) or proxies.get("all") or ""
     if not address or proxy_bypass(url.hostname or ""):
         return ""
     return address if "://" in address else f"http://{address}"
 
 
-def _system() -> str:
-    try:
-        return platform.freedesktop_os_release().get("PRETTY_NAME", platform.system())
-    except OSError:
-        return platform.system()
-
-
-def _cpu_flags() -> str:
-    """The processor's flags that bear on virtualisation, sorted; "" if it has none."""
-    found = re.search(r"^flags\s*:(.*)", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return " ".join(sorted({"svm", "vmx", "npt", "ept", "hypervisor"} & set(found[1].split()))) if found else ""
-
-
-def _kvm_device() -> str:
-    device = "/dev/kvm"
-    if not os.path.exists(device):
-        return "absent"
-    return "usable" if os.access(device, os.R_OK | os.W_OK) else "no rights"
-
-
-FACTS: dict[str, Callable[[], str]] = {
-    "machine": platform.machine,
-    "kernel": platform.release,
-    "system": _system,
-    "cpu-flags": _cpu_flags,
-    "kvm-device": _kvm_device,
-}
-"""Facts a recipe may declare, and how each is read."""
-
-
-def facts(names: tuple[str, ...]) -> dict[str, str]:
-    """The facts of these names.
-
-    Raises:
-        CatalogError: There is no fact of a name.
-    """
-    for name in names:
-        if name not in FACTS:
-            raise CatalogError(f"there is no host fact {name!r}", Evidence(advice=f"known are {', '.join(FACTS)}"))
-    return {name: FACTS[name]() for name in names}
-
-
 @dataclass(frozen=True)
 class ProbeResult:
-    """What trying a capability gave.
+    """Result of a probe.
 
     Attributes:
-        able: Whether the host has it.
-        reason: Why not, in words a reader understands; "" when it has.
+        able: Whether the host has the capability.
+        reason: The reason for readers if it does not; otherwise "".
     """
 
     able: bool
@@ -131,64 +85,66 @@ class ProbeResult:
 
 
 class Capabilities:
-    """Tries capabilities and remembers, in the store, what came of it.
+    """Capabilities of this host. Results of probes are cached in the store.
 
     Args:
         settings: The project's settings.
-        store: Where tries are kept between builds.
+        store: The store that holds the cache.
     """
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._settings = settings
         self._path = store.root / "tries.json"
-        self._tried: dict[str, ProbeResult] = {}
+        self._results: dict[str, ProbeResult] = {}
 
     def missing(self, needs: tuple[str, ...]) -> str:
-        """Why these needs are not met: the reasons of those that are not, or ""."""
-        reasons = [tried.reason for need in needs if not (tried := self.have(need)).able]
+        """Return the reasons of all capabilities in `needs` that the host lacks; "" if it has all."""
+        reasons = [result.reason for need in needs if not (result := self.have(need)).able]
         return "; ".join(dict.fromkeys(reasons))
 
     def have(self, need: str) -> ProbeResult:
-        """Try one capability, or believe an earlier try.
+        """Probe a capability, or return the cached result.
 
         Raises:
-            CatalogError: Nobody knows how to try it.
+            CatalogError: The capability is unknown.
         """
-        if need not in self._tried:
-            self._tried[need] = self._remembered(need) or self._try(need)
-        return self._tried[need]
+        if need not in self._results:
+            self._results[need] = self._cached(need) or self._try(need)
+        return self._results[need]
 
     def probe_cached(self, what: str, attempt: Callable[[], ProbeResult]) -> ProbeResult:
-        """Try something of the caller's, or believe an earlier try that went well; failures are tried again every time.
+        """Run a probe of the caller's, or return the cached result.
+
+        Only successes are cached; failures are probed again every time.
 
         Args:
-            what: A text that is another one when the outcome may be another.
-            attempt: How it is tried.
+            what: Cache key. It contains everything the result depends on.
+            attempt: The probe.
         """
-        if what not in self._tried:
-            tried = self._remembered(what) or attempt()
-            if tried.able:
-                self._tried[what] = tried
-                self._remember(what, tried)
-            return tried
-        return self._tried[what]
+        if what not in self._results:
+            result = self._cached(what) or attempt()
+            if result.able:
+                self._results[what] = result
+                self._cache(what, result)
+            return result
+        return self._results[what]
 
     def _try(self, need: str) -> ProbeResult:
         kind, _, argument = need.partition(":")
         if kind == "setting":
             return self._setting(argument)
         if kind == "reach":
-            tried = self._reach(argument)
+            result = self._reach(argument)
         elif need in PROBES:
-            tried = PROBES[need]()
+            result = PROBES[need]()
         else:
             known = ", ".join([*PROBES, "reach:<setting>", "setting:<name>=<value>|<value>"])
-            raise CatalogError(f"nobody knows how to try the capability {need!r}", Evidence(advice=f"known are {known}"))
-        self._remember(need, tried)
-        return tried
+            raise CatalogError(f"unknown capability {need!r}", Evidence(advice=f"the capabilities are {known}"))
+        self._cache(need, result)
+        return result
 
     def _setting(self, argument: str) -> ProbeResult:
-        """``setting:NAME=A|B`` holds if the setting has one of the values; it is never remembered, since it costs nothing."""
+        """Check ``setting:NAME=A|B``: the setting has one of the values. Never cached, since it costs nothing."""
         name, _, wanted = argument.partition("=")
         value = str(self._settings[name])
         if value in wanted.split("|"):
@@ -196,7 +152,7 @@ class Capabilities:
         return ProbeResult(False, f"the setting {name} is {value!r}")
 
     def _reach(self, name: str) -> ProbeResult:
-        """Whether a TCP connection to the host of a setting's URL, or to the proxy that leads there, can be made within the limit."""
+        """Try a TCP connection to the host of a setting's URL, or to the proxy for it."""
         url = urlsplit(str(self._settings[name]))
         if not url.hostname:
             return ProbeResult(False, f"the setting {name} is no URL")
@@ -212,7 +168,7 @@ class Capabilities:
         return ProbeResult(True)
 
     def _identity(self, need: str) -> str:
-        """A need with what its outcome depends on; another mirror or another boot is another try."""
+        """Return a capability with everything its result depends on, such as the mirror's address and the boot."""
         kind, _, argument = need.partition(":")
         if kind == "reach":
             address = str(self._settings[argument])
@@ -221,7 +177,7 @@ class Capabilities:
             on = f"uid {os.geteuid()}"
         return f"{need} {on} {_boot()}"
 
-    def _remembered(self, need: str) -> ProbeResult | None:
+    def _cached(self, need: str) -> ProbeResult | None:
         if need.startswith("setting:"):
             return None
         entry = self._entries.get(self._identity(need))
@@ -229,11 +185,11 @@ class Capabilities:
             return None
         return ProbeResult(entry["able"], entry["reason"])
 
-    def _remember(self, need: str, tried: ProbeResult) -> None:
-        if self._remembered(need) == tried:
+    def _cache(self, need: str, result: ProbeResult) -> None:
+        if self._cached(need) == result:
             return
         entries = self._load()
-        entries[self._identity(need)] = {"able": tried.able, "reason": tried.reason, "at": time.time()}
+        entries[self._identity(need)] = {"able": result.able, "reason": result.reason, "at": time.time()}
         write_cache(self._path, entries)
         self._entries = entries
 
@@ -246,17 +202,17 @@ class Capabilities:
         return data if isinstance(data, dict) else {}
 
     def forget(self) -> None:
-        """Try everything anew."""
-        with contextlib.suppress(OSError):  # where it cannot be written, nothing can be remembered either
+        """Delete all cached results."""
+        with contextlib.suppress(OSError):  # on a read-only store nothing is cached
             self._path.unlink()
         self._entries = {}
-        self._tried.clear()
+        self._results.clear()
 
 
 class AssumedCapabilities(Capabilities):
-    """Capabilities as far as they are known: nothing is tried, and what was not tried lately is taken to be there.
+    """Cached capabilities only. Nothing is probed; a capability without a cached result is assumed to be present.
 
-    A try may take seconds, and who only shows pages does not wait for it. Whoever runs a recipe tries.
+    Probes may take seconds. Only a build that runs recipes waits for them, not one that shows pages.
     """
 
     def _try(self, need: str) -> ProbeResult:
@@ -284,11 +240,14 @@ status = os.waitpid(tracer, 0)[1]
 os.kill(child, signal.SIGKILL); os.waitpid(child, 0)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
-"""Attach (PTRACE_SEIZE, 0x4206) to a process that is not one's child, as gdb does to a running QEMU."""
+"""Program that attaches (PTRACE_SEIZE, 0x4206) to a process that is not its child, as gdb does with a running QEMU."""
 
 
 def _try_ptrace() -> ProbeResult:
-    done = subprocess.run([sys.executable, "-I", "-c", _ATTACH], capture_output=True, timeout=20, check=False)
+    try:
+        done = run([sys.executable, "-I", "-c", _ATTACH], TRACE_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return ProbeResult(False, f"an attempt to trace a process did not end within {TRACE_TIMEOUT:g} s")
     if done.returncode == 0:
         return ProbeResult(True)
     scope = Path("/proc/sys/kernel/yama/ptrace_scope")
@@ -305,9 +264,10 @@ def _try_root() -> ProbeResult:
 def _try_apt_sources() -> ProbeResult:
     if shutil.which("apt-get") is None:
         return ProbeResult(False, "this host has no apt, so it has no Debian source packages")
-    done = subprocess.run(
-        ["apt-get", "indextargets", "--format", "$(REPO_URI)"], capture_output=True, text=True, timeout=30, check=False
-    )
+    try:
+        done = run(["apt-get", "indextargets", "--format", "$(REPO_URI)"], APT_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return ProbeResult(False, f"apt on this host did not list its archives within {APT_TIMEOUT:g} s")
     if done.stdout.strip():
         return ProbeResult(True)
     return ProbeResult(False, "apt on this host is configured with no archive")
@@ -318,9 +278,4 @@ PROBES: dict[str, Callable[[], ProbeResult]] = {
     "root": _try_root,
     "apt-sources": _try_apt_sources,
 }
-"""How each capability without an argument is tried."""
-
-
-def now() -> str:
-    """The time in UTC, ISO 8601 with seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+"""The probes of capabilities without an argument."""

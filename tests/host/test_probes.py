@@ -12,7 +12,7 @@ import pytest
 
 from kvmdocs.core.errors import CatalogError, SettingError
 from kvmdocs.core.settings import Settings
-from kvmdocs.host import probes
+from kvmdocs.host import cgroup, probes
 from kvmdocs.host.probes import Capabilities, ProbeResult
 from kvmdocs.store.store import Store, read_cache
 
@@ -38,10 +38,29 @@ def test_the_host_is_described(settings):
     assert probes.describe(settings()).name == socket.gethostname()
 
 
-def test_limits_come_from_the_settings_or_the_host(settings):
+def test_limits_come_from_the_settings_or_the_host(settings, monkeypatch, tmp_path):
+    monkeypatch.setattr(cgroup, "MOUNT", tmp_path)
     assert probes.cpus(settings()) == len(os.sched_getaffinity(0))
     assert probes.memory(settings(limits__memory=5)) == 5
     assert 0 < probes.memory(settings()) < 1 << 50
+
+
+def test_limits_of_a_container_count(settings, monkeypatch, tmp_path):
+    monkeypatch.setattr(cgroup, "MOUNT", tmp_path)
+    monkeypatch.setattr(cgroup, "SELF", tmp_path / "self")
+    (tmp_path / "self").write_text("0::/\n")
+    (tmp_path / "cpu.max").write_text("100000 100000\n")
+    (tmp_path / "memory.max").write_text("12345678\n")
+    assert probes.cpus(settings()) == 1
+    assert probes.memory(settings()) == 12345678
+    # Settings say what recipes may use, whatever the limits are.
+    assert probes.cpus(settings(limits__cpus=9)) == 9
+    assert probes.memory(settings(limits__memory=99999999)) == 99999999
+    # A generous limit does not create processors or memory.
+    (tmp_path / "cpu.max").write_text("1000000000 100000\n")
+    (tmp_path / "memory.max").write_text(f"{1 << 60}\n")
+    assert probes.cpus(settings()) == len(os.sched_getaffinity(0))
+    assert probes.memory(settings()) < 1 << 50
 
 
 def test_every_fact_can_be_read_and_stays(settings):
@@ -68,6 +87,26 @@ def test_a_capability_nobody_knows_is_an_error(settings, store):
 def test_every_try_gives_an_answer_and_a_reason_if_it_is_no(name):
     tried = probes.PROBES[name]()
     assert tried.able is (tried.reason == "")
+
+
+def test_an_attempt_to_trace_that_hangs_has_failed(settings, store, monkeypatch):
+    monkeypatch.setattr(probes, "_ATTACH", "import time; time.sleep(60)")
+    monkeypatch.setattr(probes, "TRACE_TIMEOUT", 0.3)
+    result = Capabilities(settings(), store).have("ptrace")
+    assert result == ProbeResult(False, "an attempt to trace a process did not end within 0.3 s")
+
+
+def test_an_apt_that_hangs_has_no_archive(settings, store, monkeypatch, tmp_path):
+    apt = tmp_path / "bin/apt-get"
+    apt.parent.mkdir()
+    apt.write_text("#!/bin/sh\nsleep 60\n")
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{apt.parent}:{os.environ['PATH']}")
+    monkeypatch.setattr(probes, "APT_TIMEOUT", 0.3)
+    began = time.monotonic()
+    result = Capabilities(settings(), store).have("apt-sources")
+    assert result == ProbeResult(False, "apt on this host did not list its archives within 0.3 s")
+    assert time.monotonic() - began < 30
 
 
 def test_a_setting_can_be_needed(settings, store):
