@@ -1,7 +1,7 @@
-"""Packages of the host: the command that brings missing tools, and running it where that can be done.
+"""Packages of the host: the command that installs missing tools, and running it where possible.
 
-Only apt is run; for dnf and pacman the command is told. What is typed is always told too, so nobody has to trust us
-with root. `kvmdocs.host.tools` says which tools there are and which package brings them.
+Only apt is run. For dnf and pacman the command is only printed. The command is always printed, so that nobody has to trust this
+program with root. `kvmdocs.host.tools` has the tools and the packages that contain them.
 """
 
 from __future__ import annotations
@@ -36,41 +36,41 @@ __all__ = [
 PROGRAMS = {"apt": "apt-get", "dnf": "dnf", "pacman": "pacman"}
 """The program of each package manager."""
 
-KIN = {"debian": "apt", "ubuntu": "apt", "fedora": "dnf", "rhel": "dnf", "centos": "dnf", "arch": "pacman"}
-"""The package manager of each family of distributions, by the names in os-release(5)."""
+MANAGER_OF = {"debian": "apt", "ubuntu": "apt", "fedora": "dnf", "rhel": "dnf", "centos": "dnf", "arch": "pacman"}
+"""The package manager of each distribution, by ``ID`` and ``ID_LIKE`` of os-release(5)."""
 
 FAMILIES = {"apt": "Debian, Ubuntu", "dnf": "Fedora", "pacman": "Arch Linux"}
-"""Whose package manager it is, as readers know them."""
+"""The distributions of each package manager, as readers know them."""
 
-VERBS = {
+INSTALL_COMMANDS = {
     "apt": ["apt-get", "install", "--no-install-recommends"],
     "dnf": ["dnf", "install", "--setopt=install_weak_deps=False"],
     "pacman": ["pacman", "-S", "--needed"],
 }
-"""What installs packages, for each package manager."""
+"""The install command of each package manager."""
 
 TAIL = 12
-"""Lines of a failed installation that an error carries."""
+"""Maximum number of output lines of a failed installation in an error."""
 
 
 def detect_manager() -> str | None:
-    """The package manager of this host: ``apt``, ``dnf``, ``pacman``, or None when it has none of them.
+    """Return this host's package manager: ``apt``, ``dnf``, ``pacman``, or None if it has none of them.
 
-    The distribution's own decides: a Fedora may have an apt and a Debian a pacman installed.
+    The distribution decides: apt may be installed on Fedora, and pacman on Debian.
     """
     try:
         release = platform.freedesktop_os_release()
     except OSError:
         release = {}
     family = [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
-    likely = [KIN[name] for name in family if name in KIN]
+    likely = [MANAGER_OF[name] for name in family if name in MANAGER_OF]
     return next((manager for manager in (*likely, *MANAGERS) if shutil.which(PROGRAMS[manager])), None)
 
 
 def install_command(missing: Iterable[Missing], manager: str) -> list[str]:
-    """The command that installs what brings these tools, as its user types it; empty when no package is known.
+    """Return the command that installs packages for the tools, as the user would type it; empty if no package is known.
 
-    It begins with ``sudo`` when the user is not root and sudo is there.
+    It begins with ``sudo`` if the user is not root and sudo exists.
 
     Args:
         missing: The tools.
@@ -79,36 +79,36 @@ def install_command(missing: Iterable[Missing], manager: str) -> list[str]:
     packages = sorted({package for item in missing for package in item.packages.get(manager, ())})
     if not packages:
         return []
-    return [*_as_root(), *VERBS[manager], *packages]
+    return [*_as_root(), *INSTALL_COMMANDS[manager], *packages]
 
 
 def by_family(tools: Iterable[Tool]) -> dict[str, str]:
-    """What root types to bring these tools to any host: for readers, whose host is not this one.
+    """Return the commands that root types to install the tools, for readers on any distribution.
 
     Args:
-        tools: The tools, those among them that are here already, too.
+        tools: The tools, including those that are installed on this host.
 
     Returns:
-        A line for each family of distributions in whose packages some of the tools are.
+        A command for each family of distributions whose packages contain some of the tools.
     """
-    known = list(tools)
+    every = list(tools)
     lines = {}
     for manager, family in FAMILIES.items():
-        if packages := sorted({package for tool in known for package in getattr(tool, manager)}):
-            lines[family] = _line([*VERBS[manager], *packages], manager, [])
+        if packages := sorted({package for tool in every for package in getattr(tool, manager)}):
+            lines[family] = _line([*INSTALL_COMMANDS[manager], *packages], manager, [])
     return lines
 
 
 def _line(command: list[str], manager: str, root: list[str]) -> str:
-    """A command that installs, as one types it: with apt after its index was fetched."""
+    """Return an install command as a shell line. With apt it fetches the index first."""
     line = shlex.join(command)
     return f"{shlex.join([*root, 'apt-get', 'update'])} && {line}" if manager == "apt" else line
 
 
 def typed(missing: Iterable[Missing], manager: str) -> str:
-    """All that is to be typed to bring these tools, in one line; "" when no package is known.
+    """Return the complete shell line that installs packages for the tools; "" if no package is known.
 
-    With apt its index is fetched first. A user who is not root and has no sudo is shown ``su``.
+    With apt it fetches the index first. A user who is not root and has no sudo gets ``su -c``.
     """
     command = install_command(missing, manager)
     if not command:
@@ -119,22 +119,22 @@ def typed(missing: Iterable[Missing], manager: str) -> str:
 
 
 def obstacle(manager: str | None) -> str:
-    """Why `install` cannot work with this package manager and these rights; "" when it may."""
+    """Return the reason why `install` cannot work with this package manager and these rights; "" if it may work."""
     if manager is None:
-        return "this system has none of the package managers that are known: apt, dnf, pacman"
+        return f"this host has none of the supported package managers: {', '.join(MANAGERS)}"
     if manager != "apt":
-        return f"only apt is run from here, not {manager}"
+        return f"kvmdocs installs packages with apt only, not with {manager}"
     if os.geteuid() == 0:
         return ""
     if shutil.which("sudo") is None:
         return "installing packages needs root, and there is no sudo"
     if _terminal() or subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0:
         return ""
-    return "installing packages needs root, and sudo wants a password that nobody is here to type"
+    return "installing packages needs root, and sudo asks for a password, but there is no terminal to enter it"
 
 
 def confirm(question: str) -> bool:
-    """Ask on a terminal; ``YES=1`` and a run without a terminal go ahead."""
+    """Ask a question on the terminal. With ``YES=1`` or without a terminal the answer is yes."""
     if os.environ.get("YES", "").lower() in {"1", "y", "yes", "true"} or not _terminal():
         return True
     try:
@@ -145,22 +145,23 @@ def confirm(question: str) -> bool:
 
 
 def install(missing: Sequence[Missing], manager: str | None) -> None:
-    """Install what brings these tools, and make sure that it did.
+    """Install packages for the tools, and check that the tools then exist.
 
-    One package that cannot be had must not keep the others away: when all together fail, each tool is tried alone.
+    If installing all packages at once fails, each tool is installed separately, so that one unavailable package does not affect
+    the others.
 
     Args:
         missing: The tools.
-        manager: What `detect_manager` gave.
+        manager: The result of `detect_manager`.
 
     Raises:
-        HostLacks: Some of the tools are still missing; its advice is what to type.
+        HostLacks: Some of the tools are still missing. The advice is the command to type.
     """
-    if why := obstacle(manager):
+    if reason := obstacle(manager):
         advice = typed(missing, manager) if manager else f"install by hand: {', '.join(item.tool for item in missing)}"
-        raise HostLacks(f"not installed: {why}", Evidence(advice=advice))
+        raise HostLacks(f"cannot install packages: {reason}", Evidence(advice=advice))
     assert manager is not None
-    _run(["apt-get", "update", "-q"])  # an index that cannot be fetched may not matter; what is missing then says so
+    _run(["apt-get", "update", "-q"])  # a failure may not matter; if it does, a tool is still missing below
     tail = _install_all([item for item in missing if item.packages.get(manager)], manager)
     left = [item for item in missing if item.check.lacking()]
     if left:
@@ -171,7 +172,7 @@ def install(missing: Sequence[Missing], manager: str | None) -> None:
 
 
 def _install_all(missing: Sequence[Missing], manager: str) -> str:
-    """Install; returns the last lines of what failed last, or ""."""
+    """Install packages. Return the last output lines of the last failure, or ""."""
     status, tail = _apt(missing, manager) if missing else (0, "")
     if status == 0 or len(missing) == 1:
         return tail if status else ""
@@ -188,16 +189,20 @@ def _apt(missing: Sequence[Missing], manager: str) -> tuple[int, str]:
 
 
 def _run(command: list[str]) -> tuple[int, str]:
-    """Run apt as root with nobody to answer its questions, showing what it prints; its status and its last lines."""
+    """Run apt as root, without questions, and print its output.
+
+    Returns:
+        Its status and its last output lines.
+    """
     quiet = ["env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1", "LC_ALL=C.UTF-8"]
     program, *rest = command
-    # Another apt may be at work, as on a machine that has just been set up: wait for it.
-    whole = [*_as_root(), *quiet, program, "-o", "DPkg::Lock::Timeout=600", "-o", "Dpkg::Use-Pty=0", *rest]
+    # Wait for another apt, which often runs on a machine that has just been set up.
+    argv = [*_as_root(), *quiet, program, "-o", "DPkg::Lock::Timeout=600", "-o", "Dpkg::Use-Pty=0", *rest]
     tail: deque[str] = deque(maxlen=TAIL)
-    with subprocess.Popen(whole, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as apt:
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as apt:
         assert apt.stdout is not None
         for raw in apt.stdout:
-            line = raw.decode("utf-8", "replace").rstrip().rpartition("\r")[2]  # dpkg counts on one line
+            line = raw.decode("utf-8", "replace").rstrip().rpartition("\r")[2]  # dpkg shows its progress on one line
             tail.append(line)
             print(f"  {line}", flush=True)
     return apt.returncode, "\n".join(tail)

@@ -1,8 +1,8 @@
-"""Tools of the host: whether they are there, which version they are, and which packages bring them.
+"""Tools of the host: whether they exist, their versions, and the packages that contain them.
 
-A *tool* is what a recipe declares in ``@recipe(tools=…)``. The project's package table (``recipes/packages.toml``) says how each
-is tried and what the packages are called in apt, dnf and pacman; a tool the table does not know is taken to be a program
-of its name. Programs are looked for on the ``PATH`` that recipes see.
+A *tool* is a name that a recipe declares in ``@recipe(tools=…)``. The project's package table (``recipes/packages.toml``) tells
+how to check for each tool, and the names of its packages in apt, dnf and pacman. A tool that is not in the table is a program
+of that name. Programs are searched on the ``PATH`` that recipes see.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import glob
 import hashlib
 import os
 import shutil
-import signal
 import struct
 import subprocess
 import tomllib
@@ -21,24 +20,25 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs.core.errors import Evidence, Place, SettingError
+from kvmdocs.host.command import run
 
-ANSWER = 10.0
-"""Seconds a tool may take to say its version."""
+VERSION_TIMEOUT = 10.0
+"""Seconds a tool may take to print its version."""
 
 MANAGERS = ("apt", "dnf", "pacman")
-"""The package managers the table has columns for."""
+"""The package managers that the table has columns for."""
 
 
 @dataclass(frozen=True)
 class Missing:
-    """A tool the host lacks.
+    """A tool that the host lacks.
 
     Attributes:
         tool: Its name.
-        reason: What was tried and not found, in words.
-        check: The tool itself, to try it again.
-        use: What it is for; "" if the table does not say.
-        packages: The packages that bring it, by package manager.
+        reason: The failed check, in words.
+        check: The tool, to check again.
+        use: Its purpose; "" if the table does not tell.
+        packages: The packages that contain it, by package manager.
     """
 
     tool: str
@@ -50,20 +50,20 @@ class Missing:
 
 @dataclass(frozen=True)
 class Tool:
-    """A line of the package table.
+    """An entry of the package table.
 
     Attributes:
         name: The tool's name.
         command: A program that must be on ``PATH``.
-        module: A library that pkg-config must know.
-        files: Files of which one must be there.
+        module: A library that pkg-config must find.
+        files: Files of which one must exist.
         run: A command that must end with status 0.
-        static: The program must need no shared library.
-        version: What the program is called with to tell its version.
-        apt: Packages of Debian, Ubuntu and their kin.
-        dnf: Packages of Fedora and its kin.
-        pacman: Packages of Arch and its kin.
-        use: What it is for.
+        static: Whether the program must be statically linked.
+        version: Arguments with which the program prints its version.
+        apt: Packages of Debian, Ubuntu and related distributions.
+        dnf: Packages of Fedora and related distributions.
+        pacman: Packages of Arch Linux and related distributions.
+        use: Its purpose.
     """
 
     name: str
@@ -80,83 +80,83 @@ class Tool:
 
     @classmethod
     def parse(cls, name: str, entry: Any) -> Tool:
-        """A tool from its table.
+        """Return the tool of a table entry.
 
         Raises:
-            ValueError: A key is unknown, a value is of the wrong type, or it is not said how to try the tool in exactly one way.
+            ValueError: A key is unknown, a value has the wrong type, or the entry does not have exactly one check.
         """
         if not isinstance(entry, dict):
-            raise ValueError("it is no table")  # noqa: TRY004  # one kind of error for all that can be wrong in an entry
-        known = {item.name: item.default for item in fields(cls) if item.name != "name"}
+            raise ValueError("it is not a table")  # noqa: TRY004  # one exception type for every error in an entry
+        defaults = {item.name: item.default for item in fields(cls) if item.name != "name"}
         values: dict[str, Any] = {}
         for key, value in entry.items():
-            if key not in known:
-                raise ValueError(f"there is no key {key!r}; known are {', '.join(known)}")
+            if key not in defaults:
+                raise ValueError(f"unknown key {key!r}; the keys are {', '.join(defaults)}")
             values[key] = tuple(value) if isinstance(value, list) else value
-            if type(values[key]) is not type(known[key]) or not _all_text(values[key]):
-                raise ValueError(f"{key} = {value!r} is not of the right type")
+            if type(values[key]) is not type(defaults[key]) or not _all_text(values[key]):
+                raise ValueError(f"{key} = {value!r} has the wrong type")
         if sum(bool(values.get(way)) for way in ("command", "module", "files", "run")) != 1:
-            raise ValueError("one of command, module, files and run must say how it is tried")
+            raise ValueError("it needs exactly one of command, module, files and run")
         return cls(name, **values)
 
     def lacking(self) -> str:
-        """What of the tool was not found; "" when it is there."""
+        """Return the failed check; "" if the tool exists."""
         if self.module:
             return self._lacking_module()
         if self.files:
-            return "" if self._file() else f"none of {', '.join(self.files)} is there"
+            return "" if self._file() else f"none of {', '.join(self.files)} exists"
         if self.run:
-            return "" if _answer(self.run) is not None else f"`{' '.join(self.run)}` does not work"
-        found = shutil.which(self.command)
-        if found is None:
+            return "" if _output(self.run) is not None else f"`{' '.join(self.run)}` fails"
+        program = shutil.which(self.command)
+        if program is None:
             return f"no program {self.command} on PATH"
-        if self.static and not is_static(Path(found)):
-            return f"{found} needs shared libraries; a static one is needed"
+        if self.static and not is_static(Path(program)):
+            return f"{program} needs shared libraries, but must be statically linked"
         return ""
 
     def _lacking_module(self) -> str:
         if shutil.which("pkg-config") is None:
-            return f"pkg-config is not there to ask for {self.module}"
-        return "" if self._ask() else f"pkg-config knows no {self.module}"
+            return f"pkg-config, which finds {self.module}, is not installed"
+        return "" if self._printed_version() else f"pkg-config does not find {self.module}"
 
     def _file(self) -> Path | None:
         return next((Path(name) for name in self.files if os.path.exists(name)), None)
 
-    def _ask(self) -> str | None:
-        """What the tool, or pkg-config for it, says its version is."""
+    def _printed_version(self) -> str | None:
+        """Return the version that the tool prints, or pkg-config for it."""
         if self.module:
-            text = _answer(("pkg-config", "--modversion", self.module))
+            text = _output(("pkg-config", "--modversion", self.module))
         else:
-            text = _answer((self.run[0] if self.run else self.command, *self.version))
+            text = _output((self.run[0] if self.run else self.command, *self.version))
         return None if text is None else _version_line(text)
 
     def tell_version(self) -> str | None:
-        """The version: what the program says, or the digest of a file; None when it cannot be told."""
+        """Return the version that the program prints, or the digest of a file; None if there is none."""
         if self.files:
             path = self._file()
             return None if path is None else f"sha256 {hashlib.sha256(path.read_bytes()).hexdigest()[:16]}"
-        return self._ask()
+        return self._printed_version()
 
     def identity(self) -> str:
-        """What changes when another build of the tool is put in place, and is cheap to find out; "" if it is not there.
+        """Return a cheap fingerprint that changes when another build of the tool is installed; "" if it does not exist.
 
-        All programs of the name on PATH count, not only the first: that one may be a wrapper (ccache, a version
-        chooser) which stays as it is when what it starts changes.
+        All programs of that name on PATH are part of it. The first one may be a wrapper (ccache, a version chooser) that stays
+        the same when the program it starts changes.
         """
         if self.module:
-            described = _described(self.module)
-            return _state(described) if described else self._ask() or ""
+            described = _pc_file(self.module)
+            return _file_stamp(described) if described else self._printed_version() or ""
         if self.files:
             path = self._file()
-            return _state(str(path)) if path else ""
-        return " ".join(_state(path) for path in _all_on_path(self.run[0] if self.run else self.command))
+            return _file_stamp(str(path)) if path else ""
+        return " ".join(_file_stamp(path) for path in _every_on_path(self.run[0] if self.run else self.command))
 
 
 class Tools:
     """A project's package table.
 
     Args:
-        tools: The tools in it, by name.
+        tools: Its tools, by name.
     """
 
     def __init__(self, tools: Mapping[str, Tool]) -> None:
@@ -164,10 +164,10 @@ class Tools:
 
     @classmethod
     def load(cls, path: Path | None) -> Tools:
-        """Read the table; an empty one for None.
+        """Read the table; None gives an empty one.
 
         Raises:
-            SettingError: The file cannot be read, or a tool in it says what cannot be.
+            SettingError: The file cannot be read, or an entry is invalid.
         """
         if path is None:
             return cls({})
@@ -176,7 +176,7 @@ class Tools:
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingError(
                 f"the package table cannot be read: {error}",
-                Evidence(place=Place(str(path)), advice="mend it or change the setting project.packages"),
+                Evidence(place=Place(str(path)), advice="correct it, or change the setting project.packages"),
             ) from error
         tools = {}
         for name, entry in data.items():
@@ -184,45 +184,45 @@ class Tools:
                 tools[name] = Tool.parse(name, entry)
             except ValueError as error:
                 raise SettingError(
-                    f"the package table's tool {name!r} is wrong: {error}",
-                    Evidence(place=Place(str(path)), advice="its first lines say what an entry holds"),
+                    f"the entry {name!r} of the package table is invalid: {error}",
+                    Evidence(place=Place(str(path)), advice="the comment at its top explains the entries"),
                 ) from error
         return cls(tools)
 
     def __iter__(self) -> Iterator[Tool]:
-        """The tools in the order of the table."""
+        """Iterate over the tools in the order of the table."""
         return iter(self._tools.values())
 
     def get(self, name: str) -> Tool:
-        """The tool of a name; a program of that name if the table does not know it."""
+        """Return the tool of a name; a program of that name if it is not in the table."""
         return self._tools.get(name) or Tool(name, command=name)
 
     def missing(self, names: Iterable[str]) -> list[Missing]:
-        """Those of these tools that the host lacks, each once, in the order given."""
-        found = []
+        """Return those of the tools that the host lacks, without duplicates, in the given order."""
+        missing = []
         for name in dict.fromkeys(names):
             tool = self.get(name)
             if reason := tool.lacking():
                 packages = {manager: getattr(tool, manager) for manager in MANAGERS if getattr(tool, manager)}
                 if tool.module and "pkg-config" in self._tools and shutil.which("pkg-config") is None:
-                    asking = self._tools["pkg-config"]
-                    packages = {manager: (*names, *getattr(asking, manager)) for manager, names in packages.items()}
-                found.append(Missing(name, reason, tool, tool.use, packages))
-        return found
+                    pkg_config = self._tools["pkg-config"]
+                    packages = {manager: (*names, *getattr(pkg_config, manager)) for manager, names in packages.items()}
+                missing.append(Missing(name, reason, tool, tool.use, packages))
+        return missing
 
     def version(self, name: str) -> str | None:
-        """The version of a tool, in one line; None when the tool does not say it within its time."""
+        """Return the version of a tool in one line; None if the tool does not print it in time."""
         return self.get(name).tell_version()
 
     def identity(self, name: str) -> str:
-        """See `Tool.identity`."""
+        """Return `Tool.identity` of a tool."""
         return self.get(name).identity()
 
 
 def is_static(program: Path) -> bool:
-    """Whether a program is an ELF file that asks for no loader, so that it runs where no library is.
+    """Check whether a program is a statically linked ELF file, which runs without any library.
 
-    Read from the program headers, 64-bit ELF only (elf(5)): a dynamic program has a PT_INTERP header.
+    Only 64-bit ELF is supported. A dynamic program has a PT_INTERP program header (elf(5)).
     """
     try:
         data = program.read_bytes()[:4096]
@@ -233,7 +233,7 @@ def is_static(program: Path) -> bool:
         size, count = struct.unpack_from(f"{order}HH", data, 54)
         kinds = [struct.unpack_from(f"{order}I", data, offset + size * number)[0] for number in range(count)]
     except (OSError, IndexError, OverflowError, struct.error):
-        return False  # not there, or no whole ELF file
+        return False  # missing, or not a complete ELF file
     return bool(kinds) and 3 not in kinds  # PT_INTERP
 
 
@@ -241,51 +241,37 @@ def _all_text(value: Any) -> bool:
     return not isinstance(value, tuple) or all(isinstance(item, str) for item in value)
 
 
-def _answer(command: tuple[str, ...]) -> str | None:
-    """What a command prints, both streams; None if it is not there, fails or takes too long."""
+def _output(command: tuple[str, ...]) -> str | None:
+    """Return a command's output, both streams; None if it does not exist, fails or takes too long."""
     try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, "LC_ALL": "C"},
-            start_new_session=True,
-        )
-    except OSError:
+        done = run(command, VERSION_TIMEOUT, stderr=subprocess.STDOUT)
+    except (OSError, subprocess.TimeoutExpired):
         return None
-    with process:
-        try:
-            text = process.communicate(timeout=ANSWER)[0]
-        except subprocess.TimeoutExpired:
-            # The whole session: a wrapper's child would hold the pipe open and be waited for.
-            os.killpg(process.pid, signal.SIGKILL)
-            return None
-    return None if process.returncode else text.decode("utf-8", "replace")
+    return None if done.returncode else done.stdout.decode("utf-8", "replace")
 
 
-def _described(module: str) -> str | None:
-    """The file that tells pkg-config of a library, found without asking it; None when it lies where only pkg-config looks."""
-    told = [
+def _pc_file(module: str) -> str | None:
+    """Return the .pc file of a library, found without pkg-config; None if it is where only pkg-config looks."""
+    configured = [
         folder for name in ("PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR") for folder in os.environ.get(name, "").split(os.pathsep)
     ]
     usual = ("/usr/local/lib", "/usr/local/lib/*", "/usr/lib", "/usr/lib/*", "/usr/lib64", "/usr/share")
-    patterns = [*filter(None, told), *(f"{folder}/pkgconfig" for folder in usual)]
+    patterns = [*filter(None, configured), *(f"{folder}/pkgconfig" for folder in usual)]
     return next((path for pattern in patterns for path in sorted(glob.glob(f"{pattern}/{module}.pc"))), None)
 
 
 def _version_line(text: str) -> str | None:
-    """The first line with a digit in it: some programs begin with an empty line or with who wrote them."""
+    """Return the first line with a digit. Some programs print an empty line or their authors first."""
     return next((line.strip() for line in text.splitlines() if any(char.isdigit() for char in line)), None)
 
 
-def _all_on_path(command: str) -> list[str]:
-    """Every program of a name on PATH, links followed, in order."""
+def _every_on_path(command: str) -> list[str]:
+    """Return every program of a name on PATH, in order, with symbolic links resolved."""
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     found = (shutil.which(command, path=folder) for folder in folders if folder)
     return list(dict.fromkeys(os.path.realpath(path) for path in found if path))
 
 
-def _state(path: str) -> str:
+def _file_stamp(path: str) -> str:
     status = os.stat(path)
     return f"{path}:{status.st_size}:{status.st_mtime_ns}"

@@ -46,8 +46,8 @@ while read -r line || [ $? -gt 128 ]; do
     eval "$line"
 done
 """
-# Written to /dev/kmsg, the mark is a kernel message, which no other can split; <1> is shown despite `quiet`. The terminal delivers
-# whole lines only: busybox's `read` loses a partial line when a background process ends (SIGCHLD).
+# Written to /dev/kmsg, the mark is a kernel message, which no other can split; <1> is shown despite `quiet`. The terminal
+# delivers whole lines only: busybox's `read` loses a partial line when a background process ends (SIGCHLD).
 
 
 @dataclass(frozen=True)
