@@ -75,11 +75,11 @@ def check_front_matter(text: str, path: str) -> GuideError | None:
         return None
     import yaml  # few guides have front matter
 
-    found = _FRONT.match(text)
-    if found is None:
+    front = _FRONT.match(text)
+    if front is None:
         return _bad_front(path, 1, "it begins here and never ends", "end it with a line `---`")
     try:
-        data = yaml.safe_load(found[1])
+        data = yaml.safe_load(front[1])
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         # The first line of YAML is the guide's second.
@@ -91,7 +91,7 @@ def check_front_matter(text: str, path: str) -> GuideError | None:
         return _bad_front(path, 2, "it has no `name: value` lines", "write `name: value` lines between the two `---`")
     for name in ("title", "description", "template"):
         if data and name in data and not isinstance(data[name], str):
-            line = _line_with(found[1], rf"^{name}\s*:") + 1
+            line = _line_with(front[1], rf"^{name}\s*:") + 1
             return _bad_front(path, line, f"`{name}` is no text: {data[name]!r}", "put the value in quotes")
     return None
 
@@ -169,8 +169,8 @@ def _bad_front(path: str, line: int, wrong: str, advice: str) -> GuideError:
 
 
 def _line_with(text: str, pattern: str) -> int:
-    found = re.search(pattern, text, re.MULTILINE)
-    return text.count("\n", 0, found.start()) + 1 if found else 1
+    match = re.search(pattern, text, re.MULTILINE)
+    return text.count("\n", 0, match.start()) + 1 if match else 1
 
 
 def line_of_link(text: str, target: str) -> int:

@@ -268,8 +268,8 @@ def _version_line(text: str) -> str | None:
 def _every_on_path(command: str) -> list[str]:
     """Return every program of a name on PATH, in order, with symbolic links resolved."""
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    found = (shutil.which(command, path=folder) for folder in folders if folder)
-    return list(dict.fromkeys(os.path.realpath(path) for path in found if path))
+    paths = (shutil.which(command, path=folder) for folder in folders if folder)
+    return list(dict.fromkeys(os.path.realpath(path) for path in paths if path))
 
 
 def _file_stamp(path: str) -> str:

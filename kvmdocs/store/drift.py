@@ -89,12 +89,12 @@ def _aligned(approved: list[Step], fresh: list[Step]) -> tuple[list[str], list[s
 
 
 def _truncated(step: Step, like: Step) -> Step:
-    kept = like.output
-    if not kept.omitted_bytes:
+    approved = like.output
+    if not approved.omitted_bytes:
         return step
-    head = step.output.head.splitlines(keepends=True)[: kept.head.count("\n")]
-    tail = (step.output.tail or step.output.head).splitlines(keepends=True)[-max(len(kept.tail.splitlines()), 1) :]
-    output = replace(kept, head="".join(head), tail="".join(tail))
+    head = step.output.head.splitlines(keepends=True)[: approved.head.count("\n")]
+    tail = (step.output.tail or step.output.head).splitlines(keepends=True)[-max(len(approved.tail.splitlines()), 1) :]
+    output = replace(approved, head="".join(head), tail="".join(tail))
     return replace(step, output=output)
 
 

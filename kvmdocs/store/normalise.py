@@ -81,16 +81,16 @@ class Normaliser:
             text = named
         return text
 
-    def _name(self, found: re.Match[str]) -> str:
-        kind = str(found.lastgroup)
-        if found["known"] is not None:
-            return found[0]
+    def _name(self, match: re.Match[str]) -> str:
+        kind = str(match.lastgroup)
+        if match["known"] is not None:
+            return match[0]
         if kind in _PLAIN:
             return f"<{kind}>"
-        thing = (kind, found[0].lower() if kind == "addr" else found[0])
-        if thing not in self._names:
-            self._names[thing] = self._next(kind)
-        return self._names[thing]
+        value = (kind, match[0].lower() if kind == "addr" else match[0])
+        if value not in self._names:
+            self._names[value] = self._next(kind)
+        return self._names[value]
 
     def _next(self, kind: str) -> str:
         while True:

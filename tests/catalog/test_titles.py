@@ -1,4 +1,4 @@
-"""What recipes do, in further languages."""
+"""Titles of recipes in further languages."""
 
 from __future__ import annotations
 

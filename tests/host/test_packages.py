@@ -123,7 +123,7 @@ def test_apt_knows_every_package_of_the_projects_table() -> None:
 # -- what the distributions publish
 
 LISTS = [line.split("\t") for line in (ROOT / "tests" / "package_lists.tsv").read_text("utf-8").splitlines()]
-"""What `scripts/package_lists.py` read: a head that names suites, then a line for each package with its version in each."""
+"""Output of `scripts/package_lists.py`: a head that names suites, then a line for each package with its version in each."""
 SUITES = LISTS[0][1:]
 PUBLISHED = {suite: {line[0]: line[place] for line in LISTS[1:] if line[place] != "-"} for place, suite in enumerate(SUITES, 1)}
 NAMED = {name for tool in Tools.load(TABLE) for name in tool.apt}

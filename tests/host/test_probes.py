@@ -130,7 +130,7 @@ def test_a_server_is_reached_or_not(settings, store):
 
 
 def test_a_server_that_only_a_proxy_reaches(settings, store, monkeypatch):
-    """What curl and git would do, and with a name that only the proxy knows."""
+    """The proxy is used as curl and git would use it, and resolves the name."""
     for name in ("https_proxy", "all_proxy", "no_proxy", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     asked = settings(trial__url="https://mirror.invalid/x", trial__git="git://mirror.invalid/x")

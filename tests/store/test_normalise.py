@@ -121,7 +121,7 @@ def filled(slots, values):
 
 
 def shape(slots):
-    """Which of the slots are equal."""
+    """Return which of the slots are equal."""
     return [next(at for at, one in enumerate(slots) if one == slot) for slot in slots]
 
 

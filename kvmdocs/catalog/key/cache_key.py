@@ -101,10 +101,10 @@ class CodeClosure:
 
     def __post_init__(self) -> None:
         self._modules: dict[str, Module | None] = {}
-        self._whole: dict[str, bytes] = {}
-        self._together: dict[frozenset[str], str] = {}
+        self._file_digests: dict[str, bytes] = {}
+        self._text_digests: dict[frozenset[str], str] = {}
         self._files: set[Path] = set()
-        self._known: dict[Place, Definition | None] = {}
+        self._definitions: dict[Place, Definition | None] = {}
         self._meanings: dict[tuple[str, Chain], tuple[Place, ...]] = {}
 
     def digest(self, module: str, name: str) -> str:
@@ -125,12 +125,12 @@ class CodeClosure:
         Raises:
             CatalogError: The source cannot be read.
         """
-        found = self.definitions(module, name)
-        numbers = {place: number for number, place in enumerate(found)}
+        reached = self.definitions(module, name)
+        numbers = {place: number for number, place in enumerate(reached)}
         # References count too: two modules may swap the definitions that a name stands for.
-        texts = [[text, *(numbers[other] for other in others if other in numbers)] for text, others in found.values()]
+        texts = [[text, *(numbers[other] for other in others if other in numbers)] for text, others in reached.values()]
         code = hashlib.sha256(json.dumps(texts).encode()).hexdigest()
-        return code, self._written(frozenset(place[0] for place in found))
+        return code, self._text_digest(frozenset(place[0] for place in reached))
 
     def definitions(self, module: str, name: str) -> dict[Place, Definition]:
         """Return the definitions that `name` in `module` reaches, in the order in which they are found.
@@ -140,14 +140,14 @@ class CodeClosure:
         Raises:
             CatalogError: The source cannot be read.
         """
-        found: dict[Place, Definition] = {}
+        reached: dict[Place, Definition] = {}
         todo = [(module, name)]
         while todo:
             place = todo.pop()
-            if place not in found and (definition := self._definition(place)):
-                found[place] = definition
+            if place not in reached and (definition := self._definition(place)):
+                reached[place] = definition
                 todo.extend(definition[1])
-        return found
+        return reached
 
     def parts(self, module: str, name: str) -> dict[str, str]:
         """Return the first digits of each definition's digest, by module and name. `kvmdocs why` compares them.
@@ -155,26 +155,28 @@ class CodeClosure:
         Raises:
             CatalogError: The source cannot be read.
         """
-        found = self.definitions(module, name)
+        reached = self.definitions(module, name)
         # The pseudo-module of a block contains its line, which changes with the prose above it.
-        return {f"{place[0].partition(':')[0]}.{place[1]}": text.rpartition(" ")[2][:16] for place, (text, _) in found.items()}
+        return {
+            f"{place[0].partition(':')[0]}.{place[1]}": text.rpartition(" ")[2][:16] for place, (text, _) in reached.items()
+        }
 
-    def _written(self, modules: frozenset[str]) -> str:
+    def _text_digest(self, modules: frozenset[str]) -> str:
         """Return SHA-256 of the full text of some modules and blocks."""
-        if modules not in self._together:
+        if modules not in self._text_digests:
             texts = [
-                hashlib.sha256(self.blocks[one].encode()).digest() if one in self.blocks else self._file(one)
+                hashlib.sha256(self.blocks[one].encode()).digest() if one in self.blocks else self._file_digest(one)
                 for one in sorted(modules)
             ]
-            self._together[modules] = hashlib.sha256(b"\0".join(texts)).hexdigest()
-        return self._together[modules]
+            self._text_digests[modules] = hashlib.sha256(b"\0".join(texts)).hexdigest()
+        return self._text_digests[modules]
 
-    def _file(self, module: str) -> bytes:
+    def _file_digest(self, module: str) -> bytes:
         """Return SHA-256 of a module's full text."""
-        if module not in self._whole:
+        if module not in self._file_digests:
             path = _source_file(module)
-            self._whole[module] = hashlib.sha256(path.read_bytes() if path else b"").digest()
-        return self._whole[module]
+            self._file_digests[module] = hashlib.sha256(path.read_bytes() if path else b"").digest()
+        return self._file_digests[module]
 
     def files(self) -> set[Path]:
         """Return the files that the digests so far depend on: the files read, and the engine's modules that analyse them."""
@@ -182,13 +184,13 @@ class CodeClosure:
 
     def _definition(self, place: Place) -> Definition | None:
         """Return a definition, cached because most recipes reach the same lab; None if the module has none of that name."""
-        if place not in self._known:
+        if place not in self._definitions:
             module, name = place
             source = self._module(module)
             if source is None:
                 raise CatalogError(f"the source of {module} cannot be read")
-            self._known[place] = self._read(source, name)
-        return self._known[place]
+            self._definitions[place] = self._read(source, name)
+        return self._definitions[place]
 
     def _read(self, source: Module, name: str) -> Definition | None:
         if name not in source.bindings:
@@ -240,7 +242,7 @@ class CodeClosure:
 
         If a module is itself the value, yield all its definitions.
         """
-        if not self._counts(target) or (target, *chain) in seen:
+        if not self._is_followed(target) or (target, *chain) in seen:
             return
         seen.add((target, *chain))
         module = self._module(target)
@@ -259,7 +261,7 @@ class CodeClosure:
         """Yield all definitions of a module."""
         yield from ((module.name, name) for name in module.bindings)
 
-    def _counts(self, module: str) -> bool:
+    def _is_followed(self, module: str) -> bool:
         return any(module == package or module.startswith(f"{package}.") for package in (*self.packages, LAB))
 
     def _module(self, name: str) -> Module | None:

@@ -42,8 +42,8 @@ def parse_module(name: str, text: str, path: Path | None = None) -> Module:
     imports: dict[str, dict[Meaning, None]] = {}
     stars: list[str] = []
     package = name if path is not None and path.name == "__init__.py" else name.rpartition(".")[0]
-    for whole in ast.parse(text).body:
-        for node in _statements(whole):
+    for statement in ast.parse(text).body:
+        for node in _statements(statement):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 for bound, meaning in _imported_names(node, package):
                     imports.setdefault(bound, {})[meaning] = None
@@ -52,7 +52,7 @@ def parse_module(name: str, text: str, path: Path | None = None) -> Module:
             else:
                 # A name bound in an `if` or a `try` depends on the whole statement, including its condition.
                 for bound in _bound(node):
-                    bindings.setdefault(bound, {})[id(whole)] = whole
+                    bindings.setdefault(bound, {})[id(statement)] = statement
     return Module(
         name,
         {key: tuple(value.values()) for key, value in bindings.items()},

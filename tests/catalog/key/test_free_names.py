@@ -1,4 +1,4 @@
-"""Which global names code uses, and the canonical form of code."""
+"""Global names that code uses, and the canonical form of code."""
 
 import ast
 import json
