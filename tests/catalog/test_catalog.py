@@ -279,7 +279,7 @@ def test_guides_lie_where_the_settings_say(trial):
 @pytest.mark.parametrize(
     ("declared", "said"),
     [
-        ('@recipe(needs=("ptarce",))\ndef one(sh: Shell) -> None: ...\n', "the capability 'ptarce'"),
+        ('@recipe(needs=("ptarce",))\ndef one(sh: Shell) -> None: ...\n', "unknown capability 'ptarce'"),
         ('@recipe(facts=("cpu-flag",))\ndef one(sh: Shell) -> None: ...\n', "unknown host fact 'cpu-flag'"),
         (
             '@recipe()\ndef one(sh: Shell, it: str = setting("qemu.verison")) -> None: ...\n',
