@@ -19,8 +19,8 @@ PACKAGE = Path(str(files("kvmdocs")))
 MODULES = {"griffelib": "griffe"}
 """What a package is imported as, where that differs from its name."""
 
-LIBRARIES = ("babel", "griffelib", "markdown", "msgspec", "pygments")
-"""Packages that have a say in a derived text; the first two are optional."""
+LIBRARIES = ("griffelib", "markdown", "msgspec", "pygments")
+"""Packages that have a say in a derived text; the first is optional."""
 
 
 @lru_cache(maxsize=1)
