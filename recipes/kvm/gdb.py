@@ -75,7 +75,7 @@ GO = 42
 """Value that gdb assigns to a kernel variable to let a script in the guest continue."""
 
 WAIT = f'while [ "$(cat /guest/proc/sys/kernel/panic)" -ne {GO} ]; do :; done'
-"""That script's wait loop. The file shows the kernel's variable ``panic_timeout``."""
+"""Wait loop of that script. The file shows the kernel's variable ``panic_timeout``."""
 
 
 FIRST = ("kvm_x86_vendor_init", "kvm_init")
