@@ -100,7 +100,7 @@ def test_a_shell_keeps_its_state_and_takes_several_lines(sh, fake_qemu, no_guest
     with Machine(sh, fake_qemu, no_guest) as vm:
         vm.guest("cd /; x='a b'")
         assert vm.guest("pwd\necho \"$x\" 'it'\\''s'") == "/\na b it's\n"
-        assert vm.guest("cat") == ""  # no input: it does not swallow the next command
+        assert vm.guest("cat") == ""  # it has no input and so does not read the next command
         assert vm.guest("printf no-newline") == "no-newline"
 
 
@@ -266,7 +266,7 @@ def test_kernel_messages_do_not_reach_a_commands_output(sh, qemu, guest):
 
 @pytest.mark.slow
 def test_a_process_that_ends_while_a_command_is_typed(sh, qemu, guest):
-    """Its end is a signal to the shell, which must not lose what it has read of the next command."""
+    """The signal of its end interrupts the shell, which must not lose the part of the next command that it has read."""
     with Machine(sh, qemu, guest) as vm:
         for delay in range(0, 20000, 250):
             vm.guest_start(f"usleep {delay}")
