@@ -215,9 +215,9 @@ def test_killing_the_recipe_kills_qemu_and_gdb(tmp_path, fake_qemu, fake_gdb):
         import time
         from pathlib import Path
         from kvmdocs.lab import Gdb, Guest, Machine
-        from kvmdocs.core.paths import Names
+        from kvmdocs.core.paths import PathDisplay
         from kvmdocs.recording.shell import Shell
-        sh = Shell(Path({str(tmp_path)!r}), Names(Path({str(tmp_path)!r})), Path({str(tmp_path)!r}))
+        sh = Shell(Path({str(tmp_path)!r}), PathDisplay(Path({str(tmp_path)!r})), Path({str(tmp_path)!r}))
         with Machine(sh, {str(fake_qemu)!r}, Guest(Path("k"), Path("i"))) as vm, \\
                 Gdb(sh, pid=vm.pid, program_name={str(fake_gdb)!r}) as gdb:
             print(vm.pid, gdb.pid, flush=True)

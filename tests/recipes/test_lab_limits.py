@@ -84,7 +84,7 @@ def texts(node: ast.AST) -> list[str]:
     return own + [text for child in ast.iter_child_nodes(node) for text in texts(child)]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_text_of_a_recipe_sleeps_for_a_fixed_time(path):
     """An approved record contains the commands of its time; this checks those of today."""
     assert [line for text in texts(ast.parse(path.read_text("utf-8"))) for line in unconditional(text)] == []
@@ -129,7 +129,7 @@ def test_a_fixed_sleep_is_noticed(text, wrong):
 
 
 def test_python_of_the_lab_and_of_recipes_sleeps_only_between_two_looks():
-    files = [*ROOT.glob("recipes/*.py"), *ROOT.glob("kvmdocs/lab/*.py")]
+    files = [*ROOT.glob("recipes/**/*.py"), *ROOT.glob("kvmdocs/lab/*.py")]
     found = 0
     for file in files:
         tree = ast.parse(file.read_text("utf-8"))
