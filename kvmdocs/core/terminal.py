@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from kvmdocs.core.control_characters import neutral
+from kvmdocs.core.default_settings import DEFAULTS
 from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.secrets.environment import secret_values
 from kvmdocs.core.secrets.masking import Secrets
-from kvmdocs.core.settings import DEFAULTS, Settings, find_root
+from kvmdocs.core.settings import Settings, find_root
 
 
 class GuardedStream:
