@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from kvmdocs.core.bash_quotes import Quoting, quoting
 from kvmdocs.core.control_characters import UNSEEN, in_ascii_quotes
 from kvmdocs.core.secrets.masking import Secrets
 
@@ -136,11 +137,33 @@ class PathDisplay:
         return _fill([" ".join(group) for group in groups], one_each=option_a_line)
 
     def text(self, line: str) -> str:
-        """A line of shell as a reader types it: lab paths inside a word are written with ``$HOME``."""
-        shown = self.readable(line)
-        if not self.lab.startswith("~/"):
+        """Return a line of bash as a reader types it, with paths that mean the same to the reader's bash.
+
+        Bash expands a tilde at the beginning of a word only, so a path further in, or in double quotes, is written with ``$HOME``. Single
+        quotes are closed around it: ``'a='"$HOME"'/kvm-lab'``. Behind a blank in single quotes the tilde stays: there it is for the
+        program that gets the text, such as ``gdb -ex 'file ~/kvm-lab/…'``.
+        """
+        # No command line holds a NUL: it marks the home that was put in, as distinct from a tilde of the author's.
+        shown = self._replaced(self.secrets.mask(line), "\0")
+        if "\0" not in shown:
             return shown
-        return re.sub(rf"(?<=[^\s(;|&]){re.escape(self.lab)}", f"$HOME/{self.lab[2:]}", shown)
+        kinds = quoting(shown)
+
+        def home(found: re.Match[str]) -> str:
+            quote, kind = found["quote"] or "", kinds[found.end() - 1]
+            before = shown[found.start("home") - 1 : found.start("home")]
+            if kind is Quoting.DOUBLE:
+                return f"{quote}$HOME"
+            if kind is Quoting.NONE:
+                return f"{quote}$HOME" if re.match(r"[^\s(;|&]", before) else "~"
+            if kind is Quoting.LITERAL or before.isspace():
+                return f"{quote}~"
+            reopened = "$'" if kind is Quoting.ANSI else "'"
+            # A quote that opens right before the path would hold nothing.
+            opens = quote and kinds[found.start()] is Quoting.NONE
+            return f'"$HOME"{reopened}' if opens else f'{quote}\'"$HOME"{reopened}'
+
+        return re.sub(r"(?P<quote>\$?')?(?P<home>\0)", home, shown)
 
 
 def _at_home(path: str, tilde: str) -> str:
