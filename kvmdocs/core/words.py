@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from math import ceil
 
+from kvmdocs.core import units
 from kvmdocs.core.model import Where
+from kvmdocs.core.units import DurationForms
 
 
 class Language(StrEnum):
@@ -375,16 +377,8 @@ def age(started: str, say: RenderWords, now: datetime) -> str:
 
 
 def duration(seconds: float, say: RenderWords) -> str:
-    """A duration in the language: tenths below ten seconds, then whole seconds, then minutes, then hours."""
-    if seconds < 9.95:
-        return say.seconds.format(s=f"{seconds:.1f}")
-    whole = round(seconds)
-    if whole < 60:
-        return say.seconds.format(s=whole)
-    if whole < 3600:
-        return say.minutes.format(m=whole // 60, s=whole % 60)
-    minutes = round(seconds / 60)
-    return say.hours.format(h=minutes // 60, m=minutes % 60)
+    """Return a duration in the language, as `kvmdocs.core.units.duration` does."""
+    return units.duration(seconds, DurationForms(say.seconds, say.minutes, say.hours))
 
 
 def about(seconds: float, say: RenderWords) -> str:
@@ -395,11 +389,5 @@ def about(seconds: float, say: RenderWords) -> str:
     return say.about_hours.format(h=minutes // 60, m=minutes % 60) if minutes >= 60 else say.about_minutes.format(m=minutes)
 
 
-def size(count: int) -> str:
-    """Bytes in the largest binary unit that leaves a number of at least one, such as ``1.5 MiB``."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024 or unit == "GiB":
-            break
-        value /= 1024
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f}".removesuffix(".0") + f" {unit}"
+size = units.size
+"""Size in bytes as text; the same in every language."""
