@@ -1,9 +1,10 @@
 """Settings of a project.
 
-There are three sources: `kvmdocs.core.default_settings`, ``kvmdocs.toml`` in the project's folder, and the environment, where ``qemu.version`` is
-``KVMDOCS_QEMU_VERSION``. A later source overrides an earlier one. A value has the type of the default.
+There are three sources: `kvmdocs.core.default_settings`, ``kvmdocs.toml`` in the project's folder, and the environment, where
+``qemu.version`` is ``KVMDOCS_QEMU_VERSION``. A later source overrides an earlier one. A value has the type of the default.
 
-A recipe takes a setting by ``setting("qemu.version")``. Its cache key then holds the value; the keys of other recipes do not.
+A recipe takes a setting by ``setting("qemu.version")``. Its cache key then contains the value; the keys of other recipes do
+not.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ class Settings:
             environ: The environment; that of this process if not given.
 
         Raises:
-            SettingError: The file is not TOML, a name in it looks like a misspelt setting, a ``KVMDOCS_`` variable names no setting,
-                or a value does not fit its setting.
+            SettingError: The file is not TOML, a name in it looks like a misspelt setting, a variable ``KVMDOCS_…`` names no
+                setting, or a value does not fit its setting.
         """
         values = dict(DEFAULTS)
         path = root / FILE
@@ -169,11 +170,13 @@ def override_setting(name: str, value: object) -> Iterator[None]:
 
 
 def find_root(start: Path | None = None) -> Path:
-    """Return the project's folder: the nearest parent with ``kvmdocs.toml``, else the nearest with ``mkdocs.yml``, else `start`.
+    """Return the project's folder.
+
+    It is the nearest folder upwards with ``kvmdocs.toml``, else the nearest with ``mkdocs.yml``, else `start`.
 
     Args:
-        start: The first folder to look at. If not given: the configuration folder that markdown-exec sets (``MKDOCS_CONFIG_DIR``), or the
-            working directory.
+        start: The first folder to look at. If not given: the configuration folder that markdown-exec sets
+            (``MKDOCS_CONFIG_DIR``), or the working directory.
     """
     begin = (start or Path(os.environ.get("MKDOCS_CONFIG_DIR") or ".")).resolve()
     folders = (begin, *begin.parents)
@@ -198,8 +201,8 @@ def _check_file(settings: dict[str, Any], path: Path) -> None:
     """Check the names and values of the file's settings.
 
     Raises:
-        SettingError: A name is nearly that of a setting of the engine, or a value does not fit: it is not of the default's type, it is
-            negative, or JSON has no form for it (dates).
+        SettingError: A name is nearly that of a setting of the engine, or a value does not fit: it is not of the default's
+            type, it is negative, or JSON has no form for it (dates).
     """
     tables = {name.partition(".")[0] for name in DEFAULTS}
     for name, value in settings.items():

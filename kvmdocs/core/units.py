@@ -1,4 +1,7 @@
-"""Sizes and durations as text. The counterparts that read text are `parse_size` and `parse_time` in `kvmdocs.recording.signature`."""
+"""Sizes and durations as text.
+
+`parse_size` and `parse_time` in `kvmdocs.recording.signature` do the reverse.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,8 @@ _ENGLISH = DurationForms()
 def size(count: float) -> str:
     """Return a number of bytes in the largest binary unit that leaves at least one, such as ``1.5 MiB``.
 
-    The number has one decimal below 100, without ``.0``. It is rounded before the unit is chosen: one byte less than 1 MiB is ``1 MiB``.
+    The number has one decimal below 100, without ``.0``. It is rounded before the unit is chosen: one byte less than 1 MiB is
+    ``1 MiB``.
     """
     value, unit = float(count), 0
     text = f"{value:.0f}"
