@@ -59,7 +59,7 @@ def seen(character: str) -> str:
 
 def as_seen(text: str) -> str:
     """Return `text` with invisible characters made visible, so that a copy of it is what is shown."""
-    return UNSEEN.sub(lambda found: seen(found[0]), text)
+    return UNSEEN.sub(lambda match: seen(match[0]), text)
 
 
 def in_ascii_quotes(text: str) -> str:
@@ -68,8 +68,8 @@ def in_ascii_quotes(text: str) -> str:
     Bash decodes it to the same characters, and to the same bytes.
     """
 
-    def escaped(found: re.Match[str]) -> str:
-        code = ord(found[0])
+    def escaped(match: re.Match[str]) -> str:
+        code = ord(match[0])
         if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8
             return f"\\x{code - 0xDC00:02x}"
         return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
@@ -84,9 +84,9 @@ def neutral(text: str) -> str:
     Colours (``ESC [ … m``) are kept and reset at the end. All other control characters become visible. The function is
     idempotent.
     """
-    shown = _SHOWN.sub(lambda found: found[0] if found["colour"] else picture(found[0]), text) if UNSAFE.search(text) else text
+    shown = _SHOWN.sub(lambda match: match[0] if match["colour"] else picture(match[0]), text) if UNSAFE.search(text) else text
     if "::" in shown or "##" in shown:
-        shown = _TO_PIPELINE.sub(lambda found: f"{found['blanks']}\\" if found["sharp"] is None else r"#\#", shown)
+        shown = _TO_PIPELINE.sub(lambda match: f"{match['blanks']}\\" if match["sharp"] is None else r"#\#", shown)
     last = shown.rfind("\x1b[")
     if last >= 0 and not re.match(r"\x1b\[0*m", shown[last:]):
         end = len(shown) - len(shown.rstrip("\n"))

@@ -155,12 +155,12 @@ class KvmdocsError(Exception):
         Returns:
             The error itself, so that it can be raised again in one line.
         """
-        missing = {
+        added = {
             name: value
             for name, value in fields.items()
             if value not in (None, "", (), 0) and getattr(self.evidence, name) in (None, "", (), 0)
         }
-        self.evidence = replace(self.evidence, **missing)  # type: ignore[arg-type]  # names are checked by replace()
+        self.evidence = replace(self.evidence, **added)  # type: ignore[arg-type]  # names are checked by replace()
         return self
 
     def __str__(self) -> str:

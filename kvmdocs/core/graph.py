@@ -41,7 +41,7 @@ def topological_order(graph: dict[str, tuple[str, ...]]) -> list[str]:
         cycle = list(reversed(error.args[1]))
         raise CatalogError(
             f"recipes build on each other in a circle: {' → '.join(cycle)}",
-            Evidence(recipe=cycle[0], advice="take one of these parameters out of its recipe's signature"),
+            Evidence(recipe=cycle[0], advice="remove one of these parameters from its recipe's signature"),
         ) from None
 
 

@@ -29,10 +29,10 @@ def escape(text: str) -> str:
     """
     parts = []
     last = 0
-    for found in UNSEEN.finditer(text):
-        parts.append(text[last : found.start()].translate(_ESCAPED))
-        parts.append(f'<i class="tr-ctl">{seen(found[0]).translate(_ESCAPED)}</i>')
-        last = found.end()
+    for match in UNSEEN.finditer(text):
+        parts.append(text[last : match.start()].translate(_ESCAPED))
+        parts.append(f'<i class="tr-ctl">{seen(match[0]).translate(_ESCAPED)}</i>')
+        last = match.end()
     parts.append(text[last:].translate(_ESCAPED))
     return "".join(parts)
 
@@ -64,9 +64,9 @@ def together(html: str) -> str:
     return html if "<" in html else _UNBREAKABLE.sub(r'<span class="kd-nb">\g<0></span>', html)
 
 
-def _reference(found: re.Match[str]) -> str:
-    code = ord(found[0])
+def _reference(match: re.Match[str]) -> str:
+    code = ord(match[0])
     # HTML reads &#128; to &#159; as windows-1252, so those controls are written literally; but U+0085 breaks the line.
     if code == 0 or 0xD800 <= code <= 0xDFFF:
         return "\ufffd"
-    return found[0] if 0x80 <= code <= 0x9F and code != 0x85 else f"&#{code};"
+    return match[0] if 0x80 <= code <= 0x9F and code != 0x85 else f"&#{code};"

@@ -84,16 +84,16 @@ class PathDisplay:
     def _replaced(self, text: str, tilde: str) -> str:
         """Return `text` as `without_secrets` does, with `tilde` in place of the tilde that stands for the reader's home."""
         lab = _at_home(self.lab, tilde)
-        text = self._workspace.sub(lambda found: f"{lab}/{found[1]}", text)
+        text = self._workspace.sub(lambda match: f"{lab}/{match[1]}", text)
         # Builds, debuggers and compilers name a neighbouring source tree by a relative path.
         text = _NEIGHBOUR.sub(r"../\1", text)
         put_in = tuple(_at_home(shown, tilde) for shown in self.masks.values())
-        for secret in sorted(self.masks, key=len, reverse=True):
-            shown = _at_home(self.masks[secret], tilde)
-            if secret[0] == "/":
-                text = _whole_path(secret, put_in).sub(shown.replace("\\", r"\\"), text)
+        for hidden in sorted(self.masks, key=len, reverse=True):
+            shown = _at_home(self.masks[hidden], tilde)
+            if hidden[0] == "/":
+                text = _whole_path(hidden, put_in).sub(shown.replace("\\", r"\\"), text)
             else:
-                text = text.replace(secret, shown)
+                text = text.replace(hidden, shown)
         return text
 
     def argument(self, argument: str) -> str:
@@ -149,9 +149,9 @@ class PathDisplay:
             return shown
         kinds = quoting(shown)
 
-        def home(found: re.Match[str]) -> str:
-            quote, kind = found["quote"] or "", kinds[found.end() - 1]
-            before = shown[found.start("home") - 1 : found.start("home")]
+        def home(match: re.Match[str]) -> str:
+            quote, kind = match["quote"] or "", kinds[match.end() - 1]
+            before = shown[match.start("home") - 1 : match.start("home")]
             if kind is Quoting.DOUBLE:
                 return f"{quote}$HOME"
             if kind is Quoting.NONE:
@@ -160,7 +160,7 @@ class PathDisplay:
                 return f"{quote}~"
             reopened = "$'" if kind is Quoting.ANSI else "'"
             # A quote that opens right before the path would hold nothing.
-            opens = quote and kinds[found.start()] is Quoting.NONE
+            opens = quote and kinds[match.start()] is Quoting.NONE
             return f'"$HOME"{reopened}' if opens else f'{quote}\'"$HOME"{reopened}'
 
         return re.sub(r"(?P<quote>\$?')?(?P<home>\0)", home, shown)

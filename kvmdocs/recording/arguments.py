@@ -14,8 +14,8 @@ def refuse(kwargs: dict[str, Any]) -> None:
     for name in ("_bg", "_iter", "_iter_noblock", "_piped", "_async", "_fg", "_with"):
         if kwargs.get(name):
             raise CatalogError(
-                f"a recorded command cannot take {name}",
-                Evidence(advice="use sh.spawn() for a process that goes on, sh.line() for a pipe"),
+                f"a recorded command cannot use the option {name}",
+                Evidence(advice="use sh.spawn() for a background process, sh.line() for a pipeline"),
             )
 
 

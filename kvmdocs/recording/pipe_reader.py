@@ -78,8 +78,8 @@ class Pump:
         self._over.acquire()
         if self._failed is not None:
             raise StoreError(
-                f"the output of a command cannot be kept: {self._failed.strerror}",
-                Evidence(advice="free space where the store lies or set KVMDOCS_STORE_PATH to a larger disk"),
+                f"the output of a command cannot be stored: {self._failed.strerror}",
+                Evidence(advice="free disk space at the store, or set KVMDOCS_STORE_PATH to a folder on a larger disk"),
             ) from self._failed
         return b"".join(self._kept).decode("utf-8", "replace")
 

@@ -88,10 +88,10 @@ class ShowOptions:
         """Return the result of `render` for a value."""
         render: Any = self.render
         try:
-            wanted = [one for one in inspect.signature(render).parameters.values() if one.default is one.empty]
+            required = [one for one in inspect.signature(render).parameters.values() if one.default is one.empty]
         except ValueError:  # a built-in such as `str` may have no signature
-            wanted = []
-        return str(render(value, shown) if len(wanted) > 1 else render(value))
+            required = []
+        return str(render(value, shown) if len(required) > 1 else render(value))
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def presenter() -> Presenter:
     """Return the active presenter: the innermost of `presenting`, else the one made by `set_default_presenter`."""
     if not _presenters:
         if not _default_presenter:
-            raise CatalogError("nothing is there to show a recipe with", Evidence(advice="import kvmdocs first"))
+            raise CatalogError("no presenter is installed to show recipes", Evidence(advice="import kvmdocs first"))
         _presenters.append(_default_presenter[0]())
     return _presenters[-1]
 
@@ -252,12 +252,12 @@ def recipe(
     declared: list[Any] = [tools, needs, facts, environ, resources, data, stable]
     for argument in declared:
         if isinstance(argument, str):
-            raise CatalogError(f"{argument!r} is one text where several are meant; write ({argument!r},)")
+            raise CatalogError(f"{argument!r} is a string where a tuple is expected; write ({argument!r},)")
     if cpus != "all" and not isinstance(cpus, int):
-        raise CatalogError(f"cpus={cpus!r} is no number of processors; write a number or 'all'")
+        raise CatalogError(f"cpus={cpus!r} is not a number of processors; write a number or 'all'")
 
     def make(function: Callable[..., Any]) -> Recipe:
-        _refuse_second(function)
+        _refuse_duplicate(function)
         inputs, settings = read_signature(function)
         return Recipe(
             function=function,
@@ -281,7 +281,7 @@ def recipe(
     return make
 
 
-def _refuse_second(function: Callable[..., Any]) -> None:
+def _refuse_duplicate(function: Callable[..., Any]) -> None:
     """Refuse a second recipe of the same name in a file, because it would silently replace the first."""
     before = function.__globals__.get(function.__name__)
     first, second = (before.function.__code__ if isinstance(before, Recipe) else None), function.__code__

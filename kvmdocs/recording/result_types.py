@@ -28,7 +28,7 @@ class Returned:
     def __init__(self, function: Callable[..., Any] | None = None) -> None:
         self._function = None if function is None else inspect.unwrap(function)
         self.unresolved: list[str] = []
-        """Why parts of the annotation lead nowhere; filled by `types`."""
+        """Reasons why parts of the annotation could not be resolved; filled by `types`."""
         self._aliases: list[Any] = []
         self._followed: list[type] = []
 

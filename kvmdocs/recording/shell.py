@@ -296,10 +296,13 @@ class Shell:
         stdin: str | None = None,
         background: bool = False,
     ) -> LiveStep:
-        if turned := TURNING.search(command):
+        if bidi := TURNING.search(command):
             raise RecipeFailed(
-                f"the command has {seen(turned[0])} in it, with which it reads otherwise than it is",
-                Evidence(command=as_seen(command), advice=f"write it by its number: {in_ascii_quotes(turned[0])} in bash"),
+                f"the command contains {seen(bidi[0])}, which makes it look different from what it is",
+                Evidence(
+                    command=as_seen(command),
+                    advice=f"write the character as an escape sequence: {in_ascii_quotes(bidi[0])} in bash",
+                ),
             )
         number = len(self._steps) + 1
         step = LiveStep(

@@ -88,10 +88,10 @@ def parse_size(text: int | str) -> int:
     """
     if isinstance(text, int):
         return text
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip())
-    if not found:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip())
+    if not match:
         raise CatalogError(f"{text!r} is not a size; write for instance '512M' or '3G'")
-    return int(float(found[1]) * 1024 ** " KMGT".index(found[2] or " "))
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
 
 
 @lru_cache
@@ -103,10 +103,10 @@ def parse_time(text: float | str) -> float:
     """
     if isinstance(text, int | float):
         return float(text)
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
-    if not found:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if not match:
         raise CatalogError(f"{text!r} is not a duration; write for instance '90s' or '30m'")
-    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 def relative(path: str) -> str:

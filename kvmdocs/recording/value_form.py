@@ -70,7 +70,7 @@ def _check(data: Any, at: At) -> None:
     elif isinstance(data, str) and not is_text(data):
         raise ValueRefused(f"{brief(data)} is not text that can be written as UTF-8", at)
     elif isinstance(data, float) and not math.isfinite(data):
-        raise ValueRefused(f"{data} is no number that JSON has", at)
+        raise ValueRefused(f"JSON has no number {data}", at)
 
 
 _MARKERS = {PATH: (str, {PATH}), TUPLE: (list, {TUPLE}), ENUM: (str, {ENUM, VALUE}), TYPE: (str, None)}

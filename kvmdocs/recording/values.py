@@ -61,8 +61,8 @@ def encode(value: Any, work: Path, returned: Returned = _NOTHING) -> Any:
         decode(data, work, returned)
     except ValueRefused as error:
         raise ValueNotStorable(
-            f"what the recipe returns would not come back from its record: {error.message}",
-            Evidence(advice="its dataclasses must take the values of their fields, by name, again"),
+            f"the returned value could not be restored from its record: {error.message}",
+            Evidence(advice="a dataclass must accept the values of its fields as keyword arguments"),
         ) from error
     return data
 
@@ -76,7 +76,7 @@ def _encode(value: Any, work: Path, returned: Returned, depth: int) -> Any:
         return {PATH: _below(value, work)}
     if depth == 0:
         raise ValueNotStorable(
-            f"the returned value is nested more than {DEEPEST} deep", Evidence(advice="return a list of what is in it")
+            f"the returned value is nested more than {DEEPEST} deep", Evidence(advice="return a flat list of its items")
         )
     if kind is tuple:
         return {TUPLE: [_encode(item, work, returned, depth - 1) for item in value]}
@@ -85,7 +85,7 @@ def _encode(value: Any, work: Path, returned: Returned, depth: int) -> Any:
     if kind is dict and all(type(key) is str and not key.startswith("$") and is_text(key) for key in value):
         return {key: _encode(item, work, returned, depth - 1) for key, item in value.items()}
     if is_storable(kind) and not (isinstance(value, Enum) and kind.__members__.get(value.name) is not value):
-        _see_named(kind, returned)
+        _check_named(kind, returned)
         if isinstance(value, Enum):
             return {ENUM: f"{name_of(kind)}.{value.name}", VALUE: value.value if is_scalar(value.value) else None}
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
@@ -133,17 +133,17 @@ def _below(path: Path, work: Path) -> str:
     if not relative.parts or not is_text(str(relative)):
         raise ValueNotStorable(
             f"the returned path {brief(path)} does not lie in a workspace",
-            Evidence(advice="return paths below `sh.workspace`; what lies elsewhere may be gone tomorrow"),
+            Evidence(advice="return paths below `sh.workspace`; other files may not exist in a later build"),
         )
     return str(relative)
 
 
-def _see_named(kind: type, returned: Returned) -> None:
+def _check_named(kind: type, returned: Returned) -> None:
     """Check that the recipe's annotation names a type. A value of another type could not be read from the record."""
     if returned.types.get(name_of(kind)) is kind:
         return
     what = f"its annotation `{returned.annotation}` does not name that type" if returned.annotation else "it has no annotation"
-    lost = "".join(f"; a part of what is annotated has no meaning: {why}" for why in returned.unresolved)
+    lost = "".join(f"; a part of the annotation cannot be resolved: {why}" for why in returned.unresolved)
     advice = f"annotate it `-> {kind.__qualname__}`, or name the type in the container, union or field that holds it"
     unseen = ", and import what annotations name outside of `if TYPE_CHECKING:`" if lost else ""
     raise ValueNotStorable(f"the recipe returns a {kind.__qualname__}, and {what}{lost}", Evidence(advice=advice + unseen))
@@ -196,7 +196,7 @@ def verify(data: Any, returned: Returned) -> None:
 
 def _verify(data: Any, returned: Returned, at: At) -> None:
     if isinstance(data, dict) and TYPE in data:
-        _see_fields(data, returned, at)
+        _check_fields(data, returned, at)
     if isinstance(data, dict) and ENUM in data:
         _member(data[ENUM], returned, (*at, ENUM))
     for key, item in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
@@ -212,19 +212,19 @@ def _kind(name: str, returned: Returned, at: At) -> type:
     raise ValueRefused(f"it names the type {brief(name)}, and its recipe {wanted}", at)
 
 
-def _see_fields(data: dict[str, Any], returned: Returned, at: At) -> None:
+def _check_fields(data: dict[str, Any], returned: Returned, at: At) -> None:
     """Check that a dataclass has all given fields, and that no required field is missing."""
     name = data[TYPE]
     kind = _kind(name, returned, (*at, TYPE))
     if issubclass(kind, Enum) or not dataclasses.is_dataclass(kind):
         raise ValueRefused(f"it names {name} as a dataclass, which that is not", (*at, TYPE))
-    known = {field.name: field for field in dataclasses.fields(kind) if field.init}
-    if unknown := data.keys() - known.keys() - {TYPE}:
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    if unknown := data.keys() - fields.keys() - {TYPE}:
         raise ValueRefused(f"{name} has no field {brief(min(unknown))}", (*at, min(unknown)))
     missing = dataclasses.MISSING
-    lacking = [key for key, field in known.items() if key not in data and field.default is field.default_factory is missing]
-    if lacking:
-        raise ValueRefused(f"the field {lacking[0]!r} of {name} is missing", at)
+    absent = [key for key, field in fields.items() if key not in data and field.default is field.default_factory is missing]
+    if absent:
+        raise ValueRefused(f"the field {absent[0]!r} of {name} is missing", at)
 
 
 def _member(named: str, returned: Returned, at: At) -> Any:
@@ -294,7 +294,9 @@ def content_digest(path: Path) -> str:
     if path.is_file():
         return hashlib.sha256(_entry_digest(os.path.realpath(path)).encode()).hexdigest()
     if not path.is_dir():
-        raise ValueNotStorable(f"the returned path {path} names nothing", Evidence(advice="return what the recipe has made"))
+        raise ValueNotStorable(
+            f"the returned path {path} does not exist", Evidence(advice="return a file or folder that the recipe has created")
+        )
     digest = hashlib.sha256()
     for folder, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if name != ".git")

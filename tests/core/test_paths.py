@@ -1,4 +1,4 @@
-"""How the host's paths appear, and commands that can be pasted."""
+"""Display of the host's paths, and commands that can be pasted."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_nothing_of_a_workspace_is_left(text):
 
 
 def parsed(command: str) -> list[str]:
-    """The arguments that bash makes of a command, for a reader whose home is `HOME`."""
+    """Return the arguments that bash makes of a command, for a reader whose home is `HOME`."""
     done = subprocess.run(
         ["bash", "--noprofile", "--norc", "-c", f"printf '%s\\0' {command}"],
         env={"HOME": HOME, "LC_ALL": "C.UTF-8"},
@@ -107,7 +107,7 @@ def parsed(command: str) -> list[str]:
 
 
 def meant(argument: str) -> str:
-    """What a reader's program should get: the host's paths as they are for the reader, all else unchanged."""
+    """Return what a reader's program should get: the argument with the host's paths replaced by the reader's."""
     return made()._replaced(argument, "\0").replace("\0", HOME)
 
 

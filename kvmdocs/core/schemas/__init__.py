@@ -38,5 +38,5 @@ def write(document: Any) -> str:
     return UNSAFE.sub(_escaped, msgspec.json.format(data, indent=2).decode())
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return f"\\u{ord(found[0]):04x}"
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match[0]):04x}"

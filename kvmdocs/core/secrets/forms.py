@@ -71,7 +71,7 @@ KEY_BEGINS, KEY_ENDS = "-----BEGIN ", "-----END "
 
 def known(text: str) -> Iterator[tuple[int, int]]:
     """Yield the start and end of each secret in a text that is recognised by its form."""
-    hinted = {found[0] for found in _HINTS.finditer(text)}
+    hinted = {match[0] for match in _HINTS.finditer(text)}
     for hints, form in _FORMS if hinted else ():
         if not hinted.isdisjoint(hints):
-            yield from (found.span(1) for found in form.finditer(text))
+            yield from (match.span(1) for match in form.finditer(text))

@@ -42,7 +42,9 @@ class Hidden(NamedTuple):
 
 
 _MARGIN = 4096
+"""Characters at the end of a text in which a secret recognised by its form may be incomplete."""
 _LONGEST_KEY = 64 * 1024
+"""Characters of the longest private key."""
 
 
 class Secrets:
@@ -53,13 +55,13 @@ class Secrets:
     """
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
-        found: dict[str, str] = {}
+        replacements: dict[str, str] = {}
         for value, shown in (values or {}).items():
             for form in forms(value):
-                found.setdefault(form, shown)
+                replacements.setdefault(form, shown)
         # The longest first: a line of a key, or a password in a URL, is part of a longer secret.
-        self._found = dict(sorted(found.items(), key=lambda item: -len(item[0])))
-        self._longest = max(map(len, self._found), default=0)
+        self._replacements = dict(sorted(replacements.items(), key=lambda item: -len(item[0])))
+        self._longest = max(map(len, self._replacements), default=0)
 
     def mask(self, text: str) -> str:
         """Return `text` without secrets. The method is idempotent."""
@@ -76,7 +78,9 @@ class Secrets:
     def places(self, text: str) -> list[Hidden]:
         """Return the positions of secrets in a text, in order and without overlaps."""
         bare = (_COLOUR.sub("", text) if "\x1b" in text else text).replace("\n", "").replace("\r", "")
-        found = [Hidden(*at, shown) for secret, shown in self._found.items() if secret in bare for at in _where(secret, text)]
+        found = [
+            Hidden(*at, shown) for secret, shown in self._replacements.items() if secret in bare for at in _where(secret, text)
+        ]
         if "\x1b" in text:
             plain = _COLOUR.sub("", text)
             formed = {plain[start:end] for start, end in known(plain)}
@@ -98,7 +102,7 @@ class Secrets:
 
     def begun(self, text: str) -> int:
         """Return the number of characters at the end of a text that may begin a secret: 0, or at least `BEGUN`."""
-        return max((_overlap(text, secret) for secret in self._found), default=0)
+        return max((_overlap(text, secret) for secret in self._replacements), default=0)
 
 
 def _overlap(text: str, secret: str) -> int:
