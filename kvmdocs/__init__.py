@@ -1,8 +1,8 @@
 """kvmdocs: guides whose commands run.
 
-An author of recipes finds here all that is not a machine or a picture: `recipe` makes a function a recipe, `setting` takes a value from the
-settings, `Shell` is what a recipe runs commands with, and a recipe that cannot go on raises one of the errors. Machines, guests and debuggers are in
-`kvmdocs.lab`, pictures in `kvmdocs.figures`, and what the blocks of guides print in `kvmdocs.site.blocks`. Everything else is the engine's own.
+An author of recipes imports from here: `recipe` turns a function into a recipe, `setting` reads a setting, `Shell` runs
+commands, and the error classes end a recipe that cannot go on. Machines, guests and debuggers are in `kvmdocs.lab`, drawings in
+`kvmdocs.figures`, and functions for the blocks of guides in `kvmdocs.site.blocks`. Everything else is internal.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _publisher() -> Presenter:
 
 
 def __getattr__(name: str) -> object:
-    """Import `Shell` and `Tree` when they are asked for: what they import takes longer than all the rest."""
+    """Import `Shell` and `Tree` on first use. Their imports take longer than all others together."""
     if name == "Shell":
         from kvmdocs.recording.shell import Shell
 

@@ -1,4 +1,4 @@
-"""What many tests need: small projects of their own, with a store of their own."""
+"""Fixtures for many tests: small projects, each with a store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from tests.support import ROOT
 
 pytest_plugins = ["pytester", "tests.support.scheduling"]
 
-# The same examples on every run and no clock: a busy machine must not turn a test red. `--hypothesis-profile=search` looks for more.
+# The same examples on every run and no deadline, so that a busy machine does not fail a test. Use `--hypothesis-profile=search`
+# to search further.
 hypothesis_settings.register_profile(
     "kvmdocs", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
@@ -32,8 +33,8 @@ hypothesis_settings.register_profile("search", deadline=None, max_examples=2000,
 hypothesis_settings.load_profile("kvmdocs")
 
 
-# A shell starts what goes on in its background with SIGINT ignored, and every child inherits that; the tests of Ctrl-C,
-# and gdb when it is interrupted, need it as a terminal has it.
+# A shell starts background jobs with SIGINT ignored, and every child inherits that. Tests of Ctrl-C, and an interrupted gdb,
+# need the disposition that a terminal gives.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -50,14 +51,14 @@ markdown_extensions:
 
 @dataclass
 class Trial:
-    """A small project in a folder of its own."""
+    """A small project in its own directory."""
 
     root: Path
     package: str
     environ: dict[str, str] = field(default_factory=dict)
 
     def recipes(self, text: str) -> Trial:
-        """Write the module of recipes; `kvmdocs.recording.recipe`, `setting` and `Shell` are imported in it."""
+        """Write the module of recipes, with imports of `recipe`, `setting` and `Shell`."""
         folder = self.root / self.package
         folder.mkdir(exist_ok=True)
         (folder / "__init__.py").write_text("", "utf-8")
@@ -73,32 +74,32 @@ class Trial:
         return path
 
     def block(self, name: str, code: str) -> Path:
-        """Write a guide that holds one block."""
+        """Write a guide that contains one block."""
         return self.guide(name, f'# Title\n\n```python exec="on"\n{textwrap.dedent(code).strip()}\n```\n')
 
     @property
     def module(self) -> str:
-        """The module of recipes."""
+        """Module of recipes."""
         return f"{self.package}.all"
 
     def project(self) -> Project:
-        """The project, read anew."""
+        """The project, loaded again."""
         self.forget()
         return Project(self.root)
 
     def forget(self) -> None:
-        """Forget the modules of recipes, so that their files are read anew."""
+        """Forget the modules of recipes, so that their files are read again."""
         for name in [name for name in sys.modules if name.partition(".")[0] == self.package]:
             del sys.modules[name]
 
     def kvmdocs(self, *arguments: str) -> Result:
         """Run ``kvmdocs ARGUMENTS`` on the project in this process, as a new process would."""
         self.forget()
-        # An error of the engine is the test's: caught, it would be an empty answer, and its cause nowhere to be read.
+        # An engine error must reach the test: if it were caught, the output would be empty and the cause lost.
         return CliRunner().invoke(main.main, ["-C", str(self.root), *arguments], catch_exceptions=False)
 
     def run(self, *names: str) -> RunResult:
-        """Run recipes in this process's executor."""
+        """Run recipes with this process's executor."""
         project = self.project()
         try:
             return Executor(project, ProgressListener()).run(names)
@@ -106,7 +107,7 @@ class Trial:
             sys.path[:] = [path for path in sys.path if path != str(self.root)]
 
     def command(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        """Run ``python -m ARGUMENTS`` in the project's folder and wait for it."""
+        """Run ``python -m ARGUMENTS`` in the project's directory and wait for it."""
         return subprocess.run(
             [sys.executable, "-m", *arguments],
             cwd=self.root,
@@ -118,9 +119,9 @@ class Trial:
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start ``python -m ARGUMENTS`` in the project's folder, in a session of its own."""
+        """Start ``python -m ARGUMENTS`` in the project's directory, in a session of its own."""
         return subprocess.Popen(
-            # Who runs the tests by nohup has them ignore SIGHUP, and all that they start.
+            # If the tests run under nohup, they and all children ignore SIGHUP.
             ["env", "--default-signal=HUP", sys.executable, "-m", *arguments],
             cwd=self.root,
             env=self.environment(),
@@ -130,15 +131,15 @@ class Trial:
         )
 
     def environment(self, **more: str) -> dict[str, str]:
-        """The environment of the project's commands."""
+        """Environment of the project's commands."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("KVMDOCS_", "PYTEST_", "MKDOCS_"))}
         return {**kept, "PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1", **self.environ, **more}
 
 
 @pytest.fixture
 def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Trial]:
-    """Makes small projects."""
-    # markdown-exec leaves MKDOCS_CONFIG_DIR behind when a test ends a build early; it would be taken for the project's folder.
+    """Return a factory of small projects."""
+    # markdown-exec leaves MKDOCS_CONFIG_DIR set when a test ends a build early; it would be taken for the project's directory.
     for name in [name for name in os.environ if name.startswith(("KVMDOCS_", "MKDOCS_"))]:
         monkeypatch.delenv(name)
     made = 0

@@ -1,1 +1,1 @@
-"""Values, errors, settings and words that every other room uses. It imports no other room."""
+"""Values, errors, settings and words for all other packages. Imports none of them."""

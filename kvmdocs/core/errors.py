@@ -1,29 +1,29 @@
-"""Everything that can go wrong, as one tree, split by who must act.
+"""Errors of the engine, as one tree, split by who must act.
 
 ::
 
     KvmdocsError
-    ├── AuthorError             a recipe or a guide is wrong; its author mends it
-    │   ├── GuideError          a guide names something that is not there, or its block does not run
-    │   ├── CatalogError        a recipe is defined twice, is unknown, or is part of a cycle
-    │   ├── SettingError        a setting is unknown or has a value that cannot be
-    │   ├── RecipeFailed        a recipe ran and did not do what it says
-    │   │   ├── CommandFailed   one of its commands ended with a status it must not end with
-    │   │   ├── SourceRefused   a download is not what its signature or checksum says it must be
-    │   │   ├── TimedOut        it, or one of its steps, took longer than its time limit
-    │   │   ├── OutOfMemory     it, with all it started, used more memory than its limit
+    ├── AuthorError             a recipe or a guide is wrong; its author must correct it
+    │   ├── GuideError          a guide refers to something that does not exist, or its block fails
+    │   ├── CatalogError        a recipe is unknown, defined twice, or part of a cycle
+    │   ├── SettingError        a setting is unknown or has an invalid value
+    │   ├── RecipeFailed        a recipe ran and failed
+    │   │   ├── CommandFailed   a command ended with an unexpected status
+    │   │   ├── SourceRefused   a download does not match its signature or checksum
+    │   │   ├── TimedOut        the recipe or a step exceeded its time limit
+    │   │   ├── OutOfMemory     the recipe's processes exceeded its memory limit
     │   │   └── LabFailed       a guest, a debugger or a monitor did not do what the recipe waits for
-    │   └── ValueNotStorable    a recipe returned something that cannot be kept for later recipes
-    ├── OperatorError           the host lacks something; whoever runs the build mends it
-    │   ├── HostLacks           a package, a right, disk or network that a recipe needs is not there
+    │   └── ValueNotStorable    a recipe's return value cannot be stored
+    ├── OperatorError           the host lacks something; whoever runs the build must provide it
+    │   ├── HostLacks           a package, a permission, disk space or the network is missing
     │   └── StoreError          the store cannot be read or written
     ├── EngineError             a bug of kvmdocs itself
-    │   └── WorkerLost          a worker process ended without saying how its recipe went
-    ├── Skipped                 not an error: a recipe cannot run here, for a reason that has a name
-    └── Interrupted             somebody pressed Ctrl-C
+    │   └── WorkerLost          a worker process ended without reporting a result
+    ├── Skipped                 not an error: a recipe cannot run on this host; the message is the reason
+    └── Interrupted             the user pressed Ctrl-C
 
-An error carries its evidence (`Evidence`), so whoever catches it can say where it happened without having
-been there. Exit codes are not here: they belong to the command line alone.
+An error carries its evidence (`Evidence`), so that code further up can report where it happened. Exit codes belong to the
+command line: `kvmdocs.core.exit_codes`.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Place:
-    """A line of a file an author can open.
+    """Line of a file that an author can open.
 
     Attributes:
-        path: The file, as it is best shown (relative to the project where it can be).
-        line: The line, counted from 1; 0 when the file as a whole is meant.
+        path: The file, relative to the project if possible.
+        line: The line, counted from 1; 0 for the file as a whole.
     """
 
     path: str
@@ -55,17 +55,17 @@ class Place:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What was seen when something went wrong; every field is optional.
+    """Circumstances of an error. Every field is optional.
 
     Attributes:
-        guides: The places in guides that asked for the recipe.
+        guides: Places in guides that show the recipe.
         recipe: The recipe's name.
-        place: Where in the recipe's source (or the guide) it happened.
-        step: The number of the step, counted from 1.
-        command: The command of that step, as a reader would type it.
-        status: The exit status of that command; negative for a signal.
-        tail: The last lines of its output.
-        log: Where the whole log is.
+        place: Place of the error in the recipe's source or in the guide.
+        step: Number of the step, counted from 1.
+        command: Command of that step, as a reader would type it.
+        status: Exit status of that command; negative for a signal.
+        tail: Last lines of its output.
+        log: File with the whole log.
         advice: What to type or change next.
     """
 
@@ -80,7 +80,7 @@ class Evidence:
     advice: str = ""
 
     def lines(self) -> list[str]:
-        """The evidence as lines for a terminal, most important first."""
+        """Return the evidence as lines for a terminal, most important first."""
         out = [f"guide    {place}" for place in self.guides]
         if self.recipe:
             out.append(f"recipe   {self.recipe}" + (f" ({self.place})" if self.place else ""))
@@ -101,31 +101,31 @@ class Evidence:
 
 
 MOST_SAID = 64 * 1024
-"""Characters of an exception's text that are taken."""
+"""Largest number of characters used of an exception's text."""
 
 
 def said(error: BaseException) -> str:
-    """The text of an exception, which may be of anybody's making: it may have none, fail when it is asked for, or be without end."""
+    """Return the text of any exception. The text may be empty or very long, and computing it may fail."""
     try:
         text = str(error.message if isinstance(error, KvmdocsError) else error)
-    except BaseException as worse:  # noqa: BLE001  # whatever it is, what was raised is to be told
+    except BaseException as worse:  # noqa: BLE001  # a foreign __str__ may raise anything
         return f"(its text cannot be had: {type(worse).__name__})"
     return shortened(text, MOST_SAID)
 
 
 def named(error: BaseException) -> str:
-    """An exception's class and its text."""
+    """Return an exception's class and its text."""
     text = said(error)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def shortened(text: str, most: int) -> str:
-    """The beginning and the end of a text that is longer than `most` characters."""
+    """Return the text, or its beginning and its end if it is longer than `most` characters."""
     return text if len(text) <= most else f"{text[: most // 2]} […] {text[-(most // 2) :]}"
 
 
 def describe_status(status: int) -> str:
-    """An exit status in words: ``exit 2``, or the signal's name for a negative one."""
+    """Return an exit status in words: ``exit 2``, or the signal's name for a negative one."""
     if status >= 0:
         return f"exit {status}"
     import signal
@@ -137,11 +137,11 @@ def describe_status(status: int) -> str:
 
 
 class KvmdocsError(Exception):
-    """The root of the tree.
+    """Base class of all errors of the engine.
 
     Args:
         message: One sentence that says what is wrong.
-        evidence: What was seen.
+        evidence: Circumstances of the error.
     """
 
     def __init__(self, message: str, evidence: Evidence | None = None) -> None:
@@ -150,25 +150,25 @@ class KvmdocsError(Exception):
         self.evidence = evidence or Evidence()
 
     def seen(self, **fields: object) -> KvmdocsError:
-        """Add evidence that only a caller further up knows; fields already set stay.
+        """Add evidence that only a caller further up knows. Fields that are set already are kept.
 
         Returns:
             The error itself, so that it can be raised again in one line.
         """
-        missing = {
+        added = {
             name: value
             for name, value in fields.items()
             if value not in (None, "", (), 0) and getattr(self.evidence, name) in (None, "", (), 0)
         }
-        self.evidence = replace(self.evidence, **missing)  # type: ignore[arg-type]  # names are checked by replace()
+        self.evidence = replace(self.evidence, **added)  # type: ignore[arg-type]  # names are checked by replace()
         return self
 
     def __str__(self) -> str:
-        """The same as `report`: a traceback that somebody else prints shows the evidence too."""
+        """Return `report`, so that any traceback shows the evidence too."""
         return self.report()
 
     def report(self) -> str:
-        """The message and its evidence, for a terminal or a log."""
+        """Return the message and its evidence, for a terminal or a log."""
         return "\n".join([neutral(said(self)), *(f"  {line}" for line in self.evidence.lines())])
 
 
@@ -177,7 +177,7 @@ class AuthorError(KvmdocsError):
 
 
 class GuideError(AuthorError):
-    """A guide names something that is not there, or its block does not run."""
+    """A guide refers to something that does not exist, or its block fails."""
 
 
 class CatalogError(AuthorError):
@@ -185,11 +185,11 @@ class CatalogError(AuthorError):
 
 
 class SettingError(AuthorError):
-    """A setting is unknown or has a value that cannot be."""
+    """A setting is unknown or has an invalid value."""
 
 
 class RecipeFailed(AuthorError):
-    """A recipe ran and did not do what it says."""
+    """A recipe ran and failed."""
 
 
 class CommandFailed(RecipeFailed):
@@ -197,15 +197,15 @@ class CommandFailed(RecipeFailed):
 
 
 class SourceRefused(RecipeFailed):
-    """A download is not what its signature, checksum or key's fingerprint says it must be; nothing of it is used."""
+    """A download does not match its signature, its checksum or the fingerprint of its key. Nothing of it is used."""
 
 
 class TimedOut(RecipeFailed):
-    """A recipe or a step took longer than its time limit."""
+    """A recipe or a step exceeded its time limit."""
 
 
 class OutOfMemory(RecipeFailed):
-    """A recipe, with all it started, used more memory than its limit."""
+    """The processes of a recipe exceeded its memory limit."""
 
 
 class LabFailed(RecipeFailed):
@@ -213,7 +213,7 @@ class LabFailed(RecipeFailed):
 
 
 class ValueNotStorable(AuthorError):
-    """A recipe returned something that cannot be kept for later recipes."""
+    """A recipe's return value cannot be stored for the recipes that build on it."""
 
 
 class OperatorError(KvmdocsError):
@@ -221,7 +221,7 @@ class OperatorError(KvmdocsError):
 
 
 class HostLacks(OperatorError):
-    """A package, a right, disk space or the network is missing."""
+    """A package, a permission, disk space or the network is missing."""
 
 
 class StoreError(OperatorError):
@@ -233,7 +233,7 @@ class EngineError(KvmdocsError):
 
 
 class WorkerLost(EngineError):
-    """A worker ended without saying how its recipe went."""
+    """A worker ended without reporting a result."""
 
 
 class Skipped(KvmdocsError):
@@ -241,4 +241,4 @@ class Skipped(KvmdocsError):
 
 
 class Interrupted(KvmdocsError):
-    """Somebody pressed Ctrl-C."""
+    """The user pressed Ctrl-C."""

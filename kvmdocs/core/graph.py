@@ -1,4 +1,4 @@
-"""The graph of recipes: what must run before what. The signatures are the graph, and nothing else is."""
+"""Dependency graph of recipes. It is derived from the recipes' signatures alone."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from kvmdocs.core.errors import CatalogError, Evidence
 
 
 def closure(names: Iterable[str], inputs: Callable[[str], Iterable[str]]) -> dict[str, tuple[str, ...]]:
-    """The recipes of these names with all they build on.
+    """Return the graph of some recipes and everything they build on.
 
     Args:
-        names: Where to begin.
-        inputs: Names of what a recipe builds on.
+        names: The recipes to start from.
+        inputs: Returns the names of a recipe's inputs.
 
     Returns:
         For each recipe the recipes it directly builds on.
@@ -30,23 +30,23 @@ def closure(names: Iterable[str], inputs: Callable[[str], Iterable[str]]) -> dic
 
 
 def topological_order(graph: dict[str, tuple[str, ...]]) -> list[str]:
-    """All recipes, each after what it builds on.
+    """Return all recipes, each after those it builds on.
 
     Raises:
-        CatalogError: Recipes build on each other in a circle.
+        CatalogError: The graph has a cycle.
     """
     try:
         return list(graphlib.TopologicalSorter(graph).static_order())
     except graphlib.CycleError as error:
-        circle = list(reversed(error.args[1]))
+        cycle = list(reversed(error.args[1]))
         raise CatalogError(
-            f"recipes build on each other in a circle: {' → '.join(circle)}",
-            Evidence(recipe=circle[0], advice="take one of these parameters out of its recipe's signature"),
+            f"recipes build on each other in a circle: {' → '.join(cycle)}",
+            Evidence(recipe=cycle[0], advice="remove one of these parameters from its recipe's signature"),
         ) from None
 
 
 def dependents(graph: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
-    """The graph the other way round: for each recipe those that directly build on it, in the graph's order."""
+    """Return the reverse graph: for each recipe those that directly build on it, in the graph's order."""
     later: dict[str, list[str]] = {name: [] for name in graph}
     for name, needed in graph.items():
         for other in needed:
@@ -55,45 +55,47 @@ def dependents(graph: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
 
 
 def critical_path(graph: dict[str, tuple[str, ...]], cost: Callable[[str], float]) -> dict[str, float]:
-    """How much work hangs on each recipe: its own cost and the longest chain of recipes that wait for it.
+    """Return for each recipe its cost plus that of the longest chain of recipes that wait for it.
 
-    Starting the most urgent recipe first keeps the last one from being a long one.
+    A scheduler that starts the recipe with the largest value first avoids ending with a long one.
 
     Args:
-        graph: What `closure` gave.
-        cost: Seconds a recipe takes.
+        graph: Result of `closure`.
+        cost: Returns the seconds that a recipe takes.
     """
     waiting = dependents(graph)
-    found: dict[str, float] = {}
+    costs: dict[str, float] = {}
     for name in reversed(topological_order(graph)):
-        found[name] = cost(name) + max((found[later] for later in waiting[name]), default=0.0)
-    return found
+        costs[name] = cost(name) + max((costs[later] for later in waiting[name]), default=0.0)
+    return costs
 
 
 def transitive_reduction(graph: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """The graph without what follows from the rest: where one builds on another by way of a third, only the way is left.
+    """Return the graph without edges that follow from others.
+
+    A direct edge to an input is removed if the recipe also reaches that input through another one.
 
     Args:
-        graph: What `closure` gave; without a circle.
+        graph: Result of `closure`; without a cycle.
     """
     below: dict[str, set[str]] = {}
-    left: dict[str, tuple[str, ...]] = {}
+    reduced: dict[str, tuple[str, ...]] = {}
     for name in topological_order(dict(graph)):
         implied = set().union(*(below[other] for other in graph[name]))
-        left[name] = tuple(other for other in graph[name] if other not in implied)
+        reduced[name] = tuple(other for other in graph[name] if other not in implied)
         below[name] = implied | set(graph[name])
-    return left
+    return reduced
 
 
 @dataclass(frozen=True)
 class Branch:
-    """A row of a graph that is written as a tree.
+    """Row of a graph that is written as a tree.
 
     Attributes:
-        name: What it shows.
-        depth: How many rows it is below the first of its tree, each by one step further in.
-        above: The row it hangs on, by its number; None for the first of a tree.
-        again: True if the name hangs elsewhere with all that follows from it, and is only mentioned here.
+        name: Name of the recipe.
+        depth: Level of indentation; 0 for the root of a tree.
+        above: Number of the parent's row; None for a root.
+        again: True if the name has its own subtree elsewhere and is only mentioned here.
     """
 
     name: str
@@ -103,29 +105,29 @@ class Branch:
 
 
 def as_tree(graph: Mapping[str, tuple[str, ...]]) -> list[Branch]:
-    """The graph as a tree, row by row.
+    """Return the graph as a tree, row by row.
 
-    What builds on several hangs on the one that has the longest way behind it; at the others it is mentioned.
+    A recipe with several inputs is placed below the one with the longest chain of inputs, and mentioned below the others.
 
     Args:
-        graph: What `closure` gave, in the order in which things that have the same rank shall stand.
+        graph: Result of `closure`; its order decides between recipes of the same rank.
 
     Raises:
-        graphlib.CycleError: There is a circle.
+        graphlib.CycleError: The graph has a cycle.
     """
-    far: dict[str, int] = {}
+    rank: dict[str, int] = {}
     for name in graphlib.TopologicalSorter(graph).static_order():
-        far[name] = max((far[other] + 1 for other in graph[name]), default=0)
-    home = {name: max(needed, key=far.__getitem__) for name, needed in graph.items() if needed}
+        rank[name] = max((rank[other] + 1 for other in graph[name]), default=0)
+    parent = {name: max(needed, key=rank.__getitem__) for name, needed in graph.items() if needed}
     later = dependents(graph)
-    found: list[Branch] = []
-    waiting = [Branch(name, 0, None, again=False) for name in reversed(list(graph)) if name not in home]
+    rows: list[Branch] = []
+    waiting = [Branch(name, 0, None, again=False) for name in reversed(list(graph)) if name not in parent]
     while waiting:
         row = waiting.pop()
         if not row.again:
-            hanging = [
-                Branch(name, row.depth + 1, len(found), again=home[name] != row.name) for name in reversed(later[row.name])
+            children = [
+                Branch(name, row.depth + 1, len(rows), again=parent[name] != row.name) for name in reversed(later[row.name])
             ]
-            waiting += sorted(hanging, key=lambda one: one.again)  # what is only mentioned comes first
-        found.append(row)
-    return found
+            waiting += sorted(children, key=lambda one: one.again)  # a stack: mentions are written last
+        rows.append(row)
+    return rows

@@ -1,8 +1,8 @@
-"""The values that cross every boundary of the engine: steps, outputs, records.
+"""Data that every part of the engine exchanges: steps, outputs, records.
 
-They are frozen and hold plain data, so that a record means the same in the worker that made it, in the build that shows
-it and on a machine that never ran it. Nothing here knows a path of the host: paths appear under the lab's
-readable folder (`kvmdocs.core.paths`).
+The classes are frozen and hold plain data. So a record means the same in the worker that made it, in the build that shows it,
+and on a machine that never ran it. Nothing here contains a path of the host: paths are shown below the readable lab folder
+(`kvmdocs.core.paths`).
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from enum import StrEnum
 from typing import Any
 
 SCHEMA = 1
-"""Version of the record's form and of the key. Raising it makes every record stale."""
+"""Version of the record format and of the cache key. Incrementing it makes every record stale."""
 
 
 class Where(StrEnum):
-    """Who a step's command was typed to; it decides the prompt a reader sees."""
+    """Program that a step's command was typed into. It decides the prompt that a reader sees."""
 
     HOST = "host"
     """A shell of an ordinary user on the host: ``$``."""
@@ -32,11 +32,11 @@ class Where(StrEnum):
     QMP = "qmp"
     """QEMU's machine monitor: one JSON object a line."""
     FILE = "file"
-    """A file that was written; the command is its name, the input its text."""
+    """A file that was written. The command is its name, the input its text."""
 
 
 class Status(StrEnum):
-    """How a recipe ended."""
+    """Result status of a recipe."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -44,52 +44,52 @@ class Status(StrEnum):
 
 
 class Mode(StrEnum):
-    """What is done about stale recipes; see `kvmdocs.execution.modes`."""
+    """Treatment of stale recipes; see `kvmdocs.execution.modes`."""
 
     LIVE = "live"
-    """They are run."""
+    """Stale recipes are run."""
     FRESH = "fresh"
-    """Everything is run, stale or not."""
+    """All recipes are run, stale or not."""
     RECORDED = "recorded"
-    """Nothing is run; the newest of the store's record and the approved one is taken, stale or not."""
+    """Nothing is run. The newer of the store's record and the approved record is used, stale or not."""
 
 
 class Freshness(StrEnum):
-    """Where a record came from."""
+    """Origin of a record."""
 
     RAN = "ran"
     """This build ran the recipe."""
     CACHED = "cached"
-    """The store had it."""
+    """The store had a current record."""
     RECORDED = "recorded"
-    """It was made at another time or place, and this build ran nothing to see whether it still holds."""
+    """The record was made at another time or place, and this build did not check whether it is current."""
     STALE = "stale"
-    """It is of before a change, and nothing has run since: ``mkdocs serve`` waits for nothing."""
+    """The record is older than a change and the recipe has not been run since: ``mkdocs serve`` does not wait."""
     RUNNING = "running"
-    """The same, and the recipe is being run again at this moment."""
+    """As `STALE`, and the recipe is being run again now."""
     NONE = "none"
-    """There is none: the recipe was skipped or did not get to run."""
+    """No record: the recipe was skipped or did not get to run."""
     BLOCKED = "blocked"
-    """There is none: the recipe was not run, since one that it builds on failed."""
+    """No record: the recipe was not run, because one that it builds on failed."""
     MISSING = "missing"
-    """There is none, and this build did not try to have one made: nothing is known of whether the recipe can run here."""
+    """No record, and this build did not try to make one. It is unknown whether the recipe can run here."""
 
 
 LAST_LINES = 12
-"""Lines of a failed step's output that are shown with the failure."""
+"""Number of output lines shown of a step that failed."""
 
 
 @dataclass(frozen=True)
 class Output:
-    """What a step printed, both streams in the order they arrived.
+    """Output of a step: both streams, in order of arrival.
 
     Attributes:
-        head: The text from the beginning; all of it when `omitted_bytes` is 0.
-        tail: The last part, when something between head and tail was left out.
+        head: The text from the beginning; all of it if `omitted_bytes` is 0.
+        tail: The last part, if something between head and tail was omitted.
         omitted_lines: Lines between head and tail that are only in the log.
         omitted_bytes: Bytes between head and tail that are only in the log.
-        log: File name of the whole log beside the record, when anything was left out; else None.
-        lost_bytes: Bytes that even the log does not hold, because the output passed the log's limit.
+        log: File name of the whole log beside the record if anything was omitted; else None.
+        lost_bytes: Bytes that are not even in the log, because the output exceeded the log's limit.
     """
 
     head: str = ""
@@ -101,36 +101,36 @@ class Output:
 
     @property
     def text(self) -> str:
-        """Head and tail, with a line between them that says what was left out."""
+        """Head and tail, with a line between them that counts the omitted lines."""
         if not self.omitted_bytes:
             return self.head
         return f"{self.head}[… {self.omitted_lines} lines …]\n{self.tail}"
 
     @property
     def last_lines(self) -> str:
-        """The last lines of the output, as many as are shown with a failure."""
+        """Last lines of the output, as many as are shown with a failure."""
         return "\n".join((self.tail or self.head).rstrip().splitlines()[-LAST_LINES:])
 
 
 @dataclass(frozen=True)
 class Step:
-    """One command of a recipe and what came back.
+    """One command of a recipe and its output.
 
     Attributes:
-        where: Who it was typed to.
+        where: Program that the command was typed into.
         command: The command as a reader would type it; may have several lines.
-        output: What it printed.
-        cwd: Working directory as a reader would write it (``~/kvm-lab/…``); None where there is none (gdb, monitors).
-        section: The section of the recipe it belongs to, or None.
-        machine: Label of the machine or terminal when the recipe uses several, else "".
-        stdin: Text fed to the command or, for `Where.FILE`, the file's content.
-        mode: For `Where.FILE`, the permissions it was given, as chmod takes them; "" when it was given none.
-        background: True when the command goes on while later steps run (``&``).
-        status: Exit status; negative for a signal; None where there is none or it is still running.
-        started: Seconds from the recipe's start to the step's.
-        seconds: How long it took.
-        until: For a step in the background, the number of the last step begun before it ended, where the record keeps no times of
-            steps; 0 for unknown.
+        output: Output of the command.
+        cwd: Working directory as a reader would write it (``~/kvm-lab/…``); None if there is none (gdb, monitors).
+        section: Section of the recipe that the step belongs to, or None.
+        machine: Label of the machine or terminal if the recipe uses several, else "".
+        stdin: Standard input of the command or, for `Where.FILE`, the content of the file.
+        mode: For `Where.FILE`, the permissions that were set, in octal as for chmod; "" if none were set.
+        background: True if the command continues while later steps run (``&``).
+        status: Exit status; negative for a signal; None if there is none or the command is still running.
+        started: Seconds from the start of the recipe to the start of the step.
+        seconds: Duration in seconds.
+        until: For a step in the background of a record without times of steps, the number of the last step that began before
+            this one ended; 0 if unknown.
     """
 
     where: Where
@@ -149,7 +149,7 @@ class Step:
 
 
 def last_until(steps: Sequence[Step], number: int) -> int:
-    """The number of the last step begun before one in the background ended; 0 when nothing tells."""
+    """Return the number of the last step that began before a background step ended, or 0 if the record does not tell."""
     step = steps[number - 1]
     ended = step.started + step.seconds
     if step.until or not step.background or ended <= 0 or all(one.started == 0 for one in steps):
@@ -159,19 +159,20 @@ def last_until(steps: Sequence[Step], number: int) -> int:
 
 @dataclass(frozen=True)
 class SourceLocation:
-    """A line of a source tree that a step's output names, opened and checked when the recipe ran.
+    """Line of a source tree named in a step's output. It was opened and checked when the recipe ran.
 
     Attributes:
-        shown: The file as the output names it.
-        line: The line.
-        tree: The source tree's name, such as ``linux``.
-        version: The tree's version.
+        shown: The file as named in the output.
+        line: The line, counted from 1.
+        tree: Name of the source tree, such as ``linux``.
+        version: Version of the tree.
         path: The file, relative to the tree.
-        function: The function the line lies in, as its source has it.
-        excerpt: The line with some before and after it.
-        first: The number of the excerpt's first line.
-        astray: The function that the frame names, when the line is known not to lie in it; "" for all others.
-        patched: True when a distribution's patches move lines of this file, so that upstream's may have the line elsewhere.
+        function: Function that contains the line, as named in the source.
+        excerpt: The line with a few lines before and after it.
+        first: Number of the excerpt's first line.
+        astray: Function that the frame names, if the line is known to be outside of it; otherwise "".
+        patched: True if a distribution's patches move lines of this file, so that the line may be elsewhere in the upstream
+            source.
     """
 
     shown: str
@@ -188,14 +189,14 @@ class SourceLocation:
 
 @dataclass(frozen=True)
 class Host:
-    """The machine a record was made on, as far as a reader wants to know.
+    """Machine that a record was made on.
 
     Attributes:
-        name: A label, from the setting ``host.name``.
+        name: Label, from the setting ``host.name``.
         system: Distribution and version, such as ``Debian GNU/Linux 12 (bookworm)``.
-        kernel: The running kernel's release.
-        machine: The architecture, such as ``x86_64``.
-        cpus: Processors the build may use.
+        kernel: Release of the running kernel.
+        machine: Architecture, such as ``x86_64``.
+        cpus: Number of processors that the build may use.
         memory: Physical memory in bytes.
     """
 
@@ -209,16 +210,16 @@ class Host:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a recipe failed, as plain data (see `kvmdocs.core.errors`).
+    """Failure of a recipe, as plain data (see `kvmdocs.core.errors`).
 
     Attributes:
-        error: Class name in `kvmdocs.core.errors`.
-        message: What is wrong, in a sentence.
-        path: The recipe's (or guide's) file in which it was raised, "" if unknown.
-        line: The line in it.
+        error: Name of the error's class in `kvmdocs.core.errors`.
+        message: One sentence that says what is wrong.
+        path: File of the recipe or guide in which the error was raised; "" if unknown.
+        line: Line in that file.
         step: Number of the step, counted from 1; 0 if none.
         advice: What to type or change next.
-        tail: Last lines that whoever raised it saw, such as a guest's console; the failed step's own output is in the step.
+        tail: Last lines of other output, such as a guest's console. The output of the failed step itself is in the step.
         traceback: Python's traceback, for the log.
     """
 
@@ -234,27 +235,28 @@ class Failure:
 
 @dataclass(frozen=True)
 class Record:
-    """What running a recipe gave.
+    """Result of running a recipe.
 
     Attributes:
-        recipe: The recipe's name.
-        key: SHA-256, in hexadecimal, of all that can change the record (`kvmdocs.catalog.key.cache_key`).
-        status: How it ended.
-        reason: Why it was skipped; "" otherwise.
-        failure: Why it failed; None otherwise.
-        steps: Its steps, in the order they began.
-        value: What the recipe returned, in JSON form (`kvmdocs.recording.values`).
-        result: SHA-256 of the value and of the artefacts it names; what later recipes' keys take.
+        recipe: Name of the recipe.
+        key: SHA-256, in hexadecimal, of everything that can change the record (`kvmdocs.catalog.key.cache_key`).
+        status: Result status of the recipe.
+        reason: Reason of a skip; "" otherwise.
+        failure: Description of the failure; None otherwise.
+        steps: Steps, in the order in which they began.
+        value: Return value of the recipe, in JSON form (`kvmdocs.recording.values`).
+        result: SHA-256 of the value and of the artefacts that it names. It is part of the keys of recipes that build on this
+            one.
         contents: Content digest of each path in the value.
-        inputs: Result digest of each recipe this one was built on.
-        settings: Value of each setting the recipe took.
-        tools: Version of each tool the recipe declares.
-        host: Where it ran.
-        started: When, in UTC, ISO 8601 with seconds.
-        seconds: How long it took, waiting not counted.
-        emulated: True when something ran under emulation, so that its times are no performance figures.
-        places: The places in source code that its steps' outputs name, each once, if the recipe says which trees they are in.
-        schema: Version of this form.
+        inputs: Result digest of each recipe that this one was built on.
+        settings: Value of each setting that the recipe takes.
+        tools: Version of each tool that the recipe declares.
+        host: Machine that it ran on.
+        started: Time of the start, in UTC, ISO 8601 with seconds.
+        seconds: Duration in seconds, without waiting.
+        emulated: True if something ran under emulation, so that its times are no performance figures.
+        places: Source locations named in the steps' outputs, each once, if the recipe declares their source trees.
+        schema: Version of the record format.
     """
 
     recipe: str
@@ -278,12 +280,12 @@ class Record:
 
     @property
     def failed_step(self) -> Step | None:
-        """The step at which the recipe failed; None where it failed at none."""
+        """Step at which the recipe failed; None if it failed at no step."""
         number = self.failure.step if self.failure else 0
         return self.steps[number - 1] if 0 < number <= len(self.steps) else None
 
     def section(self, name: str | None) -> tuple[Step, ...]:
-        """The steps of one section, or all steps for None.
+        """Return the steps of one section, or all steps for None.
 
         Raises:
             KeyError: The recipe has no such section.
@@ -297,13 +299,13 @@ class Record:
 
 
 NAMES = ("recipe", "key", "result", "contents", "inputs")
-"""What of a record is by what records and artefacts are found."""
+"""Fields by which records and artefacts are found."""
 
 
 def with_texts(record: Record, change: Callable[[str], str]) -> Record:
-    """A record with each of its texts changed; names and digests by which others find it stay."""
-    kept = {item.name: getattr(record, item.name) for item in fields(record)}
-    changed = {name: part if name in NAMES else _changed(part, change) for name, part in kept.items()}
+    """Return a record with each of its texts changed, except for the fields in `NAMES`."""
+    parts = {item.name: getattr(record, item.name) for item in fields(record)}
+    changed = {name: part if name in NAMES else _changed(part, change) for name, part in parts.items()}
     return replace(record, **changed)
 
 

@@ -1,8 +1,8 @@
-"""How the host's paths and addresses appear to a reader.
+"""Display of the host's paths and addresses to a reader.
 
-The store keeps a recipe's workspace under a name that holds its key. A reader has one folder, ``~/kvm-lab``, with one
-folder a recipe. `PathDisplay` turns the one into the other wherever text leaves a recipe: commands, output, logs,
-messages. It also hides what must not be shown: the addresses of package mirrors, the project's own place on the disk.
+In the store, the name of a recipe's workspace contains the recipe's key. A reader has one folder, ``~/kvm-lab``, with one
+folder for each recipe. `PathDisplay` maps the former to the latter in all text that leaves a recipe: commands, output, logs,
+messages. It also hides what must not be shown: the addresses of package mirrors, and the project's location on the disk.
 """
 
 from __future__ import annotations
@@ -17,45 +17,46 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from kvmdocs.core.bash_quotes import Quoting, quoting
 from kvmdocs.core.control_characters import UNSEEN, in_ascii_quotes
 from kvmdocs.core.secrets.masking import Secrets
 
 WIDTH = 96
-"""Columns after which a command is wrapped; what a page shows without a scroll bar."""
+"""Columns at which a command is wrapped: the width of a page without a scroll bar."""
 
 KEY_LENGTH = 16
-"""Hexadecimal digits of a key in the name of a workspace; 64 bits keep two keys of one recipe apart."""
+"""Hexadecimal digits of the key in the name of a workspace. 64 bits distinguish the keys of one recipe."""
 
 _NEIGHBOUR = re.compile(rf"\.\./(\w+)-[0-9a-f]{{{KEY_LENGTH}}}(?![0-9a-f])")
 
 _SAFE = re.compile(r"(?!~)(?:[\w@%+,./~-]|[=:](?!~))+", re.ASCII)
-"""What a shell takes as it is. It expands a tilde at the beginning of a word, and in ``a=~`` and ``a:~``."""
+"""Text that a shell does not change. A shell expands a tilde at the beginning of a word, and in ``a=~`` and ``a:~``."""
 
 
 def homes(environ: Mapping[str, str]) -> dict[str, str]:
-    """The folders that are the user's home, and what is shown instead of them.
+    """Return the user's home folders, each with its replacement for display.
 
-    Two may be: the one of the environment, and the one that the host's list of users has, where programs of theirs stay when a job is given
-    another.
+    There may be two: ``HOME`` of the environment, and the one in the host's user database. Programs may keep files in the
+    latter even if a job has another ``HOME``.
     """
-    known = [environ.get("HOME", "")]
-    with contextlib.suppress(KeyError):  # an id without an entry, as containers have
-        known.append(pwd.getpwuid(os.getuid()).pw_dir)
-    # Root's home is of the same name in every guest; what has hidden folders in it is this host's.
-    return {home: "~" for home in known if home.count("/") > 1} | {
-        f"{home}/.": "~/." for home in known if home.count("/") == 1 and home.strip("/")
+    folders = [environ.get("HOME", "")]
+    with contextlib.suppress(KeyError):  # a container may have no entry for the user id
+        folders.append(pwd.getpwuid(os.getuid()).pw_dir)
+    # `/root` is the home in every guest, too; only paths to hidden files in it are replaced.
+    return {home: "~" for home in folders if home.count("/") > 1} | {
+        f"{home}/.": "~/." for home in folders if home.count("/") == 1 and home.strip("/")
     }
 
 
 @dataclass
 class PathDisplay:
-    """The mapping between this host's paths and what a reader sees.
+    """Mapping from the host's paths to those that a reader sees.
 
     Attributes:
-        work: The store's folder of workspaces, each named ``<recipe>-<key's first digits>``.
+        work: The store's folder of workspaces, each named ``<recipe>-<first digits of the key>``.
         lab: The readable folder, such as ``~/kvm-lab``.
-        masks: Text that must not be shown, and what is shown instead (longest first wins).
-        secrets: What is secret; it goes first.
+        masks: Text that must not be shown, with its replacement; the longest match wins.
+        secrets: Secrets; they are removed first.
     """
 
     work: Path
@@ -68,39 +69,39 @@ class PathDisplay:
         return re.compile(rf"{re.escape(str(self.work))}/(\w+)-[0-9a-f]{{{KEY_LENGTH}}}(?![0-9a-f])")
 
     def mask(self, text: str, shown: str) -> None:
-        """From now on show `shown` wherever `text` appears."""
+        """Replace `text` by `shown` from now on."""
         if text and text != shown:
             self.masks[text] = shown
 
     def readable(self, text: str) -> str:
-        """`text` as a reader may see it; text that names nothing of this host comes back as it is."""
+        """Return `text` as a reader may see it. Text that names nothing of this host is unchanged."""
         return self.without_secrets(self.secrets.mask(text))
 
     def without_secrets(self, text: str) -> str:
-        """The same of text in which no secret is left (`kvmdocs.recording.capture` has seen to it)."""
+        """Return `text` as `readable` does, given that secrets are removed already (`kvmdocs.recording.capture`)."""
         return self._replaced(text, "~")
 
     def _replaced(self, text: str, tilde: str) -> str:
-        """The same with something else for the tilde that stands for the reader's home."""
+        """Return `text` as `without_secrets` does, with `tilde` in place of the tilde that stands for the reader's home."""
         lab = _at_home(self.lab, tilde)
-        text = self._workspace.sub(lambda found: f"{lab}/{found[1]}", text)
-        # A build directory names its source tree relatively, and so do the debugger and the compiler.
+        text = self._workspace.sub(lambda match: f"{lab}/{match[1]}", text)
+        # Builds, debuggers and compilers name a neighbouring source tree by a relative path.
         text = _NEIGHBOUR.sub(r"../\1", text)
         put_in = tuple(_at_home(shown, tilde) for shown in self.masks.values())
-        for secret in sorted(self.masks, key=len, reverse=True):
-            shown = _at_home(self.masks[secret], tilde)
-            if secret[0] == "/":
-                text = _whole_path(secret, put_in).sub(shown.replace("\\", r"\\"), text)
+        for hidden in sorted(self.masks, key=len, reverse=True):
+            shown = _at_home(self.masks[hidden], tilde)
+            if hidden[0] == "/":
+                text = _whole_path(hidden, put_in).sub(shown.replace("\\", r"\\"), text)
             else:
-                text = text.replace(secret, shown)
+                text = text.replace(hidden, shown)
         return text
 
     def argument(self, argument: str) -> str:
-        """One argument of a command as it is typed, quoted where a shell needs it.
+        """Return one argument of a command as it is typed, quoted if a shell requires it.
 
-        A tilde is only expanded at the beginning of a word, so a path of the lab further in is written with ``$HOME``.
+        A shell expands a tilde only at the beginning of a word, so a path of the lab further in is written with ``$HOME``.
         """
-        # No argument holds a NUL: it tells the home that was put in from a tilde that the command is meant to get.
+        # No argument contains a NUL: it marks the home that was put in, as distinct from a tilde of the command.
         shown = self._replaced(self.secrets.mask(argument), "\0")
         if "\0" not in shown:
             return _quoted(shown)
@@ -115,11 +116,11 @@ class PathDisplay:
         return f'"{escaped}"'.replace("\0", "$HOME")
 
     def command(self, argv: list[str], *, option_a_line: bool = False) -> str:
-        """A command line as a reader types it, wrapped at its options.
+        """Return a command line as a reader types it, wrapped at its options.
 
         Args:
             argv: The program and its arguments.
-            option_a_line: Give every option a line of its own once the command does not fit one; else fill lines.
+            option_a_line: If the command does not fit one line, put each option on a line of its own; otherwise fill the lines.
         """
         words = [self.argument(word) for word in argv]
         line = " ".join(words)
@@ -128,7 +129,7 @@ class PathDisplay:
         groups = [words[:1]]
         for word in words[1:]:
             alone = len(groups) > 1 and len(groups[-1]) == 1 and _is_option(groups[-1][0])
-            # A word after an option is likely its value and stays with it; every other word may begin a line.
+            # A word after an option is likely its value and stays on its line.
             if alone and not _is_option(word):
                 groups[-1].append(word)
             else:
@@ -136,24 +137,46 @@ class PathDisplay:
         return _fill([" ".join(group) for group in groups], one_each=option_a_line)
 
     def text(self, line: str) -> str:
-        """A line of shell as a reader types it: lab paths inside a word are written with ``$HOME``."""
-        shown = self.readable(line)
-        if not self.lab.startswith("~/"):
+        """Return a line of bash as a reader types it. Its paths mean the same to the reader's bash.
+
+        Bash expands a tilde only at the beginning of a word, so a path further in, or in double quotes, is written with
+        ``$HOME``. Single quotes are closed around ``$HOME``: ``'a='"$HOME"'/kvm-lab'``. After a blank in single quotes the
+        tilde is kept for the program that gets the text, such as ``gdb -ex 'file ~/kvm-lab/…'``.
+        """
+        # No line contains a NUL: it marks the home that was put in, as distinct from a tilde that the author wrote.
+        shown = self._replaced(self.secrets.mask(line), "\0")
+        if "\0" not in shown:
             return shown
-        return re.sub(rf"(?<=[^\s(;|&]){re.escape(self.lab)}", f"$HOME/{self.lab[2:]}", shown)
+        kinds = quoting(shown)
+
+        def home(match: re.Match[str]) -> str:
+            quote, kind = match["quote"] or "", kinds[match.end() - 1]
+            before = shown[match.start("home") - 1 : match.start("home")]
+            if kind is Quoting.DOUBLE:
+                return f"{quote}$HOME"
+            if kind is Quoting.NONE:
+                return f"{quote}$HOME" if re.match(r"[^\s(;|&]", before) else "~"
+            if kind is Quoting.LITERAL or before.isspace():
+                return f"{quote}~"
+            reopened = "$'" if kind is Quoting.ANSI else "'"
+            # A quote that opens right before the path would hold nothing.
+            opens = quote and kinds[match.start()] is Quoting.NONE
+            return f'"$HOME"{reopened}' if opens else f'{quote}\'"$HOME"{reopened}'
+
+        return re.sub(r"(?P<quote>\$?')?(?P<home>\0)", home, shown)
 
 
 def _at_home(path: str, tilde: str) -> str:
-    """A path of the reader's with something else for its tilde."""
+    """Return a path of the reader's with `tilde` in place of its tilde."""
     return tilde + path[1:] if path == "~" or path.startswith("~/") else path
 
 
 @lru_cache(maxsize=64)
 def _whole_path(path: str, put_in: tuple[str, ...]) -> re.Pattern[str]:
-    """Finds a path, but not where its text is part of another: ``/src`` is not in ``/usr/src``, nor in ``/src-2``, nor behind another that was found.
+    """Return a pattern for a path that does not match within another path.
 
-    What stands before it in a command or an output may be an option (``-I/src``), a colour's code or ``file://``. A text that ends in a dot is
-    the beginning of paths (`homes`).
+    ``/src`` is not found in ``/usr/src`` or ``/src-2``, nor behind a replacement. It is found after an option (``-I/src``), a
+    colour's code and ``file://``. A path that ends in a dot is the beginning of paths (`homes`).
     """
     before = r"(?:(?<![\w./~])|(?<=-[A-Za-z])|(?<=[\d\[]m)|(?<=://))"
     not_behind = "".join(f"(?<!{re.escape(text)})" for text in put_in if text)
@@ -172,7 +195,7 @@ def _is_option(word: str) -> bool:
 
 
 def _fill(groups: list[str], *, one_each: bool) -> str:
-    """Join words into lines that end in a backslash, the later ones indented."""
+    """Join words to lines that end in a backslash. All but the first are indented."""
     lines = [groups[0]]
     for group in groups[1:]:
         if not one_each and len(lines[-1]) + len(group) + 3 <= WIDTH:

@@ -1,8 +1,10 @@
-"""Settings: what may vary without touching code.
+"""Settings of a project.
 
-They come, later ones winning, from the engine's defaults below, from ``kvmdocs.toml`` in the project's folder and from the
-environment: ``qemu.version`` is ``KVMDOCS_QEMU_VERSION`` there. A setting's type is the type of its default.
-A recipe that takes one by ``setting("qemu.version")`` has its value in its key; no other recipe has.
+There are three sources: `kvmdocs.core.default_settings`, ``kvmdocs.toml`` in the project's folder, and the environment, where
+``qemu.version`` is ``KVMDOCS_QEMU_VERSION``. A later source overrides an earlier one. A value has the type of the default.
+
+A recipe takes a setting by ``setting("qemu.version")``. Its cache key then contains the value; the keys of other recipes do
+not.
 """
 
 from __future__ import annotations
@@ -11,85 +13,50 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kvmdocs.core.default_settings import DEFAULTS
 from kvmdocs.core.errors import Evidence, Place, SettingError
 
 FILE = "kvmdocs.toml"
+"""Name of the project's settings file."""
+
+PREFIX = "KVMDOCS_"
+"""Beginning of the name of an environment variable that overrides a setting."""
 
 SIMILARITY = 0.85
-"""How alike (`difflib.SequenceMatcher.ratio`) a name is to a setting that was meant by it."""
+"""Smallest `difflib.SequenceMatcher.ratio` at which an unknown name counts as a misspelt setting."""
 
-DEFAULTS: dict[str, Any] = {
-    "mode": "live",
-    "project.recipes": "recipes",
-    "project.docs": ["docs"],
-    "project.configs": ["mkdocs.yml"],
-    "project.packages": "",
-    "project.titles": "",
-    "project.tools": [],
-    "project.terminals": [],
-    "project.root_pages": "",
-    "site.edit": "",
-    "site.report": "",
-    "site.source": "",
-    "site.commit": "",
-    "site.version": "",
-    "site.pdf": "",
-    "store.path": "",
-    "lab.folder": "~/kvm-lab",
-    "host.name": "",
-    "limits.cpus": 0,
-    "limits.jobs": 0,
-    "limits.memory": 0,
-    "limits.memory_times": 2.0,
-    "limits.overcommit": 2.0,
-    "limits.log": 16 * 1024 * 1024,
-    "limits.tries_age": 3600,
-    "limits.serve": 60.0,
-    "network.connect": 4.0,
-    "secrets.variables": [],
-    "secrets.exempt": [],
-}
-"""The engine's own settings.
+_NOT_SETTINGS = (f"{PREFIX}RUN", f"{PREFIX}LANGUAGE")
+"""Variables that the engine itself sets and reads (`kvmdocs.execution.run_dirs.MARK`, `kvmdocs.site.publisher.LANGUAGE`)."""
 
-``mode`` says what a build does about stale recipes (`kvmdocs.execution.modes`); ``project.*`` say where recipes (a package's name), guides (a folder, or one for each
-language, each with the same pages), site configurations, the table of host packages and the folder of pages
-above all languages (`kvmdocs.site.root_pages`) lie, what recipes do in further languages (`kvmdocs.catalog.titles`), and which tools of that table the project's tests need beside what recipes declare (``project.tools``) and which a reader reaches guests and monitors with (``project.terminals``); ``site.edit`` and ``site.report`` are templates of the addresses where a guide is edited and a problem reported (`kvmdocs.site.edit_links`), ``site.source`` is the address a reader clones the project from (`kvmdocs.site.summary.source`), ``site.commit`` names the
-commit the site is built from (empty: git is asked), ``site.version`` the version it is published as (`kvmdocs.site.versions`); ``store.path`` where the store is
-(empty: the user's cache folder); ``limits.cpus`` and ``limits.memory`` (bytes) bound what runs at once (0: all
-there is); ``limits.memory_times`` how many times what a recipe says it needs it may come to use before it is ended (1 GiB at the least; 0: any amount); ``limits.jobs`` how many recipes run at once (0: as many as these have room for); ``limits.overcommit`` is how many times over the processors may be promised to recipes that use all of them,
-since a build's own serial parts leave processors idle; ``limits.log`` is the largest log kept of one step, in
-bytes; ``limits.tries_age`` how long, in seconds, a tried capability is believed; ``limits.serve`` how long, in
-seconds, the last run of a recipe may have taken for ``mkdocs serve`` to run it again by itself; ``network.connect`` how long, in
-seconds, a connection to a source may take; ``secrets.variables`` names further variables of the environment whose values are secret, ``secrets.exempt`` those whose are not
-although they are called so (`kvmdocs.core.secrets.environment`; ``*`` stands for any text).
-"""
+_FREE_PREFIXES = (f"{PREFIX}SITE_URL_", f"{PREFIX}TEST_")
+"""Beginnings of variables for others: ``!ENV`` in MkDocs configurations, and test suites."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A mark in a recipe's signature: take the value of the setting of this name."""
+    """Marker in a recipe's signature: the parameter takes the value of this setting."""
 
     name: str
 
 
 def setting(name: str) -> Any:
-    """The default of a recipe's parameter that is read from the settings.
+    """Return the default for a recipe's parameter that takes a setting.
 
     Args:
-        name: The setting, such as ``qemu.version``.
+        name: Name of the setting, such as ``qemu.version``.
     """
     return Setting(name)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings of a project, resolved.
+    """Resolved settings of a project.
 
     Attributes:
         root: The project's folder.
@@ -104,34 +71,38 @@ class Settings:
         """Read the settings of the project in `root`.
 
         Args:
-            root: The project's folder; a missing ``kvmdocs.toml`` leaves the defaults.
-            environ: The environment; the process's own if not given.
+            root: The project's folder; without ``kvmdocs.toml`` the defaults apply.
+            environ: The environment; that of this process if not given.
 
         Raises:
-            SettingError: The file is no TOML, a name in it is nearly that of a setting, or a value in it or in the environment does not fit its type.
+            SettingError: The file is not TOML, a name in it looks like a misspelt setting, a variable ``KVMDOCS_…`` names no
+                setting, or a value does not fit its setting.
         """
         values = dict(DEFAULTS)
         path = root / FILE
         if path.is_file():
             try:
-                told = _flatten(tomllib.loads(path.read_text("utf-8")))
+                from_file = _flatten(tomllib.loads(path.read_text("utf-8")))
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 line = re.search(r"\(at line (\d+),", str(error))
                 raise SettingError(
                     f"{FILE} cannot be read: {error}",
-                    Evidence(place=Place(FILE, int(line[1]) if line else 0), advice="mend the file"),
+                    Evidence(place=Place(FILE, int(line[1]) if line else 0), advice="fix the file"),
                 ) from error
-            _check(told, path)
-            values.update(told)
-        given = os.environ if environ is None else environ
-        said = {name: given[variable(name)] for name in values if variable(name) in given}
-        return cls(root, values | {name: _parse(name, text, values[name]) for name, text in said.items()})
+            _check_file(from_file, path)
+            values.update(from_file)
+        environ = dict(os.environ) if environ is None else environ
+        variables = {variable(name): name for name in values}
+        for unknown in sorted(name for name in environ if name.startswith(PREFIX) and name not in variables):
+            _check_unknown(unknown, variables)
+        overrides = {name: environ[given] for given, name in variables.items() if given in environ}
+        return cls(root, values | {name: _parse(name, text, values[name]) for name, text in overrides.items()})
 
     def __getitem__(self, name: str) -> Any:
-        """The value of one setting.
+        """Return the value of a setting.
 
         Raises:
-            SettingError: There is no setting of that name.
+            SettingError: No setting has that name.
         """
         try:
             return self.values[name]
@@ -142,10 +113,9 @@ class Settings:
 
 
 def place_of(name: str, root: Path) -> Place:
-    """Where a setting gets its value: its environment variable if that is set, else its line in the project's file.
+    """Return the source of a setting's value: its environment variable if that is set, else its line in the project's file.
 
-    Returns:
-        The file as a whole if the setting has no line of its own there.
+    The line is 0 if the file does not have the setting.
     """
     if variable(name) in os.environ:
         return Place(f"the variable {variable(name)}")
@@ -158,11 +128,11 @@ def _line_of(name: str, root: Path) -> Place:
 
 
 def line_of_key(text: str, name: str) -> int:
-    """The line of a key in the text of a TOML file, counted from 1; 0 if no line has it.
+    """Return the line of a key in a TOML file, counted from 1, or 0 if no line has the key.
 
     Args:
         text: The file's text.
-        name: The key, with the name of its table in front: ``qemu.version``.
+        name: The key with its table, such as ``qemu.version``.
     """
     table = ""
     for number, line in enumerate(text.split("\n"), 1):
@@ -174,36 +144,39 @@ def line_of_key(text: str, name: str) -> int:
 
 
 def _bare(key: str) -> str:
-    """A key of TOML without quotation marks and without spaces around its dots."""
+    """Return a TOML key without quotation marks and without spaces around its dots."""
     return ".".join(part.strip().strip("\"'") for part in key.split("."))
 
 
 def variable(name: str) -> str:
-    """The environment variable of a setting: ``KVMDOCS_QEMU_VERSION`` for ``qemu.version``."""
-    return "KVMDOCS_" + name.upper().replace(".", "_").replace("-", "_")
+    """Return the environment variable of a setting: ``KVMDOCS_QEMU_VERSION`` for ``qemu.version``."""
+    return PREFIX + name.upper().replace(".", "_").replace("-", "_")
 
 
 @contextmanager
 def override_setting(name: str, value: object) -> Iterator[None]:
-    """Have this process and those it starts see a value of a setting, whatever the project's file says; None leaves it to that."""
-    known = variable(name)
-    before = os.environ.get(known)
+    """Override a setting for this process and its children. ``None`` is a no-op."""
+    key = variable(name)
+    before = os.environ.get(key)
     if value is not None:
-        os.environ[known] = str(value)
+        os.environ[key] = str(value)
     try:
         yield
     finally:
         if before is None:
-            os.environ.pop(known, None)
+            os.environ.pop(key, None)
         else:
-            os.environ[known] = before
+            os.environ[key] = before
 
 
 def find_root(start: Path | None = None) -> Path:
-    """The project's folder: the nearest one upwards with a ``kvmdocs.toml``, else the one with ``mkdocs.yml``, else `start`.
+    """Return the project's folder.
+
+    It is the nearest folder upwards with ``kvmdocs.toml``, else the nearest with ``mkdocs.yml``, else `start`.
 
     Args:
-        start: Where to begin; the configuration folder that markdown-exec names, or the working directory, if not given.
+        start: The first folder to look at. If not given: the configuration folder that markdown-exec sets
+            (``MKDOCS_CONFIG_DIR``), or the working directory.
     """
     begin = (start or Path(os.environ.get("MKDOCS_CONFIG_DIR") or ".")).resolve()
     folders = (begin, *begin.parents)
@@ -224,29 +197,69 @@ def _flatten(table: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _check(told: dict[str, Any], path: Path) -> None:
-    """Refuse what is nearly a setting of the engine's, values that are not of their default's type, and those that have no form in JSON (dates)."""
+def _check_file(settings: dict[str, Any], path: Path) -> None:
+    """Check the names and values of the file's settings.
+
+    Raises:
+        SettingError: A name is nearly that of a setting of the engine, or a value does not fit: it is not of the default's
+            type, it is negative, or JSON has no form for it (dates).
+    """
     tables = {name.partition(".")[0] for name in DEFAULTS}
-    for name, value in told.items():
-        # A project has settings of its own, of any name; one that is nearly the engine's is meant to be that.
-        meant = difflib.get_close_matches(name, DEFAULTS.keys() - told.keys(), 1, SIMILARITY) if name not in DEFAULTS else []
-        if meant:
+    for name, value in settings.items():
+        # A project may have settings of its own, so only a name close to one of the engine's is taken for a slip.
+        unset = DEFAULTS.keys() - settings.keys()
+        near = difflib.get_close_matches(name, unset, 1, SIMILARITY) if name not in DEFAULTS else []
+        if near:
             raise SettingError(
                 f"there is no setting {name!r}",
                 Evidence(
                     place=_line_of(name, path.parent),
-                    advice=f"did you mean {meant[0]!r}? A name of your own wants to differ more",
+                    advice=f"did you mean {near[0]!r}? If it is a setting of your own, give it a name that differs more",
                 ),
             )
         default = DEFAULTS.get(name)
         number = isinstance(default, float) and type(value) is int
         wanted = type(default).__name__ if default is not None else "text, a number, true, false or a list of these"
         fits = number or type(value) is type(default) if default is not None else _is_plain(value) and name not in tables
+        if fits and not _is_allowed(name, value):
+            fits, wanted = False, _NUMBER
         if not fits:
             raise SettingError(
                 f"the setting {name!r} cannot be {value!r}",
                 Evidence(place=_line_of(name, path.parent), advice=f"give it a value of the right type: {wanted}"),
             )
+
+
+_NUMBER = "a number that is 0 or more"
+
+
+def _is_allowed(name: str, value: Any) -> bool:
+    """Check whether a value is in the range of its setting. NaN compares as false."""
+    return not isinstance(DEFAULTS.get(name), int | float) or value >= 0
+
+
+def _check_unknown(given: str, variables: Iterable[str]) -> None:
+    """Refuse an environment variable that begins with `PREFIX` and neither names a setting nor has another known purpose.
+
+    Args:
+        given: The variable.
+        variables: The variables of all settings.
+
+    Raises:
+        SettingError: The variable is unknown.
+    """
+    if given in _NOT_SETTINGS or given.startswith(_FREE_PREFIXES):
+        return
+    bare = [name.removeprefix(PREFIX) for name in (*variables, *_NOT_SETTINGS)]
+    near = difflib.get_close_matches(given.removeprefix(PREFIX), bare, 1)
+    raise SettingError(
+        f"the environment variable {given} names no setting",
+        Evidence(
+            advice=f"did you mean {PREFIX}{near[0]}? If not, unset {given}"
+            if near
+            else f"unset {given}, or add the setting to {FILE}"
+        ),
+    )
 
 
 def _is_plain(value: Any) -> bool:
@@ -256,15 +269,19 @@ def _is_plain(value: Any) -> bool:
 
 
 def _parse(name: str, text: str, default: Any) -> Any:
-    """A value from the environment in the type of the default; lists are split at spaces."""
+    """Return a value from the environment in the type of the default; a list is split at blanks."""
+    key = variable(name)
     try:
         if isinstance(default, bool):
             return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}[text.lower()]
         if isinstance(default, list):
             return text.split()
-        return type(default)(text)
+        value = type(default)(text)
     except (KeyError, ValueError) as error:
         raise SettingError(
-            f"{variable(name)}={text!r} is not of the type of {name!r} ({type(default).__name__})",
-            Evidence(advice=f"unset {variable(name)} or give it a {type(default).__name__}"),
+            f"{key}={text!r} is not of the type of {name!r} ({type(default).__name__})",
+            Evidence(advice=f"unset {key} or give it a {type(default).__name__}"),
         ) from error
+    if not _is_allowed(name, value):
+        raise SettingError(f"{key}={text!r} is not possible", Evidence(advice=f"unset {key} or give it {_NUMBER}"))
+    return value

@@ -1,7 +1,8 @@
-"""The one way of the command line to a person's terminal: whoever prints, nothing gets there that a terminal obeys, and no secret.
+"""Filter for everything that the command line prints: no control characters, no secrets.
 
-While `guarded` is in force, standard output and error are `GuardedStream`: all that is printed goes through `kvmdocs.core.control_characters.neutral` and through what the
-build knows to be secret, be it a command's, MkDocs' or Python's own. A character that the terminal's encoding does not have becomes its number.
+While `guarded` is active, standard output and error are instances of `GuardedStream`. All text, be it from a command, MkDocs or
+Python itself, passes through `kvmdocs.core.control_characters.neutral` and the build's secret masks. A character that the
+terminal's encoding lacks is written as its number.
 """
 
 from __future__ import annotations
@@ -17,21 +18,22 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from kvmdocs.core.control_characters import neutral
+from kvmdocs.core.default_settings import DEFAULTS
 from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.secrets.environment import secret_values
 from kvmdocs.core.secrets.masking import Secrets
-from kvmdocs.core.settings import DEFAULTS, Settings, find_root
+from kvmdocs.core.settings import Settings, find_root
 
 
 class GuardedStream:
-    """A stream of text whose reader is a person.
+    """Text stream that is read by a person.
 
     Args:
-        stream: The stream itself.
-        mask: Takes secrets out of a text.
+        stream: The underlying stream.
+        mask: Removes secrets from a text.
 
     Attributes:
-        unguarded: The stream itself, for who moves a terminal's cursor and sees to the texts.
+        unguarded: The underlying stream, for code that moves the cursor and filters its text itself.
     """
 
     def __init__(self, stream: TextIO, mask: Callable[[str], str]) -> None:
@@ -44,17 +46,17 @@ class GuardedStream:
         return len(text)
 
     def writelines(self, lines: Any) -> None:
-        """Write several."""
+        """Write several texts."""
         for line in lines:
             self.write(line)
 
     @property
     def buffer(self) -> io.RawIOBase:
-        """The same for UTF-8: click writes bytes where it completes words for a shell, or takes a stream's encoding for a mistake."""
+        """Binary stream for UTF-8. Click writes bytes for shell completion, and if it mistrusts a stream's encoding."""
         return _Bytes(self)
 
     def __getattr__(self, name: str) -> Any:
-        """All else is the stream's."""
+        """Delegate everything else to the underlying stream."""
         return getattr(self.unguarded, name)
 
 
@@ -74,15 +76,15 @@ class _Bytes(io.RawIOBase):
 
 
 def unguarded(stream: TextIO) -> TextIO:
-    """The stream itself behind a `GuardedStream` one."""
+    """Return the stream behind a `GuardedStream`, or `stream` itself."""
     return getattr(stream, "unguarded", stream)
 
 
-class _Known:
-    """The secrets of the project that a command is about, found out when the first text is printed.
+class _ProjectSecrets:
+    """Secrets of the command's project, determined when the first text is printed.
 
     Attributes:
-        root: The project's folder, where it was given.
+        root: The project's folder, if it was given.
     """
 
     def __init__(self) -> None:
@@ -100,26 +102,26 @@ class _Known:
 
 
 @contextmanager
-def guarded() -> Iterator[_Known]:
+def guarded() -> Iterator[_ProjectSecrets]:
     """Guard standard output and error for the length of a ``with``."""
-    known = _Known()
+    secrets = _ProjectSecrets()
     before = {name: stream for name in ("stdout", "stderr") if (stream := getattr(sys, name)) is not None}
-    guards = {name: cast("TextIO", GuardedStream(stream, known.mask)) for name, stream in before.items()}
+    guards = {name: cast("TextIO", GuardedStream(stream, secrets.mask)) for name, stream in before.items()}
     errors = {name: getattr(stream, "errors", None) for name, stream in before.items()}
     for name, stream in before.items():
-        _written_with("backslashreplace", stream)
+        _set_error_handler("backslashreplace", stream)
         setattr(sys, name, guards[name])
     try:
-        yield known
+        yield secrets
     finally:
         for name, stream in before.items():
-            if getattr(sys, name) is guards[name]:  # click puts another one there when nobody reads any more
+            if getattr(sys, name) is guards[name]:  # click replaces it after a broken pipe
                 setattr(sys, name, stream)
-            _written_with(errors[name], stream)
+            _set_error_handler(errors[name], stream)
 
 
-def _written_with(errors: str | None, stream: Any) -> None:
-    """Say what becomes of characters that a stream's encoding does not have."""
+def _set_error_handler(errors: str | None, stream: Any) -> None:
+    """Set the error handler for characters that a stream's encoding lacks."""
     if errors and hasattr(stream, "reconfigure"):
         with contextlib.suppress(ValueError):  # it is closed
             stream.reconfigure(errors=errors)

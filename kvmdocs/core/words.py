@@ -1,4 +1,4 @@
-"""Every word the renderer says, once per language."""
+"""Words and phrases of the renderer, in each language."""
 
 from __future__ import annotations
 
@@ -7,28 +7,30 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from math import ceil
 
+from kvmdocs.core import units
 from kvmdocs.core.model import Where
+from kvmdocs.core.units import DurationForms
 
 
 class Language(StrEnum):
-    """A language the site is built in; the value is its HTML language code."""
+    """Language of the site; the value is its HTML language code."""
 
     EN = "en"
     ZH = "zh"
 
     @classmethod
     def of(cls, code: str) -> Language:
-        """The language of a code such as ``zh`` or ``zh-Hans``; English for one that has no words here."""
-        known = code.replace("_", "-").partition("-")[0].lower()
-        return next((language for language in cls if language.value == known), cls.EN)
+        """Return the language of a code such as ``zh`` or ``zh-Hans``; English for a language without a table here."""
+        base = code.replace("_", "-").partition("-")[0].lower()
+        return next((language for language in cls if language.value == base), cls.EN)
 
 
 @dataclass(frozen=True)
 class RenderWords:
-    """The renderer's words in one language; names in braces are filled in.
+    """Words of the renderer in one language. Names in braces are placeholders.
 
     Attributes:
-        badges: What the badge over a run of steps says, by who they were typed to.
+        badges: Text of the badge above a run of steps, by the program that they were typed into.
     """
 
     badges: dict[Where, str]
@@ -325,27 +327,27 @@ _MONTHS = (
 
 
 def words(language: Language) -> RenderWords:
-    """The words of a language."""
+    """Return the words of a language."""
     return _TABLE[language]
 
 
 def moment_of(started: str) -> datetime | None:
-    """A record's time, in UTC; None if the text is no moment."""
+    """Return a record's time in UTC, or None if the text is not a time."""
     try:
         moment = datetime.fromisoformat(started)
     except ValueError:
         return None
-    # A record's time is UTC; one without an offset is taken as that, not as the local time of whoever builds the site.
+    # Records are in UTC. A time without an offset is UTC as well, not the local time of the site's builder.
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def month(number: int) -> str:
-    """The English name of a month, counted from 1."""
+    """Return the English name of a month, counted from 1."""
     return _MONTHS[number - 1]
 
 
 def date(started: str, say: RenderWords) -> str:
-    """A moment in ISO 8601 as a reader of the language writes it, in UTC; the text itself if it is no moment."""
+    """Return an ISO 8601 time in the language's usual form, in UTC, or the text itself if it is not a time."""
     moment = moment_of(started)
     if moment is None:
         return started
@@ -359,47 +361,33 @@ def date(started: str, say: RenderWords) -> str:
 
 
 def age(started: str, say: RenderWords, now: datetime) -> str:
-    """How old a record is, in days of UTC.
+    """Return the age of a record in days (UTC), in words.
 
     Args:
-        started: When it was made, in ISO 8601.
+        started: Time of the record, in ISO 8601.
         say: The words.
-        now: The moment to count from, with its offset.
+        now: The current time, with its offset.
     """
     moment = moment_of(started)
     if moment is None:
         return say.recorded_before.format(days="?")
-    # Clocks of two hosts may differ; nothing is younger than today.
+    # Clocks of two hosts may differ; a record from the future counts as today's.
     days = max((now.astimezone(UTC).date() - moment.date()).days, 0)
     return (say.recorded_today, say.recorded_yesterday, say.recorded_before)[min(days, 2)].format(days=days)
 
 
 def duration(seconds: float, say: RenderWords) -> str:
-    """A duration in the language: tenths below ten seconds, then whole seconds, then minutes, then hours."""
-    if seconds < 9.95:
-        return say.seconds.format(s=f"{seconds:.1f}")
-    whole = round(seconds)
-    if whole < 60:
-        return say.seconds.format(s=whole)
-    if whole < 3600:
-        return say.minutes.format(m=whole // 60, s=whole % 60)
-    minutes = round(seconds / 60)
-    return say.hours.format(h=minutes // 60, m=minutes % 60)
+    """Return a duration in the language, as `kvmdocs.core.units.duration` does."""
+    return units.duration(seconds, DurationForms(say.seconds, say.minutes, say.hours))
 
 
 def about(seconds: float, say: RenderWords) -> str:
-    """How long something will take, from how long it took: in minutes, since another host is not the same."""
+    """Return an estimate in minutes. It is rounded up, since another host may be slower."""
     minutes = ceil(seconds / 60)
     if minutes <= 1:
         return say.about_a_minute
     return say.about_hours.format(h=minutes // 60, m=minutes % 60) if minutes >= 60 else say.about_minutes.format(m=minutes)
 
 
-def size(count: int) -> str:
-    """Bytes in the largest binary unit that leaves a number of at least one, such as ``1.5 MiB``."""
-    value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if value < 1024 or unit == "GiB":
-            break
-        value /= 1024
-    return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f}".removesuffix(".0") + f" {unit}"
+size = units.size
+"""Size in bytes as text; the same in every language."""

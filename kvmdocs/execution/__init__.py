@@ -1,1 +1,1 @@
-"""Running recipes: the plan, the executor, and what comes of it."""
+"""Running of recipes: the plan, the executor, the workers and the result."""

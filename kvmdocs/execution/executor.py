@@ -1,27 +1,28 @@
-"""The executor: runs the recipes that are stale, as many at once as the host has room for, and gives every record.
+"""Executor: run stale recipes, as many at a time as the host has room for, and return every record.
 
-There is one engine. A build, a test run and ``kvmdocs run`` hand it names and get back an `RunResult`. It is a loop in one
-thread over the pipes of its workers; a worker is a process (`kvmdocs.execution.worker.handle`), and what it did is believed only when its record is whole.
+Builds, tests and ``kvmdocs run`` all use it: they pass names and get a `RunResult`. It is a loop in one thread over the pipes
+of its workers. A worker is a process (`kvmdocs.execution.worker.handle`). Only a complete record of it counts.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from enum import Enum, auto
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kvmdocs.core import graph
-from kvmdocs.core.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError, said
-from kvmdocs.core.model import Failure, Freshness, Record, Status
+from kvmdocs.core.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError
+from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.execution.plan import KeyCache, because_of, blocked, failed_below, make_plan, with_inputs
 from kvmdocs.execution.project import Project, gc_paused
-from kvmdocs.execution.result import ProgressListener, RunResult
+from kvmdocs.execution.resources import ResourcePool
+from kvmdocs.execution.result import ProgressListener, RunResult, failed_record, skipped_record
 from kvmdocs.execution.results import stored
 from kvmdocs.execution.run_dirs import StoreLease, defer_sigint, kill_orphans
 from kvmdocs.host import probes
-from kvmdocs.recording.recipe import CPUS_ALL, Recipe
+from kvmdocs.recording.recipe import Recipe
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -29,17 +30,23 @@ if TYPE_CHECKING:
     from kvmdocs.execution.worker.fork_server_client import ForkServerClient
     from kvmdocs.execution.worker.handle import WorkerHandle
 
-GRACE = 1.0
-"""Seconds between two looks at what is neither a pipe nor a process: a lock that another build holds."""
+POLL_INTERVAL = 1.0
+"""Seconds between two checks for changes without an event from a worker, for example another build that releases a lock."""
+
+
+class _State(Enum):
+    """State of a recipe after `Executor._advance`."""
+
+    WAITING = auto()  # for inputs, for room on the host, or for another build that runs it
+    STARTED = auto()  # its worker runs
+    DONE = auto()  # it has a record: taken from the store, skipped, or failed before it could start
 
 
 @dataclass
 class _Running:
     worker: WorkerHandle
     lock: FileLock
-    cpus: int
-    memory: int
-    parts: dict[str, str]
+    code_parts: dict[str, str]
 
 
 class Executor:
@@ -47,67 +54,64 @@ class Executor:
 
     Args:
         project: The project.
-        reporter: Who is told.
-        require: True makes a skip for want of a package an error (``REQUIRE=all``).
-        fresh: Names of recipes to run even though the store has their record.
-        failed: Records of recipes that have just failed; these are not tried again, whatever the store has.
+        listener: Receives the progress of the run.
+        require: Raise an error for a missing package instead of skipping the recipe (``REQUIRE=all``).
+        fresh: Names of recipes to run even if the store has their record.
+        failed: Records of recipes that have just failed. They are not run again, whatever the store has.
     """
 
     def __init__(
         self,
         project: Project,
-        reporter: ProgressListener,
+        listener: ProgressListener,
         *,
         require: bool = False,
         fresh: frozenset[str] = frozenset(),
         failed: Mapping[str, Record] = MappingProxyType({}),
     ) -> None:
         self._project = project
-        self._reporter = reporter
+        self._listener = listener
         self._require = require
         self._fresh = fresh
         self._failed = failed
         self._host = probes.describe(project.settings)
-        self._cpus = probes.cpus(project.settings)
-        self._allowed = self._cpus * float(project.settings["limits.overcommit"])
-        self._memory = probes.memory(project.settings)
-        self._jobs = int(project.settings["limits.jobs"])
-        self._outcome = RunResult()
+        self._pool = ResourcePool.of_host(project)
+        self._result = RunResult()
         self._running: dict[str, _Running] = {}
         self._may_start = False
-        self._looked: set[str] = set()  # whose inputs are there and whose record is not, so that each is looked for once
-        self._claim: StoreLease | None = None
+        self._runnable: set[str] = set()  # have all inputs, can run here, and have no record in the store
+        self._lease: StoreLease | None = None
         self._keys = KeyCache(project)
-        self._nursery: ForkServerClient | None = None
+        self._fork_server: ForkServerClient | None = None
 
     def run(self, names: Iterable[str]) -> RunResult:
-        """Make sure that the records of these recipes exist.
+        """Return the records of recipes; run those that are stale.
 
-        A failure does not end the run: what does not build on the failed recipe goes on.
+        A failure does not end the run: recipes that do not build on the failed one still run.
 
         Raises:
             CatalogError: A name is unknown, or recipes build on each other in a circle.
             HostLacks: A package is missing and `require` is set.
             StoreError: The store cannot be read or written.
-            Interrupted: Ctrl-C; every worker and all it started is gone.
+            Interrupted: Ctrl-C; every worker and all its descendants are gone.
         """
-        below = with_inputs(self._project, names)
-        order = graph.topological_order(below)
-        self._reporter.planned(order)
+        inputs = with_inputs(self._project, names)
+        order = graph.topological_order(inputs)
+        self._listener.planned(order)
         kill_orphans(self._project.store)
         try:
-            # What the store has is taken first: most runs start nothing, and need not know how urgent it would be.
+            # Look in the store first: most runs start nothing and need no critical path.
             with gc_paused():
-                waiting = self._start_ready(order, below)
-            urgency = graph.critical_path(below, self._usual) if waiting else {}
-            waiting.sort(key=lambda name: -urgency[name])
+                waiting = self._start_ready(order, inputs)
             self._may_start = True
             if waiting:
+                urgency = graph.critical_path(inputs, self._usual_seconds)
+                waiting.sort(key=lambda name: -urgency[name])
                 with defer_sigint():
-                    self._claim = StoreLease(self._project.store)
-                self._claim.hold(self._outcome.records.values())
+                    self._lease = StoreLease(self._project.store)
+                self._lease.hold(self._result.records.values())
             while waiting or self._running:
-                waiting = self._start_ready(waiting, below)
+                waiting = self._start_ready(waiting, inputs)
                 if self._running or waiting:
                     self._listen()
         except KeyboardInterrupt:
@@ -116,165 +120,131 @@ class Executor:
             ) from None
         finally:
             self._end_all()
-            self._reporter.ended()
-        return self._outcome
+            self._listener.ended()
+        return self._result
 
     def stale(self, names: Iterable[str]) -> list[str]:
-        """The recipes that `run` would run for these names, as far as can be told before it does, each after what it builds on.
+        """Return the recipes that `run` would run for these names, in topological order.
 
-        What cannot run on this host for want of a capability does not count; what lacks a package does, since that can be installed.
+        Recipes that need a capability which the host lacks are not among them; those that lack an installable package are.
         """
         with gc_paused():
-            return [name for name, standing in make_plan(self._project, names, self._fresh).items() if standing.stale]
+            return [name for name, entry in make_plan(self._project, names, self._fresh).items() if entry.stale]
 
-    # -- starting -----------------------------------------------------------------------------------------------
-
-    def _start_ready(self, waiting: list[str], below: dict[str, tuple[str, ...]]) -> list[str]:
-        """Look at every recipe that waits and whose inputs are there; returns those that still wait.
-
-        A record that the store has may make more recipes ready at once, so the round is repeated until nothing moves.
-        """
+    def _start_ready(self, waiting: list[str], inputs: dict[str, tuple[str, ...]]) -> list[str]:
+        """Advance every waiting recipe as far as possible; return those that still wait."""
         while True:
-            known = len(self._outcome.records)
-            waiting = [name for name in waiting if not self._settle(name, below[name])]
-            if len(self._outcome.records) == known:
+            states = {name: self._advance(name, inputs[name]) for name in waiting}
+            waiting = [name for name, state in states.items() if state is _State.WAITING]
+            # A new record may make further recipes ready.
+            if _State.DONE not in states.values():
                 return waiting
 
-    def _settle(self, name: str, needed: tuple[str, ...]) -> bool:
-        """Take a recipe from the waiting ones if it can be: found, skipped, or started."""
+    def _advance(self, name: str, inputs: tuple[str, ...]) -> _State:
+        """Take a recipe's record from the store, skip the recipe, or start it, if that is possible by now."""
         if name in self._failed:
-            self._done(name, self._failed[name], Freshness.RAN)
-            return True
-        recipe = self._recipe(name)
-        looked = name in self._looked
-        if not looked:
-            records = self._outcome.records
-            if any(other not in records for other in needed):
-                return False
-            if reason := because_of(failed_below(self._project, self._outcome, name)):
-                self._skip(name, reason, Freshness.BLOCKED)
-                return True
+            return self._done(name, self._failed[name], Freshness.RAN)
+        recipe = self._project.catalog.get(name).recipe
+        records = self._result.records
+        first_time = name not in self._runnable
+        if first_time:
+            if any(other not in records for other in inputs):
+                return _State.WAITING
+            if reason := because_of(failed_below(self._project, self._result, name)):
+                return self._skip(name, reason, Freshness.BLOCKED)
             with self._project.catalog.about(name):
-                reason = blocked(recipe, records) or self._project.capabilities.missing(recipe.needs) or self._lacks(recipe)
+                missing = self._project.capabilities.missing
+                reason = blocked(recipe, records) or missing(recipe.needs) or self._missing_tools(recipe)
             if reason:
-                self._skip(name, reason, Freshness.NONE)
-                return True
-            self._looked.add(name)
+                return self._skip(name, reason, Freshness.NONE)
+            self._runnable.add(name)
         try:
             with self._project.catalog.about(name):
-                return (not looked and self._found(name)) or self._begin(recipe)
+                if first_time and self._take_stored(name):
+                    return _State.DONE
+                return self._try_start(recipe)
         except StoreError:
             raise
         except KvmdocsError as error:
-            self._fail(name, error)
-            return True
+            return self._fail(name, error)
 
-    def _lacks(self, recipe: Recipe) -> str:
-        """Which of a recipe's tools the host lacks, and how to get them, or ""."""
+    def _missing_tools(self, recipe: Recipe) -> str:
+        """Return a message that names the tools the host lacks and the command that installs them, or ""."""
         missing = self._project.missing_tools(recipe.tools)
         if not missing:
             return ""
         reason = f"this host lacks {', '.join(missing)}"
+        advice = self._project.install_advice(recipe.tools)
         if self._require:
-            raise HostLacks(
-                f"recipe {recipe.name} cannot run: {reason}",
-                Evidence(recipe=recipe.name, advice=self._project.install_advice(recipe.tools)),
-            )
-        return f"{reason}; {self._project.install_advice(recipe.tools)}"
+            raise HostLacks(f"recipe {recipe.name} cannot run: {reason}", Evidence(recipe=recipe.name, advice=advice))
+        return f"{reason}; {advice}"
 
-    def _found(self, name: str) -> bool:
-        """Whether the store has the record."""
-        if name in self._fresh:
-            return False
-        record = stored(self._project, self._key(name))
+    def _take_stored(self, name: str) -> bool:
+        """Use the store's record of a recipe, if it has one."""
+        record = None if name in self._fresh else stored(self._project, self._key(name))
         if record is None:
             return False
         self._project.store.make_latest(record)
         self._done(name, record, Freshness.CACHED)
         return True
 
-    def _begin(self, recipe: Recipe) -> bool:
-        """Start a recipe's worker if there is room for it and nobody else runs it."""
-        cpus = self._cpus if recipe.cpus == CPUS_ALL else min(recipe.cpus, self._cpus)
-        if not self._may_start or not self._room(recipe, cpus):
-            return False
-        lock = self._project.store.try_lock(self._key(recipe.name))
+    def _try_start(self, recipe: Recipe) -> _State:
+        """Start a recipe's worker if there is room for it and no other build runs it."""
+        if not self._may_start or not self._pool.has_room(recipe):
+            return _State.WAITING
+        name, key = recipe.name, self._key(recipe.name)
+        lock = self._project.store.try_lock(key)
         if lock is None:
-            self._reporter.waiting(recipe.name)
-            return False
+            self._listener.waiting(name)
+            return _State.WAITING
         try:
-            # Another build may have made it between the look into the store and the lock.
-            if self._found(recipe.name):
+            # Another build may have stored the record before we took the lock.
+            if self._take_stored(name):
                 lock.release()
-                return True
-            self._enough_disk(recipe)
-            # Most runs start nothing, and need not know how.
+                return _State.DONE
+            self._pool.check_disk(recipe)
+            # Imported late: most builds run nothing.
             from kvmdocs.execution.worker.fork_server_client import ForkServerClient
             from kvmdocs.execution.worker.handle import WorkerHandle
 
-            parts = self._project.code_parts(recipe.name)
+            code_parts = self._project.code_parts(name)
             with defer_sigint():
-                self._nursery = self._nursery or ForkServerClient(self._project.root)
-                worker = WorkerHandle.start(
-                    self._project, recipe, self._key(recipe.name), self._outcome.records, self._host, cpus, self._nursery
-                )
-                self._running[recipe.name] = _Running(worker, lock, cpus, min(recipe.memory, self._memory), parts)
+                self._fork_server = self._fork_server or ForkServerClient(self._project.root)
+                cpus, records = self._pool.cpus_for(recipe), self._result.records
+                worker = WorkerHandle.start(self._project, recipe, key, records, self._host, cpus, self._fork_server)
+                self._running[name] = _Running(worker, lock, code_parts)
+                self._pool.allocate(recipe)
         except BaseException:
-            if recipe.name not in self._running:
+            if name not in self._running:
                 lock.release()
             raise
-        self._reporter.started(recipe.name, self._usual(recipe.name))
-        return True
-
-    def _room(self, recipe: Recipe, cpus: int) -> bool:
-        """Whether processors, memory and named things are free. What runs alone always has room."""
-        if not self._running:
-            return True
-        if self._jobs and len(self._running) >= self._jobs:
-            return False
-        if sum(running.cpus for running in self._running.values()) + cpus > self._allowed:
-            return False
-        taken = {thing for name in self._running for thing in self._recipe(name).resources}
-        used = sum(running.memory for running in self._running.values())
-        return not taken & set(recipe.resources) and used + recipe.memory <= self._memory
-
-    def _enough_disk(self, recipe: Recipe) -> None:
-        free = self._project.store.free()
-        if free < recipe.disk:
-            raise HostLacks(
-                f"recipe {recipe.name} needs {recipe.disk / 2**30:.1f} GiB of disk and {free / 2**30:.1f} GiB are free "
-                f"where the store lies ({self._project.store.path})",
-                Evidence(recipe=recipe.name, advice="free space there or set KVMDOCS_STORE_PATH to a larger disk"),
-            )
-
-    # -- listening ----------------------------------------------------------------------------------------------
+        self._listener.started(name, self._usual_seconds(name))
+        return _State.STARTED
 
     def _listen(self) -> None:
-        """Wait until a worker says something or ends, and take it in."""
-        if not self._running:
-            time.sleep(GRACE / 4)
+        """Wait until a worker reports something or ends, and handle that."""
         from kvmdocs.execution.worker.handle import wait_any
 
         workers = {running.worker: name for name, running in self._running.items()}
-        for worker in wait_any(list(workers), GRACE):
+        for worker in wait_any(list(workers), POLL_INTERVAL):
             name = workers[worker]
             for event in worker.events():
                 if event["kind"] == "step":
-                    self._reporter.step(name, event["number"], event["command"])
+                    self._listener.step(name, event["number"], event["command"])
                 else:
-                    self._reporter.line(name, event["line"])
+                    self._listener.line(name, event["line"])
             if worker.ended():
                 self._finish(name)
-        self._reporter.tick()
+        self._listener.tick()
 
     def _finish(self, name: str) -> None:
+        """Store the record of a worker that has ended."""
         running = self._running.pop(name)
         try:
             record = running.worker.record()
             if record.status is Status.PASSED:
-                self._project.store.put_ingredients(
-                    record.key, {**vars(self._keys.ingredients(name, self._outcome.records)), "parts": running.parts}
-                )
+                key_inputs = self._keys.inputs(name, self._result.records)
+                self._project.store.put_ingredients(record.key, {**vars(key_inputs), "parts": running.code_parts})
             self._project.store.put(record)
             self._done(name, record, Freshness.RAN)
         except StoreError:
@@ -284,59 +254,43 @@ class Executor:
         finally:
             running.worker.close()
             running.lock.release()
+            self._pool.release(name)
 
-    def _done(self, name: str, record: Record, freshness: Freshness) -> None:
-        self._outcome.records[name] = record
-        self._outcome.freshness[name] = freshness
-        if self._claim is not None:
-            self._claim.hold([record])
-        self._reporter.finished(name, record, freshness)
+    def _done(self, name: str, record: Record, freshness: Freshness) -> _State:
+        self._result.records[name] = record
+        self._result.freshness[name] = freshness
+        if self._lease is not None:
+            self._lease.hold([record])
+        self._listener.finished(name, record, freshness)
+        return _State.DONE
 
-    def _skip(self, name: str, reason: str, freshness: Freshness) -> None:
-        record = self._empty(name, Status.SKIPPED)
-        self._done(name, self._project.presentable(replace(record, reason=reason)), freshness)
+    def _skip(self, name: str, reason: str, freshness: Freshness) -> _State:
+        return self._done(name, self._project.presentable(skipped_record(name, reason, self._host)), freshness)
 
-    def _fail(self, name: str, error: KvmdocsError) -> None:
-        """Note that a recipe did not get as far as a record of its own."""
-        evidence = error.evidence
-        told = Failure(
-            error=type(error).__name__,
-            message=said(error),
-            path=evidence.place.path if evidence.place else "",
-            line=evidence.place.line if evidence.place else 0,
-            advice=evidence.advice,
-            tail=evidence.tail,
-        )
-        record = replace(self._empty(name, Status.FAILED), failure=told)
-        self._done(name, self._project.presentable(record), Freshness.NONE)
-
-    def _empty(self, name: str, status: Status) -> Record:
-        return Record(recipe=name, key="", status=status, host=self._host, started=probes.now())
+    def _fail(self, name: str, error: KvmdocsError) -> _State:
+        """Record that a recipe failed without a record of its own worker."""
+        return self._done(name, self._project.presentable(failed_record(name, error, self._host)), Freshness.NONE)
 
     def _end_all(self) -> None:
-        """End what still runs, and wait until it and all it started is gone."""
+        """Kill every running worker and its descendants, and wait until they are gone."""
         for running in self._running.values():
             running.worker.abandon()
-        for running in self._running.values():
+        for name, running in self._running.items():
             running.worker.close()
             running.lock.release()
+            self._pool.release(name)
         self._running.clear()
-        if self._nursery is not None:
-            self._nursery.close()
-        if self._claim is not None:
-            self._claim.release()
-            self._claim = None
+        if self._fork_server is not None:
+            self._fork_server.close()
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
 
-    # -- looking things up --------------------------------------------------------------------------------------
-
-    def _recipe(self, name: str) -> Recipe:
-        return self._project.catalog.get(name).recipe
-
-    def _usual(self, name: str) -> float:
-        """Seconds a recipe took the last time, or what its author expects."""
+    def _usual_seconds(self, name: str) -> float:
+        """Return how many seconds a recipe took the last time, or else what its author expects."""
         last = self._project.store.latest(name)
-        return last.seconds if last else self._recipe(name).expects
+        return last.seconds if last else self._project.catalog.get(name).recipe.expects
 
     def _key(self, name: str) -> str:
-        """A recipe's key; its inputs are done."""
-        return self._keys.key(name, self._outcome.records)
+        """Return the key of a recipe whose inputs all have records."""
+        return self._keys.key(name, self._result.records)

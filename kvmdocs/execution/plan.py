@@ -1,4 +1,4 @@
-"""How recipes stand: their keys, what keeps them from running, and which of them a run would run. Nothing is run here."""
+"""Plan of a run: the key and the state of each recipe, and which recipes a run would execute. Nothing runs here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kvmdocs.catalog.key.cache_key import key as make_key
 from kvmdocs.core import graph
 from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import RunResult
+from kvmdocs.execution.result import RunResult, skipped_record
 from kvmdocs.execution.results import stored
 from kvmdocs.host import probes
 from kvmdocs.recording.recipe import Recipe
@@ -18,15 +18,17 @@ from kvmdocs.recording.recipe import Recipe
 
 @dataclass(frozen=True)
 class PlanEntry:
-    """How a recipe stands before a run, as far as can be told.
+    """State of a recipe before a run, as far as it can be known.
 
     Attributes:
-        stale: Whether a run would run it. What builds on a stale recipe counts as stale, although an unchanged result may yet spare it.
-        ingredients: What its key is made of; None where that cannot be told.
+        stale: Whether a run would execute it. A recipe that builds on a stale one counts as stale, but does not run if the
+        result of
+            that one turns out unchanged.
+        ingredients: Inputs of its cache key; None if they cannot be known yet.
         waits_for: The stale recipes it builds on.
-        cannot: Why it cannot run on this host, or "".
-        lacks: The tools that it wants and that are not there; they can be installed.
-        record: The record that a run would take from the store.
+        cannot: Reason why it cannot run on this host, or "".
+        lacks: Tools that it needs and the host lacks; they can be installed.
+        record: Record that a run would take from the store.
     """
 
     stale: bool
@@ -38,66 +40,64 @@ class PlanEntry:
 
 
 def with_inputs(project: Project, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """These recipes and all they build on, each with what it builds on.
+    """Return these recipes and everything they build on, each with its direct inputs.
 
     Raises:
-        CatalogError: A name is unknown, or recipes build on each other in a circle.
+        CatalogError: A name is unknown.
     """
     return graph.closure(names, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
 
 
 def make_plan(project: Project, names: Iterable[str], fresh: frozenset[str] = frozenset()) -> dict[str, PlanEntry]:
-    """How these recipes and all they build on stand, each after what it builds on.
+    """Return the plan entries of recipes and everything they build on, in topological order.
 
     Args:
         project: The project.
         names: The recipes.
-        fresh: Those of which the store's record does not count.
+        fresh: Recipes whose records in the store are ignored.
 
     Raises:
         CatalogError: A name is unknown, or recipes build on each other in a circle.
     """
-    below = with_inputs(project, names)
+    inputs = with_inputs(project, names)
     keys = KeyCache(project)
     records: dict[str, Record] = {}
-    found: dict[str, PlanEntry] = {}
-    for name in graph.topological_order(below):
-        waits_for = tuple(other for other in below[name] if found[other].stale)
+    plan: dict[str, PlanEntry] = {}
+    for name in graph.topological_order(inputs):
+        waits_for = tuple(other for other in inputs[name] if plan[other].stale)
         if waits_for:
-            found[name] = PlanEntry(stale=True, waits_for=waits_for)
+            plan[name] = PlanEntry(stale=True, waits_for=waits_for)
             continue
         with project.catalog.about(name):
-            found[name] = _standing(project, name, keys, records, counts=name not in fresh)
-        if found[name].cannot:
-            records[name] = Record(
-                name, "", Status.SKIPPED, probes.describe(project.settings), probes.now(), reason="cannot run here"
-            )
-        elif record := found[name].record:
+            plan[name] = _entry(project, name, keys, records, use_store=name not in fresh)
+        if plan[name].cannot:
+            records[name] = skipped_record(name, "cannot run here", probes.describe(project.settings))
+        elif record := plan[name].record:
             records[name] = record
-    return found
+    return plan
 
 
-def _standing(project: Project, name: str, keys: KeyCache, records: Mapping[str, Record], *, counts: bool) -> PlanEntry:
-    """How a recipe stands of which all that it builds on has a record; whether the store's record of it counts is said by the caller."""
+def _entry(project: Project, name: str, keys: KeyCache, records: Mapping[str, Record], *, use_store: bool) -> PlanEntry:
+    """Return the plan entry of a recipe whose inputs all have records."""
     recipe = project.catalog.get(name).recipe
     if cannot := blocked(recipe, records) or project.capabilities.missing(recipe.needs):
         return PlanEntry(stale=False, cannot=cannot)
     if lacks := project.missing_tools(recipe.tools):
         return PlanEntry(stale=True, lacks=tuple(lacks))
-    record = stored(project, keys.key(name, records)) if counts else None
-    return PlanEntry(stale=record is None, ingredients=keys.ingredients(name, records), record=record)
+    record = stored(project, keys.key(name, records)) if use_store else None
+    return PlanEntry(stale=record is None, ingredients=keys.inputs(name, records), record=record)
 
 
 def record_of(project: Project, name: str, standing: PlanEntry) -> Record | None:
-    """The record to go by: the one that is wanted now, else the newest.
+    """Return the record for the recipe's present key, or else its latest record.
 
-    They differ after an edit that was undone, and where another checkout shares the store.
+    They differ after an edit was reverted, and if another checkout shares the store.
     """
     return standing.record or project.store.latest(name)
 
 
 def blocked(recipe: Recipe, records: Mapping[str, Record]) -> str:
-    """Why a recipe cannot run because of what it builds on, of which all have records and none failed, or ""."""
+    """Return the reason why a skipped input keeps a recipe from running, or "". Every input has a record, and none failed."""
     for wanted in recipe.inputs:
         record = records[wanted.name]
         if record.status is Status.SKIPPED and not wanted.optional:
@@ -106,34 +106,34 @@ def blocked(recipe: Recipe, records: Mapping[str, Record]) -> str:
 
 
 def failed_below(project: Project, outcome: RunResult, name: str) -> list[str]:
-    """The failed recipes that a recipe builds on, directly or by way of others that were not run for that reason.
+    """Return the failed recipes that a recipe builds on, directly or through others that were therefore not run.
 
     Args:
         project: The project.
-        outcome: What came of the recipes that it builds on.
+        outcome: Result of the run, with everything that the recipe builds on.
         name: The recipe.
     """
     failed: dict[str, None] = {}
     seen: set[str] = set()
-    ahead = [name]
-    while ahead:
-        for wanted in project.catalog.get(ahead.pop()).recipe.inputs:
+    todo = [name]
+    while todo:
+        for wanted in project.catalog.get(todo.pop()).recipe.inputs:
             record = outcome.records.get(wanted.name)
             if record is not None and record.status is Status.FAILED:
                 failed[wanted.name] = None
             elif outcome.freshness.get(wanted.name) is Freshness.BLOCKED and wanted.name not in seen:
                 seen.add(wanted.name)
-                ahead.append(wanted.name)
+                todo.append(wanted.name)
     return list(failed)
 
 
 def because_of(failed: Iterable[str]) -> str:
-    """The reason why a recipe that builds on failed ones is not run, or "" for none."""
+    """Return the reason why a recipe that builds on failed ones is not run, or "" if there are none."""
     return next((f"it builds on {name}, which failed" for name in failed), "")
 
 
 class KeyCache:
-    """Keys of a project's recipes, each made once: for a time in which no record of what they build on changes.
+    """Cache of the keys of a project's recipes. Valid while the records of their inputs do not change.
 
     Args:
         project: The project.
@@ -141,38 +141,38 @@ class KeyCache:
 
     def __init__(self, project: Project) -> None:
         self._project = project
-        self._known: dict[str, tuple[str, KeyInputs]] = {}
+        self._keys: dict[str, tuple[str, KeyInputs]] = {}
 
     def key(self, name: str, records: Mapping[str, Record]) -> str:
-        """A recipe's key, from the records of what it builds on."""
-        return self._made(name, records)[0]
+        """Return a recipe's key, given the records of its inputs."""
+        return self._get(name, records)[0]
 
-    def ingredients(self, name: str, records: Mapping[str, Record]) -> KeyInputs:
-        """What that key is made of."""
-        return self._made(name, records)[1]
+    def inputs(self, name: str, records: Mapping[str, Record]) -> KeyInputs:
+        """Return the inputs of that key."""
+        return self._get(name, records)[1]
 
-    def _made(self, name: str, records: Mapping[str, Record]) -> tuple[str, KeyInputs]:
-        if name not in self._known:
-            made = ingredients(self._project, name, records)
-            self._known[name] = make_key(made), made
-        return self._known[name]
+    def _get(self, name: str, records: Mapping[str, Record]) -> tuple[str, KeyInputs]:
+        if name not in self._keys:
+            inputs = key_inputs(self._project, name, records)
+            self._keys[name] = make_key(inputs), inputs
+        return self._keys[name]
 
 
-def ingredients(project: Project, name: str, records: Mapping[str, Record]) -> KeyInputs:
-    """What a recipe's key is made of.
+def key_inputs(project: Project, name: str, records: Mapping[str, Record]) -> KeyInputs:
+    """Return the inputs of a recipe's cache key.
 
     Args:
         project: The project.
         name: The recipe.
-        records: Records of what it builds on; an input without one does not count.
+        records: Records of the recipes it builds on. A recipe without a record is left out.
     """
     recipe = project.catalog.get(name).recipe
-    known = {wanted.name: records[wanted.name] for wanted in recipe.inputs if wanted.name in records}
+    available = {wanted.name: records[wanted.name] for wanted in recipe.inputs if wanted.name in records}
     return KeyInputs(
         recipe=name,
         code=project.code_digest(name),
         settings=project.shown_settings(recipe),
-        inputs={other: record.result or str(record.status) for other, record in known.items()},
+        inputs={other: record.result or str(record.status) for other, record in available.items()},
         tools=project.tool_versions(recipe.tools),
         facts=probes.facts(recipe.facts),
         environ=project.declared_environ(recipe),

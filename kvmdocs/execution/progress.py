@@ -1,6 +1,6 @@
-"""Progress on a terminal: a tree of what runs now, with its step and the last line of its output; what is done is a line above it.
+"""Progress on a terminal: a tree of running recipes with their steps and their last output, below a line for each finished one.
 
-Elsewhere, in a log or a pipe, it is told in lines (`kvmdocs.execution.report.Lines`).
+In a log or a pipe, progress is plain lines (`kvmdocs.execution.report.Lines`).
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ if TYPE_CHECKING:  # most builds run nothing and draw nothing
     from rich.text import Text
     from rich.tree import Tree as RichTree
 
-ASKED = ("FORCE_COLOR", "TTY_COMPATIBLE")
-"""Environment variables by which rich takes for a terminal what says that it is none."""
+FORCE_TERMINAL = ("FORCE_COLOR", "TTY_COMPATIBLE")
+"""Environment variables that make rich treat a stream as a terminal."""
 
-PAUSE = 0.1
-"""Seconds between two drawings, at least: a recipe may say something thousands of times a second."""
+REDRAW_INTERVAL = 0.1
+"""Shortest time between two drawings, in seconds: a recipe may print thousands of lines in a second."""
 
 
 class ProgressTree(Lines):
-    """A `kvmdocs.execution.result.ProgressListener` that draws what runs.
+    """A `kvmdocs.execution.result.ProgressListener` that draws a tree of running recipes.
 
     Args:
         console: The terminal.
-        clock: Seconds that only grow.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(self, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,11 +48,11 @@ class ProgressTree(Lines):
         self._steps: dict[str, str] = {}
 
     def planned(self, names: list[str]) -> None:
-        """These are looked at; nothing is drawn before one begins."""
+        """Count the recipes of the run. Nothing is drawn before the first one starts."""
         self._planned, self._done = len(names), 0
 
     def started(self, name: str, usual: float) -> None:
-        """A recipe begins."""
+        """Add a recipe to the tree."""
         self._began(name)
         self._usual[name] = usual
         self._steps[name] = ""
@@ -66,51 +66,51 @@ class ProgressTree(Lines):
         self._draw(at_once=True)
 
     def step(self, name: str, number: int, command: str) -> None:
-        """One of its steps begins."""
+        """Show the recipe's current step."""
         self._steps[name] = f"{number}  {one_line(command)}"
-        self._spoke(name, "")
+        self._active(name, "")
         self._draw()
 
     def line(self, name: str, line: str) -> None:
-        """The last line its step printed."""
+        """Show the last line that the step printed."""
         super().line(name, line)
         self._draw()
 
     def finished(self, name: str, record: Record, freshness: Freshness) -> None:
-        """A recipe is done with."""
+        """Replace the recipe in the tree by a line above it."""
         self._done += 1
         super().finished(name, record, freshness)
         self._draw(at_once=True)
 
     def tick(self) -> None:
-        """Time has passed."""
+        """Draw the times that have passed."""
         self._draw()
 
     def ended(self) -> None:
-        """The run is over: the tree goes, the lines stay."""
+        """Remove the tree; the lines stay."""
         if self._live is not None:
             self._live.stop()
             self._live = None
 
     def _draw(self, *, at_once: bool = False) -> None:
         now = self._clock()
-        if self._live is not None and (at_once or now - self._drawn >= PAUSE):
+        if self._live is not None and (at_once or now - self._drawn >= REDRAW_INTERVAL):
             self._drawn = now
             self._live.update(self.picture(), refresh=True)
 
     def picture(self) -> RichTree:
-        """The tree as it is now."""
+        """Return the tree as it is now."""
         from rich.tree import Tree as RichTree
 
         now = self._clock()
         root = RichTree(f"{self._done} of {self._planned} done", guide_style="dim")
-        for name, shown in self._running.items():
-            taken = f"{duration(now - shown.began)}, usually {duration(self._usual[name])}"
-            branch = root.add(_row((name, "bold"), (f"  {taken}", "cyan")))
+        for name, activity in self._running.items():
+            elapsed = f"{duration(now - activity.began)}, usually {duration(self._usual[name])}"
+            branch = root.add(_row((name, "bold"), (f"  {elapsed}", "cyan")))
             if self._steps[name]:
                 branch.add(_row(self._steps[name]))
-            if shown.last:
-                branch.add(_row((shown.last, "dim")))
+            if activity.last:
+                branch.add(_row((activity.last, "dim")))
         return root
 
 
@@ -122,13 +122,14 @@ def _row(*parts: str | tuple[str, str]) -> Text:
 
 
 def reporter(stream: TextIO | None = None) -> ProgressListener:
-    """Who tells people what happens: a tree on a terminal that can draw one, lines elsewhere.
+    """Return the listener that shows progress to people: a tree on a terminal that can draw one, otherwise lines.
 
     Args:
-        stream: Where to; standard error if not given.
+        stream: Output stream; standard error if not given.
     """
-    stream = unguarded(stream or sys.stderr)  # what draws moves the cursor; the texts are made safe one by one
-    if not stream.isatty() and not any(name in os.environ for name in ASKED):
+    # The tree moves the cursor, which a guarded stream would not let pass; each text is made safe on its own.
+    stream = unguarded(stream or sys.stderr)
+    if not stream.isatty() and not any(name in os.environ for name in FORCE_TERMINAL):
         return Lines(stream)
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""A project: its settings, catalog, store and host, put together once for everybody who runs recipes."""
+"""Project: settings, catalog, store and host, for everything that runs recipes or shows their records."""
 
 from __future__ import annotations
 
@@ -29,27 +29,14 @@ from kvmdocs.recording.values import content_digest
 from kvmdocs.store.approved import Approved, host_secrets
 from kvmdocs.store.store import Store, read_cache, write_cache
 
-PASSED_ON = (
-    "PATH",
-    "USER",
-    "LOGNAME",
-    "SSL_CERT_FILE",
-    "SSL_CERT_DIR",
-    "CURL_CA_BUNDLE",
-    "GIT_SSL_CAINFO",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "all_proxy",
-    "ALL_PROXY",
+INHERITED = (
+    *("PATH", "USER", "LOGNAME", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"),
+    *("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "all_proxy", "ALL_PROXY"),
 )
-"""Variables of the build's environment that every recipe sees: where programs are, and how the network is reached."""
+"""Environment variables of the build that every recipe gets: the search path of programs, and the access to the network."""
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
-"""Those of them whose value is an address, with a user's name and password where the proxy wants them."""
+"""Those of them that hold an address, possibly with a user name and a password."""
 
 FIXED = {
     "LANG": "C.UTF-8",
@@ -64,16 +51,16 @@ FIXED = {
     "DEBIAN_FRONTEND": "noninteractive",
     "DEBUGINFOD_URLS": "",
 }
-"""Variables that are the same for every recipe on every host, so that output does not depend on who builds."""
+"""Environment variables with the same value for every recipe on every host, so that output does not depend on the builder."""
 
 
 class Project:
-    """Everything the engine knows about one project.
+    """A documentation project, with what it needs loaded on first use.
 
     Args:
-        root: The project's folder; found from the working directory if not given.
-        guides: The guides to read; all if not given.
-        mode: What to do about stale recipes, unless the environment says so; what the settings say if "".
+        root: Folder of the project; searched upwards from the working directory if not given.
+        guides: Guides to read; all if not given.
+        mode: Mode, unless the environment sets one; "" for the one in the settings.
     """
 
     def __init__(self, root: Path | None = None, guides: Iterable[Path] | None = None, mode: str = "") -> None:
@@ -85,18 +72,18 @@ class Project:
 
     @property
     def root(self) -> Path:
-        """The project's folder."""
+        """Folder of the project."""
         return self.settings.root
 
     @cached_property
     def catalog(self) -> Catalog:
-        """The project's recipes and what its guides ask for."""
+        """Recipes of the project, and the requests of its guides."""
         with gc_paused():
             return Catalog.load(self.settings, self._guides)
 
     @cached_property
     def store(self) -> Store:
-        """The store: where the setting ``store.path`` says, else in the user's cache folder."""
+        """Store at the setting ``store.path``, or else in the user's cache folder."""
         path = self.settings["store.path"]
         if not path:
             import platformdirs
@@ -106,57 +93,56 @@ class Project:
 
     @property
     def mode(self) -> Mode:
-        """What is done about stale recipes.
+        """Mode of the build: the policy for stale recipes.
 
         Raises:
-            SettingError: The setting names no mode.
+            SettingError: There is no mode of that name.
         """
         try:
             return Mode(self._mode)
         except ValueError:
             advice = f"set KVMDOCS_MODE or `mode` to one of {', '.join(Mode)}"
-            raise SettingError(f"there is no mode {self._mode!r}", Evidence(advice=advice)) from None
+            raise SettingError(f"unknown mode {self._mode!r}", Evidence(advice=advice)) from None
 
     @cached_property
     def approved(self) -> Approved:
-        """The approved records."""
+        """Approved records of the project."""
         return Approved(self.settings, self.returned)
 
     def returned(self, name: str) -> Returned:
-        """The types that a recipe returns; none for one that is not there."""
+        """Return the types that a recipe returns; none if there is no such recipe."""
         if name not in self._returned:
             entry = self.catalog.entries.get(name)
             self._returned[name] = Returned(entry.recipe.function if entry else None)
         return self._returned[name]
 
     def hidden(self) -> dict[str, str]:
-        """What of this host must not be in an approved record, and what stands there instead."""
+        """Return the replacement for each text of this host that must not be in an approved record."""
         return host_secrets(self.settings, [self.store.path])
 
     @cached_property
     def capabilities(self) -> Capabilities:
-        """What the host is able to do."""
+        """Capabilities of the host."""
         return Capabilities(self.settings, self.store)
 
-    # -- what goes into a key -----------------------------------------------------------------------------------
+    # -- inputs of cache keys -----------------------------------------------------------------------------------
 
     def code_digest(self, name: str) -> str:
-        """Digest of the code a recipe reaches."""
+        """Return the digest of the code that a recipe reaches."""
         self.catalog.get(name)
         return self._digests[name][0]
 
     def written_digest(self, name: str) -> str:
-        """Digest of the files a recipe's code lies in, comments and all: of what a page may show of it as it is written."""
+        """Return the digest of the files with that code, comments included: a page may show any part of them."""
         self.catalog.get(name)
         return self._digests[name][1]
 
     @cached_property
     def _digests(self) -> dict[str, tuple[str, str]]:
-        """Both digests of every recipe, from the store when no file that they depend on has changed since."""
+        """Both digests of each recipe, from the cache in the store while no file that they depend on has changed."""
         entries = self.catalog.entries
         modules = {name: entry.module for name, entry in entries.items()}
-        # Each language's guides may define recipes of their own, so a build of one language has a file of its own; so has each of
-        # the project's checkouts that share a store.
+        # Guides of each language may define their own recipes, and checkouts may share a store: each combination has its file.
         which = hashlib.sha256(json.dumps([str(self.root), modules], sort_keys=True).encode()).hexdigest()
         path = self.store.root / "code" / f"{which}.json"
         with contextlib.suppress(OSError, KeyError, TypeError, ValueError, AttributeError):
@@ -170,21 +156,21 @@ class Project:
         with gc_paused():
             digests = {name: code.digests(entry.module, name) for name, entry in entries.items()}
         files = code.files() | {entry.block.guide for entry in entries.values() if entry.block}
-        # A file that appears beside these may be what an import means from then on; its folder's time tells.
+        # An import may mean a new file from then on. The time stamp of its folder shows that.
         watched = {str(file) for file in files} | {str(file.parent) for file in files}
         write_cache(path, {"files": {file: file_stamp(file) for file in sorted(watched)}, "digests": digests})
         return digests
 
     def code_parts(self, name: str) -> dict[str, str]:
-        """Digest of each definition that a recipe's code reaches, by the definition's name: what `kvmdocs why` compares."""
+        """Return the digest of each definition that a recipe's code reaches, by its name. `kvmdocs why` compares them."""
         entry = self.catalog.get(name)
         return self.catalog.code.parts(entry.module, name)
 
     def data_digests(self, recipe: Recipe) -> dict[str, str]:
-        """Content digest of each file or folder that a recipe declares as its data.
+        """Return the content digest of each file or folder that a recipe declares as data.
 
         Raises:
-            CatalogError: One is not there.
+            CatalogError: One does not exist.
         """
         if not recipe.data:
             return {}
@@ -192,82 +178,81 @@ class Project:
         missing = [name for name in recipe.data if not (folder / name).exists()]
         if missing:
             place = self.catalog.get(recipe.name).place
-            message = f"recipe {recipe.name} declares data that is not there: {', '.join(missing)}"
+            message = f"recipe {recipe.name} declares data that does not exist: {', '.join(missing)}"
             advice = f"paths are relative to {self.catalog.shown(folder)}"
             raise CatalogError(message, Evidence(recipe=recipe.name, place=place, advice=advice))
         return {name: content_digest(folder / name) for name in recipe.data}
 
-    def taken_settings(self, recipe: Recipe) -> dict[str, Any]:
-        """The value of each setting a recipe takes, by the setting's name."""
-        return {name: self.settings[name] for name in recipe.settings.values()}
-
     def shown_settings(self, recipe: Recipe) -> dict[str, Any]:
-        """The same without secrets."""
-        shown: dict[str, Any] = self.secrets.everywhere(self.taken_settings(recipe))
-        return shown
+        """Return the value of each setting that a recipe takes, with secrets masked."""
+        settings: dict[str, Any] = self.secrets.everywhere({name: self.settings[name] for name in recipe.settings.values()})
+        return settings
 
     def declared_environ(self, recipe: Recipe) -> dict[str, str | None]:
-        """The value of each environment variable a recipe declares; of a secret one only whether it is set."""
-        given = {name: os.environ.get(name) for name in recipe.environ}
-        return {name: None if value is None else self.secrets.mask(value) for name, value in given.items()}
+        """Return the value of each environment variable that a recipe declares, with secrets masked; None if it is not set."""
+        values = {name: os.environ.get(name) for name in recipe.environ}
+        return {name: None if value is None else self.secrets.mask(value) for name, value in values.items()}
 
     def environ(self, recipe: Recipe) -> dict[str, str]:
-        """The whole environment a recipe's commands see."""
-        passed = {name: os.environ[name] for name in (*PASSED_ON, *recipe.environ) if name in os.environ}
-        return {**passed, **FIXED, "HOME": str(self.store.home)}
+        """Return the environment of a recipe's commands."""
+        inherited = {name: os.environ[name] for name in (*INHERITED, *recipe.environ) if name in os.environ}
+        return {**inherited, **FIXED, "HOME": str(self.store.home)}
 
-    # -- what is secret -----------------------------------------------------------------------------------------
+    # -- secrets ------------------------------------------------------------------------------------------------
 
     @cached_property
     def hidden_values(self) -> dict[str, str]:
-        """What of the build's whole environment must not be in a record, a log, a page or a message, and what is shown instead."""
+        """Replacement for each value in the build's environment that must not be in a record, log, page or message."""
         secret = secret_values(os.environ, self.settings["secrets.variables"], self.settings["secrets.exempt"])
-        # Who goes through which proxy is nobody's business either; a recipe sees its address, and may print all that it sees.
+        # Addresses of proxies are private too, and a recipe may print its environment.
         proxies = {os.environ[name]: f"<{name}>" for name in PROXIES if len(os.environ.get(name, "")) >= LEAST}
         return secret | proxies
 
     @cached_property
     def secrets(self) -> Secrets:
-        """Takes that out of texts, and what is a secret by its form."""
+        """Masking of these values, and of texts that have the form of a secret."""
         return Secrets(self.hidden_values)
 
     def presentable(self, record: Record) -> Record:
-        """A record that no worker has made, or that may be of before secrets were taken out: without them, and as UTF-8 can hold it."""
+        """Return a record with secrets masked and texts that UTF-8 can encode.
+
+        Records from a worker are so already; others, and those from an older engine, may not be.
+        """
         return with_texts(record, lambda text: in_utf8(self.secrets.mask(text)))
 
     # -- tools --------------------------------------------------------------------------------------------------
 
     @cached_property
     def tools(self) -> Tools:
-        """The project's package table; empty when it has none."""
+        """Package table of the project; empty if it has none."""
         table = self.settings["project.packages"]
         return Tools.load(self.root / table) if table else Tools.load(None)
 
     def all_tools(self) -> tuple[str, ...]:
-        """Every tool that any recipe declares, and those of the setting ``project.tools``, sorted."""
+        """Return every tool that a recipe or the setting ``project.tools`` declares, sorted."""
         declared = {tool for entry in self.catalog.entries.values() for tool in entry.recipe.tools}
         return tuple(sorted(declared | set(self.settings["project.tools"])))
 
     def missing_tools(self, names: tuple[str, ...]) -> list[str]:
-        """Those of these tools that the host lacks."""
-        return [name for name in names if not self._is_there(name)]
+        """Return those of these tools that the host lacks."""
+        return [name for name in names if not self._is_installed(name)]
 
-    def _is_there(self, name: str) -> bool:
-        """Whether the host has a tool. What takes a process to find out is believed for `limits.tries_age` seconds once it was there."""
+    def _is_installed(self, name: str) -> bool:
+        """Check whether the host has a tool. If that takes a process, success is cached for ``limits.tries_age`` seconds."""
         tool = self.tools.get(name)
         if not tool.module and not tool.run:
             return not tool.lacking()
         return self.capabilities.probe_cached(f"tool:{name} {tool.identity()}", lambda: ProbeResult(not tool.lacking())).able
 
     def install_advice(self, names: tuple[str, ...]) -> str:
-        """The command that installs those of these tools that the host lacks."""
+        """Return advice on how to install those of these tools that the host lacks."""
         missing = self.tools.missing(names)
         manager = detect_manager()
         command = typed(missing, manager) if manager else ""
         return f"install with: {command}" if command else "install by hand: " + ", ".join(item.tool for item in missing)
 
     def tool_versions(self, names: tuple[str, ...]) -> dict[str, str]:
-        """The version of each tool; asked of the tool once and then believed while its file is the same."""
+        """Return the version of each tool, cached while the tool's file stays the same."""
         return {name: self._version(name) for name in names}
 
     @cached_property
@@ -277,12 +262,12 @@ class Project:
 
     def _version(self, name: str) -> str:
         identity = self.tools.identity(name)
-        known = self._versions.get(name)
-        if known and known[0] == identity:
-            return known[1]
+        cached = self._versions.get(name)
+        if cached and cached[0] == identity:
+            return cached[1]
         version = self.tools.version(name)
         if version is None:
-            raise CatalogError(f"the version of {name} cannot be told")
+            raise CatalogError(f"the version of {name} cannot be determined")
         version = self.secrets.mask(version)
         self._versions[name] = [identity, version]
         write_cache(self.store.root / "tools.json", self._versions)
@@ -291,21 +276,21 @@ class Project:
 
 @contextlib.contextmanager
 def gc_paused() -> Iterator[None]:
-    """Keep Python's collector of garbage from looking again and again at recipes, syntax trees or records, which are none: that grows faster than they do."""
-    was = gc.isenabled()
+    """Pause the cyclic GC while many long-lived objects are created; its cost would grow faster than linearly."""
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        if was:
+        if was_enabled:
             gc.enable()
 
 
 def file_stamp(path: str) -> list[int]:
-    """What tells whether a file was written or a folder changed: times of data and of the entry in nanoseconds, size, number.
+    """Return what changes when a file is written or a folder changes: mtime and ctime in nanoseconds, size and inode number.
 
     Raises:
-        OSError: It is not there.
+        OSError: It does not exist.
     """
     status = os.stat(path)
     return [status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino]

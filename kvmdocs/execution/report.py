@@ -1,7 +1,7 @@
-"""Telling people what happens: lines while recipes run, and the summary at the end.
+"""Text output about runs: progress lines, descriptions of failures, and the summary at the end.
 
-On a terminal and elsewhere the same lines: one when a recipe begins, one for each of its steps, one when it is done, and a heartbeat while a step
-takes long, so that a log of a build says where the time went.
+A recipe has one line when it starts, one for each step, and one when it is done. While it prints no new line for long, a
+heartbeat shows where the time goes.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 HEARTBEAT = 20.0
-"""Seconds after which a recipe that has said nothing is mentioned again."""
+"""Seconds of silence after which a running recipe gets a line with its last output."""
 
 COMMAND_WIDTH = 110
+"""Characters of a command or of an output line that a progress line shows."""
 
 PROMPTS = {
     Where.HOST: "$ ",
@@ -37,17 +38,16 @@ PROMPTS = {
     Where.QMP: "qmp> ",
     Where.FILE: "write ",
 }
-"""What stands before a command in plain text, by who it was typed to."""
-
+"""Prompt before a command in plain text."""
 
 _CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x08\x0a-\x1f\x7f-\x9f]")
-"""Sequences that control a terminal, and characters that do; a tab stays."""
+"""Control sequences and control characters of terminals, except the tab."""
 
 
 @dataclass
-class _Shown:
+class _Activity:
     began: float
-    spoke: float
+    shown: float
     last: str = ""
 
 
@@ -55,9 +55,9 @@ class Lines(ProgressListener):
     """A `kvmdocs.execution.result.ProgressListener` that prints lines.
 
     Args:
-        stream: Where to; standard error if not given, so that standard output stays free for results.
-        clock: Seconds that only grow.
-        console: What to print on, if there is one already.
+        stream: Output stream; standard error if not given, so that standard output stays free for results.
+        clock: Monotonic clock, in seconds.
+        console: Console to print on instead of `stream`.
     """
 
     def __init__(
@@ -66,85 +66,85 @@ class Lines(ProgressListener):
         self._stream = stream
         self._console = console
         self._clock = clock
-        self._running: dict[str, _Shown] = {}
+        self._running: dict[str, _Activity] = {}
         self._waiting: set[str] = set()
 
     def planned(self, names: list[str]) -> None:
-        """Nothing is said before something happens: most builds run nothing."""
+        """Print nothing: most builds run nothing."""
 
     def started(self, name: str, usual: float) -> None:
-        """A recipe begins."""
+        """Print that a recipe starts."""
         self._began(name)
         self._print("▶", "cyan", name, f"usually {duration(usual)}")
 
     def step(self, name: str, number: int, command: str) -> None:
-        """One of its steps begins."""
-        shown = one_line(command)
-        self._spoke(name, shown)
-        self._print(" ", "dim", name, f"{number:>3}  {shown}")
+        """Print the step."""
+        text = one_line(command)
+        self._active(name, text)
+        self._print(" ", "dim", name, f"{number:>3}  {text}")
 
     def line(self, name: str, line: str) -> None:
-        """The last line its step printed; kept for the heartbeat."""
+        """Remember the line for the heartbeat."""
         if name in self._running:
             self._running[name].last = plain(line)
 
     def waiting(self, name: str) -> None:
-        """Another build runs it."""
+        """Print once that another build runs the recipe."""
         if name not in self._waiting:
             self._waiting.add(name)
             self._print("…", "yellow", name, "another build is running it; waiting for its record")
 
     def finished(self, name: str, record: Record, freshness: Freshness) -> None:
-        """A recipe is done with; what the store had is not worth a line."""
+        """Print how a recipe ended. A record from the store gets no line."""
         self._running.pop(name, None)
         if record.status is Status.SKIPPED:
-            said = "not run" if freshness is Freshness.BLOCKED else "skipped"
-            self._print("-", "yellow", name, f"{said}: {record.reason}")
+            state = "not run" if freshness is Freshness.BLOCKED else "skipped"
+            self._print("-", "yellow", name, f"{state}: {record.reason}")
         elif record.status is Status.FAILED:
             self._print("✗", "red", name, f"failed: {record.failure.message if record.failure else ''}")
         elif freshness is Freshness.RAN:
             self._print("✓", "green", name, duration(record.seconds))
 
     def tick(self) -> None:
-        """Time has passed: say what has been silent for long."""
+        """Print a heartbeat for each recipe that has been silent for long."""
         now = self._clock()
-        for name, shown in self._running.items():
-            if now - shown.spoke >= HEARTBEAT:
-                shown.spoke = now
-                self._print(" ", "dim", name, f"{duration(now - shown.began)} · {shown.last[:COMMAND_WIDTH]}")
+        for name, activity in self._running.items():
+            if now - activity.shown >= HEARTBEAT:
+                activity.shown = now
+                self._print(" ", "dim", name, f"{duration(now - activity.began)} · {activity.last[:COMMAND_WIDTH]}")
 
     def _began(self, name: str) -> None:
         now = self._clock()
-        self._running[name] = _Shown(now, now)
+        self._running[name] = _Activity(now, now)
 
-    def _spoke(self, name: str, last: str) -> None:
+    def _active(self, name: str, last: str) -> None:
         if name in self._running:
-            self._running[name].spoke = self._clock()
+            self._running[name].shown = self._clock()
             self._running[name].last = last
 
     def _print(self, mark: str, style: str, name: str, text: str) -> None:
-        # Imported when there is something to say: most builds run nothing.
+        # Imported late: most builds run nothing.
         from rich.console import Console
         from rich.text import Text
 
         self._console = self._console or Console(file=self._stream or sys.stderr, highlight=False)
-        said = (f"{mark} ", style), (f"{name:<28} ", "bold" if mark == "▶" else ""), uncoloured(text)
-        self._console.print(Text.assemble(*said), soft_wrap=True)
+        parts = (f"{mark} ", style), (f"{name:<28} ", "bold" if mark == "▶" else ""), uncoloured(text)
+        self._console.print(Text.assemble(*parts), soft_wrap=True)
 
 
 def one_line(command: str) -> str:
-    """A command cut to a line."""
+    """Return the first line of a command, shortened to `COMMAND_WIDTH`."""
     first, *more = command.splitlines() or [""]
     return first[:COMMAND_WIDTH].rstrip(" \\") + (" …" if more or len(first) > COMMAND_WIDTH else "")
 
 
 def plain(line: str) -> str:
-    """A line without what would move a terminal's cursor or colour what follows."""
+    """Return a line without control sequences: they would move the cursor or colour what follows."""
     return uncoloured(_CONTROL.sub("", line))
 
 
 def evidence(record: Record, guides: Iterable[Place], store: Store) -> Evidence:
-    """All that is known about a failed record, for a message."""
+    """Return the evidence of a failed record, for a message."""
     failure = record.failure
     if failure is None:
         return Evidence(guides=tuple(guides), recipe=record.recipe)
@@ -155,8 +155,8 @@ def evidence(record: Record, guides: Iterable[Place], store: Store) -> Evidence:
         log = store.root / "failures" / f"{record.recipe}.json"
     elif log is not None and step is not None and step.output.log:
         log = log / step.output.log
-    # An error of the engine's own tree says all there is; what Python raised is understood by the way to it.
-    way = "" if record.steps or failure.error not in (RecipeFailed.__name__, EngineError.__name__) else failure.traceback
+    # The engine's specific errors explain themselves; an unexpected Python exception needs its traceback.
+    unexpected = not record.steps and failure.error in (RecipeFailed.__name__, EngineError.__name__)
     return Evidence(
         guides=tuple(guides),
         recipe=record.recipe,
@@ -164,50 +164,50 @@ def evidence(record: Record, guides: Iterable[Place], store: Store) -> Evidence:
         step=failure.step if step else 0,
         command=step.command if step else "",
         status=step.status if step else None,
-        tail=failure.tail or tail or way,
+        tail=failure.tail or tail or (failure.traceback if unexpected else ""),
         log=log,
         advice=failure.advice or f"kvmdocs run {record.recipe}",
     )
 
 
 def describe_failure(record: Record, guides: Iterable[Place], store: Store) -> str:
-    """A failed record as a paragraph for a terminal."""
+    """Return a paragraph for a terminal about a failed record."""
     message = record.failure.message if record.failure else "failed"
     lines = evidence(record, guides, store).lines()
     return "\n".join([neutral(f"{record.recipe}: {message}"), *(f"  {line}" for line in lines)])
 
 
 def describe_failures(failed: Iterable[Record], catalog: Catalog, store: Store) -> str:
-    """Failed records, a paragraph each; "" for none."""
+    """Return a paragraph about each failed record; "" if there is none."""
     return "\n\n".join(describe_failure(record, catalog.shown_at(record.recipe), store) for record in failed)
 
 
 def recipes(count: int) -> str:
-    """A number of recipes."""
+    """Return a number of recipes in words: ``1 recipe``, ``2 recipes``."""
     return f"{count} recipe{'' if count == 1 else 's'}"
 
 
-def summary(outcome: RunResult) -> list[str]:
-    """What ran, what was skipped and why, as lines."""
-    ran = outcome.names(status=Status.PASSED, freshness=Freshness.RAN)
-    cached = outcome.names(freshness=Freshness.CACHED)
-    blocked = outcome.names(freshness=Freshness.BLOCKED)
-    skipped = [name for name in outcome.names(status=Status.SKIPPED) if name not in blocked]
-    failed = outcome.names(status=Status.FAILED)
+def summary(result: RunResult) -> list[str]:
+    """Return lines that count the recipes by their result, and name those that were skipped or not run, with the reason."""
+    ran = result.names(status=Status.PASSED, freshness=Freshness.RAN)
+    cached = result.names(freshness=Freshness.CACHED)
+    blocked = result.names(freshness=Freshness.BLOCKED)
+    skipped = [name for name in result.names(status=Status.SKIPPED) if name not in blocked]
+    failed = result.names(status=Status.FAILED)
     counts = [f"{len(ran)} ran", f"{len(cached)} unchanged", f"{len(skipped)} skipped", f"{len(failed)} failed"]
     if blocked:
         counts.append(f"{len(blocked)} not run because of that")
-    if recorded := outcome.names(freshness=Freshness.RECORDED):
-        # Nothing was run, so there is nothing else to count.
+    if recorded := result.names(freshness=Freshness.RECORDED):
+        # In the mode "recorded" nothing runs, so there is nothing else to count.
         counts = [f"{len(recorded)} from records, nothing was run", f"{len(skipped)} without a record"]
     lines = [f"recipes: {', '.join(counts)}"]
-    lines += [f"  skipped {name}: {outcome.records[name].reason}" for name in skipped]
-    lines += [f"  not run {name}: {outcome.records[name].reason}" for name in blocked]
+    lines += [f"  skipped {name}: {result.records[name].reason}" for name in skipped]
+    lines += [f"  not run {name}: {result.records[name].reason}" for name in blocked]
     return lines
 
 
 def print_record(record: Record, stream: TextIO | None = None) -> None:
-    """Print a record's steps as a terminal would show them."""
+    """Print a record's steps as they look in a terminal."""
     out = stream or sys.stdout
     for step in record.steps:
         prompt = PROMPTS[step.where]
@@ -220,16 +220,16 @@ def print_record(record: Record, stream: TextIO | None = None) -> None:
 
 @dataclass(frozen=True)
 class Listed:
-    """A recipe of a project.
+    """Row of the list of a project's recipes.
 
     Attributes:
-        name: Its name.
-        title: What it does, in a line.
+        name: Name of the recipe.
+        title: Description of the recipe in one line.
         place: File and line.
-        builds_on: The recipes it takes the results of.
-        needs: The capabilities of the host it needs.
-        tools: The tools it declares.
-        guides: The places that show it.
+        builds_on: Recipes whose results it takes.
+        needs: Capabilities of the host that it needs.
+        tools: Tools that it declares.
+        guides: Places that show it.
     """
 
     name: str
@@ -242,7 +242,7 @@ class Listed:
 
 
 def listing(catalog: Catalog) -> list[Listed]:
-    """Every recipe, sorted by name."""
+    """Return every recipe of a catalog, sorted by name."""
     return [
         Listed(
             name=name,
@@ -258,7 +258,7 @@ def listing(catalog: Catalog) -> list[Listed]:
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it: ``0.4 s``, ``12 s``, ``3 min 05 s``, ``1 h 02 min``."""
+    """Return a time in units for people: ``0.4 s``, ``12 s``, ``3 min 05 s``, ``1 h 02 min``."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)
@@ -270,7 +270,7 @@ def duration(seconds: float) -> str:
 
 
 def size(count: float) -> str:
-    """A number of bytes as people say it, in powers of 1024."""
+    """Return a number of bytes in units for people, in powers of 1024: ``2 KiB``."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if count < 1024 or unit == "GiB":
             return f"{count:.0f} {unit}" if unit in ("B", "KiB") else f"{count:.1f} {unit}"

@@ -1,56 +1,57 @@
-"""What a run of recipes tells while it goes on, and what comes of it."""
+"""Result of a run of recipes, and the interface through which a run reports its progress."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 from kvmdocs.core import errors
-from kvmdocs.core.errors import HostLacks, KvmdocsError, OperatorError, RecipeFailed
-from kvmdocs.core.model import Freshness, Record, Status
+from kvmdocs.core.errors import HostLacks, KvmdocsError, OperatorError, RecipeFailed, said
+from kvmdocs.core.model import Failure, Freshness, Host, Record, Status
+from kvmdocs.host import probes
 
 
 class ProgressListener:
-    """Who is told what the executor does. This one does nothing with it; see `kvmdocs.execution.report`."""
+    """Receiver of the executor's progress. This one ignores everything; see `kvmdocs.execution.report`."""
 
     def planned(self, names: list[str]) -> None:
-        """These recipes are looked at, each after what it builds on."""
+        """Handle the start of a run over these recipes, in topological order."""
 
     def started(self, name: str, usual: float) -> None:
-        """A recipe begins; it usually takes so many seconds."""
+        """Handle the start of a recipe, which usually takes so many seconds."""
 
     def step(self, name: str, number: int, command: str) -> None:
-        """One of its steps begins."""
+        """Handle the start of one of its steps."""
 
     def line(self, name: str, line: str) -> None:
-        """The last line that its current step printed."""
+        """Handle the last line that its current step printed."""
 
     def waiting(self, name: str) -> None:
-        """Another build runs the same recipe; its record will do."""
+        """Handle a recipe that another build runs; this run waits for the record."""
 
     def finished(self, name: str, record: Record, freshness: Freshness) -> None:
-        """A recipe is done with."""
+        """Handle the record of a recipe that is done."""
 
     def tick(self) -> None:
-        """Time has passed."""
+        """Handle the passing of time."""
 
     def ended(self) -> None:
-        """The run is over, however it ended."""
+        """Handle the end of the run, however it ended."""
 
 
 @dataclass
 class RunResult:
-    """What came of a run.
+    """Result of a run.
 
     Attributes:
-        records: The record of each recipe; a skipped one has a record that says why.
-        freshness: Where each record came from.
+        records: Record of each recipe; the record of a skipped recipe holds the reason.
+        freshness: Origin of each record.
     """
 
     records: dict[str, Record] = field(default_factory=dict)
     freshness: dict[str, Freshness] = field(default_factory=dict)
 
     def names(self, *, status: Status | None = None, freshness: Freshness | None = None) -> list[str]:
-        """Names of the recipes with this status and of this freshness, in the order they were done."""
+        """Return the recipes with this status and this freshness, in the order in which they were done."""
         return [
             name
             for name, record in self.records.items()
@@ -58,11 +59,30 @@ class RunResult:
         ]
 
     def failed(self) -> dict[str, Record]:
-        """The records of the recipes that failed, by name."""
+        """Return the records of the recipes that failed, by name."""
         return {name: self.records[name] for name in self.names(status=Status.FAILED)}
 
     def failure(self, message: str) -> KvmdocsError:
-        """An error that says that recipes failed: the operator's if want of something on the host is all that was wrong, else the author's."""
-        told = [record.failure for record in self.failed().values()]
-        kinds = [getattr(errors, failure.error, KvmdocsError) for failure in told if failure]
+        """Return `HostLacks` if every failure was due to something missing on the host, otherwise `RecipeFailed`."""
+        failures = [record.failure for record in self.failed().values()]
+        kinds = [getattr(errors, failure.error, KvmdocsError) for failure in failures if failure]
         return HostLacks(message) if all(issubclass(kind, OperatorError) for kind in kinds) else RecipeFailed(message)
+
+
+def skipped_record(name: str, reason: str, host: Host) -> Record:
+    """Return a record of a recipe that was not run, with the reason."""
+    return Record(name, "", Status.SKIPPED, host, probes.now(), reason=reason)
+
+
+def failed_record(name: str, error: KvmdocsError, host: Host) -> Record:
+    """Return a record of a recipe that failed outside its worker, for example because the worker was lost."""
+    evidence = error.evidence
+    failure = Failure(
+        error=type(error).__name__,
+        message=said(error),
+        path=evidence.place.path if evidence.place else "",
+        line=evidence.place.line if evidence.place else 0,
+        advice=evidence.advice,
+        tail=evidence.tail,
+    )
+    return Record(name, "", Status.FAILED, host, probes.now(), failure=failure)

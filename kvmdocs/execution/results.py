@@ -1,4 +1,4 @@
-"""What recipes returned, from their records. A value is made of the types that the recipe's annotation names, and of no others."""
+"""Values that recipes returned, read from their records. A value is built of the types in the recipe's annotation only."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from kvmdocs.recording.values import decode, verify
 
 
 def value(project: Project, record: Record) -> Any:
-    """What a recipe returned.
+    """Return the value that a recipe returned.
 
     Raises:
-        CatalogError: The value of an approved record cannot be made; the error names its line.
-        StoreError: The value of a record of the store is not what the recipe's annotation says, or cannot be made.
+        CatalogError: The value of an approved record cannot be built; the error names its line.
+        StoreError: The value of a record in the store does not match the recipe's annotation, or cannot be built.
     """
     try:
         return decode(record.value, project.store.work, project.returned(record.recipe))
@@ -31,7 +31,10 @@ def value(project: Project, record: Record) -> Any:
 
 
 def is_readable(project: Project, record: Record) -> bool:
-    """Whether the value of a record of the store can be read: another checkout, with other types, may have put it there."""
+    """Check whether this project can read the value of a record in the store.
+
+    Another checkout, with other types, may have stored it.
+    """
     try:
         verify(record.value, project.returned(record.recipe))
     except ValueRefused:
@@ -40,12 +43,12 @@ def is_readable(project: Project, record: Record) -> bool:
 
 
 def stored(project: Project, key: str) -> Record | None:
-    """The store's record of a key; None when there is none, or its value cannot be read: then the recipe runs again."""
+    """Return the store's record of a key, or None if there is none with a readable value: the recipe then runs again."""
     record = project.store.get(key)
     return record if record and is_readable(project, record) else None
 
 
 def types(project: Project, record: Record) -> list[type]:
-    """The types in a record's value, of which `is_readable` is true: a worker that takes it has to import them."""
-    known = project.returned(record.recipe)
-    return [known.types[name] for name in sorted(set(names_in(record.value)))]
+    """Return the types in the value of a readable record: a worker that takes the value must import them."""
+    returned = project.returned(record.recipe)
+    return [returned.types[name] for name in sorted(set(names_in(record.value)))]

@@ -1,4 +1,4 @@
-"""Runs under way, as folders of the store: whose they are, what they go by, and the end of what dead ones have left."""
+"""Run directories: folders of the store for active runs, with their owner; clean-up after builds that were killed."""
 
 from __future__ import annotations
 
@@ -20,36 +20,38 @@ from kvmdocs.recording import values
 from kvmdocs.store.store import Store, atomic_write
 
 MARK = "KVMDOCS_RUN"
-"""Environment variable that marks every process of a run with the run's folder."""
+"""Environment variable of every process of a run; its value is the run's folder."""
 OWNER = "owner.json"
+"""File in a run's folder that identifies the process of the build."""
 
 
 def new_run(store: Store) -> Path:
-    """A folder for a run, which says which process it belongs to.
+    """Return a new folder for a run of this process.
 
     Raises:
         StoreError: The store cannot be written.
     """
     try:
         store.runs.mkdir(parents=True, exist_ok=True)
-        # The name, too, says whose it is: a build may be killed before it has written the file that says it.
+        # The name holds the process id, too: the build may be killed before it has written the owner file.
         folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=store.runs))
     except OSError as error:
         advice = "free space or rights there, or set KVMDOCS_STORE_PATH"
         raise StoreError(f"the store {store.path} cannot be written: {error.strerror}", Evidence(advice=advice)) from error
-    mine = os.getpid()
-    import psutil  # only where something runs
+    import psutil  # imported late: most builds run nothing
 
-    # An engine of before `started` goes by `born`, and may share the store.
-    owner = {"pid": mine, "started": _started(mine), "born": psutil.Process(mine).create_time()}
+    pid = os.getpid()
+    # An older engine that shares the store does not know `started` and uses `born`.
+    owner = {"pid": pid, "started": _started(pid), "born": psutil.Process(pid).create_time()}
     atomic_write(folder / OWNER, json.dumps(owner).encode(), durable=False)
     return folder
 
 
 class StoreLease:
-    """Says in the store what a build goes by, for as long as it runs: `kvmdocs.store.gc` leaves that alone.
+    """Protection of the artefacts that a running build uses from garbage collection (`kvmdocs.store.gc`).
 
-    A record that a build found may not be the newest of its recipe (another checkout has run since), and what builds on it may begin much later.
+    The garbage collector keeps the latest record of each recipe. A build may use another one, if another checkout has run
+    since, and recipes that build on it may start much later.
 
     Raises:
         StoreError: The store cannot be written.
@@ -60,34 +62,32 @@ class StoreLease:
         self._held: dict[str, Any] = {}
 
     def hold(self, records: Iterable[Record]) -> None:
-        """These records' artefacts are in use, too."""
-        more = {
+        """Protect the artefacts of these records, too."""
+        values_held = {
             record.recipe: record.value
             for record in records
             if record.status is Status.PASSED and any(values.paths(record.value))
         }
-        if more:
-            from kvmdocs.execution.worker.protocol import (
-                TASK,  # most runs hold nothing, and need not know what a worker is told
-            )
+        if values_held:
+            from kvmdocs.execution.worker.protocol import TASK  # imported late: most builds hold nothing
 
-            self._held |= more
+            self._held |= values_held
             atomic_write(self._folder / TASK, json.dumps({"workspace": "", "inputs": self._held}).encode(), durable=False)
 
     def release(self) -> None:
-        """They are not any more."""
+        """End the protection."""
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
 def defer_sigint() -> Iterator[None]:
-    """Have Ctrl-C, SIGTERM and SIGHUP wait until this is done: what they ended half-way would leave what nobody knows of."""
+    """Defer SIGINT, SIGTERM and SIGHUP to the end of the block, so that it leaves nothing that nobody cleans up."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # Python interrupts the main thread only
+        yield  # Python runs signal handlers in the main thread only
         return
-    came: list[int] = []
+    received: list[int] = []
     before = {
-        number: signal.signal(number, lambda number, _frame: came.append(number))
+        number: signal.signal(number, lambda number, _frame: received.append(number))
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         if signal.getsignal(number) is not signal.SIG_IGN
     }
@@ -96,28 +96,28 @@ def defer_sigint() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-        if came:
-            signal.raise_signal(came[0])
+        if received:
+            signal.raise_signal(received[0])
 
 
 def kill_orphans(store: Store) -> int:
-    """Kill what runs of dead builds left behind, and remove their folders and what they had half written.
+    """Kill the processes that dead builds left, and remove their run folders and partly written files.
 
     Returns:
-        How many processes were killed.
+        Number of processes killed.
     """
     if not store.runs.is_dir():
         return 0
     killed = 0
     dead = [folder for folder in store.runs.iterdir() if not _owned(folder)]
     if dead:
-        # Looked for only where a build died: it has as many files to look at as the store has records.
+        # Only after a build died: this lists as many files as the store has records.
         for path in store.half_written():
             if maker_is_gone(path.name[1:]):
                 with contextlib.suppress(OSError):
                     path.unlink()
     for folder in dead:
-        import psutil  # most builds have nothing to sweep
+        import psutil  # imported late: most builds find no orphans
 
         for process in psutil.process_iter():
             try:
@@ -126,13 +126,16 @@ def kill_orphans(store: Store) -> int:
                     killed += 1
             except (psutil.Error, OSError):
                 continue
-        # Another build may sweep too; and where nothing can be written nothing is run either.
+        # Another build may remove it at the same time. A read-only store has no runs.
         shutil.rmtree(folder, ignore_errors=True)
     return killed
 
 
 def _owned(folder: Path) -> bool:
-    """Whether the build that a run's folder belongs to is alive. A folder that has no owner's file is just being made, or removed, unless its maker is gone."""
+    """Check whether the build that owns a run's folder is alive.
+
+    A folder without an owner file is being created or removed at this moment, unless the process in its name is gone.
+    """
     try:
         owner = json.loads((folder / OWNER).read_text("utf-8"))
         if "started" in owner:
@@ -148,13 +151,13 @@ def _owned(folder: Path) -> bool:
 
 
 def maker_is_gone(name: str) -> bool:
-    """Whether what is called by the number of the process that made it has outlived that process."""
-    maker = name.partition("-")[0]
-    return maker.isdecimal() and not _started(int(maker))
+    """Check whether the process is gone whose id a file's name begins with."""
+    pid = name.partition("-")[0]
+    return pid.isdecimal() and not _started(int(pid))
 
 
 def _born(pid: int, seconds: float) -> bool:
-    """Whether a process of this number runs that began then, in seconds since 1970: what an engine of before `started` wrote."""
+    """Check whether a process with this id and this start time, in seconds since 1970, runs. Older engines wrote no other."""
     import psutil
 
     try:
@@ -164,10 +167,10 @@ def _born(pid: int, seconds: float) -> bool:
 
 
 def _started(pid: int) -> str:
-    """When a process started, in clock ticks since this boot of the host, "" if none of that number runs.
+    """Return the boot id and the start time of a process in clock ticks since boot; "" if no such process runs.
 
-    That tells it from another one that got its number later, whatever is done to the host's clock meanwhile: set by a second, a clock of
-    seconds since 1970 would have every run under way belong to nobody, and its processes killed.
+    They distinguish it from a later process with the same id. A time since 1970 would not do: if the clock of the host is set,
+    even by a second, every active run would look dead and its processes would be killed.
     """
     try:
         status = Path(f"/proc/{pid}/stat").read_bytes()
@@ -176,7 +179,8 @@ def _started(pid: int) -> str:
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
-        boot = "unknown"  # where /proc/sys is hidden the ticks alone must do
-    # The second field is the program's name in parentheses and may hold anything; the state follows, and the start time is the 22nd (proc_pid_stat(5)).
+        boot = "unknown"  # /proc/sys may be hidden; then the ticks alone must do
+    # proc_pid_stat(5): field 2 is the program's name in parentheses and may hold any character, field 3 is the state,
+    # field 22 the start time.
     fields = status.rpartition(b")")[2].split()
     return f"{boot} {fields[19].decode()}" if fields[0] != b"Z" else ""

@@ -1,1 +1,1 @@
-"""The recorder: what an author writes a recipe with, and what a record is made by."""
+"""Recipes and their execution: declaration, recording shell, values, source locations."""

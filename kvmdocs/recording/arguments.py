@@ -1,4 +1,4 @@
-"""Arguments of the `sh` package, as `Shell` takes them and shows them."""
+"""Arguments of commands for the `sh` package, as `Shell` takes and shows them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from kvmdocs.core.errors import CatalogError, Evidence
 
 
 def refuse(kwargs: dict[str, Any]) -> None:
-    """Refuse what would leave a command running, or its output elsewhere, after its step is over."""
+    """Refuse options that would leave a command running, or redirect its output, beyond its step."""
     for name in ("_bg", "_iter", "_iter_noblock", "_piped", "_async", "_fg", "_with"):
         if kwargs.get(name):
             raise CatalogError(
-                f"a recorded command cannot take {name}",
-                Evidence(advice="use sh.spawn() for a process that goes on, sh.line() for a pipe"),
+                f"a recorded command cannot use the option {name}",
+                Evidence(advice="use sh.spawn() for a background process, sh.line() for a pipeline"),
             )
 
 
 _SPELLING = ("_long_sep", "_long_prefix")
-"""Special arguments that say how the `sh` package writes options."""
+"""Options that control the spelling of command-line options by the `sh` package."""
 
 
 def words(command: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[str]:
-    """The arguments as the `sh` package will pass them: lists flattened, keywords made options."""
+    """Return the arguments that the `sh` package will pass: lists are flattened, keywords become options."""
     options = {name: value for name, value in kwargs.items() if not name.startswith("_") or name in _SPELLING}
     if not options and all(isinstance(arg, str | int | float | Path) and arg is not False for arg in args):
         return [str(arg) for arg in args]
-    # A baked command in text form is the one public view of that flattening.
+    # The text of a baked command is the only public access to that flattening.
     return shlex.split(str(command.bake(*args, **options)))[1:] if args or options else []

@@ -1,4 +1,4 @@
-"""Steps under way, and processes that go on while later steps run."""
+"""Steps in progress, and processes that continue while later steps run."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
 
 STOP_TIMEOUT = 5.0
-"""Seconds a process has to end after SIGTERM."""
+"""Seconds between SIGTERM and SIGKILL."""
 
 
 def die_with_parent() -> None:
     """Ask the kernel to kill the calling process when its parent ends (prctl(2), PR_SET_PDEATHSIG).
 
-    The worker's keeper kills whatever a recipe started; this is for the moment in which the keeper itself is killed.
+    The worker's supervisor kills everything that a recipe started. This covers the case that the supervisor itself is killed.
     """
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 @dataclass
 class LiveStep:
-    """A step under way; `Shell` turns it into a `Step` when the record is made."""
+    """Step in progress. `Shell` converts it to a `Step` for the record."""
 
     where: Where
     command: str
@@ -45,12 +45,12 @@ class LiveStep:
     ended: float | None = None
 
     def write(self, chunk: bytes | str) -> None:
-        """Add to what the step printed."""
+        """Append to the step's output."""
         self.capture.write(chunk)
 
 
 class Spawned:
-    """A process that goes on in the background until it is stopped or the recipe ends."""
+    """Process that runs in the background until it is stopped or the recipe ends."""
 
     def __init__(self, running: Any, step: LiveStep, pump: Pump) -> None:
         self._running = running
@@ -60,11 +60,11 @@ class Spawned:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """Process id."""
         return int(self._running.pid)
 
     def poll(self) -> int | None:
-        """Its exit status (negative for a signal), or None while it runs."""
+        """Return the exit status (negative for a signal), or None if the process is running."""
         alive, status = self._running.process.is_alive()
         if alive:
             return None
@@ -76,14 +76,14 @@ class Spawned:
         return int(status)
 
     def wait(self, timeout: float) -> int | None:
-        """Wait for its end, at most `timeout` seconds; the exit status, or None if it still runs."""
+        """Wait at most `timeout` seconds for the end. Return the exit status, or None if the process is still running."""
         deadline = time.monotonic() + timeout
         while (status := self.poll()) is None and time.monotonic() < deadline:
             time.sleep(0.01)
         return status
 
     def stop(self, timeout: float = STOP_TIMEOUT) -> int | None:
-        """End it: SIGTERM, and SIGKILL after `timeout` seconds. Returns its exit status."""
+        """End the process with SIGTERM, and after `timeout` seconds with SIGKILL. Return its exit status."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             if self.poll() is not None:
                 break
@@ -92,5 +92,5 @@ class Spawned:
         return self.poll()
 
     def output(self) -> str:
-        """What it has printed so far, as far as a record keeps it."""
+        """Return the output so far, shortened as in a record."""
         return self._step.capture.text()

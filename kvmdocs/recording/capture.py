@@ -1,7 +1,7 @@
-"""Keeping what a step printed without keeping all of it in memory.
+"""Capture of a step's output in bounded memory.
 
-A command may print one line or a gigabyte. A page needs its beginning and its end; the rest belongs into a log on disk, and
-even that has a limit.
+A command may print one line or a gigabyte. A page needs the beginning and the end. The whole output goes to a log on disk,
+which has a size limit too.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from kvmdocs.core.paths import PathDisplay
 
 HEAD = 48 * 1024
-"""Bytes of the beginning that a record holds."""
+"""Maximum number of bytes at the beginning that a record contains."""
 TAIL = 16 * 1024
-"""Bytes of the end that a record holds when the beginning is full."""
+"""Number of bytes at the end that a record contains if the beginning is full."""
 
 
 class Capture:
-    """Takes bytes as they arrive and gives an `Output` when the step is over.
+    """Collector of output that arrives in pieces. It results in an `Output`.
 
     Args:
-        log: Where the whole output goes once it does not fit a record; the file appears only then.
-        limit: The largest log in bytes; what comes after is counted, not kept (its end still is).
-        secrets: What must not be kept, nor be in a log at any time: a worker may be killed before its output is made readable.
+        log: File for the whole output. It is created only if the output does not fit a record.
+        limit: Maximum size of the log in bytes. Output beyond it is counted but lost, except for its end.
+        secrets: Secrets to remove. They are removed before anything is written, because a worker may be killed at any time.
     """
 
     def __init__(self, log: Path, limit: int, secrets: Secrets | None = None) -> None:
@@ -65,7 +65,7 @@ class Capture:
         self._spill(data)
 
     def _spill(self, data: bytes) -> None:
-        """Write past the head: into the log while it has room, and into the ring that keeps the end."""
+        """Write output that does not fit the head: to the log up to its limit, and to the ring buffer for the end."""
         if self._file is None:
             self._log_path.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._log_path.open("wb")
@@ -88,20 +88,20 @@ class Capture:
             self._logged += len(kept)
 
     def last_line(self) -> str:
-        """The last line so far that is not empty, for progress."""
+        """Return the last non-empty line so far, for progress messages."""
         recent = ((b"".join(self._tail) if self._tail else bytes(self._head[-400:])) + self._stream.rest())[-400:]
         lines = self._stream.whole(recent.decode("utf-8", "replace")).split("\n")
         return next((line.rsplit("\r", 1)[-1].strip() for line in reversed(lines) if line.strip()), "")
 
     def text(self) -> str:
-        """What is kept so far, with a line for what is not."""
+        """Return the captured output so far, with a line that counts the omitted lines."""
         return self._kept(None, self._stream.rest()).text
 
     def finish(self, names: PathDisplay | None) -> Output:
-        """Close the log and give what a record holds.
+        """Close the log and return the output for the record.
 
         Args:
-            names: Turns paths of the host into readable ones, in the output and in the log.
+            names: Makes paths of the host readable, in the output and in the log.
         """
         self._keep(self._stream.end())
         if self._file is not None:
@@ -113,7 +113,7 @@ class Capture:
     def _kept(self, names: PathDisplay | None, more: bytes = b"") -> Output:
         if self._file is None:
             return Output(head=_clean(bytes(self._head) + more, names))
-        # The ring keeps whole chunks, so its end may hold far more than a page needs; cut at a line where there is one.
+        # The ring buffer holds whole chunks, which may be more than a page needs. Cut after a line end if there is one.
         end = (b"".join(self._tail) + more)[-TAIL:]
         if len(end) == TAIL:
             end = end[end.find(b"\n") + 1 or _partial_start(end) :]
@@ -130,12 +130,12 @@ class Capture:
 
 
 def _partial_start(data: bytes) -> int:
-    """Bytes at the beginning that belong to a character of UTF-8 which began before."""
+    """Return the number of bytes at the beginning that continue an incomplete UTF-8 character."""
     return next((count for count in range(4) if not 0x80 <= data[count] < 0xC0), 0)
 
 
 def _partial_end(data: bytes | bytearray) -> int:
-    """Bytes at the end that begin a character of UTF-8 which ends later."""
+    """Return the number of bytes at the end that begin an incomplete UTF-8 character."""
     for count, byte in enumerate(reversed(data[-3:]), 1):
         if byte >= 0xC0:
             return count if count < (2 if byte < 0xE0 else 3 if byte < 0xF0 else 4) else 0
@@ -145,7 +145,7 @@ def _partial_end(data: bytes | bytearray) -> int:
 
 
 def _clean(data: bytes, names: PathDisplay | None) -> str:
-    """Text as a terminal would leave it: a line that a carriage return overwrote is gone."""
+    """Return text as a terminal would show it, without lines that a carriage return overwrote."""
     text = data.decode("utf-8", "replace")
     if "\r" in text:
         text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n"))
@@ -153,7 +153,7 @@ def _clean(data: bytes, names: PathDisplay | None) -> str:
 
 
 def _rewrite(path: Path, names: PathDisplay) -> None:
-    """Make a log readable in place, a few lines at a time, so that its size costs no memory."""
+    """Make a log readable in place, block by block, so that its size does not matter."""
     fresh = path.with_suffix(".readable")
     with (
         path.open("r", encoding="utf-8", errors="replace", newline="\n") as source,

@@ -1,8 +1,8 @@
-"""Carrying a command's output to its step while it runs.
+"""Transfer of a command's output to its step while the command runs.
 
-The `sh` package can buffer by line (a gigabyte of short lines takes half an hour) or by size (a build then looks dead for a minute). Here a
-command writes into two pipes, and one thread takes from both whatever is there at once: in the order in which it came, as a
-terminal would show it, and no faster than it is taken.
+The `sh` package buffers by line (a gigabyte of short lines takes half an hour) or by size (a build then looks dead for a
+minute). Here a command writes into two pipes, and one thread reads whatever both have. So the output is in order of arrival, as
+on a terminal, and the command never runs ahead of the reader.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from typing import BinaryIO, Protocol
 from kvmdocs.core.errors import Evidence, StoreError
 
 CHUNK = 64 * 1024
-"""Bytes read at once; the size of a pipe."""
-KEPT = 16 * 1024 * 1024
-"""Bytes of standard output that are handed back as the command's value: the last ones."""
+"""Bytes to read at once; the size of a pipe."""
+KEPT_STDOUT = 16 * 1024 * 1024
+"""Bytes at the end of standard output that are returned as the command's value."""
 LINGER = 0.2
-"""Seconds to wait for more when the command has ended but something it left behind still holds the pipe."""
-LINGER_AT_MOST = 2.0
-"""Seconds after the command's end from which on what is left behind is not listened to, however much it says."""
+"""Seconds without output after the command's end until reading stops, if a process that it left behind holds a pipe open."""
+MAX_LINGER = 2.0
+"""Seconds after the command's end at which reading stops in any case."""
 
 
 class Sink(Protocol):
-    """What takes the output."""
+    """Receiver of the output."""
 
     def write(self, chunk: bytes) -> None:
         """Take the next piece."""
 
 
 class Pump:
-    """Two pipes for a command's standard output and error.
+    """Pair of pipes for a command's standard output and error, with the thread that reads them.
 
     Args:
-        sink: What takes both, in order of arrival.
+        sink: Receives both, in order of arrival.
 
     Attributes:
-        out: The end that becomes the command's standard output.
-        err: The end that becomes its standard error.
+        out: Write end for the command's standard output.
+        err: Write end for its standard error.
     """
 
     def __init__(self, sink: Sink) -> None:
@@ -54,32 +54,32 @@ class Pump:
         self._kept: deque[bytes] = deque()
         self._size = 0
         self._failed: OSError | None = None
-        # A `threading.Thread` waits until it runs before its start() returns; every command would pay for that.
+        # Thread.start() of `threading` waits until the thread runs; that would slow down every command.
         self._over = _thread.allocate_lock()
         self._over.acquire()
         _thread.start_new_thread(self._run, ())
 
     def started(self) -> None:
-        """The command has its ends; ours would keep the pipes open for ever."""
+        """Close our copies of the write ends once the command has its own. Open copies would prevent EOF."""
         self.out.close()
         self.err.close()
 
     def finish(self) -> str:
-        """The command has ended: take what is left.
+        """Read the rest of the output after the command has ended.
 
         Returns:
-            Its standard output, the last 16 MiB of it.
+            The last 16 MiB of its standard output.
 
         Raises:
-            StoreError: What takes the output could not write it: the disk is full.
+            StoreError: The sink could not write the output, for example because the disk is full.
         """
         self.started()
         os.close(self._bell)
         self._over.acquire()
         if self._failed is not None:
             raise StoreError(
-                f"the output of a command cannot be kept: {self._failed.strerror}",
-                Evidence(advice="free space where the store lies or set KVMDOCS_STORE_PATH to a larger disk"),
+                f"the output of a command cannot be stored: {self._failed.strerror}",
+                Evidence(advice="free disk space at the store, or set KVMDOCS_STORE_PATH to a folder on a larger disk"),
             ) from self._failed
         return b"".join(self._kept).decode("utf-8", "replace")
 
@@ -99,7 +99,7 @@ class Pump:
         ended: float | None = None
         while open_ends:
             ready = [fd for fd, _ in poller.poll(None if ended is None else LINGER * 1000)]
-            if ended is not None and (not ready or time.monotonic() - ended > LINGER_AT_MOST):
+            if ended is not None and (not ready or time.monotonic() - ended > MAX_LINGER):
                 return
             for fd in sorted(ready):
                 if fd == self._wake:
@@ -115,7 +115,7 @@ class Pump:
 
     def _take(self, fd: int, chunk: bytes) -> None:
         try:
-            # After a failure the rest is still taken: the command must not be stopped by it half-way.
+            # After a failure the rest is still read and dropped, so that the command does not block.
             if self._failed is None:
                 self._sink.write(chunk)
         except OSError as error:
@@ -124,5 +124,5 @@ class Pump:
             return
         self._kept.append(chunk)
         self._size += len(chunk)
-        while self._size - len(self._kept[0]) >= KEPT:
+        while self._size - len(self._kept[0]) >= KEPT_STDOUT:
             self._size -= len(self._kept.popleft())

@@ -1,6 +1,6 @@
-"""What an author writes: the `recipe` decorator, and what it makes of a function.
+"""The `recipe` decorator and the `Recipe` that it makes.
 
-A recipe's signature is its place in the graph. The first parameter is the `Shell`; every other one either names
+A recipe's signature declares its place in the graph. The first parameter is the `Shell`. Every other parameter either names
 another recipe, whose result it takes, or has a default made by `setting()`.
 """
 
@@ -16,24 +16,25 @@ from kvmdocs.core.model import Record
 from kvmdocs.recording.signature import Input, parse_size, parse_time, read_signature, relative
 
 CPUS_ALL = 0
-"""The value of `Recipe.cpus` for a recipe that uses every processor it is given."""
+"""Value of `Recipe.cpus` for a recipe that uses all processors available to it."""
 
 
 class Presenter(Protocol):
-    """What `Recipe.show` calls: the engine puts one in place, depending on what a block is run for."""
+    """Handler of `Recipe.show`. The engine installs one that fits the purpose of running a block."""
 
     def show(self, recipe: Recipe, options: ShowOptions, emit: Callable[[str], None]) -> None:
-        """Make sure the recipe's record exists and print it as `options` say."""
+        """Make sure that the recipe's record exists, and print it according to `options`."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What a function that draws or tabulates a record may need beside its value.
+    """Context of a `render` function, besides the recipe's value.
 
     Attributes:
         record: The record.
-        language: The language of the page, by its code.
-        address: Gives the address of a line of source code by its file, relative to its tree, and its number; None if it has none.
+        language: Code of the page's language.
+        address: Returns the URL of a line of source code by its file, relative to its tree, and its number; None if there is
+            none.
     """
 
     record: Record
@@ -42,20 +43,20 @@ class Shown:
 
 
 Rendering = Callable[[Any], str] | Callable[[Any, Shown], str]
-"""Turns a recipe's value, and whatever else of its record it asks for with a second parameter, into Markdown or HTML."""
+"""Function from a recipe's value, and optionally a `Shown`, to Markdown or HTML."""
 
 
 @dataclass(frozen=True)
 class ShowOptions:
-    """How a block wants a recipe shown.
+    """Options of showing a recipe in a block.
 
     Attributes:
-        section: Only the steps of this section; all for None.
-        notes: Text by regular expression; it hangs on the commands or output lines that match.
-        title: A caption above the transcript.
-        fold: Lines of output after which the rest is folded away.
-        highlight: Regular expression for the output lines to mark.
-        render: Turns the recipe's result into Markdown or HTML, which is shown instead of the transcript.
+        section: Show only the steps of this section; all for None.
+        notes: Text by regular expression; it annotates the commands or output lines that match.
+        title: Caption above the transcript.
+        fold: Number of output lines after which the rest is folded.
+        highlight: Regular expression for output lines to mark.
+        render: Function from the recipe's result to Markdown or HTML, which is shown instead of the transcript.
     """
 
     section: str | None = None
@@ -66,10 +67,10 @@ class ShowOptions:
     render: Rendering | None = None
 
     def __post_init__(self) -> None:
-        """See that each is what it can be.
+        """Check the types of the options.
 
         Raises:
-            GuideError: One is not.
+            GuideError: An option has the wrong type.
         """
         wanted = {
             "section": (isinstance(self.section, str | None), "the name of a section"),
@@ -84,36 +85,38 @@ class ShowOptions:
                 raise GuideError(f"show({name}={getattr(self, name)!r}) is not possible", Evidence(advice=f"give {what}"))
 
     def rendered(self, value: Any, shown: Shown) -> str:
-        """What `render` makes of a value."""
+        """Return the result of `render` for a value."""
         render: Any = self.render
         try:
-            wanted = [one for one in inspect.signature(render).parameters.values() if one.default is one.empty]
-        except ValueError:  # what is built in, such as `str`, need not tell
-            wanted = []
-        return str(render(value, shown) if len(wanted) > 1 else render(value))
+            required = [one for one in inspect.signature(render).parameters.values() if one.default is one.empty]
+        except ValueError:  # a built-in such as `str` may have no signature
+            required = []
+        return str(render(value, shown) if len(required) > 1 else render(value))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A function that does one thing on a host, with what the engine must know to run it.
+    """Function that does one thing on a host, with its requirements.
 
     Attributes:
         function: The function itself.
         name: Its name, unique in the project.
-        inputs: The recipes it builds on.
-        settings: Setting taken by each parameter that takes one.
-        tools: Programs and libraries it needs (names of the project's package table); their versions are in its key.
-        needs: Capabilities of the host it needs; each is tried, not looked up.
-        facts: Facts of the host it depends on (`kvmdocs.host.probes.facts`); they are in its key.
-        environ: Environment variables it may see besides the fixed ones; their values are in its key.
-        cpus: Processors it uses; `CPUS_ALL` for all there are.
-        memory: Memory it needs, in bytes; it is ended when it comes to use far more (`kvmdocs.execution.worker.limits.memory_limit`).
-        disk: Free disk it needs before it starts, in bytes.
-        timeout: Seconds after which it is ended.
-        resources: Named things only one recipe at a time may use.
-        expects: How long it takes on a small machine, in seconds, for the announcement before the first run.
-        data: Files and folders it reads, relative to the file it is written in; their content is in its key.
-        stable: What of its record must not drift from the approved one: names of sections, True for all of it, False for nothing.
+        inputs: Recipes that it builds on.
+        settings: Name of the setting for each parameter that takes one.
+        tools: Programs and libraries that it needs (names of the project's package table). Their versions are in its key.
+        needs: Capabilities of the host that it needs. Each is tried, not looked up.
+        facts: Facts of the host that it depends on (`kvmdocs.host.probes.facts`). They are in its key.
+        environ: Environment variables that it sees besides the fixed ones. Their values are in its key.
+        cpus: Number of processors; `CPUS_ALL` for all available ones.
+        memory: Memory that it needs, in bytes. It is killed if it uses far more
+            (`kvmdocs.execution.worker.limits.memory_limit`).
+        disk: Free disk space that it needs at the start, in bytes.
+        timeout: Time limit in seconds.
+        resources: Named resources that only one recipe at a time may use.
+        expects: Expected duration on a small machine, in seconds, for the announcement before the first run.
+        data: Files and folders that it reads, relative to its own file. Their content is in its key.
+        stable: Parts of its record that must not drift from the approved record: names of sections, True for all, False for
+            none.
     """
 
     function: Callable[..., Any]
@@ -135,13 +138,13 @@ class Recipe:
 
     @property
     def title(self) -> str:
-        """The first line of the function's docstring, or its name."""
+        """First line of the function's docstring, or its name."""
         doc = inspect.getdoc(self.function)
         return doc.splitlines()[0] if doc else self.name
 
     @property
     def place(self) -> Place:
-        """Where the function is written."""
+        """File and line of the function's definition."""
         code = self.function.__code__
         return Place(relative(code.co_filename), code.co_firstlineno)
 
@@ -155,19 +158,19 @@ class Recipe:
         highlight: str = "",
         render: Rendering | None = None,
     ) -> None:
-        """Print the recipe's record where the block stands, running the recipe first if that is needed.
+        """Print the recipe's record at the place of the block. Run the recipe first if necessary.
 
         Args:
-            section: Show only this section's steps.
-            notes: Text by regular expression; it hangs on the commands or output lines that match.
-            title: A caption above the transcript.
-            fold: Lines of output after which the rest is folded away.
+            section: Show only the steps of this section.
+            notes: Text by regular expression; it annotates the commands or output lines that match.
+            title: Caption above the transcript.
+            fold: Number of output lines after which the rest is folded.
             highlight: Regular expression for output lines to mark.
-            render: Turns the recipe's result into Markdown or HTML, which is shown instead of the transcript. With a second
-                parameter it also gets what `Shown` has.
+            render: Function from the recipe's result to Markdown or HTML, which is shown instead of the transcript. If it has a
+                second parameter, it also gets a `Shown`.
         """
-        # markdown-exec hands each block a `print` of its own in the block's globals and redirects nothing, so the
-        # only way to print *into the page* from a library is through the calling block's name `print`.
+        # markdown-exec does not redirect standard output. It puts its own `print` into each block's globals, so a library can
+        # print into the page only through the caller's `print`.
         frame = inspect.currentframe()
         caller = frame.f_back if frame else None
         emit = caller.f_globals.get("print", print) if caller else print
@@ -175,7 +178,7 @@ class Recipe:
         presenter().show(self, options, emit)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function itself, for instance from another recipe's helper or a test."""
+        """Call the function itself, for example from another recipe's helper or a test."""
         return self.function(*args, **kwargs)
 
 
@@ -184,21 +187,21 @@ _default_presenter: list[Callable[[], Presenter]] = []
 
 
 def presenter() -> Presenter:
-    """The presenter in force: the innermost of `presenting`, else the one made by `set_default_presenter`."""
+    """Return the active presenter: the innermost of `presenting`, else the one made by `set_default_presenter`."""
     if not _presenters:
         if not _default_presenter:
-            raise CatalogError("nothing is there to show a recipe with", Evidence(advice="import kvmdocs first"))
+            raise CatalogError("no presenter is installed to show recipes", Evidence(advice="import kvmdocs first"))
         _presenters.append(_default_presenter[0]())
     return _presenters[-1]
 
 
 def set_default_presenter(make: Callable[[], Presenter]) -> None:
-    """Say how to make a presenter when a block runs outside of a build that put one in place."""
+    """Set the factory of the presenter that is used when a block runs outside of a build."""
     _default_presenter[:] = [make]
 
 
 class presenting:  # noqa: N801  # used like a function: `with presenting(collector):`
-    """Put a presenter in place for the length of a ``with``."""
+    """Install a presenter for the length of a ``with``."""
 
     def __init__(self, presenter: Presenter) -> None:
         self._presenter = presenter
@@ -226,34 +229,35 @@ def recipe(
     data: tuple[str, ...] = (),
     stable: bool | tuple[str, ...] = False,
 ) -> Callable[[Callable[..., Any]], Recipe]:
-    """Make a function a recipe.
+    """Turn a function into a recipe.
 
     Args:
-        tools: Programs and libraries it needs, by their names in the project's package table.
-        needs: Capabilities it needs, such as ``ptrace`` or ``reach:qemu.mirror``.
-        facts: Facts of the host it depends on, such as ``cpu-flags``.
-        environ: Environment variables it may see.
-        cpus: Processors it uses, or ``"all"``.
-        memory: Memory it needs, such as ``"2G"``; with twice as much (setting ``limits.memory_times``), and 1 GiB at the least, it is ended.
-        disk: Free disk it needs, such as ``"3G"``.
-        timeout: Its time limit, such as ``"30m"``.
-        resources: Named things that only one recipe at a time may use.
-        expects: How long it usually takes, for the announcement before the first run.
-        data: Files and folders it reads (``Path(__file__).with_name("boot.S")``), relative to the file it is written in.
-        stable: Names of its sections in which a test fails when they drift from the approved record; True for all of it.
+        tools: Programs and libraries that it needs, by their names in the project's package table.
+        needs: Capabilities that it needs, such as ``ptrace`` or ``reach:qemu.mirror``.
+        facts: Facts of the host that it depends on, such as ``cpu-flags``.
+        environ: Environment variables that it may see.
+        cpus: Number of processors, or ``"all"``.
+        memory: Memory that it needs, such as ``"2G"``. It is killed if it uses more than twice as much (setting
+            ``limits.memory_times``) and more than 1 GiB.
+        disk: Free disk space that it needs, such as ``"3G"``.
+        timeout: Time limit, such as ``"30m"``.
+        resources: Named resources that only one recipe at a time may use.
+        expects: Expected duration, for the announcement before the first run.
+        data: Files and folders that it reads (``Path(__file__).with_name("boot.S")``), relative to its own file.
+        stable: Names of sections whose drift from the approved record fails a test; True for all sections.
 
     Raises:
-        CatalogError: The signature or an argument is not of the form above.
+        CatalogError: The signature or an argument does not have the form above.
     """
     declared: list[Any] = [tools, needs, facts, environ, resources, data, stable]
     for argument in declared:
         if isinstance(argument, str):
-            raise CatalogError(f"{argument!r} is one text where several are meant; write ({argument!r},)")
+            raise CatalogError(f"{argument!r} is a string where a tuple is expected; write ({argument!r},)")
     if cpus != "all" and not isinstance(cpus, int):
-        raise CatalogError(f"cpus={cpus!r} is no number of processors; write a number or 'all'")
+        raise CatalogError(f"cpus={cpus!r} is not a number of processors; write a number or 'all'")
 
     def make(function: Callable[..., Any]) -> Recipe:
-        _refuse_second(function)
+        _refuse_duplicate(function)
         inputs, settings = read_signature(function)
         return Recipe(
             function=function,
@@ -277,8 +281,8 @@ def recipe(
     return make
 
 
-def _refuse_second(function: Callable[..., Any]) -> None:
-    """See that no recipe of this name stands further up in the same file: the second would silently take the place of the first."""
+def _refuse_duplicate(function: Callable[..., Any]) -> None:
+    """Refuse a second recipe of the same name in a file, because it would silently replace the first."""
     before = function.__globals__.get(function.__name__)
     first, second = (before.function.__code__ if isinstance(before, Recipe) else None), function.__code__
     if first and first.co_filename == second.co_filename and first.co_firstlineno < second.co_firstlineno:

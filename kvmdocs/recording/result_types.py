@@ -1,8 +1,8 @@
-"""The types that a recipe returns, read from its annotation: the only ones that its record's value may be made of.
+"""Types that a recipe may return, read from its annotation. A record's value consists of no others.
 
-A record is data, and may come from anywhere: from git, from a store that others write into. So a type that it names is never looked for by that
-name. It is compared with the names of the types that the annotation leads to: frozen dataclasses and enumerations, through containers, unions,
-aliases and the fields of dataclasses.
+A record is data from anywhere: from git, or from a store that others write to. So a type named in a record is never imported by
+that name. The name is looked up among the types that the annotation leads to: frozen dataclasses and enumerations, through
+containers, unions, aliases and the fields of dataclasses.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from typing import Any
 
 
 class Returned:
-    """The types that a recipe returns. They are looked up with the first value that needs one.
+    """Types that a recipe returns. They are resolved when the first value needs one.
 
     Args:
-        function: The recipe's function; without one there are no types.
+        function: The recipe's function; None for no types.
     """
 
     def __init__(self, function: Callable[..., Any] | None = None) -> None:
         self._function = None if function is None else inspect.unwrap(function)
         self.unresolved: list[str] = []
-        """Why parts of the annotation lead nowhere; filled by `types`."""
+        """Reasons why parts of the annotation could not be resolved; filled by `types`."""
         self._aliases: list[Any] = []
         self._followed: list[type] = []
 
     @classmethod
     def only(cls, kinds: Iterable[type]) -> Returned:
-        """These types alone, as if an annotation had named them."""
+        """Return an instance with exactly these types, as if an annotation had named them."""
         returned = cls()
         returned.types = {name_of(kind): kind for kind in kinds}
         return returned
 
     @cached_property
     def types(self) -> dict[str, type]:
-        """The types by their names, `name_of`."""
+        """The types by `name_of`."""
         if self._function is None:
             return {}
         found: dict[str, type] = {}
@@ -50,7 +50,7 @@ class Returned:
 
     @property
     def annotation(self) -> str:
-        """The annotation, as it is best shown; "" where there is none."""
+        """The annotation as text; "" if there is none."""
         try:
             written = inspect.get_annotations(self._function)["return"] if self._function else ""
         except (KeyError, NameError):
@@ -60,16 +60,16 @@ class Returned:
     def _of_function(self, function: Callable[..., Any]) -> Any:
         try:
             written = inspect.get_annotations(function).get("return")
-        except NameError as error:  # from Python 3.14 on an annotation is evaluated when it is asked for
+        except NameError as error:  # from Python 3.14 on, annotations are evaluated on access
             self.unresolved.append(str(error))
             return None
         return self._resolve(written, function.__globals__)
 
     def _resolve(self, written: Any, names: dict[str, Any]) -> Any:
-        """What an annotation means among the names of its module; None where it cannot be told."""
+        """Return the meaning of an annotation among the names of its module, or None if it cannot be resolved."""
         try:
             return typing.get_type_hints(types.SimpleNamespace(__annotations__={"it": written}), names)["it"]
-        except Exception as error:  # noqa: BLE001  # an annotation is code of the project's own, and may raise anything
+        except Exception as error:  # noqa: BLE001  # an annotation is code of the project and may raise anything
             self.unresolved.append(f"`{written}`: {type(error).__name__}: {error}")
             return None
 
@@ -96,7 +96,7 @@ class Returned:
                 self._follow(part, found)
 
     def _fields(self, kind: type) -> Iterator[Any]:
-        """What the fields of a dataclass are annotated with, those that it inherits as well."""
+        """Yield the annotations of a dataclass's fields, inherited ones included."""
         own = {field.name for field in dataclasses.fields(kind)} if dataclasses.is_dataclass(kind) else set()
         for base in kind.__mro__ if own else ():
             try:
@@ -104,19 +104,25 @@ class Returned:
             except NameError as error:
                 self.unresolved.append(str(error))
                 continue
-            # A base class that a block of a guide defines is in no module.
+            # A base class that is defined in a block of a guide has no module.
             names = getattr(sys.modules.get(base.__module__), "__dict__", {})
             for name in own & written.keys():
                 yield self._resolve(written[name], names)
 
 
 def name_of(kind: type) -> str:
-    """The name by which a record knows a type: the class's own. Where its module lies may change, and makes no other value."""
+    """Return the name of a type in a record: the class's qualified name.
+
+    The module is left out, so that a class can move without changing any value.
+    """
     return kind.__qualname__
 
 
 def is_storable(kind: Any) -> bool:
-    """Whether values of a type may be in a record: a frozen dataclass or an enumeration that a later process finds in its module."""
+    """Check whether values of a type may be in a record.
+
+    The type must be a frozen dataclass or an enumeration, and a later process must find it in its module.
+    """
     if not isinstance(kind, type) or getattr(sys.modules.get(kind.__module__), kind.__qualname__, None) is not kind:
         return False
     parameters = getattr(kind, "__dataclass_params__", None)

@@ -1,8 +1,8 @@
-"""The recording shell: what a recipe gets as `sh`.
+"""Recording shell, which a recipe gets as `sh`.
 
-It is the `sh` package with a memory: ``sh.make("-j8")`` reads and behaves as it does there, and leaves a `Step`. What goes beyond that
-package are a few methods a guide needs: a line of shell as a reader types it, a file to write, a named
-section, a process that goes on, and a step that something else than a shell answers (a debugger, a monitor, a guest).
+It wraps the `sh` package: ``sh.make("-j8")`` works as it does there, and also records a `Step`. A few methods go beyond that
+package: a line of bash as a reader types it, a file to write, a named section, a background process, and a step that another
+program than a shell answers (a debugger, a monitor, a guest).
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Limits:
-    """What a recipe may use and how its output is kept.
+    """Resource limits of a recipe and of its logs.
 
     Attributes:
-        cpus: Processors, for ``-j``.
+        cpus: Number of processors, for ``-j``.
         memory: Memory in bytes.
-        log: Largest log of one step in bytes.
+        log: Maximum size of one step's log in bytes.
     """
 
     cpus: int = 1
@@ -50,10 +50,10 @@ class Shell:
 
     Attributes:
         workspace: The recipe's own directory.
-        names: How paths of the host appear to a reader.
-        logs: Where whole logs go.
-        limits: What the recipe may use.
-        emulated: The lab sets it when a guest runs under emulation.
+        names: Mapping of the host's paths to those that a reader sees.
+        logs: Directory for whole logs.
+        limits: Resource limits of the recipe.
+        emulated: True if a guest runs under emulation; the lab sets it.
         on_step: Called with the number of each step that begins, and the step.
     """
 
@@ -76,26 +76,26 @@ class Shell:
 
     @property
     def cpus(self) -> int:
-        """Processors the recipe may use."""
+        """Number of processors that the recipe may use."""
         return self.limits.cpus
 
     @property
     def memory(self) -> int:
-        """Memory the recipe may use, in bytes."""
+        """Memory that the recipe may use, in bytes."""
         return self.limits.memory
 
     @property
     def where(self) -> Where:
-        """The prompt of a host command: root's or a user's."""
+        """Prompt of a command on the host: root's or a user's."""
         return Where.ROOT if os.geteuid() == 0 else Where.HOST
 
     # -- commands -----------------------------------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Callable[..., str]:
-        """A program of the host by its name, as the `sh` package gives it.
+        """Return a program of the host by its name, as the `sh` package does.
 
         Raises:
-            AttributeError: For names that begin with an underscore.
+            AttributeError: The name begins with an underscore.
         """
         if name.startswith("_"):
             raise AttributeError(name)
@@ -109,25 +109,25 @@ class Shell:
         """Run a program by its path or name.
 
         Returns:
-            What it printed on its standard output.
+            Its standard output.
         """
         return self._call(self._command(self._found(program, kwargs)), str(program), args, kwargs)
 
     def line(self, text: str, **kwargs: Any) -> str:
-        """Run one line of bash as a reader types it: pipes, redirections, variables. A pipe fails with any of its parts.
+        """Run one line of bash as a reader types it: pipes, redirections, variables. A pipe fails if any of its parts fails.
 
         Returns:
-            What it printed on its standard output.
+            Its standard output.
         """
         args = ("--noprofile", "--norc", "-o", "pipefail", "-c", text)
         return self._call(self._command("bash"), "bash", args, kwargs, shown=self.names.text(text))
 
     def _found(self, program: str | Path, kwargs: dict[str, Any]) -> str:
-        """The program's name, or its path from the directory the step runs in, not from the worker's."""
+        """Return the program's name, or its path relative to the step's directory instead of the worker's."""
         return str(self._cwd / kwargs.get("_cwd", "") / program) if "/" in str(program) else str(program)
 
     def _command(self, program: str) -> Any:
-        import sh as _sh  # with asyncio it takes longer than all that a process that only reads recipes imports else
+        import sh as _sh  # slow to import (asyncio); not needed to read recipes
 
         if program not in self._commands:
             try:
@@ -147,7 +147,7 @@ class Shell:
         cwd = self._cwd / kwargs.pop("_cwd", "")
         fed = kwargs.get("_in")
         if isinstance(fed, str) and "_encoding" not in kwargs:
-            # The `sh` package encodes it in a thread; what fails there leaves the command waiting for ever.
+            # The `sh` package encodes it in a thread; an error there would leave the command waiting forever.
             kwargs["_in"] = fed.encode("utf-8", "surrogateescape")
         typed = shown or self.names.command([program, *words(command, args, kwargs)])
         step = self._begin(self.where, typed, cwd=cwd, stdin=fed if isinstance(fed, str) else None)
@@ -159,7 +159,7 @@ class Shell:
             step.status = error.exit_code
             raise
         except _sh.TimeoutException as error:
-            step.status = -(error.exit_code or 0)  # this exception has it with the sign turned round
+            step.status = -(error.exit_code or 0)  # this exception has the opposite sign
             raise
         finally:
             printed = pump.finish()
@@ -167,19 +167,19 @@ class Shell:
         return printed
 
     def _special(self, pump: Pump, cwd: Path) -> dict[str, Any]:
-        """The special arguments for the `sh` package that make a command recorded."""
+        """Return the special arguments for the `sh` package that redirect a command's output to the step."""
         piped = {"_out": pump.out, "_err": pump.err, "_tty_out": False}
-        # A group of its own: what a script ends with `kill 0` is the script and all it started, not the worker.
+        # A process group of its own: a script's `kill 0` must not kill the worker.
         return {**piped, "_cwd": str(cwd), "_new_group": True, "_preexec_fn": die_with_parent}
 
     def spawn(self, program: str | Path, *args: Any, cwd: Path | None = None, label: str = "", **kwargs: Any) -> Spawned:
-        """Start a program that goes on in the background; it is ended at the latest with the recipe.
+        """Start a program in the background. It is ended with the recipe at the latest.
 
         Args:
-            program: The program's path or name.
+            program: Path or name of the program.
             *args: Its arguments.
             cwd: Its working directory; the current one if not given.
-            label: The machine or terminal it is shown under.
+            label: Label of the machine or terminal under which it is shown.
             **kwargs: Special arguments of the `sh` package.
         """
         folder = self._cwd / (cwd or "")
@@ -198,11 +198,11 @@ class Shell:
         self._spawned.append(spawned)
         return spawned
 
-    # -- what is around the commands ----------------------------------------------------------------------------
+    # -- context of the commands --------------------------------------------------------------------------------
 
     @contextmanager
     def cd(self, path: str | Path) -> Iterator[Path]:
-        """Work in another directory for the length of a ``with``."""
+        """Change the working directory for the length of a ``with``."""
         before, self._cwd = self._cwd, (self._cwd / path)
         try:
             yield self._cwd
@@ -211,7 +211,7 @@ class Shell:
 
     @contextmanager
     def section(self, name: str) -> Iterator[None]:
-        """Give the steps inside a name, so that a guide can show them by themselves."""
+        """Assign the steps inside a ``with`` to a named section, which a guide can show alone."""
         before, self._section = self._section, name
         try:
             yield
@@ -219,12 +219,12 @@ class Shell:
             self._section = before
 
     def write(self, path: str | Path, text: str, mode: int | None = None) -> Path:
-        """Write a file, shown as a file to create.
+        """Write a file. It is shown as a file to create.
 
         Args:
-            path: Where; relative to the current directory.
-            text: Its content.
-            mode: Its permissions, such as ``0o755``.
+            path: Path, relative to the current directory.
+            text: Content.
+            mode: Permissions, such as ``0o755``.
 
         Returns:
             Its absolute path.
@@ -243,10 +243,10 @@ class Shell:
     def step(
         self, where: Where, command: str, *, machine: str = "", stdin: str | None = None, cwd: Path | None = None
     ) -> Iterator[LiveStep]:
-        """Record a step that something else answers: a debugger, a monitor, a guest.
+        """Record a step that another program than a shell answers: a debugger, a monitor, a guest.
 
         Yields:
-            The step; write to it what comes back, and set its `status` if there is one.
+            The step. Write the answer to it, and set its `status` if there is one.
         """
         step = self._begin(where, self.names.readable(command), cwd=cwd, machine=machine, stdin=stdin)
         try:
@@ -255,32 +255,33 @@ class Shell:
             self._end(step)
 
     def readable(self, text: str) -> str:
-        """`text` with the host's paths as a reader sees them."""
+        """Return `text` with the host's paths as a reader sees them."""
         return self.names.readable(text)
 
     def mask(self, text: str, shown: str) -> None:
-        """From now on show `shown` wherever `text` appears in commands and output."""
+        """Replace `text` by `shown` in all later commands and output."""
         self.names.mask(text, shown)
 
     def sources(self, *, astray: Sequence[str] = (), **trees: Path) -> None:
-        """Say which source trees the stack frames in the output are of: each frame becomes a link, and is checked.
+        """Declare the source trees of the stack frames in the output. Each frame becomes a link and is checked.
 
-        When the recipe has run, every frame's file is opened in its tree; a line that is not in the function that the
-        frame names fails the recipe. So does a tree of which no frame was printed.
+        After the recipe has run, the file of every frame is opened in its tree. The recipe fails if a line is not in the
+        function that the frame names, or if no frame of a tree was printed.
 
         Args:
-            astray: Patterns of functions whose lines the compiler gives wrongly: their frames may be elsewhere, and the page says so.
-            **trees: The root of each tree, by the name under which the settings ``links.…`` know where a reader finds it.
+            astray: Patterns of functions whose lines the compiler reports wrongly. Their frames may be elsewhere; the page says
+                so.
+            **trees: Root of each tree, by the name that the settings ``links.…`` use for it.
 
         Raises:
-            CatalogError: A root is no folder.
+            CatalogError: A root is not a directory.
         """
         from kvmdocs.recording.source.check import make_trees
 
         self.trees += make_trees(trees, {name: self.names.readable(str(root)) for name, root in trees.items()}, astray)
 
     def skip(self, reason: str) -> NoReturn:
-        """Say that this host cannot run the recipe; it counts as skipped, not as failed."""
+        """Skip the recipe, because this host cannot run it."""
         raise Skipped(reason)
 
     # -- the record ---------------------------------------------------------------------------------------------
@@ -295,10 +296,13 @@ class Shell:
         stdin: str | None = None,
         background: bool = False,
     ) -> LiveStep:
-        if turned := TURNING.search(command):
+        if bidi := TURNING.search(command):
             raise RecipeFailed(
-                f"the command has {seen(turned[0])} in it, with which it reads otherwise than it is",
-                Evidence(command=as_seen(command), advice=f"write it by its number: {in_ascii_quotes(turned[0])} in bash"),
+                f"the command contains {seen(bidi[0])}, which makes it look different from what it is",
+                Evidence(
+                    command=as_seen(command),
+                    advice=f"write the character as an escape sequence: {in_ascii_quotes(bidi[0])} in bash",
+                ),
             )
         number = len(self._steps) + 1
         step = LiveStep(
@@ -321,16 +325,16 @@ class Shell:
         step.ended = time.monotonic()
 
     def current(self) -> tuple[int, LiveStep] | None:
-        """Number and step of the last step begun; None before the first."""
+        """Return the number of the last step and the step, or None before the first."""
         return (len(self._steps), self._steps[-1]) if self._steps else None
 
     def close(self) -> None:
-        """End what was spawned and still runs."""
+        """End all background processes."""
         for spawned in reversed(self._spawned):
             spawned.stop()
 
     def steps(self) -> tuple[Step, ...]:
-        """All steps so far, as a record holds them."""
+        """Return all steps so far, as a record holds them."""
         return tuple(self._finished(step) for step in self._steps)
 
     def _finished(self, step: LiveStep) -> Step:

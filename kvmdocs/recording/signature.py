@@ -1,4 +1,4 @@
-"""What a recipe declares, as it is read: its signature, sizes, durations."""
+"""Declarations of a recipe: signature, sizes, durations."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from kvmdocs.core.settings import Setting
 
 @dataclass(frozen=True)
 class Input:
-    """A parameter that takes another recipe's result.
+    """Parameter that takes another recipe's result.
 
     Attributes:
-        name: The recipe's name, which is the parameter's.
-        optional: True when the parameter takes None if that recipe was skipped.
+        name: Name of the parameter and of the recipe.
+        optional: True if the parameter is None when that recipe was skipped.
     """
 
     name: str
@@ -29,23 +29,23 @@ class Input:
 
 
 def _takes_one(function: Callable[..., Any]) -> bool:
-    """Whether a function takes one parameter and no more."""
+    """Check whether a function takes exactly one parameter."""
     code = function.__code__
     more = code.co_kwonlyargcount or code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS)
     return code.co_argcount == 1 and not more and not hasattr(function, "__wrapped__")
 
 
 def read_signature(function: Callable[..., Any]) -> tuple[tuple[Input, ...], dict[str, str]]:
-    """Read a recipe's inputs and settings off its parameters.
+    """Return the inputs and settings that a recipe's parameters declare.
 
     Returns:
-        What it builds on, and the name of the setting that each further parameter takes.
+        The inputs, and the name of the setting for each parameter that takes one.
 
     Raises:
-        CatalogError: A parameter is neither.
+        CatalogError: A parameter is neither an input nor a setting.
     """
     if function.__code__.co_varnames[:1] == ("sh",) and _takes_one(function):
-        return (), {}  # reading a whole signature takes longer than all else that is done for such a recipe
+        return (), {}  # inspect.signature() is by far the slowest part of declaring a recipe
     parameters = list(inspect.signature(function).parameters.values())
     if not parameters or parameters[0].name != "sh":
         raise CatalogError(f"the first parameter of recipe {function.__name__} must be `sh: Shell`", _where(function))
@@ -73,7 +73,7 @@ def _where(function: Callable[..., Any]) -> Evidence:
 
 
 def _accepts_none(annotation: Any) -> bool:
-    """Whether an annotation says that None may be passed, be it text (postponed) or a type."""
+    """Check whether an annotation, as text or as a type, allows None."""
     if isinstance(annotation, str):
         return bool(re.search(r"\bNone\b|\bOptional\b", annotation))
     return type(None) in typing.get_args(annotation)
@@ -81,36 +81,36 @@ def _accepts_none(annotation: Any) -> bool:
 
 @lru_cache
 def parse_size(text: int | str) -> int:
-    """Bytes from a number or from text such as ``512M`` or ``3G`` (powers of 1024).
+    """Return bytes from a number or from text such as ``512M`` or ``3G`` (powers of 1024).
 
     Raises:
-        CatalogError: The text is no size.
+        CatalogError: The text is not a size.
     """
     if isinstance(text, int):
         return text
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip())
-    if not found:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)i?B?", text.strip())
+    if not match:
         raise CatalogError(f"{text!r} is not a size; write for instance '512M' or '3G'")
-    return int(float(found[1]) * 1024 ** " KMGT".index(found[2] or " "))
+    return int(float(match[1]) * 1024 ** " KMGT".index(match[2] or " "))
 
 
 @lru_cache
 def parse_time(text: float | str) -> float:
-    """Seconds from a number or from text such as ``90s``, ``30m`` or ``2h``.
+    """Return seconds from a number or from text such as ``90s``, ``30m`` or ``2h``.
 
     Raises:
-        CatalogError: The text is no duration.
+        CatalogError: The text is not a duration.
     """
     if isinstance(text, int | float):
         return float(text)
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
-    if not found:
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", text.strip())
+    if not match:
         raise CatalogError(f"{text!r} is not a duration; write for instance '90s' or '30m'")
-    return float(found[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[found[2]]
+    return float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
 def relative(path: str) -> str:
-    """A path below the working directory without that directory."""
+    """Return a path relative to the working directory, if it lies below it."""
     try:
         return str(Path(path).relative_to(Path.cwd()))
     except ValueError:

@@ -1,13 +1,13 @@
-"""The JSON form of a recipe's value: the marks in it, and whether data is of that form.
+"""JSON form of a recipe's value: its markers, and its validation.
 
-A mark is a key of a dictionary that begins with ``$`` and says what the dictionary stands for::
+A marker is a key of a dictionary that begins with ``$`` and gives the kind of value that the dictionary represents::
 
     {"$path": "recipe-0123456789abcdef/file"}       a path below the store's folder of workspaces
     {"$tuple": [1, 2]}                              a tuple
-    {"$enum": "Class.NAME", "value": 1}             a member of an enumeration; its value, if that is a number or text, else null
+    {"$enum": "Class.NAME", "value": 1}             a member of an enumeration; its value if that is a number or text, else null
     {"$type": "Class", "field": 1}                  a frozen dataclass
 
-A type is one of those that the recipe's annotation names. Older records have its module before it, as in ``module:Class``.
+A type is one of those that the recipe's annotation names. In older records the module precedes it, as in ``module:Class``.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ TUPLE = "$tuple"
 TYPE = "$type"
 ENUM = "$enum"
 VALUE = "value"
-"""Beside `ENUM`: what builds on a member is stale when its value changes."""
+"""Key beside `ENUM`. A change of a member's value makes the recipes stale that build on it."""
 
 DEEPEST = 100
-"""Containers in each other that a value may have."""
+"""Maximum nesting of containers in a value."""
 
 At = tuple[str | int, ...]
-"""Where something lies in JSON: keys and numbers, from the outside in."""
+"""Path to a place in JSON data: keys and indexes, from the outside in."""
 
 
 class ValueRefused(StoreError):
-    """A value in JSON form that is not what a recipe returned.
+    """A value in JSON form does not match the return type of its recipe.
 
     Args:
         message: One sentence that says what is wrong.
-        at: Where in the value it is.
+        at: Path to the place in the value.
     """
 
     def __init__(self, message: str, at: At) -> None:
@@ -47,10 +47,10 @@ class ValueRefused(StoreError):
 
 
 def check(data: Any) -> None:
-    """See that data is of the form that `encode` gives, whatever types it names.
+    """Check that data has the form that `encode` produces, whatever types it names.
 
     Raises:
-        ValueRefused: It is not.
+        ValueRefused: The data has another form.
     """
     _check(data, ())
 
@@ -70,15 +70,15 @@ def _check(data: Any, at: At) -> None:
     elif isinstance(data, str) and not is_text(data):
         raise ValueRefused(f"{brief(data)} is not text that can be written as UTF-8", at)
     elif isinstance(data, float) and not math.isfinite(data):
-        raise ValueRefused(f"{data} is no number that JSON has", at)
+        raise ValueRefused(f"JSON has no number {data}", at)
 
 
 _MARKERS = {PATH: (str, {PATH}), TUPLE: (list, {TUPLE}), ENUM: (str, {ENUM, VALUE}), TYPE: (str, None)}
-"""For each marker the type of what it marks, and the keys beside it; None for any that are no markers."""
+"""For each marker, the type of its value and the keys of its dictionary; None for any keys that are not markers."""
 
 
 def _check_marker(data: dict[str, Any], at: At) -> None:
-    """See that what marks a dictionary as something else is one of the markers, with what belongs to it."""
+    """Check that a dictionary has at most one marker, and that its other keys fit the marker."""
     marks = [key for key in data if key.startswith("$")]
     if not marks:
         return
@@ -97,7 +97,7 @@ def _check_marker(data: dict[str, Any], at: At) -> None:
 
 
 def _is_inside(path: str) -> bool:
-    """Whether a path is one that `_below` gives: relative, with nothing in it that leads out or can be written shorter."""
+    """Check whether a path is relative, normalised, and without ``..``, as `_below` in `kvmdocs.recording.values` makes it."""
     return (
         path != "."
         and "\0" not in path
@@ -108,7 +108,7 @@ def _is_inside(path: str) -> bool:
 
 
 def names_in(data: Any) -> Iterator[str]:
-    """The names of all types in a value, of which `check` found nothing wrong."""
+    """Yield the names of all types in a value that `check` has accepted."""
     if isinstance(data, dict):
         if TYPE in data:
             yield class_name(data[TYPE])
@@ -119,21 +119,21 @@ def names_in(data: Any) -> Iterator[str]:
 
 
 def class_name(marked: str) -> str:
-    """The name of the class that a mark names, without the module that older records have before it."""
+    """Return the class name in a marker's value, without the module that precedes it in older records."""
     return marked.rpartition(":")[2]
 
 
 def is_scalar(value: Any) -> bool:
-    """Whether a value is its own JSON form: None, a number or text, and of no class made from these."""
+    """Check whether a value is its own JSON form: None, a number or text, and not of a subclass of these."""
     kind = type(value)
     return value is None or kind in (bool, int) or (kind is float and math.isfinite(value)) or (kind is str and is_text(value))
 
 
 def is_text(text: str) -> bool:
-    """Whether text can be written as UTF-8; names of files that are not UTF-8 hold lone surrogates."""
+    """Check whether text can be encoded as UTF-8. File names that are not UTF-8 contain lone surrogates."""
     return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def brief(value: Any) -> str:
-    """A value for a message."""
+    """Return a shortened `repr` of a value, for a message."""
     return repr(value)[:60]

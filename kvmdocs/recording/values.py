@@ -1,12 +1,13 @@
-"""What a recipe may return, and how it is kept for the recipes that build on it.
+"""Values that a recipe may return, and their storage for the recipes that build on it.
 
-Numbers, text, None, lists, tuples, dictionaries, paths below a workspace, and frozen dataclasses and members of enumerations that the recipe's
-annotation names (`kvmdocs.recording.result_types`). A path is kept relative to the store's folder of workspaces, so a record means the same wherever the store lies.
+Allowed are numbers, text, None, lists, tuples, dictionaries, paths below a workspace, and the frozen dataclasses and
+enumerations that the recipe's annotation names (`kvmdocs.recording.result_types`). A path is stored relative to the store's
+folder of workspaces, so a record does not depend on the location of the store.
 
-A value in JSON form is data: whatever it holds, nothing is imported or called for it but the constructors of those dataclasses.
+A value in JSON form is data. Decoding imports nothing and calls nothing but the constructors of those dataclasses.
 
-The *result digest* of a value covers the content of every file and tree it names, but not where they lie: two runs that
-leave the same bytes give the same digest, and what builds on them need not run again.
+The *result digest* of a value covers the content of every file and tree that it names, but not their location. Two runs that
+produce the same bytes have the same digest, and recipes that build on them need not run again.
 """
 
 from __future__ import annotations
@@ -44,30 +45,30 @@ _NOTHING = Returned()
 
 
 def encode(value: Any, work: Path, returned: Returned = _NOTHING) -> Any:
-    """Turn a recipe's return value into JSON form.
+    """Convert a recipe's return value to JSON form.
 
     Args:
         value: The value.
         work: The store's folder of workspaces.
-        returned: The types that the recipe's annotation names.
+        returned: Types that the recipe's annotation names.
 
     Raises:
-        ValueNotStorable: The value, or something in it, is of a kind that would not come back as it is, its type is not in the annotation,
-            or a path lies elsewhere.
+        ValueNotStorable: The value, or a part of it, would not survive the round trip, has a type that is not in the
+            annotation, or is a path outside of the workspaces.
     """
     data = _encode(value, work, returned, DEEPEST)
     try:
         decode(data, work, returned)
     except ValueRefused as error:
         raise ValueNotStorable(
-            f"what the recipe returns would not come back from its record: {error.message}",
-            Evidence(advice="its dataclasses must take the values of their fields, by name, again"),
+            f"the returned value could not be restored from its record: {error.message}",
+            Evidence(advice="a dataclass must accept the values of its fields as keyword arguments"),
         ) from error
     return data
 
 
 def _encode(value: Any, work: Path, returned: Returned, depth: int) -> Any:
-    # Exact types: a named tuple would come back as a plain one.
+    # Exact types only: a named tuple would come back as a plain tuple.
     kind = type(value)
     if is_scalar(value):
         return value
@@ -75,7 +76,7 @@ def _encode(value: Any, work: Path, returned: Returned, depth: int) -> Any:
         return {PATH: _below(value, work)}
     if depth == 0:
         raise ValueNotStorable(
-            f"the returned value is nested more than {DEEPEST} deep", Evidence(advice="return a list of what is in it")
+            f"the returned value is nested more than {DEEPEST} deep", Evidence(advice="return a flat list of its items")
         )
     if kind is tuple:
         return {TUPLE: [_encode(item, work, returned, depth - 1) for item in value]}
@@ -84,7 +85,7 @@ def _encode(value: Any, work: Path, returned: Returned, depth: int) -> Any:
     if kind is dict and all(type(key) is str and not key.startswith("$") and is_text(key) for key in value):
         return {key: _encode(item, work, returned, depth - 1) for key, item in value.items()}
     if is_storable(kind) and not (isinstance(value, Enum) and kind.__members__.get(value.name) is not value):
-        _see_named(kind, returned)
+        _check_named(kind, returned)
         if isinstance(value, Enum):
             return {ENUM: f"{name_of(kind)}.{value.name}", VALUE: value.value if is_scalar(value.value) else None}
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
@@ -96,14 +97,14 @@ def _encode(value: Any, work: Path, returned: Returned, depth: int) -> Any:
 
 
 def without_secrets(data: Any, mask: Callable[[str], str]) -> Any:
-    """A value in JSON form with no secret in its texts.
+    """Return a value in JSON form without secrets in its texts.
 
     Args:
         data: The value.
-        mask: Takes secrets out of a text.
+        mask: Removes secrets from a text.
 
     Raises:
-        ValueNotStorable: A path has one in its name; masked it would lead nowhere.
+        ValueNotStorable: The name of a path contains a secret; without it the path would be wrong.
     """
     if isinstance(data, str):
         return mask(data)
@@ -124,7 +125,7 @@ def without_secrets(data: Any, mask: Callable[[str], str]) -> Any:
 
 
 def _below(path: Path, work: Path) -> str:
-    """A path relative to the folder of workspaces."""
+    """Return a path relative to the folder of workspaces."""
     try:
         relative = Path(os.path.normpath(path)).relative_to(work)
     except ValueError:
@@ -132,32 +133,32 @@ def _below(path: Path, work: Path) -> str:
     if not relative.parts or not is_text(str(relative)):
         raise ValueNotStorable(
             f"the returned path {brief(path)} does not lie in a workspace",
-            Evidence(advice="return paths below `sh.workspace`; what lies elsewhere may be gone tomorrow"),
+            Evidence(advice="return paths below `sh.workspace`; other files may not exist in a later build"),
         )
     return str(relative)
 
 
-def _see_named(kind: type, returned: Returned) -> None:
-    """See that the recipe's annotation names a type: what it does not name nobody could read from the record."""
+def _check_named(kind: type, returned: Returned) -> None:
+    """Check that the recipe's annotation names a type. A value of another type could not be read from the record."""
     if returned.types.get(name_of(kind)) is kind:
         return
     what = f"its annotation `{returned.annotation}` does not name that type" if returned.annotation else "it has no annotation"
-    lost = "".join(f"; a part of what is annotated has no meaning: {why}" for why in returned.unresolved)
+    lost = "".join(f"; a part of the annotation cannot be resolved: {why}" for why in returned.unresolved)
     advice = f"annotate it `-> {kind.__qualname__}`, or name the type in the container, union or field that holds it"
     unseen = ", and import what annotations name outside of `if TYPE_CHECKING:`" if lost else ""
     raise ValueNotStorable(f"the recipe returns a {kind.__qualname__}, and {what}{lost}", Evidence(advice=advice + unseen))
 
 
 def decode(data: Any, work: Path, returned: Returned = _NOTHING) -> Any:
-    """Turn JSON form back into the value.
+    """Convert JSON form back to the value.
 
     Args:
-        data: What `encode` gave, or anything else that is JSON.
+        data: Result of `encode`, or any other JSON.
         work: The store's folder of workspaces.
-        returned: The types that the annotation of the data's recipe names; no others are made.
+        returned: Types that the annotation of the recipe names; no others are created.
 
     Raises:
-        ValueRefused: As `verify`; or a dataclass does not take the values of its fields.
+        ValueRefused: As for `verify`, or a dataclass does not accept the values of its fields.
     """
     verify(data, returned)
     return _decode(data, work, returned, ())
@@ -184,10 +185,10 @@ def _decode(data: Any, work: Path, returned: Returned, at: At) -> Any:
 
 
 def verify(data: Any, returned: Returned) -> None:
-    """See that data is a value of types that a recipe returns. Nothing is made of it.
+    """Check that data is a value of types that a recipe returns, without creating it.
 
     Raises:
-        ValueRefused: The data is not of the form that `encode` gives, or names another type, another field or another member.
+        ValueRefused: The data does not have the form that `encode` produces, or names another type, field or member.
     """
     check(data)
     _verify(data, returned, ())
@@ -195,7 +196,7 @@ def verify(data: Any, returned: Returned) -> None:
 
 def _verify(data: Any, returned: Returned, at: At) -> None:
     if isinstance(data, dict) and TYPE in data:
-        _see_fields(data, returned, at)
+        _check_fields(data, returned, at)
     if isinstance(data, dict) and ENUM in data:
         _member(data[ENUM], returned, (*at, ENUM))
     for key, item in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
@@ -203,7 +204,7 @@ def _verify(data: Any, returned: Returned, at: At) -> None:
 
 
 def _kind(name: str, returned: Returned, at: At) -> type:
-    """The type of that name among those that a recipe returns."""
+    """Return the type of that name among those that a recipe returns."""
     kind = returned.types.get(class_name(name))
     if kind is not None:
         return kind
@@ -211,23 +212,23 @@ def _kind(name: str, returned: Returned, at: At) -> type:
     raise ValueRefused(f"it names the type {brief(name)}, and its recipe {wanted}", at)
 
 
-def _see_fields(data: dict[str, Any], returned: Returned, at: At) -> None:
-    """See that a dataclass has the fields that are given, and that none is missing."""
+def _check_fields(data: dict[str, Any], returned: Returned, at: At) -> None:
+    """Check that a dataclass has all given fields, and that no required field is missing."""
     name = data[TYPE]
     kind = _kind(name, returned, (*at, TYPE))
     if issubclass(kind, Enum) or not dataclasses.is_dataclass(kind):
         raise ValueRefused(f"it names {name} as a dataclass, which that is not", (*at, TYPE))
-    known = {field.name: field for field in dataclasses.fields(kind) if field.init}
-    if unknown := data.keys() - known.keys() - {TYPE}:
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    if unknown := data.keys() - fields.keys() - {TYPE}:
         raise ValueRefused(f"{name} has no field {brief(min(unknown))}", (*at, min(unknown)))
     missing = dataclasses.MISSING
-    lacking = [key for key, field in known.items() if key not in data and field.default is field.default_factory is missing]
-    if lacking:
-        raise ValueRefused(f"the field {lacking[0]!r} of {name} is missing", at)
+    absent = [key for key, field in fields.items() if key not in data and field.default is field.default_factory is missing]
+    if absent:
+        raise ValueRefused(f"the field {absent[0]!r} of {name} is missing", at)
 
 
 def _member(named: str, returned: Returned, at: At) -> Any:
-    """The member of an enumeration; it is looked up, so that nothing of the enumeration is called."""
+    """Return the member of an enumeration. It is looked up, so that no code of the enumeration is called."""
     whole, _, name = named.rpartition(".")
     kind = _kind(whole, returned, at)
     member = kind.__members__.get(name) if issubclass(kind, Enum) else None
@@ -237,7 +238,7 @@ def _member(named: str, returned: Returned, at: At) -> Any:
 
 
 def paths(data: Any) -> list[str]:
-    """All paths in JSON form, relative to the folder of workspaces."""
+    """Return all paths in JSON form, relative to the folder of workspaces."""
     if isinstance(data, list):
         return [path for item in data for path in paths(item)]
     if not isinstance(data, dict):
@@ -248,25 +249,25 @@ def paths(data: Any) -> list[str]:
 
 
 def contents(data: Any, work: Path, known: Mapping[str, str]) -> dict[str, str]:
-    """Content digest of every path in a value in JSON form.
+    """Return the content digest of every path in a value in JSON form.
 
     Args:
         data: The value.
         work: The store's folder of workspaces.
-        known: Digests of paths that inputs named; an artefact does not change, and a kernel's source tree takes a while to read.
+        known: Digests of paths of inputs. Artefacts do not change, and reading a kernel's source tree takes a while.
 
     Raises:
-        ValueNotStorable: A path names nothing.
+        ValueNotStorable: A path does not exist.
     """
     return {path: known.get(path) or content_digest(work / path) for path in paths(data)}
 
 
 def result_digest(data: Any, digests: Mapping[str, str]) -> str:
-    """SHA-256 of a value in JSON form with the content of what its paths name.
+    """Return the SHA-256 of a value in JSON form and of the content of its paths.
 
     Args:
         data: The value.
-        digests: What `contents` gave for it.
+        digests: Result of `contents` for it.
     """
     return hashlib.sha256(json.dumps(_with_content(data, digests), sort_keys=True).encode()).hexdigest()
 
@@ -283,17 +284,19 @@ def _with_content(data: Any, digests: Mapping[str, str]) -> Any:
 
 
 def content_digest(path: Path) -> str:
-    """SHA-256 of a file or of a tree: the names, kinds, executable bits and contents of all that is in it.
+    """Return the SHA-256 of a file or a tree: names, kinds, executable bits and contents of all entries.
 
-    A ``.git`` folder does not count: its index holds times.
+    A ``.git`` folder is ignored, because its index contains times.
 
     Raises:
-        ValueNotStorable: There is nothing at `path`.
+        ValueNotStorable: `path` does not exist.
     """
     if path.is_file():
         return hashlib.sha256(_entry_digest(os.path.realpath(path)).encode()).hexdigest()
     if not path.is_dir():
-        raise ValueNotStorable(f"the returned path {path} names nothing", Evidence(advice="return what the recipe has made"))
+        raise ValueNotStorable(
+            f"the returned path {path} does not exist", Evidence(advice="return a file or folder that the recipe has created")
+        )
     digest = hashlib.sha256()
     for folder, folders, files in os.walk(path):
         folders[:] = sorted(name for name in folders if name != ".git")

@@ -20,8 +20,8 @@ PACKAGE = Path(str(files("kvmdocs")))
 MODULES = {"griffelib": "griffe"}
 """Import names of packages, where they differ from the package's name."""
 
-LIBRARIES = ("babel", "griffelib", "markdown", "msgspec", "pygments")
-"""Packages that affect rendered texts. The first two are optional."""
+LIBRARIES = ("griffelib", "markdown", "msgspec", "pygments")
+"""Packages that affect rendered texts. The first one is optional."""
 
 
 @lru_cache(maxsize=1)

@@ -1,4 +1,4 @@
-"""Everything that can go wrong with a recipe or a guide, done on purpose: what `kvmdocs` says then is what the page on errors shows."""
+"""Mistakes in recipes and guides, made on purpose so that the page on errors shows what `kvmdocs` prints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kvmdocs import Shell, recipe
 HERE = Path(__file__).parent
 
 ENGINE = tuple(os.path.relpath(path, HERE) for path in sorted((HERE.parents[1] / "kvmdocs").rglob("*.py")))
-"""The engine's own files: what it says is up to them."""
+"""Source files of the engine, declared as data because every message comes from them."""
 
 ANY = list(range(256))
 
@@ -161,13 +161,13 @@ RUNS = {
     "Skipped": ("measure", TOOL, "no-such-tool"),
     "WorkerLost": ("end", KILLED, "SIGKILL"),
 }
-"""By the error's class: the recipe, its module, and something that must be in what is said."""
+"""For each error class: the recipe's name, its module, and a text that the message must contain."""
 
 
 @recipe(data=ENGINE, expects="20s", timeout="5m", memory="1G")
 def mistakes(sh: Shell) -> None:
     """Make every mistake that kvmdocs has a message for, in a small project of its own."""
-    # The command of the environment that this recipe runs in; a reader's is on PATH.
+    # Use the `kvmdocs` of the environment that runs this recipe; a reader has it on PATH.
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     with sh.section("project"):
         sh.write("kvmdocs.toml", SETTINGS)
@@ -198,7 +198,7 @@ def _interrupt(sh: Shell) -> None:
     """Press Ctrl-C, which sends SIGINT, while a recipe runs."""
     with sh.section("Interrupted"):
         module = sh.write("howto/rest.py", LONG)
-        # The number of a process is another one on every run; a file that has it is called the same.
+        # The process id differs on every run, so it is kept in a file with a fixed name.
         running = sh.spawn("bash", "-c", "echo $$ > run.pid; exec kvmdocs run rest")
         until = time.monotonic() + 60
         while "sleep 600" not in running.output() and running.poll() is None and time.monotonic() < until:

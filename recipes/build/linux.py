@@ -8,7 +8,7 @@ from pathlib import Path
 from kvmdocs import Shell, recipe
 
 BUILD_TOOLS = ("gcc", "make", "flex", "bison", "bc", "libelf", "perl", "gzip", "python3", "cpio", "kmod")
-"""What the kernel's build asks for."""
+"""Tools that the kernel's build needs."""
 
 FRAGMENT = """\
 # The machine: 64 bits, several processors, aware that it may run under a hypervisor.
@@ -133,7 +133,7 @@ STAMP = {
     "KBUILD_BUILD_USER": "reader",
     "KBUILD_BUILD_HOST": "kvm-lab",
 }
-"""What a kernel would otherwise remember of the machine it was built on; fixed, so that one source gives one kernel."""
+"""Build metadata (user, host, date) that a kernel records; fixed, so that builds are reproducible."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +141,9 @@ class Kernel:
     """A built kernel.
 
     Attributes:
-        image: What a boot loader, or QEMU's ``-kernel``, starts.
+        image: The image that a boot loader, or QEMU's ``-kernel``, starts.
         vmlinux: The same code as an ELF file with debug information, for gdb.
-        modules: The modules of KVM, in the order in which they can be loaded.
+        modules: KVM's modules in load order.
     """
 
     image: Path
@@ -152,7 +152,7 @@ class Kernel:
 
     @property
     def build(self) -> Path:
-        """The build directory."""
+        """Build directory."""
         return self.vmlinux.parent
 
 

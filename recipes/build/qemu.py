@@ -1,4 +1,4 @@
-"""Building QEMU: once as its users run it, once so that a debugger can follow every line."""
+"""Building QEMU: once as users run it, once so that a debugger can follow every line."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from kvmdocs import Shell, recipe
 
 BUILD_TOOLS = ("gcc", "make", "ninja", "meson", "pkg-config", "glib-2.0", "pixman-1", "libfdt", "python3", "python3-venv")
-"""What QEMU's configure asks for. The last one is for QEMU 8.1 and later, whose configure makes a virtual environment."""
+"""Tools that QEMU's configure needs. The last one is for QEMU 8.1 and later, whose configure creates a virtual environment."""
 
 PROGRAMS = ("qemu-system-x86_64", "qemu-img")
 
@@ -17,7 +17,7 @@ def qemu_debug(sh: Shell, qemu_source: Path, qemu_python: Path | None) -> Path:
     """Compile a QEMU that gdb can step through line by line.
 
     Returns:
-        The program ``qemu-system-x86_64``; ``qemu-img`` and gdb's helper scripts lie beside it.
+        The program ``qemu-system-x86_64``; ``qemu-img`` and gdb's helper scripts are in the same directory.
     """
     return build_qemu(sh, qemu_source, qemu_python, "--enable-debug")
 
@@ -33,7 +33,7 @@ def qemu_optimised(sh: Shell, qemu_source: Path, qemu_python: Path | None) -> Pa
 
 
 def with_python(python: Path | None) -> tuple[str, ...]:
-    """The option that has QEMU's configure use another Python than the host's, where it needs one."""
+    """Return the configure option that selects a Python other than the host's, or nothing if none is needed."""
     return (f"--python={python}",) if python else ()
 
 
@@ -43,14 +43,14 @@ def build_qemu(sh: Shell, source: Path, python: Path | None, *options: str) -> P
     Args:
         sh: The recipe's shell.
         source: QEMU's source tree.
-        python: What `recipes.build.qemu_python` found.
-        *options: Further options of configure.
+        python: The value of `recipes.build.qemu_python`.
+        *options: More options for configure.
     """
     build = sh.workspace / "build"
     sh.mkdir(build)
     with sh.cd(build):
         with sh.section("configure"):
-            # Nothing is installed, and a distribution's source has no firmware to install.
+            # Nothing is installed, and a distribution's source package has no firmware to install.
             quick = ("--disable-docs", "--disable-install-blobs")
             sh.run(source / "configure", "--target-list=x86_64-softmmu", *with_python(python), *options, *quick)
         with sh.section("make"):
@@ -62,7 +62,7 @@ def build_qemu(sh: Shell, source: Path, python: Path | None, *options: str) -> P
 
 @recipe(tools=("file", "readelf", "objdump"), expects="3s")
 def qemu_built(sh: Shell, qemu_debug: Path, qemu_optimised: Path) -> dict[str, int]:
-    """Look at what a build of QEMU leaves.
+    """See what a build of QEMU leaves behind.
 
     Returns:
         Size in bytes of each program of the debug build.

@@ -1,4 +1,4 @@
-"""A Python for QEMU's configure, with the meson that this QEMU asks for."""
+"""A Python for QEMU's configure, with the meson version that this QEMU requires."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from recipes.get.apt_sources import newest_first
 from recipes.get.distribution import Apt, binary_packages, listed, unpack_binaries, update
 
 PACKAGES = {"meson": "meson", "pycotap": "python3-pycotap"}
-"""Debian's package of each Python package that configure cannot do without."""
+"""For each Python package that configure requires, the Debian package that provides it."""
 
 VERSION = "python3 -c 'from importlib.metadata import version as v; print(v(\"{}\"))' 2>/dev/null"
 
@@ -36,11 +36,11 @@ def qemu_python(
     """Find out whether configure will find the meson it asks for, and get a newer one if not.
 
     Returns:
-        What to give ``--python`` of configure; None where it needs nothing: before QEMU 8.1 it asks for no Python package, a
-        release brings wheels of all, and many hosts have them.
+        The Python to pass to configure as ``--python``, or None if it needs none: before QEMU 8.1 configure requires no Python
+        package, a release bundles wheels of all of them, and many hosts have them installed.
 
     Raises:
-        RecipeFailed: No suite that is asked has one that is new enough.
+        RecipeFailed: None of the suites has a version that is new enough.
     """
     wanted = wheels_lacking(qemu_source)
     with sh.section("asks"), sh.cd(qemu_source):
@@ -53,7 +53,7 @@ def qemu_python(
         binary_packages(sh, *(_newest(sh, name, wanted[name]) for name in lacking))
         root = unpack_binaries(sh)
     with sh.section("python"):
-        # Its own packages come first; configure's environment takes over what its parent has.
+        # Our packages come first on the path; configure's virtual environment inherits its parent's packages.
         sh.line("python3 -m venv --system-site-packages python")
         sh.line(f"cp -r {root}/usr/lib/python3/dist-packages/. python/lib/python3*/site-packages/")
         for name in lacking:
@@ -63,7 +63,7 @@ def qemu_python(
 
 
 def wheels_lacking(tree: Path) -> dict[str, SpecifierSet]:
-    """The Python packages that a tree's configure asks for and does not bring, with the versions it accepts."""
+    """Return the Python packages that a tree's configure requires but does not bundle, with the versions it accepts."""
     asks = tree / "pythondeps.toml"
     if not asks.is_file():
         return {}
@@ -76,13 +76,13 @@ def wheels_lacking(tree: Path) -> dict[str, SpecifierSet]:
 
 
 def _has(sh: Shell, name: str, accepted: SpecifierSet) -> bool:
-    """True if the host's Python has a package in a version that is accepted."""
+    """Return True if the host's Python has an accepted version of a package."""
     version = sh.line(VERSION.format(name), _ok_code=[0, 1]).strip()
     return bool(version) and version in accepted
 
 
 def _newest(sh: Shell, name: str, accepted: SpecifierSet) -> str:
-    """The newest version of a package that is accepted, as ``apt-get download`` takes it."""
+    """Return the newest accepted version of a package, in the form that ``apt-get download`` takes."""
     package = PACKAGES.get(name, name)
     versions = newest_first([version for _, version in listed(sh, (package,), "Packages")])
     found = next((version for version in versions if _upstream(version) in accepted), "")
@@ -95,5 +95,5 @@ def _newest(sh: Shell, name: str, accepted: SpecifierSet) -> str:
 
 
 def _upstream(version: str) -> str:
-    """The upstream version inside that of a package: ``1.7.0`` of ``1.7.0-1``."""
+    """Return the upstream version within a package version: ``1.7.0`` for ``1.7.0-1``."""
     return re.sub(r"^\d+:|[-~+].*$", "", version)

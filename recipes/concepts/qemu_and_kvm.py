@@ -1,4 +1,4 @@
-"""What QEMU asks of KVM: the system calls on ``/dev/kvm`` with which a virtual machine comes to be and runs."""
+"""QEMU's requests to KVM: the system calls on ``/dev/kvm`` that create and run a virtual machine."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from recipes.build.linux import Kernel
 from recipes.kvm.host import INNER_LIMIT, INNER_SAYS, L1_TOOLS, KvmHost, inner, l1, load_kvm
 
 _NAME = r"s/.*ioctl([^,]*, \(KVM_[A-Z0-9_]*\).*/\1/p"
-"""For sed: the name of the request of one traced call."""
+"""A sed command that prints the request's name of each traced call."""
 
 MAKERS = ("KVM_GET_API_VERSION", "KVM_CREATE_VM", "KVM_SET_USER_MEMORY_REGION", "KVM_CREATE_VCPU", "KVM_RUN")
-"""Without these requests there is no running machine; see Documentation/virt/kvm/api.rst of Linux."""
+"""Requests that every running machine needs; see Documentation/virt/kvm/api.rst of Linux."""
 
 
 @recipe(tools=("strace", *L1_TOOLS), memory="1G", disk="192M", timeout="20m", expects="1m")
 def kvm_calls(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost) -> dict[str, int]:
     """Watch the system calls on /dev/kvm of a QEMU that boots a guest under KVM.
 
-    The QEMU that is watched runs inside a guest whose kernel has KVM as modules. So it works on a host without KVM, and what is
-    seen is the KVM that was built from source here.
+    The observed QEMU runs inside a guest whose kernel has KVM as modules. So this works on a host without KVM, and it shows the
+    KVM that was built from source here.
 
     Returns:
-        How often each request was made, by its name.
+        The number of times each request was made, by its name.
     """
     with sh.section("inner"):
         parts = inner(sh, qemu_optimised, linux_build)
@@ -48,7 +48,8 @@ def kvm_calls(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: Kv
             load_kvm(vm, kvm_host)
             vm.guest("dmesg | grep -i -E 'kvm(_amd)?: ' | tail -n 4", ok=(0, 1))
         with sh.section("trace"):
-            # -f: the vCPU is a thread of its own; -y: what a descriptor is; -e kvm=vcpu: why KVM_RUN came back.
+            # -f: follow threads, since each vCPU is one; -y: print what a descriptor refers to; -e kvm=vcpu: print why KVM_RUN
+            # returned.
             told = vm.guest("strace -f -y -e trace=openat,ioctl -e kvm=vcpu -o /guest/tmp/calls inner", timeout=INNER_LIMIT)
             assert INNER_SAYS in told, told
         _look(sh, vm)
@@ -61,7 +62,7 @@ def kvm_calls(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: Kv
 
 
 def _look(sh: Shell, vm: Machine) -> None:
-    """Show the calls that matter, in the order in which they are made."""
+    """Show the important calls in the order in which they are made."""
     with sh.section("open"):
         vm.guest("grep -m 1 /dev/kvm /guest/tmp/calls")
         vm.guest("grep -E -m 2 'KVM_GET_API_VERSION|KVM_CREATE_VM,' /guest/tmp/calls")
@@ -80,5 +81,5 @@ def _look(sh: Shell, vm: Machine) -> None:
 
 
 def count(table: str) -> dict[str, int]:
-    """How often each request is counted in what ``uniq -c`` printed."""
+    """Return how often each request is counted in the output of ``uniq -c``."""
     return {name: int(number) for number, name in re.findall(r"^\s*(\d+) (KVM_\w+)$", table, re.MULTILINE)}

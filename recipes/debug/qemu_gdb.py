@@ -13,12 +13,12 @@ from recipes.run.guest import FIRMWARE, Accelerator
 from recipes.run.machine import machine
 
 WRITES = "while dd if=/dev/zero of=/guest/dev/vda bs=4k count=64 oflag=direct; do :; done"
-"""Direct writes for ever: each one ends in `virtqueue_flush`, so a breakpoint there is hit at once."""
+"""Endless direct writes. Each one ends in `virtqueue_flush`, so a breakpoint there is hit at once."""
 
 BREAKPOINT = "virtio.c:virtqueue_flush"
 
 LET_PASS = "handle SIGUSR1 pass nostop noprint"
-"""QEMU sends that signal to its own threads; gdb would stop at each one."""
+"""Have gdb pass on SIGUSR1, which QEMU sends to its own threads; otherwise gdb would stop at each one."""
 
 INNERMOST = [
     "vring_used_idx_set",
@@ -28,19 +28,20 @@ INNERMOST = [
     "virtio_blk_req_complete",
     "virtio_blk_rw_complete",
 ]
-"""The innermost frames: how virtio-blk completes a request, in every QEMU since packed rings came."""
+"""The innermost frames: virtio-blk completing a request, in every QEMU since packed virtqueues were added."""
 
 ON_THE_WAY = ("virtio_queue_notify", "virtio_queue_notify_vq", "virtio_blk_handle_request", "handle_aiocb_rw")
-"""What a write may pass from the guest's kick on, in order."""
+"""Functions that a write may pass after the guest's kick, in order."""
 NOTIFIES = ("virtio_notify_irqfd", "virtio_notify")
-"""How the guest is told: from an iothread, and in QEMU before 9.0 from any thread, by a descriptor; else by the device's interrupt. 10.2 has the second only."""
+"""Functions that notify the guest. The first one signals a file descriptor: from an iothread, and in QEMU before 9.0 from any
+thread. The second one raises the device's interrupt. QEMU 10.2 has only the second."""
 PASSED_BY = 1000
-"""How often a breakpoint is to count only."""
+"""Ignore count of a breakpoint that only counts."""
 WRITTEN = 5
-"""Completed writes during which functions are counted."""
+"""Number of completed writes during which functions are counted."""
 
 STEPS = 30
-"""Most `next`s to a line of the same function; more mean that it is not there."""
+"""Largest number of `next` commands to reach a line of the same function; after that the line counts as missing."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class Frame:
     """One frame of a call stack.
 
     Attributes:
-        function: The function.
-        file: Its source file, relative to QEMU's source; "" for a frame without source.
-        line: The line the frame is at; 0 without source.
+        function: Name of the function.
+        file: Its source file, relative to QEMU's source tree; "" for a frame without source.
+        line: The current line of the frame; 0 without source.
     """
 
     function: str
@@ -62,7 +63,7 @@ class Frame:
 def step_virtqueue_flush(
     sh: Shell, qemu_debug: Path, qemu_source: Path, linux_guest: Guest, accelerator: Accelerator
 ) -> list[Frame]:
-    """Stop QEMU where it hands a finished disk request back to the guest, step through it, and let it go.
+    """Stop QEMU where it hands a finished disk request back to the guest, step through it, and let it continue.
 
     Returns:
         The call stack from `vring_used_idx_set` to `coroutine_trampoline`, as plain `bt` shows it.
@@ -122,7 +123,7 @@ def step_virtqueue_flush_optimised(
 
 
 def _attached(sh: Shell, stack: ExitStack, vm: Machine, *commands: str) -> tuple[Machine, Gdb]:
-    """Start a machine whose guest writes for ever, attach gdb to it, and give gdb its first commands."""
+    """Start a machine whose guest writes endlessly, attach gdb to it, and give gdb its first commands."""
     with sh.section("start"):
         stack.enter_context(vm)
         vm.guest_start(WRITES)
@@ -134,19 +135,19 @@ def _attached(sh: Shell, stack: ExitStack, vm: Machine, *commands: str) -> tuple
 
 
 def _until_hit(gdb: Gdb) -> None:
-    """Go on until the next write is completed."""
+    """Continue until the next write is completed."""
     assert re.search(r"hit .*virtqueue_flush", gdb("continue"), re.DOTALL)
 
 
 def _let_go(vm: Machine, gdb: Gdb) -> None:
-    """Detach, and see that the machine goes on."""
+    """Detach, and check that the machine runs on."""
     gdb("delete")
     assert "detached" in gdb("detach")
     assert vm.qmp("query-status")["running"]
 
 
 def _step(gdb: Gdb) -> None:
-    """From the breakpoint to `vring_used_idx_set`, with a look at `old` before and after it gets its value."""
+    """Step from the breakpoint to `vring_used_idx_set`, printing `old` before and after it gets its value."""
     _next_until(gdb, "virtqueue_split_flush(vq, count)")
     assert "virtqueue_split_flush" in gdb("step")
     assert "old = " in gdb("info locals")
@@ -163,7 +164,7 @@ def _step(gdb: Gdb) -> None:
 
 
 def _next_until(gdb: Gdb, wanted: str) -> None:
-    """Type `next` until gdb stands before a line that holds `wanted`."""
+    """Type `next` until the current line contains `wanted`."""
     shown = ""
     for _ in range(STEPS):
         shown = gdb("next")
@@ -173,10 +174,10 @@ def _next_until(gdb: Gdb, wanted: str) -> None:
 
 
 def _past_the_coroutine(gdb: Gdb, source: Path) -> None:
-    """The rest of the stack, beyond the switch of stacks, as far as `main`.
+    """Show the rest of the stack, beyond the coroutine's own stack, up to `main`.
 
-    `qemu bt` calls two functions inside QEMU. After a call gdb writes all registers back, and it cannot where the processor has more
-    state than this gdb knows; then the same helpers are given what they would have asked for.
+    `qemu bt` calls two functions inside QEMU. After such a call gdb writes all registers back, which fails if the processor has
+    more register state than this gdb knows. In that case the same helpers get the values that they would have asked for.
     """
     gdb(f"source {source / 'scripts/qemu-gdb.py'}")
     told = gdb("qemu bt")
@@ -189,7 +190,7 @@ def _past_the_coroutine(gdb: Gdb, source: Path) -> None:
 
 
 def _count(gdb: Gdb, source: Path) -> None:
-    """Have gdb count how often the functions on a write's way are passed, by breakpoints that stop nothing."""
+    """Count how often gdb passes the functions on a write's path, by breakpoints that never stop."""
     gdb("delete")
     told = (source / "hw/virtio/virtio.c").read_text("utf-8")
     notifies = [function for function in NOTIFIES if re.search(rf"^void {function}\(", told, re.MULTILINE)]
@@ -200,7 +201,7 @@ def _count(gdb: Gdb, source: Path) -> None:
     gdb(f"ignore $bpnum {WRITTEN}")
     _until_hit(gdb)
     passed = hits(gdb("info breakpoints"))
-    # One write may be on its way already, and one may not have come far.
+    # At either end of the count, one write may be partly done.
     assert all(passed[function] >= WRITTEN - 1 for function in ON_THE_WAY[1:]), passed
     assert sum(passed[function] for function in notifies) >= WRITTEN - 1, passed
     assert passed["virtqueue_flush"] == WRITTEN + 1, passed
@@ -208,7 +209,7 @@ def _count(gdb: Gdb, source: Path) -> None:
 
 
 def hits(table: str) -> dict[str, int]:
-    """How often each function of gdb's ``info breakpoints`` has been passed."""
+    """Return how often each function in gdb's ``info breakpoints`` was passed."""
     found: dict[str, int] = {}
     last = ""
     for line in table.splitlines():
@@ -221,10 +222,10 @@ def hits(table: str) -> dict[str, int]:
 
 
 def number(told: str) -> int:
-    """The number that gdb's ``print`` gave.
+    """Return the number that gdb's ``print`` printed.
 
     Raises:
-        AssertionError: It gave none.
+        AssertionError: There is no number.
     """
     found = re.search(r"^\$\d+ = (-?\d+)", told, re.MULTILINE)
     assert found, f"gdb printed no number: {told!r}"
@@ -237,11 +238,11 @@ _MORE = "(More stack frames follow...)"
 
 
 def parse_frames(backtrace: str, source: Path) -> list[Frame]:
-    """The frames of what gdb's ``bt`` printed, innermost first.
+    """Return the frames in the output of gdb's ``bt``, innermost first.
 
     Args:
-        backtrace: The text; a frame may be wrapped over several lines.
-        source: QEMU's source tree, which the files are made relative to.
+        backtrace: The output; a frame may be wrapped over several lines.
+        source: QEMU's source tree; files are relative to it.
     """
     frames = []
     tree = Tree("", source, str(source))
@@ -253,7 +254,7 @@ def parse_frames(backtrace: str, source: Path) -> list[Frame]:
 
 
 def down_to(frames: list[Frame], function: str) -> list[Frame]:
-    """The frames from the innermost to that of a function, which must be among them; what lies below is the C library's."""
+    """Return the frames from the innermost to that of `function`, which must be among them; below it is the C library."""
     names = [frame.function for frame in frames]
     assert function in names, names
     return frames[: names.index(function) + 1]

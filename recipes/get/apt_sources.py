@@ -1,8 +1,8 @@
-"""Reading where a host's apt gets its packages from, and naming the sources, and the other suites, that belong to them.
+"""Reading the host's apt sources, and deriving from them entries for source packages and for other suites.
 
-Most hosts list binary packages only. The source packages lie on the same mirrors, under the same suites and
-signed with the same keys, so an entry for sources is the binary entry with another type. Both forms of sources.list(5) are
-read: one line an entry (``*.list``) and blocks of fields (``*.sources``). Nothing here writes to the host.
+Most hosts list binary packages only. The source packages are on the same mirrors, in the same suites and signed with the same
+keys, so an entry for sources is the binary entry with another type. Both formats of sources.list(5) are read: one entry per
+line (``*.list``) and blocks of fields (``*.sources``). Nothing here writes to the host.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ from urllib.parse import urlsplit
 _LINE = re.compile(r"deb(?:-src)?\s+(?:\[(?P<options>[^\]]*)\]\s*)?(?P<uri>\S+)\s+(?P<suite>\S+)\s*(?P<components>.*)")
 _FILE_NAME = re.compile(r"[A-Za-z0-9_.-]+\.(?:list|sources)")
 _NOT_FOR_SOURCES = {"architectures", "languages", "targets", "enabled", "types"}
-"""Fields that choose among binary packages or their translations, and the two that a source entry gets anew."""
+"""Fields that select binary packages or their translations, and the two fields that a source entry gets anew."""
 _ONE_LINE_NAMES = {"arch": "Architectures", "lang": "Languages", "target": "Targets"}
 _OFF = {"no", "false", "without", "off", "disable", "0"}
 
 _RELEASES = ("bullseye", "bookworm", "trixie", "forky", "duke", "oldstable", "stable", "testing", "unstable", "sid")
-"""What Debian's archives call their releases (https://www.debian.org/releases/); `with_suites` knows an archive of Debian's by them."""
+"""Release names in Debian's archives (https://www.debian.org/releases/). `with_suites` recognises Debian's archives by them."""
 
 _COMPANIONS = ("", "-updates", "-security")
-"""What is added to a release's name for the suites that complete it."""
+"""Suffixes of the suites that complement a release."""
 
 _UNFINISHED = ("sid", "unstable", "experimental")
-"""Suites that nothing completes."""
+"""Suites without complements."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A place apt gets packages from.
+    """A source of packages, as apt is configured.
 
     Attributes:
         uris: The mirrors.
         suites: The suites, such as ``bookworm-security``; one that ends in ``/`` is an exact path.
         components: The components, such as ``main``; none for an exact path.
-        options: Every other field with its value as it stands, ``Signed-By`` above all.
+        options: All other fields with their values unchanged, above all ``Signed-By``.
     """
 
     uris: tuple[str, ...]
@@ -48,7 +48,7 @@ class Entry:
     options: tuple[tuple[str, str], ...] = ()
 
     def stanza(self, kind: str = "deb-src") -> str:
-        """The entry as a block of fields.
+        """Return the entry as a block of fields.
 
         Args:
             kind: ``deb-src`` for source packages, ``deb`` for binary ones.
@@ -60,13 +60,13 @@ class Entry:
 
 
 def read_entries(etc: Path) -> list[Entry]:
-    """Every enabled entry of an apt configuration folder, in the order apt reads them, each once.
+    """Return every enabled entry of an apt configuration directory, in the order apt reads them, without duplicates.
 
     Args:
-        etc: The folder, ``/etc/apt`` on a host. A missing folder has no entries.
+        etc: The directory, ``/etc/apt`` on a host. A missing directory has no entries.
     """
     parts = etc / "sources.list.d"
-    # apt ignores hidden files and other endings (sources.list(5)): that is how an entry is put aside.
+    # apt ignores hidden files and files with other suffixes (sources.list(5)); that is how entries are disabled.
     named = sorted(path for path in parts.glob("*") if _FILE_NAME.fullmatch(path.name)) if parts.is_dir() else []
     entries: dict[Entry, None] = {}
     for path in (etc / "sources.list", *named):
@@ -78,13 +78,13 @@ def read_entries(etc: Path) -> list[Entry]:
 
 
 def with_suites(entries: Sequence[Entry], suites: Sequence[str]) -> list[Entry]:
-    """The entries, and after each of Debian's the same for other suites.
+    """Return the entries, each one of Debian's followed by the same entry for other suites.
 
-    What completes a release lies beside it, so ``bookworm bookworm-updates`` becomes ``trixie trixie-updates``, and an entry of
-    backports becomes nothing.
+    Complementary suites are on the same mirror, so ``bookworm bookworm-updates`` becomes ``trixie trixie-updates``. An entry of
+    backports is not repeated.
 
     Args:
-        entries: A host's entries.
+        entries: The host's entries.
         suites: Names of Debian's suites, such as ``trixie``.
     """
     known = {(uri, suite) for entry in entries for uri in entry.uris for suite in entry.suites}
@@ -101,7 +101,7 @@ def with_suites(entries: Sequence[Entry], suites: Sequence[str]) -> list[Entry]:
 
 
 def parse_lines(text: str) -> Iterator[Entry]:
-    """Entries in the one-line form: ``deb [signed-by=/key.gpg] http://mirror/debian bookworm main``."""
+    """Yield the entries of the one-line format: ``deb [signed-by=/key.gpg] http://mirror/debian bookworm main``."""
     for line in text.splitlines():
         found = _LINE.fullmatch(line.partition("#")[0].strip())
         if not found:
@@ -116,7 +116,7 @@ def parse_lines(text: str) -> Iterator[Entry]:
 
 
 def parse_blocks(text: str) -> Iterator[Entry]:
-    """Entries in the form of fields (deb822); a block that says ``Enabled: no`` is left out."""
+    """Yield the entries of the field format (deb822), except blocks with ``Enabled: no``."""
     lines = [line for line in text.splitlines() if not line.startswith("#")]
     for block in re.split(r"\n(?:[ \t]*\n)+", "\n".join(lines)):
         fields: dict[str, str] = {}
@@ -138,12 +138,12 @@ def parse_blocks(text: str) -> Iterator[Entry]:
 
 
 def mirror_names(entries: list[Entry]) -> dict[str, str]:
-    """What a reader sees in place of each mirror: ``<mirror>``, ``<mirror-2>`` and so on.
+    """Return the placeholder shown for each mirror: ``<mirror>``, ``<mirror-2>`` and so on.
 
-    Which mirror a host uses is its own affair and means nothing on another host.
+    A host's choice of mirror is private and means nothing on another host.
 
     Returns:
-        The shown name by the text to hide: whole addresses, and host names for messages that hold nothing else.
+        The placeholder by the text it hides: full addresses, and bare host names for messages that contain nothing else.
     """
     names: dict[str, str] = {}
     addresses = [address.rstrip("/") for entry in entries for uri in entry.uris for address in _addresses(uri)]
@@ -152,13 +152,13 @@ def mirror_names(entries: list[Entry]) -> dict[str, str]:
     for address in list(names):
         parts = urlsplit(address)
         host = parts.hostname or ""
-        # A host name without a dot is a plain word, which output may hold for other reasons.
+        # A host name without a dot is an ordinary word, which output may contain for other reasons.
         names.setdefault(host if "." in host or ":" in host else f"//{parts.netloc}", "<mirror>")
     return names
 
 
 def _addresses(uri: str) -> list[str]:
-    """The network addresses behind one URI; those of a mirror list (apt-transport-mirror(1)) are in a file."""
+    """Return the network addresses of one URI; those of a mirror list (apt-transport-mirror(1)) are in a file."""
     scheme, _, rest = uri.partition(":")
     if scheme == "mirror+file":
         path = Path("/" + rest.lstrip("/"))
@@ -168,12 +168,12 @@ def _addresses(uri: str) -> list[str]:
 
 
 def newest_first(versions: list[str]) -> list[str]:
-    """Package versions in the order of deb-version(7), the newest first, each once."""
+    """Return package versions in the order of deb-version(7), newest first, without duplicates."""
     return sorted(dict.fromkeys(versions), key=cmp_to_key(compare_versions), reverse=True)
 
 
 def compare_versions(one: str, other: str) -> int:
-    """Compare two package versions as deb-version(7) says: below 0, 0, or above 0."""
+    """Compare two package versions by deb-version(7): negative, 0, or positive."""
     for left, right in zip(_split_version(one), _split_version(other), strict=True):
         if (sign := _compare_part(left, right)) != 0:
             return sign
@@ -189,10 +189,10 @@ def _split_version(version: str) -> tuple[str, str, str]:
 
 
 def _compare_part(one: str, other: str) -> int:
-    """Compare by turns what is no digit (``~`` before the end, letters before the rest) and numbers."""
+    """Compare non-digits (``~`` before the end, letters before the rest) and numbers in turn."""
     while one or other:
         for pattern in (r"\D*", r"\d*"):
-            left, right = (re.match(pattern, text, re.ASCII).group() for text in (one, other))  # type: ignore[union-attr]  # matches always
+            left, right = (re.match(pattern, text, re.ASCII).group() for text in (one, other))  # type: ignore[union-attr]  # always matches
             one, other = one[len(left) :], other[len(right) :]
             keys = (_weights(left), _weights(right)) if pattern == r"\D*" else ([int(left or 0)], [int(right or 0)])
             if keys[0] != keys[1]:
@@ -201,5 +201,5 @@ def _compare_part(one: str, other: str) -> int:
 
 
 def _weights(text: str) -> list[int]:
-    """The order of characters; the end counts 0, so that only a tilde sorts before it."""
+    """Return the sort weights of characters. The end of the text weighs 0, so only a tilde sorts before it."""
     return [-1 if char == "~" else ord(char) if char.isalpha() else ord(char) + 256 for char in text] + [0]

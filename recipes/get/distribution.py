@@ -1,9 +1,9 @@
-"""Getting packages of the host's distribution, and of its other suites, without touching the host's apt.
+"""Getting packages of the host's distribution, and of its other suites, without changing the host's apt.
 
 The chain of trust is apt's: the archive's key (``Signed-By`` of the entry, or the host's trusted keys) signs the list of
-indexes, the index holds the SHA-256 of every file of the package, and apt refuses a file that differs. On top of it
-``dpkg-source`` compares the files with the sums in the ``.dsc``. The uploader's own signature on the ``.dsc`` is checked
-where the host has Debian's keyring of developers; a key that is not in there says nothing, a bad signature refuses.
+indexes, the index contains the SHA-256 of every file of the package, and apt refuses a file that differs. In addition
+``dpkg-source`` compares the files with the checksums in the ``.dsc``. The uploader's own signature on the ``.dsc`` is checked
+if the host has Debian's developer keyring. A bad signature is refused; a key that is not in the keyring proves nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kvmdocs import Evidence, KvmdocsError, RecipeFailed, Shell, SourceRefused, 
 from recipes.get.apt_sources import mirror_names, newest_first, read_entries, with_suites
 
 DEVELOPERS = (Path("/usr/share/keyrings/debian-keyring.gpg"), Path("/usr/share/keyrings/debian-keyring.pgp"))
-"""Keys of Debian's developers, where the package debian-keyring puts them; its newer versions use the second name."""
+"""Keyrings of Debian's developers, installed by the package debian-keyring; its newer versions use the second name."""
 
 _CONFIGURATION = """\
 // Read this folder's entries, and keep everything apt writes in this folder.
@@ -44,18 +44,18 @@ _GONE = re.compile(r"\b40[34]\s|\b410\s|File not found")
 _CHANGED = re.compile(r"Hash Sum mismatch|unexpected size")
 _UNTRUSTED = re.compile(r"NO_PUBKEY|BADSIG|EXPKEYSIG|verification failed|is not signed|Hash Sum mismatch|unexpected size")
 _SILENT = re.compile(r"Connection failed|timed out|Could not connect|Could not resolve|Temporary failure")
-"""What apt says of a mirror that cannot be reached or answers nothing."""
+"""Messages of apt about a mirror that is unreachable or does not answer."""
 _ELSEWHERE = "choose another mirror in the host's apt configuration, or raise network.stall"
 
 
 @dataclass(frozen=True)
 class Apt:
-    """The host's apt, asked with a configuration of our own.
+    """The host's apt with a configuration of our own.
 
     Attributes:
-        etc: The host's configuration folder.
-        suites: Suites of Debian that are asked beside the host's own.
-        stall: Seconds after which a mirror that sends nothing is given up.
+        etc: The host's configuration directory.
+        suites: Suites of Debian to use in addition to the host's own.
+        stall: Seconds without data after which a mirror is given up.
     """
 
     etc: str
@@ -64,22 +64,22 @@ class Apt:
 
 
 def source_package(sh: Shell, package: str, apt: Apt, lacking: Callable[[Shell, Path], str] | None = None) -> Path:
-    """Get the newest source package that the mirrors really have and this host can build, and unpack it.
+    """Get the newest source package that the mirrors have and this host can build, and unpack it.
 
     Args:
         sh: The recipe's shell, in its workspace.
-        package: Name of the source package.
-        apt: Where to ask for it.
-        lacking: Says what a source tree asks for that this host does not have, "" for nothing.
+        package: The name of the source package.
+        apt: The apt to use.
+        lacking: Returns what a source tree requires and this host lacks, "" for nothing.
 
     Returns:
-        The source tree, the distribution's patches applied.
+        The source tree with the distribution's patches applied.
 
     Raises:
         Skipped: The host's apt has no entries.
         SourceRefused: A file differs from its checksum, or a signature is bad.
         TimedOut: A mirror sent nothing for `apt.stall` seconds.
-        RecipeFailed: The mirrors have no such package, or none of its versions is there and can be built here.
+        RecipeFailed: The mirrors have no such package, or no version that can be downloaded and built here.
     """
     told = update(sh, apt, "deb-src")
     found = newest_first([version for _, version in listed(sh, (package,), "Sources")])
@@ -102,11 +102,11 @@ def source_package(sh: Shell, package: str, apt: Apt, lacking: Callable[[Shell, 
 
 
 def binary_packages(sh: Shell, *wanted: str) -> None:
-    """Download packages into the workspace; nothing is installed.
+    """Download packages into the workspace, without installing them.
 
     Args:
-        sh: The shell; `update` was called with ``deb``.
-        *wanted: Packages, as ``apt-get download`` takes them: ``name`` or ``name=version``.
+        sh: The shell, after `update` with ``deb``.
+        *wanted: Packages in the form that ``apt-get download`` takes: ``name`` or ``name=version``.
 
     Raises:
         RecipeFailed: One of them cannot be downloaded.
@@ -117,29 +117,29 @@ def binary_packages(sh: Shell, *wanted: str) -> None:
 
 
 def unpack_binaries(sh: Shell) -> Path:
-    """Unpack all packages of the workspace into one folder there.
+    """Unpack all packages of the workspace into one directory there.
 
     Returns:
-        The folder; below it everything lies where the packages put it.
+        The directory, with all files at the paths where the packages install them.
     """
-    # dpkg-deb makes the folder, and nothing of the host is changed.
+    # dpkg-deb creates the directory. Nothing on the host is changed.
     sh.line("for package in *.deb; do dpkg-deb --extract $package root; done")
     return sh.workspace / "root"
 
 
 def update(sh: Shell, apt: Apt, kind: str) -> str:
-    """Write a configuration of our own, every folder in the workspace, and get the mirrors' signed indexes.
+    """Write a configuration of our own, with every directory in the workspace, and get the mirrors' signed indexes.
 
-    An entry that cannot be used is no reason to stop as long as another one has the package: many hosts have one of a repository
-    without sources. apt itself uses no index whose signature it cannot check, so none of its versions is listed afterwards.
+    An unusable entry is no error as long as another one has the package: many hosts have an entry for a repository without
+    sources. apt itself ignores an index whose signature it cannot verify, so none of its versions is listed afterwards.
 
     Args:
         sh: The recipe's shell, in its workspace.
-        apt: Where to ask.
+        apt: The apt to use.
         kind: ``deb-src`` for source packages, ``deb`` for binary ones.
 
     Returns:
-        What apt said.
+        The output of apt.
 
     Raises:
         Skipped: The host's apt has no entries.
@@ -156,12 +156,12 @@ def update(sh: Shell, apt: Apt, kind: str) -> str:
 
 
 def apt_get(sh: Shell, *arguments: str) -> tuple[bool, str]:
-    """Run apt-get with the configuration of our own.
+    """Run apt-get with our own configuration.
 
     Returns:
-        Whether it did all it was asked for, and what it printed on both streams.
+        Whether apt-get succeeded completely, and its output on both streams.
     """
-    # 100 is its status for whatever went wrong; what that was is in the text alone.
+    # apt-get exits with 100 for every failure; only the text tells them apart.
     sh.apt_get("-c", "apt.conf", *arguments, _ok_code=[0, 100])
     status, told = last(sh)
     for found in re.finditer(r"IP: ([^\s\]]+)(?: \d+)?", told):
@@ -173,7 +173,7 @@ def apt_get(sh: Shell, *arguments: str) -> tuple[bool, str]:
 
 
 def listed(sh: Shell, packages: Sequence[str], kind: str) -> list[tuple[str, str]]:
-    """The packages that the indexes list, with their versions.
+    """Return the packages in the indexes, with their versions.
 
     Args:
         sh: The shell, after `update`.
@@ -189,11 +189,11 @@ def listed(sh: Shell, packages: Sequence[str], kind: str) -> list[tuple[str, str
 
 
 def _none_listed(package: str, told: str) -> KvmdocsError:
-    """Say why no version of a source package is listed.
+    """Return the error that explains why no version of a source package is listed.
 
     Args:
         package: Its name.
-        told: What apt said when it got the indexes.
+        told: The output of apt when it got the indexes.
     """
     if _UNTRUSTED.search(told):
         return SourceRefused(
@@ -209,7 +209,7 @@ def _none_listed(package: str, told: str) -> KvmdocsError:
 
 
 def _download(sh: Shell, package: str, version: str) -> bool:
-    """Download one version; False when the index lists it but the mirror no longer has its files."""
+    """Download one version. Return False if the index lists it but the mirror no longer has its files."""
     done, told = apt_get(sh, "source", "--download-only", f"{package}={version}")
     if done:
         return True
@@ -228,13 +228,13 @@ def _download(sh: Shell, package: str, version: str) -> bool:
 
 
 def _unpack(sh: Shell, package: str, version: str) -> Path:
-    """Check the uploader's signature where that is possible, compare the checksums, unpack and patch."""
+    """Check the uploader's signature if possible, compare the checksums, unpack, and apply the patches."""
     without_epoch = version.partition(":")[2] or version
     description = f"{package}_{without_epoch}.dsc"
     tree = sh.workspace / f"{package}-{without_epoch.rpartition('-')[0] or without_epoch}"
     keyring = next((path for path in DEVELOPERS if path.is_file()), None)
     if keyring:
-        # gpgv ends with 1 for a signature that does not match and with 2 for one it has no key for: only the first refuses.
+        # gpgv exits with 1 for a wrong signature and with 2 for an unknown key: only the first one is refused.
         sh.gpgv("--keyring", keyring, description, _ok_code=[0, 1, 2])
         if last(sh)[0] == 1:
             raise SourceRefused(
@@ -255,6 +255,6 @@ def _unpack(sh: Shell, package: str, version: str) -> Path:
 
 
 def last(sh: Shell) -> tuple[int | None, str]:
-    """Exit status of the last command and what it printed on both streams."""
+    """Return the exit status of the last command and its output on both streams."""
     current = sh.current()
     return (current[1].status, current[1].capture.text()) if current else (None, "")

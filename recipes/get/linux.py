@@ -1,4 +1,4 @@
-"""Linux's source code, which holds KVM: a signed release, the git repository, or the distribution's source package."""
+"""Linux's source code, which includes KVM: a signed release, the git repository, or the distribution's source package."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def linux_release(
 ) -> Path:
     """Get Linux as a signed release.
 
-    One signature serves every compression, since it is over the tar inside (https://www.kernel.org/signature.html).
+    One signature covers every compression, since it is made over the tar inside (https://www.kernel.org/signature.html).
 
     Returns:
         The source tree.
 
     Raises:
-        SourceRefused: The tarball or a key is not what the pinned fingerprints say.
+        SourceRefused: The tarball or a key does not match the pinned fingerprints.
     """
     base = f"{mirror}/v{version.partition('.')[0]}.x/linux-{version}.tar"
     release = Release(f"{base}.xz", f"{base}.sign", f"linux-{version}", signs_compressed=False)
@@ -63,7 +63,7 @@ def linux_git(
         The source tree.
 
     Raises:
-        SourceRefused: The tag or a key is not what the pinned fingerprints say.
+        SourceRefused: The tag or a key does not match the pinned fingerprints.
     """
     tag = Tag(repository, f"v{version}", "linux")
     return tag_tree(sh, tag, Signers.pinned(signers, key_url), Patience(connect, stall))
@@ -87,13 +87,13 @@ def kvm_git(
 ) -> Path:
     """Get the Linux in which KVM is developed, at a tag that KVM's maintainer signed.
 
-    Nothing here is built from it: it is for patches to KVM, and ahead of every release.
+    Nothing here is built from it. It is meant for patches to KVM, and is ahead of every release.
 
     Returns:
         The source tree.
 
     Raises:
-        SourceRefused: The tag or a key is not what the pinned fingerprints say.
+        SourceRefused: The tag or a key does not match the pinned fingerprints.
     """
     return tag_tree(sh, Tag(repository, tag, "kvm"), Signers.pinned(signers, key_url), Patience(connect, stall))
 
@@ -117,13 +117,13 @@ def linux_distribution(
         The source tree with the distribution's patches.
 
     Raises:
-        SourceRefused: A file is not what the signed index of the mirror says.
+        SourceRefused: A file does not match the mirror's signed index.
     """
     return source_package(sh, "linux", Apt(etc, suites, stall), lacking_compiler)
 
 
 def lacking_compiler(sh: Shell, tree: Path) -> str:
-    """The compiler a tree of Linux asks for, if this host's is too old, or ""; the tree's own script knows."""
+    """Return the compiler that a tree of Linux requires if this host's is too old, else ""; the tree's own script checks it."""
     sh.run(tree / "scripts/cc-version.sh", "gcc", _ok_code=[0, 1])
     return "a newer gcc" if last(sh)[0] else ""
 
@@ -139,7 +139,7 @@ def linux_source(
     """Choose the Linux source that later recipes build.
 
     Returns:
-        The source tree of the provider the setting names; with ``auto`` the first there is of release, git, distribution.
+        The source tree of the provider in the setting; with ``auto`` the first available of release, git, distribution.
     """
     tree = chosen(provider, (linux_release, linux_git, linux_distribution))
     if tree is None:

@@ -29,14 +29,14 @@ def qemu_release(
 ) -> Path:
     """Get QEMU as a signed release.
 
-    The project signs the compressed tarball. It holds everything a build needs; the archives that
-    hosting sites make of a tag by themselves lack the subprojects and the firmware.
+    The project signs the compressed tarball. It contains everything a build needs; the archives that hosting sites generate
+    from a tag lack the subprojects and the firmware.
 
     Returns:
         The source tree.
 
     Raises:
-        SourceRefused: The tarball or a key is not what the pinned fingerprints say.
+        SourceRefused: The tarball or a key does not match the pinned fingerprints.
     """
     archive = f"{mirror}/qemu-{version}.tar.xz"
     release = Release(archive, f"{archive}.sig", f"qemu-{version}", signs_compressed=True)
@@ -62,12 +62,12 @@ def qemu_git(
     """Get QEMU from its git repository, at a signed tag.
 
     Returns:
-        The source tree. Unlike a release it has no copies of the subprojects (``subprojects/*.wrap``): when it is configured, meson
-        clones those the build uses, so that step needs the network too. The git submodules below ``roms/`` are the sources of
-        firmware whose images are in the repository; a build does without them.
+        The source tree. Unlike a release it has no copies of the subprojects (``subprojects/*.wrap``). When the tree is
+        configured, meson clones those that the build uses, so that step needs the network too. The git submodules in ``roms/``
+        are the sources of firmware whose images are in the repository; a build does not need them.
 
     Raises:
-        SourceRefused: The tag or a key is not what the pinned fingerprints say.
+        SourceRefused: The tag or a key does not match the pinned fingerprints.
     """
     tag = Tag(repository, f"v{version}", "qemu")
     return tag_tree(sh, tag, Signers.pinned(signers, key_url), Patience(connect, stall))
@@ -89,17 +89,17 @@ def qemu_distribution(
     """Get QEMU as the distribution's source package, the newest that can be built on this host.
 
     Returns:
-        The source tree with the distribution's patches, without the firmware (Debian takes it from other packages).
+        The source tree with the distribution's patches, without the firmware, which Debian packages separately.
 
     Raises:
-        SourceRefused: A file is not what the signed index of the mirror says.
+        SourceRefused: A file does not match the mirror's signed index.
     """
     return source_package(sh, "qemu", Apt(etc, suites, stall), lacking_glib)
 
 
 def lacking_glib(sh: Shell, tree: Path) -> str:
-    """The GLib a tree of QEMU asks for, if this host has an older one, or ""."""
-    # In configure until QEMU 7.2, in meson.build since.
+    """Return the GLib version that a tree of QEMU requires if this host's is older, else ""."""
+    # In configure until QEMU 7.2, in meson.build since then.
     asks = "".join((tree / name).read_text("utf-8") for name in ("configure", "meson.build"))
     wanted = re.search(r"^glib_req_ver ?= ?'?(?:>=)?([\d.]+)", asks, re.MULTILINE)
     if not wanted:
@@ -119,7 +119,7 @@ def qemu_source(
     """Choose the QEMU source that later recipes build.
 
     Returns:
-        The source tree of the provider the setting names; with ``auto`` the first there is of release, git, distribution.
+        The source tree of the provider in the setting; with ``auto`` the first available of release, git, distribution.
     """
     tree = chosen(provider, (qemu_release, qemu_git, qemu_distribution))
     if tree is None:

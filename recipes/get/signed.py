@@ -1,8 +1,8 @@
-"""Getting source code from where it is published: a signed tarball, or a signed tag in a git repository.
+"""Getting source code from its publisher: a signed tarball, or a signed tag in a git repository.
 
-Both trust the same thing: the fingerprints of the keys that may sign, pinned in the settings. A key is downloaded from
-wherever it is offered, compared with its fingerprint, and put into a keyring of the recipe's own that holds nothing else; what
-`gpg` then calls a good signature was made by one of the pinned keys. Nothing is unpacked before that.
+Both trust the same thing: the fingerprints of the keys that may sign, pinned in the settings. A key is downloaded from any
+place that offers it, compared with its fingerprint, and put into a keyring that contains nothing else. So a signature that
+`gpg` calls good was made by one of the pinned keys. Nothing is unpacked before that.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from kvmdocs import Evidence, HostLacks, KvmdocsError, RecipeFailed, SettingErro
 _COMPARE = "compare the fingerprints in kvmdocs.toml with those the project publishes"
 
 PROVIDERS = ("release", "git", "distribution")
-"""Where a source may come from, in the order ``auto`` prefers."""
+"""Providers of a source, in the order in which ``auto`` prefers them."""
 
 
 _CAUSES: dict[str, tuple[type[KvmdocsError], str, str]] = {
@@ -36,7 +36,7 @@ _CAUSES: dict[str, tuple[type[KvmdocsError], str, str]] = {
     ),
     "unwilling": (RecipeFailed, "answers with an error", "its output says which; try again later, or try another mirror"),
 }
-"""What may go wrong with a server: the error, what it says after the address, and what to do."""
+"""For each problem with a server: the error, the message after the address, and the advice."""
 
 
 _CURL = {
@@ -46,7 +46,7 @@ _CURL = {
     **dict.fromkeys((18, 52, 56), "cut"),
     60: "untrusted",
 }
-"""What curl's exit statuses mean (curl(1), EXIT CODES)."""
+"""Causes of curl's exit statuses (curl(1), EXIT CODES)."""
 
 _SAID = {
     r"requested URL returned error: (404|410)|HTTP/\S+ (404|410)": "missing",
@@ -55,15 +55,16 @@ _SAID = {
     r"early EOF|hung up unexpectedly|RPC failed": "cut",
     r"Could not resolve|Couldn't resolve|Failed to connect|Connection refused|unable to connect|Network is unreachable": "unreachable",
 }
-"""What curl and git say of a server, where the exit status does not tell: 22 is every answer of HTTP from 400 on, and git's 128 every fatal error."""
+"""Messages of curl and git about a server, for exit statuses that do not tell: curl's 22 is every HTTP status from 400 on, and
+git's 128 every fatal error."""
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long a server is waited for.
+    """Time limits for a server.
 
     Attributes:
-        connect: Seconds for a connection.
+        connect: Seconds for a connection to be made.
         stall: Seconds without any data.
     """
 
@@ -77,7 +78,7 @@ class Signers:
 
     Attributes:
         fingerprints: Full fingerprints, 40 hexadecimal digits or more.
-        url: Where a key is, with ``{fingerprint}`` or ``{keyid}`` (its last 16 digits) in it.
+        url: The address of a key, with ``{fingerprint}`` or ``{keyid}`` (the last 16 digits of it) as a placeholder.
     """
 
     fingerprints: tuple[str, ...]
@@ -85,10 +86,10 @@ class Signers:
 
     @classmethod
     def pinned(cls, fingerprints: Sequence[str], url: str) -> Signers:
-        """Signers from settings, whose fingerprints may be written in groups.
+        """Create signers from settings, whose fingerprints may be written in groups of digits.
 
         Raises:
-            SettingError: There is none, or one is no full fingerprint: a short one can be forged.
+            SettingError: There is no fingerprint, or one is not a full fingerprint: a short one can be forged.
         """
         exact = tuple(fingerprint.replace(" ", "").upper() for fingerprint in fingerprints)
         for fingerprint in exact:
@@ -104,10 +105,10 @@ class Release:
     """A published tarball.
 
     Attributes:
-        archive: Address of the compressed tarball.
-        signature: Address of the detached signature.
-        tree: The folder it unpacks to.
-        signs_compressed: True when the signature is over the file as downloaded, False when over the tar inside.
+        archive: The address of the compressed tarball.
+        signature: The address of the detached signature.
+        tree: The directory that it unpacks to.
+        signs_compressed: True if the signature covers the file as downloaded, False if it covers the tar inside.
     """
 
     archive: str
@@ -123,7 +124,7 @@ class Tag:
     Attributes:
         repository: Its address.
         name: The tag.
-        tree: The folder to clone into.
+        tree: The directory to clone into.
     """
 
     repository: str
@@ -138,7 +139,7 @@ def release_tree(sh: Shell, release: Release, signers: Signers, patience: Patien
         The source tree.
 
     Raises:
-        SourceRefused: The signature, or a key, is not what it must be. Nothing is unpacked then.
+        SourceRefused: The signature or a key is wrong. Nothing is unpacked.
         RecipeFailed: It cannot be downloaded.
     """
     import_signers(sh, signers, patience)
@@ -151,15 +152,15 @@ def release_tree(sh: Shell, release: Release, signers: Signers, patience: Patien
             sh.gpg(*gpg, archive)
         else:
             sh.line(f"xz --decompress --stdout {archive} | gpg {' '.join(gpg)} -")
-        # gpg's exit status is 0 for a revoked or expired key too; its verdict tells them apart (GnuPG's doc/DETAILS).
+        # gpg exits with 0 for a revoked or expired key too; its status lines tell them apart (GnuPG's doc/DETAILS).
         if not re.search(r"^\[GNUPG:\] GOODSIG ", (sh.workspace / "verdict").read_text("utf-8", "replace"), re.MULTILINE):
             raise SourceRefused(f"the key that signed {archive} is revoked or expired", Evidence(advice=_COMPARE))
     tree = sh.workspace / release.tree
     with nothing_left_of(tree):
-        # As root, tar would else give the files to whatever user has the number of the one who packed them.
+        # As root, tar would otherwise give the files to the local user with the packer's user id.
         sh.tar("--extract", "--no-same-owner", "--file", archive)
         if not tree.is_dir():
-            # An older release with its own good signature is not the one that was asked for.
+            # This refuses an older release with a good signature of its own.
             raise SourceRefused(
                 f"{archive} holds no folder {release.tree}",
                 Evidence(advice="the server sent another release under this name; use another mirror"),
@@ -170,13 +171,13 @@ def release_tree(sh: Shell, release: Release, signers: Signers, patience: Patien
 def tag_tree(sh: Shell, tag: Tag, signers: Signers, patience: Patience) -> Path:
     """Clone one tag of a repository, without its history, and check the tag's signature.
 
-    git has no time limit of its own for a server that says nothing, so a small question with one comes first.
+    git has no time limit for a silent server, so a small request with a time limit comes first.
 
     Returns:
         The source tree.
 
     Raises:
-        SourceRefused: The tag's signature, or a key, is not what it must be. The clone is removed then.
+        SourceRefused: The tag's signature or a key is wrong. The clone is removed.
         RecipeFailed: It cannot be cloned.
     """
     limit = f"{patience.connect + patience.stall:g}"
@@ -187,13 +188,13 @@ def tag_tree(sh: Shell, tag: Tag, signers: Signers, patience: Patience) -> Path:
     slow = ("-c", "http.lowSpeedLimit=1", "-c", f"http.lowSpeedTime={round(patience.stall) or 1}")
     with nothing_left_of(tree):
         with explained(sh, tag.repository, {}):
-            # `--no-checkout`: what no pinned key signed never becomes files.
+            # `--no-checkout`: files appear only after the signature is verified.
             sh.git(*slow, "clone", "--quiet", "--no-checkout", "--depth=1", "--branch", tag.name, tag.repository, tag.tree)
         with sh.cd(tree):
             with refusing(f"no pinned key signed the tag {tag.name}"):
                 shown = sh.env(f"GNUPGHOME={sh.workspace / 'gnupg'}", "git", "verify-tag", "--verbose", tag.name)
             if f"tag {tag.name}" not in shown.partition("\n\n")[0].splitlines():
-                # The name of a ref is not signed, the name inside the tag is.
+                # The name of a ref is not signed; the name inside the tag is.
                 raise SourceRefused(
                     f"what the server calls {tag.name} is a signed tag of another name",
                     Evidence(advice="use another repository"),
@@ -203,20 +204,20 @@ def tag_tree(sh: Shell, tag: Tag, signers: Signers, patience: Patience) -> Path:
 
 
 def download(sh: Shell, url: str, patience: Patience, name: str = "") -> str:
-    """Download one file into the workspace; a server that stops sending is given up.
+    """Download one file into the workspace. A server that stops sending is given up.
 
     Args:
         sh: The recipe's shell.
         url: The file's address.
-        patience: How long the server is waited for.
-        name: The file's name; the last part of the address if not given.
+        patience: The time limits for the server.
+        name: The file's name; by default the last part of the address.
 
     Returns:
         The file's name.
 
     Raises:
         TimedOut: The server sends nothing.
-        RecipeFailed: The server does not have the file, or ends before its end.
+        RecipeFailed: The server does not have the file, or closes the connection too early.
         HostLacks: The server cannot be reached.
     """
     name = name or url.rpartition("/")[2]
@@ -227,7 +228,7 @@ def download(sh: Shell, url: str, patience: Patience, name: str = "") -> str:
             "--silent",
             "--show-error",
             *("--connect-timeout", f"{patience.connect:g}"),
-            # Under one byte a second for this long: the server has accepted and says nothing.
+            # Less than one byte a second for this long: the server accepted the connection but sends nothing.
             *("--speed-limit", "1", "--speed-time", str(round(patience.stall) or 1)),
             *("--output", name, url),
         )
@@ -235,20 +236,21 @@ def download(sh: Shell, url: str, patience: Patience, name: str = "") -> str:
 
 
 def import_signers(sh: Shell, signers: Signers, patience: Patience) -> None:
-    """Make a keyring that holds exactly the pinned keys.
+    """Create a keyring that contains exactly the pinned keys.
 
     Raises:
-        SourceRefused: A downloaded key has another fingerprint than the pinned one.
+        SourceRefused: The fingerprint of a downloaded key is not the pinned one.
         RecipeFailed: A key cannot be downloaded.
     """
     sh.mkdir("--mode=700", "gnupg")
-    # A plain file of keys. Importing them would start an agent that stays, and fails where the socket's path is too long for one.
+    # A keyring in a plain file. Importing the keys would start an agent that stays, and that fails if its socket's path is too
+    # long.
     sh.touch("gnupg/pubring.gpg")
     for fingerprint in signers.fingerprints:
         url = signers.url.format(fingerprint=fingerprint, keyid=fingerprint[-16:])
         key = download(sh, url, patience, f"{fingerprint}.asc")
         with nothing_left_of(sh.workspace / key), refusing(f"{key} holds no key that gpg can read"):
-            # The primary keys' fingerprints; one file must hold one key and no other.
+            # Only primary keys' fingerprints count. One file must contain one key and no other.
             shown = sh.gpg("--homedir", "gnupg", "--show-keys", key)
             found = re.findall(r"^pub .*\n +([0-9A-F]{40,64})$", shown, re.MULTILINE)
             if found != [fingerprint]:
@@ -262,7 +264,7 @@ def import_signers(sh: Shell, signers: Signers, patience: Patience) -> None:
 
 
 def chosen(provider: str, trees: Sequence[Path | None]) -> Path | None:
-    """The tree of the provider a setting names, or the first there is for ``auto``.
+    """Return the tree of the provider that a setting names, or the first available one for ``auto``.
 
     Args:
         provider: ``auto`` or one of `PROVIDERS`.
@@ -280,7 +282,7 @@ def chosen(provider: str, trees: Sequence[Path | None]) -> Path | None:
 
 @contextmanager
 def nothing_left_of(*paths: Path) -> Iterator[None]:
-    """Remove files and trees when what happens inside fails, so that nothing doubtful is used later."""
+    """Remove files and trees if the body fails, so that nothing unverified is used later."""
     try:
         yield
     except BaseException:
@@ -294,7 +296,7 @@ def nothing_left_of(*paths: Path) -> Iterator[None]:
 
 @contextmanager
 def refusing(message: str) -> Iterator[None]:
-    """Turn a check that fails into a refusal."""
+    """Turn a failed check into a refusal."""
     try:
         yield
     except sh_package.ErrorReturnCode as error:
@@ -303,12 +305,12 @@ def refusing(message: str) -> Iterator[None]:
 
 @contextmanager
 def explained(sh: Shell, url: str, causes: Mapping[int, str]) -> Iterator[None]:
-    """Turn what a command that talks to a server ends with into an error that says what to do.
+    """Turn the failure of a command that talks to a server into an error with advice.
 
     Args:
-        sh: The recipe's shell, for how the address is shown.
-        url: What the command asks for.
-        causes: What a status means, by its name in `_CAUSES`, where nothing that the command said tells it better.
+        sh: The recipe's shell, which knows how the address is shown.
+        url: The address that the command requests.
+        causes: The name in `_CAUSES` for each exit status, used if the command's output does not tell the cause better.
     """
     try:
         yield

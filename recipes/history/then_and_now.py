@@ -1,4 +1,4 @@
-"""The debugging session of 2015 beside today's: what is the same, what has another name, what is gone and what is new."""
+"""The debugging session of 2015 beside today's: functions that are the same, renamed, gone or new."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ block/io.c:2111 and 2140, util/coroutine-ucontext.c:63.
 """
 
 GONE = ("virtio_blk_complete_request", "bdrv_co_complete", "bdrv_co_do_rw")
-"""Functions of that stack that QEMU does not have any more."""
+"""Functions of that stack that no longer exist in QEMU."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Pair:
     """One row of the two call stacks set side by side.
 
     Attributes:
-        then: The frame of 2015; None for one that is new.
-        now: Today's frame; None for one that is gone.
+        then: The frame of 2015; None if the row is new.
+        now: Today's frame; None if the row is gone.
     """
 
     then: Frame | None
@@ -53,7 +53,7 @@ def then_and_now(sh: Shell, qemu_source: Path, step_virtqueue_flush: list[Frame]
     """
     with sh.section("gone"), sh.cd(qemu_source):
         for function in GONE:
-            # Status 1: grep found nothing.
+            # Status 1 means that grep found nothing.
             sh.grep("-rnw", "--include=*.c", function, "hw", "block", _ok_code=[1])
     with sh.section("moved"), sh.cd(qemu_source):
         assert sh.grep("-n", "^static void virtqueue_split_flush", "hw/virtio/virtio.c")
@@ -66,7 +66,7 @@ def then_and_now(sh: Shell, qemu_source: Path, step_virtqueue_flush: list[Frame]
 
 
 def align(then: list[Frame], now: list[Frame]) -> list[Pair]:
-    """Two call stacks side by side: equal functions in one row, others opposite each other as far as they go."""
+    """Align two call stacks: equal functions share a row, the others are paired as far as they go."""
     pairs: list[Pair] = []
     matcher = SequenceMatcher(None, [frame.function for frame in then], [frame.function for frame in now], autojunk=False)
     for _, a, b, c, d in matcher.get_opcodes():
@@ -76,15 +76,15 @@ def align(then: list[Frame], now: list[Frame]) -> list[Pair]:
 
 @dataclass(frozen=True)
 class Words:
-    """The words of the table in one language.
+    """Texts of the table in one language.
 
     Attributes:
-        head: The titles of its columns.
-        same: A frame that both stacks have.
-        renamed: One whose work another function does now.
-        gone: One that has no successor.
-        new: One that 2015 did not have.
-        why: What there is to say of a function, by its name of today or, if it is gone, of 2015.
+        head: Titles of the columns.
+        same: Remark for a frame that both stacks have.
+        renamed: Remark for a frame whose work another function does now.
+        gone: Remark for a frame without a successor.
+        new: Remark for a frame that did not exist in 2015.
+        why: Explanation of a function, by its current name or, if it is gone, by its name of 2015.
     """
 
     head: tuple[str, str, str]
@@ -128,17 +128,17 @@ CHINESE = Words(
 
 
 def table_en(pairs: list[Pair]) -> str:
-    """The two stacks as a table in Markdown, in English."""
+    """Return the two stacks as a Markdown table in English."""
     return table(pairs, ENGLISH)
 
 
 def table_zh(pairs: list[Pair]) -> str:
-    """The two stacks as a table in Markdown, in Chinese."""
+    """Return the two stacks as a Markdown table in Chinese."""
     return table(pairs, CHINESE)
 
 
 def table(pairs: list[Pair], words: Words) -> str:
-    """The two stacks as a table in Markdown, one row a frame, innermost first."""
+    """Return the two stacks as a Markdown table, one frame per row, innermost first."""
     rows = [f"| {' | '.join(words.head)} |", "|---|---|---|"]
     rows += [f"| {_cell(pair.then)} | {_cell(pair.now)} | {_verdict(pair, words)} |" for pair in pairs]
     return "\n".join(rows)
@@ -148,7 +148,7 @@ def _cell(frame: Frame | None) -> str:
     if frame is None:
         return "—"
     place = f"{frame.file}:{frame.line}" if frame.line else frame.file
-    # A long name may be broken after an underscore, and nowhere else.
+    # Allow a line break in a long name only after an underscore.
     return f"<code>{frame.function.replace('_', '_<wbr>')}</code><br>{place}"
 
 

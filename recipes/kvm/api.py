@@ -1,4 +1,4 @@
-"""A virtual machine without QEMU, run in L1: each of its requests beside what KVM traced and what the program made of it."""
+"""A virtual machine without QEMU, run in L1: each of its requests beside KVM's trace events and the program's output."""
 
 from __future__ import annotations
 
@@ -15,21 +15,22 @@ from recipes.kvm.events import in_short
 from recipes.kvm.host import L1_TOOLS, TRACE, KvmHost, l1, load_kvm
 
 DUMP = {"kvm-amd": "dump_invalid_vmcb", "kvm-intel": "dump_invalid_vmcs"}
-"""The parameter of each vendor's half with which it prints the state that the processor refused."""
+"""For each vendor's module, the parameter that makes it print the state that the processor rejected."""
 
 EXPECTED = [f"KVM_EXIT_{reason}" for reason in ("IO", "IO", "IO", "MMIO", "MMIO", "HLT")]
-"""Why the guest ``hello`` of `recipes.kvm.tiny` leaves, in this order: two characters out, a number in, a write, a read, the end."""
+"""Exit reasons of the guest ``hello`` of `recipes.kvm.tiny`, in order: two characters out, a number in, a write, a read, the
+end."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """One request to KVM, as three tell of it.
+    """One request to KVM, as strace, KVM and the program report it.
 
     Attributes:
         shown: The system call as strace printed it.
-        events: What KVM traced from its beginning to its end.
-        reason: Why ``KVM_RUN`` came back, as strace read it, such as ``KVM_EXIT_IO``; "" for another request.
-        said: What the program printed of it; "" for another request.
+        events: KVM's trace events between its start and its end.
+        reason: The exit reason of ``KVM_RUN``, as strace decoded it, such as ``KVM_EXIT_IO``; "" for another request.
+        said: The program's output about it; "" for another request.
     """
 
     shown: str
@@ -39,13 +40,13 @@ class Call:
 
     @property
     def request(self) -> str:
-        """Its name, such as ``KVM_RUN``."""
+        """Name of the request, such as ``KVM_RUN``."""
         return request(self.shown)
 
 
 @recipe(tools=("strace", *L1_TOOLS), memory="768M", disk="32M", timeout="15m", expects="6s")
 def kvm_api(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost, tiny: Path) -> list[Call]:
-    """Run a virtual machine of one page under strace and KVM's trace events, and put together what belongs together.
+    """Run a virtual machine of one page under strace and KVM's trace events, and put together what belongs to the same request.
 
     Returns:
         Every request to KVM, in order.
@@ -79,13 +80,13 @@ def kvm_api(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmH
 
 
 def _refused(vm: Machine, vendor: str) -> None:
-    """Enter with registers that the processor refuses, and have KVM tell of them."""
+    """Enter the guest with registers that the processor rejects, and have KVM log them."""
     module = f"/sys/module/{vendor.replace('-', '_')}/parameters"
     vm.guest(f"echo >{TRACE}/trace")
     assert "KVM_EXIT_FAIL_ENTRY: the processor does not enter the guest" in vm.guest("tiny refused", ok=(1,))
     told = vm.guest(f"grep -E 'tiny-.*kvm_(entry|exit|userspace_exit)' {TRACE}/trace")
     assert "reason KVM_EXIT_FAIL_ENTRY" in told, told
-    # Not the last line: on a busy host the kernel says something of its clock now and then.
+    # Not simply the last line: on a busy host the kernel sometimes logs a message about its clock.
     vm.guest(f"/guest/bin/dmesg -c | grep {DUMP[vendor]}")
     vm.guest(f"echo 1 >{module}/{DUMP[vendor]}")
     vm.guest("tiny refused", ok=(1,))
@@ -94,14 +95,14 @@ def _refused(vm: Machine, vendor: str) -> None:
 
 
 def _agree(calls: Sequence[Call], said: str) -> None:
-    """What strace read, what KVM traced and what the program printed must be the same story."""
+    """Check that strace, KVM's trace and the program's output agree."""
     runs = [call for call in calls if call.request == "KVM_RUN"]
     assert [call.reason for call in runs] == EXPECTED, runs
     for call in runs:
         assert call.said.startswith(f"{call.reason}: "), call
         assert any(event.startswith(f"kvm_userspace_exit: reason {call.reason} ") for event in call.events), call
         assert any(event.startswith("kvm_exit: ") for event in call.events), call
-    # 40 from a port and 2 from a device's memory: the guest has added them.
+    # 40 from a port and 2 from a device's memory; the guest adds them.
     assert said.rstrip().endswith("al = 42"), said
 
 
@@ -110,26 +111,26 @@ _EVENT = re.compile(r"^\s*tiny-\d+\s+\[\d+\]\s+\S+\s+[\d.]+: (.*?)\s*$", re.MULT
 _BEGIN = re.compile(r"sys_ioctl\(fd: (?:0x)?[0-9a-f]+, cmd: (?:0x)?([0-9a-f]+), ")
 _END = "sys_ioctl -> "
 _KVM = 0xAE
-"""The type of KVM's requests, bits 8 to 15 of their numbers (KVMIO in include/uapi/linux/kvm.h)."""
+"""Type of KVM's requests: bits 8 to 15 of their numbers (KVMIO in include/uapi/linux/kvm.h)."""
 
 
 def request(shown: str) -> str:
-    """The name of the request in a system call as strace prints it."""
+    """Return the request's name in a system call as strace prints it."""
     return shown.partition(", ")[2].partition(",")[0].rstrip(") ")
 
 
 def put_together(shown: str, traced: str, said: str) -> list[Call]:
-    """Find for each request to KVM what was traced meanwhile, and for each return of ``KVM_RUN`` what was printed next.
+    """Match each request to KVM with the events during it, and each return of ``KVM_RUN`` with the program's next output.
 
-    strace and the kernel saw the same calls in the same order, so the first belongs to the first.
+    strace and the kernel saw the same calls in the same order, so they are matched by position.
 
     Args:
-        shown: What strace wrote.
-        traced: Lines of the kernel's trace, of the program alone.
-        said: What the program printed.
+        shown: The output of strace.
+        traced: Lines of the kernel's trace for this program alone.
+        said: The program's output.
 
     Raises:
-        AssertionError: The two do not tell of the same calls.
+        AssertionError: strace and the trace have different calls.
     """
     spans = _spans(traced)
     lines = _SHOWN.findall(shown)
@@ -148,7 +149,7 @@ def put_together(shown: str, traced: str, said: str) -> list[Call]:
 
 
 def _spans(traced: str) -> list[tuple[int, list[str]]]:
-    """Each system call's request number, and the events between its beginning and its end."""
+    """Return the request number of each system call and the events between its start and its end."""
     spans: list[tuple[int, list[str]]] = []
     inside = False
     for event in _EVENT.findall(traced):
@@ -163,15 +164,15 @@ def _spans(traced: str) -> list[tuple[int, list[str]]]:
 
 
 _LEFT_OUT = ("kvm_fpu", "kvm_update_master_clock", "vcpu_match_mmio", "kvm_track_tsc", "kvm_write_tsc_offset", "kvm_apicv")
-"""Events that say nothing about why the guest stopped."""
+"""Events that do not help to explain why the guest stopped."""
 
 
 def table(calls: Sequence[Call], titles: tuple[str, str, str]) -> str:
-    """The requests as a Markdown table: the call, what KVM traced meanwhile, what the program printed.
+    """Return the requests as a Markdown table: the call, KVM's trace events during it, the program's output.
 
     Args:
         calls: The requests.
-        titles: The columns' titles.
+        titles: Titles of the columns.
     """
     rows = ["| # | {} | {} | {} |".format(*titles), "|--:|---|---|---|"]
     for number, call in enumerate(calls, 1):

@@ -1,4 +1,4 @@
-"""Compiling KVM alone: a copy of its source, beside a kernel that is built already."""
+"""Compiling KVM alone: a copy of its source, with a kernel that is already built."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from kvmdocs import Shell, recipe
 from recipes.build.linux import BUILD_TOOLS, Kernel
 
 KVM = "arch/x86/kvm"
-"""Where KVM's makefile is. It takes the half that all processors share from ``../../../virt/kvm``."""
+"""Directory of KVM's makefile. It takes the part that all architectures share from ``../../../virt/kvm``."""
 
 ONE_FILE = f"{KVM}/svm/svm.c"
-"""A file that only one of the modules is made of, and that no other file includes."""
+"""A source file that belongs to only one of the modules and that no other file includes."""
 
 ELSEWHERE = "/usr/bin/kvm"
-"""What a variable named KVM may well hold: Debian calls QEMU so."""
+"""A plausible value of an environment variable named KVM: on Debian, QEMU is installed under this name."""
 
 SECTION_KINDS = (
     ("debug information", r"\.(rela)?\.?debug|\.rela\.debug"),
@@ -25,17 +25,17 @@ SECTION_KINDS = (
     ("code", r"\..*text|\.altinstr_(aux|replacement)"),
     ("data", ""),
 )
-"""Kinds of a module's sections by a pattern of their names; the first that matches counts."""
+"""Kinds of a module's sections, by a pattern of their names. The first match counts."""
 
 
 @dataclass(frozen=True)
 class Modules:
-    """KVM's own modules, built apart from the kernel.
+    """KVM's modules, built apart from the kernel.
 
     Attributes:
         tree: The copy of KVM's source they were built in.
-        files: The modules in the order in which they can be loaded: kvm, kvm-amd, kvm-intel.
-        sizes: Bytes of the sections of ``kvm.ko`` by kind.
+        files: The modules in load order: kvm, kvm-amd, kvm-intel.
+        sizes: Section sizes of ``kvm.ko`` in bytes, by kind.
     """
 
     tree: Path
@@ -67,7 +67,7 @@ def kvm_module(sh: Shell, linux_source: Path, linux_build: Kernel) -> Modules:
         made = compiled(make_kvm(sh, linux_build.build))
         assert [Path(name).name for name in made] == ["svm.o"], made
     with sh.section("variable"):
-        # It must fail: 2 is make's status for that.
+        # It must fail, and 2 is make's status for a failure.
         told = sh.line(f"KVM={ELSEWHERE} make -C {linux_build.build} M=$PWD/{KVM} modules 2>&1", _ok_code=[2])
         assert "No rule to make target" in told, told
         assert f"{ELSEWHERE}/kvm_main.o" in told, told
@@ -78,10 +78,10 @@ def kvm_module(sh: Shell, linux_source: Path, linux_build: Kernel) -> Modules:
 
 @recipe(tools=("readelf",), disk="16M", expects="2s")
 def kernel_contents(sh: Shell, linux_build: Kernel) -> dict[str, int]:
-    """See what a kernel with debug information is made of, and what is left of its modules without.
+    """See what a kernel with debug information is made of, and what is left of its modules without it.
 
     Returns:
-        Bytes of the sections of ``vmlinux`` by kind.
+        Section sizes of ``vmlinux`` in bytes, by kind.
     """
     with sh.section("sections"):
         sizes = by_kind(sh.readelf("--sections", "--wide", linux_build.vmlinux))
@@ -94,30 +94,30 @@ def kernel_contents(sh: Shell, linux_build: Kernel) -> dict[str, int]:
 
 
 def copy_kvm(sh: Shell, source: Path) -> None:
-    """Copy KVM's source into the current directory, with the same folders around it as in the kernel."""
+    """Copy KVM's source into the current directory, with the same directories around it as in the kernel."""
     sh.mkdir("-p", "arch/x86", "virt")
     sh.cp("-r", source / KVM, "arch/x86")
     sh.cp("-r", source / "virt/kvm", "virt")
 
 
 def make_kvm(sh: Shell, build: Path, *words: str) -> str:
-    """Compile what is stale of KVM's modules in the current directory.
+    """Compile those parts of KVM's modules in the current directory that are out of date.
 
     Args:
         sh: The recipe's shell.
-        build: The build directory of the kernel that the modules are for; nothing is written there.
+        build: The build directory of the kernel that the modules are for; nothing is written to it.
         *words: More arguments for make.
 
     Returns:
-        What make printed on its standard output.
+        The standard output of make.
     """
-    # As a line of shell, for the $PWD that a reader types.
+    # Run it as a shell line, so that a reader can type $PWD.
     more = "".join(f" {word}" for word in words)
     return sh.line(f"make -j{sh.cpus} -C {build}{more} M=$PWD/{KVM} modules")
 
 
 def built(tree: Path) -> tuple[Path, ...]:
-    """The modules in a copy of KVM's source, in the order in which they can be loaded.
+    """Return the modules in a copy of KVM's source, in load order.
 
     Raises:
         AssertionError: One is missing.
@@ -129,18 +129,18 @@ def built(tree: Path) -> tuple[Path, ...]:
 
 
 def compiled(printed: str) -> list[str]:
-    """The objects that make says it compiled, without those that modpost generates."""
+    """Return the objects that make reports as compiled, without those that modpost generates."""
     return [name for name in re.findall(r"^\s*CC \[M\]\s+(\S+\.o)$", printed, re.MULTILINE) if not name.endswith(".mod.o")]
 
 
 def by_kind(sections: str) -> dict[str, int]:
-    """Bytes of a module's sections by kind.
+    """Return the section sizes of a module by kind.
 
     Args:
-        sections: What ``readelf --sections --wide`` printed.
+        sections: The output of ``readelf --sections --wide``.
 
     Returns:
-        Bytes by the names in `SECTION_KINDS`, the largest first. What takes no room in the file is not counted.
+        Bytes by the names in `SECTION_KINDS`, largest first. Sections that occupy no space in the file are not counted.
     """
     sizes = dict.fromkeys((name for name, _ in SECTION_KINDS), 0)
     for name, kind, size in re.findall(

@@ -1,4 +1,4 @@
-"""Changing one line of KVM: patch, compile one file, load it into a machine that goes on running, see the line in the trace."""
+"""Changing one line of KVM: patch it, compile one file, load it into a running machine, and see the effect in the trace."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ PATCH = """\
  \t\tret = kvm_fast_pio_in(vcpu, size, port);
  \telse
 """
-"""One more line where a port's access arrives from both vendors' halves. In other versions the lines around it have other numbers."""
+"""A patch that adds a line where port accesses of both vendors' modules arrive. Its line numbers differ between versions."""
 
 PATCHED = "x86.o"
-"""The one object that it is in."""
+"""The only object that the patch changes."""
 
 
 OURS = "kvm_fast_pio: "
-"""How the line begins in the trace: `trace_printk` says which function it is in."""
+"""Prefix of the new trace line: `trace_printk` prints the function that calls it."""
 
 PORTS = ("out to port 0x10", "out to port 0x10", "in from port 0x11")
-"""What the guest ``hello`` of `recipes.kvm.tiny` does with ports, in order."""
+"""Port accesses of the guest ``hello`` of `recipes.kvm.tiny`, in order."""
 
 EXCHANGE = "32M"
-"""Size of the disk over which modules come into the machine while it runs."""
+"""Size of the disk over which modules get into the running machine."""
 
 
 @recipe(tools=("patch", "tar", *BUILD_TOOLS, *L1_TOOLS), cpus="all", memory="1500M", disk="128M", timeout="60m", expects="90s")
 def change_one_line(
     sh: Shell, qemu_optimised: Path, linux_source: Path, linux_build: Kernel, kvm_host: KvmHost, tiny: Path
 ) -> list[str]:
-    """Change a line of KVM, see it in the trace of a virtual machine, take it back, and see it gone.
+    """Change a line of KVM, see it in the trace of a virtual machine, revert it, and see it gone.
 
     Returns:
-        The lines of the trace that the change made.
+        The trace lines that the change produced.
     """
     with sh.section("copy"):
         copy_kvm(sh, linux_source)
@@ -83,23 +83,23 @@ def change_one_line(
 
 
 def without_other(host: KvmHost) -> str:
-    """An argument for make that leaves out the other vendor's half of KVM: about a fifth of what there is to compile."""
+    """Return a make argument that leaves out the other vendor's module, which saves about a fifth of the compilation."""
     return f"CONFIG_{host.other.stem.upper().replace('-', '_')}="
 
 
 def marked(trace: str) -> list[str]:
-    """The lines of a trace that the change made, from the function's name on."""
+    """Return the trace lines that the change produced, from the function's name on."""
     return [line[line.index(OURS) :].strip() for line in trace.splitlines() if OURS in line]
 
 
 def _objects(printed: str) -> list[str]:
-    """File names of what make compiled."""
+    """Return the names of the object files that make compiled."""
     return [Path(name).name for name in compiled(printed)]
 
 
 def _run(vm: Machine) -> str:
-    """Run a virtual machine of one page in L1; what was traced meanwhile."""
-    # Each time: the events of a module come and go with it.
+    """Run a virtual machine of one page in L1, and return the trace of that time."""
+    # Enable the events each time: they disappear when their module is unloaded.
     vm.guest(f"echo 1 >{TRACE}/events/kvm/kvm_pio/enable")
     vm.guest(f"echo >{TRACE}/trace")
     assert "al = 42" in vm.guest("tiny")
@@ -107,14 +107,14 @@ def _run(vm: Machine) -> str:
 
 
 def _reload(sh: Shell, vm: Machine, host: KvmHost) -> None:
-    """Take the new modules into L1, over its disk, and put them in the place of those that are loaded."""
+    """Copy the new modules into L1 over its disk, and load them in place of the current ones."""
     names = [f"{module.stem}.ko" for module in host.modules if module.stem != "irqbypass"]
     sh.mkdir("-p", "new")
     for name in names:
         sh.strip("--strip-debug", "-o", f"new/{name}", f"{KVM}/{name}")
     sh.line(f"tar --create --directory=new {' '.join(names)} | dd of=exchange.img conv=notrunc status=none")
     vm.guest(f"/guest/bin/rmmod {host.vendor.replace('-', '_')} && /guest/bin/rmmod kvm")
-    # No file system: the disk is the archive. What was read before is forgotten, since nobody has the disk open.
+    # There is no file system: the disk contains the archive itself. Nobody has the disk open, so cached blocks are dropped.
     vm.guest("tar -x -v -f /guest/dev/vda -C /guest/tmp")
     for name in names:
         vm.guest(f"insmod /guest/tmp/{name}")

@@ -1,4 +1,4 @@
-"""The easiest way to boot a kernel with KVM: virtme-ng, with the host's own files as the guest's root."""
+"""The easiest way to boot a kernel with KVM: virtme-ng, with the host's files as the guest's root."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from recipes.build.linux import Kernel
 from recipes.kvm.errors.refusals import printed
 from recipes.kvm.host import KvmHost
 
-# Each with the digest of its wheel that fits every Python: what a package index gives is either this or refused.
+# Each with the digest of its wheel for all Python versions: any other file from a package index is refused.
 REQUIREMENTS = """\
 virtme-ng==1.42 --hash=sha256:99589f1f5d74249038fe3c52aad9d3c33cb82a2d9617997511d4489fc709a707
 argcomplete==3.7.2 --hash=sha256:6029205678bdd9c1c728a155f5f9ecf5812393f969eef58807641a2bc2aa5b19
@@ -19,7 +19,7 @@ urllib3==2.8.0 --hash=sha256:0cf3cae568d36aa9576b28dfb35f11328f1cb974ca7647d9475
 """
 
 LIMIT = 600
-"""Seconds the guest has to boot and to end; it reads each file over 9p, emulated."""
+"""Seconds for the guest to boot and shut down; it is emulated and reads each file over 9p."""
 
 
 @recipe(
@@ -34,11 +34,11 @@ def with_virtme(sh: Shell, linux_build: Kernel, kvm_host: KvmHost) -> None:
 
     Raises:
         Skipped: pip cannot get virtme-ng on this host.
-        SourceRefused: What pip got is not what the digests say.
+        SourceRefused: The files that pip got do not match the digests.
     """
     with sh.section("install"):
         _install(sh)
-    # virtme-ng leaves a folder of its own beside the kernel that it boots.
+    # virtme-ng leaves a directory of its own beside the kernel that it boots.
     with sh.section("copy"):
         sh.mkdir("kernel")
         sh.cp(linux_build.image, "kernel/")
@@ -51,7 +51,8 @@ def with_virtme(sh: Shell, linux_build: Kernel, kvm_host: KvmHost) -> None:
             f"PATH=$PWD/venv/bin:$PATH timeout {LIMIT} vng --run kernel/bzImage {accel}--force-9p --disable-microvm "
             "--qemu $(command -v qemu-system-x86_64) --user root --memory 512M --cpus 1 --verbose --exec 'sh look.sh' </dev/null 2>&1 "
             "| tee boot.log | sed -n '/as init process/,$p'",
-            # On a host without udev virtme-ng does not learn how the script ended, and ends with 255; the script's words are asserted.
+            # On a host without udev, virtme-ng does not learn the script's exit status and exits with 255. So the script's
+            # output is asserted.
             _ok_code=[0, 255],
         )
     assert "on / type 9p (ro," in told, told
@@ -60,7 +61,7 @@ def with_virtme(sh: Shell, linux_build: Kernel, kvm_host: KvmHost) -> None:
 
 
 def _install(sh: Shell) -> None:
-    """Install virtme-ng into an environment of its own."""
+    """Install virtme-ng into a virtual environment."""
     sh.write("requirements.txt", REQUIREMENTS)
     sh.python3("-m", "venv", "venv")
     sh.line("venv/bin/pip install -q -q --only-binary :all: --require-hashes -r requirements.txt", _ok_code=[0, 1, 2])

@@ -13,7 +13,7 @@ from recipes.build.linux import Kernel
 from recipes.kvm.host import INNER_LIMIT, L1_TOOLS, KvmHost, inner, inner_script, l1, load_kvm
 
 HALTED = "System halted"
-"""What a Linux says last when it is told to halt (kernel/reboot.c); its processor then waits for ever."""
+"""Last message of a Linux that is told to halt (kernel/reboot.c); its processor then waits forever."""
 
 _INNER_INIT = """\
 #!/bin/sh
@@ -29,7 +29,7 @@ class Dump:
 
     Attributes:
         file: An ELF core file.
-        task: Process id, in the machine, of the vCPU's thread of the QEMU that ran there.
+        task: Process id, in the machine, of the vCPU thread of the QEMU that ran there.
     """
 
     file: Path
@@ -41,7 +41,7 @@ def kvm_dump(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: Kvm
     """Dump the memory of an L1 in which KVM runs a guest.
 
     Returns:
-        The dump, and which thread is the vCPU.
+        The dump, and the id of the vCPU's thread.
     """
     with sh.section("pack"):
         parts = inner(sh, qemu_optimised, linux_build, init=_INNER_INIT, script=_INNER_SCRIPT)
@@ -79,7 +79,7 @@ bt {task}
 log -t | grep -i kvm
 quit
 """
-"""KVM's modules, each VM that there is, each process, where the vCPU's thread is, and what the kernel said of KVM."""
+"""Commands for crash: KVM's modules, each VM, each process, the position of the vCPU's thread, and KVM's log messages."""
 
 DRGN = """\
 from drgn import cast, container_of
@@ -106,16 +106,17 @@ SVM = """\
         control = container_of(vcpu, "struct vcpu_svm", "vcpu").vmcb.control
         print(f"  vCPU {number} left last with exit code:", hex(control.exit_code.value_()))
 """
-"""Where AMD's half keeps the reason of the last exit; Intel's has to be asked of the processor."""
+"""The field where AMD's module keeps the last exit reason; Intel's module has to ask the processor."""
 
 
 MODULES = ("include/linux/module.h", "struct module_memory", "Linux 6.4 and newer")
-"""Each kind of a module's memory is described apart."""
+"""A change of the kernel: each kind of a module's memory has its own description."""
 TASKS = ("include/linux/pid.h", "struct upid numbers[];", "Linux 6.5 and newer, and updates of 6.1")
-"""What crash counts tasks by has no length any more: an older crash finds one task."""
+"""A change of the kernel: the array that crash counts tasks with has no length any more. An older crash finds only one task."""
 
 KNOWS = {"crash": ("8.0.4", (MODULES, TASKS)), "drgn": ("0.0.23", (MODULES,))}
-"""The first version of each tool that knows these changes of the kernel: a file, what it has since then, and which kernels that are."""
+"""First version of each tool that knows these changes of the kernel. A change is a file, a text in it, and the kernels that
+have it."""
 
 
 @recipe(tools=("crash", "readelf"), memory="1500M", disk="16M", timeout="10m", expects="15s")
@@ -139,10 +140,10 @@ def with_crash(sh: Shell, kvm_dump: Dump, linux_build: Kernel, linux_source: Pat
 
 @recipe(tools=("drgn",), memory="1G", disk="16M", timeout="10m", expects="3s")
 def with_drgn(sh: Shell, kvm_dump: Dump, linux_build: Kernel, linux_source: Path, kvm_host: KvmHost) -> dict[str, int]:
-    """Look into the dump with drgn: VMs, what their vCPUs left the guest for, and the stack of a vCPU's thread.
+    """Look into the dump with drgn: VMs, why their vCPUs left the guest, and the stack of a vCPU's thread.
 
     Returns:
-        How often the vCPU left its guest, by reason.
+        The number of exits of the vCPU, by reason.
 
     Raises:
         Skipped: This host's drgn is older than the kernel.
@@ -165,7 +166,7 @@ def with_drgn(sh: Shell, kvm_dump: Dump, linux_build: Kernel, linux_source: Path
 
 
 def check_version(sh: Shell, tool: str, source: Path) -> None:
-    """See that a tool knows the kernel that was built.
+    """Check that a tool knows the kernel that was built.
 
     Args:
         sh: The recipe's shell.
@@ -173,10 +174,10 @@ def check_version(sh: Shell, tool: str, source: Path) -> None:
         source: The kernel's source tree.
 
     Raises:
-        Skipped: It does not.
+        Skipped: The tool is too old for it.
     """
     told = sh.line(f"{tool} --version | grep -m 1 '^{tool} '")
-    version = told.split()[1].rstrip("+")  # two of them stand behind a version between releases
+    version = told.split()[1].rstrip("+")  # "++" marks a version between releases
     first, changes = KNOWS[tool]
     if SpecifierSet(f">={first}").contains(version, prereleases=True):
         return
@@ -186,5 +187,5 @@ def check_version(sh: Shell, tool: str, source: Path) -> None:
 
 
 def exits(told: str) -> dict[str, int]:
-    """How often the first vCPU left its guest by reason, from what `DRGN` prints."""
+    """Return the number of exits of the first vCPU by reason, from the output of `DRGN`."""
     return {reason: int(number) for reason, number in re.findall(r"^  vCPU 0 (\w+exits|exits): (\d+)$", told, re.MULTILINE)}

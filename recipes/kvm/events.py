@@ -12,9 +12,9 @@ class Event:
     """A line of a trace.
 
     Attributes:
-        time: Seconds, of whatever clock the trace has.
+        time: Seconds, on the clock of the trace.
         name: The event, such as ``kvm_exit``.
-        text: What it says.
+        text: The event's details.
     """
 
     time: float
@@ -44,12 +44,12 @@ _QEMU = re.compile(r"^(?:\d+@(\d+\.\d+):|(\d{4}-\d\d-\d\dT[\d:.]+)Z\s+(?:\(\S+\)
 
 
 def parse_kvm(text: str) -> list[Event]:
-    """KVM's events from what ``perf script`` or ``trace-cmd report`` printed."""
+    """Return KVM's events in the output of ``perf script`` or ``trace-cmd report``."""
     return [Event(float(found[1]), found[2], found[3]) for line in text.splitlines() if (found := _KVM.match(line))]
 
 
 def parse_qemu(text: str) -> list[Event]:
-    """QEMU's events from its log; the time is that of the day, or 0 where the log has none.
+    """Return QEMU's events in its log. Their time is the wall-clock time, or 0 if the log has none.
 
     QEMU up to 10.1 writes ``1234@1700000000.123456:name …``; newer ones may write the time as ISO 8601 does.
     """
@@ -66,9 +66,10 @@ _RANGE = re.compile(r"^\s+([0-9a-f]{16})-([0-9a-f]{16}) \(prio -?\d+, ([\w/]+)\)
 
 
 def parse_regions(text: str) -> list[Region]:
-    """The ranges of ports and of MMIO in what ``info mtree -f`` printed: the flat views of a processor, in which nothing overlaps.
+    """Return the ranges of ports and of MMIO in the output of ``info mtree -f``.
 
-    The region ``io`` is the space of all ports itself: what it shows in a flat view are the gaps between devices.
+    These are the flat views of a processor, in which nothing overlaps. The region ``io`` is the space of all ports itself: its
+    entries in a flat view are the gaps between devices.
     """
     regions = []
     space = ""
@@ -83,12 +84,15 @@ def parse_regions(text: str) -> list[Region]:
 
 
 def region_of(regions: list[Region], space: str, address: int) -> str:
-    """QEMU's name for what lies at an address; "" if nothing does."""
+    """Return QEMU's name for the region at an address, "" if there is none."""
     return next((it.name for it in regions if it.space == space and it.first <= address <= it.last), "")
 
 
 def in_short(name: str, text: str) -> str:
-    """An event for a table in Markdown: its name and what it says, without the vCPU's number, leading zeros and what only another event explains."""
+    """Return an event for a Markdown table: its name and its details.
+
+    The vCPU's number, leading zeros and details that need another event to be understood are left out.
+    """
     text = re.sub(r"^vcpu \d+,? | ?\binfo1 .*| ?\berror_code .*", "", text).strip()
     text = re.sub(r"0x0{4,}([0-9a-f])", r"0x\1", text).replace("|", "\\|")
     return f"**{name}** {text}".strip()

@@ -1,4 +1,4 @@
-"""Putting together KVM's events, QEMU's log and QEMU's memory map."""
+"""Combining KVM's events, QEMU's log and QEMU's memory map."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from recipes.kvm.events import Event, Region, region_of
 
 @dataclass(frozen=True)
 class ReasonRow:
-    """How often a guest left its processor for one reason.
+    """Number of exits for one reason.
 
     Attributes:
-        reason: As KVM names it.
-        exits: How often.
-        user: How many of these went on to QEMU.
+        reason: KVM's name of the reason.
+        exits: Number of exits.
+        user: How many of these were passed on to QEMU.
     """
 
     reason: str
@@ -26,15 +26,15 @@ class ReasonRow:
 
 @dataclass(frozen=True)
 class DeviceRow:
-    """How often a guest left its processor for one device.
+    """Number of exits for one device.
 
     Attributes:
         space: ``io`` for ports, ``memory`` for MMIO.
-        region: QEMU's name for the range; "" where QEMU has nothing.
-        first: The lowest address that was used.
-        last: The highest.
-        exits: How often.
-        user: How many of these went on to QEMU.
+        region: QEMU's name for the range; "" if QEMU has no region there.
+        first: The lowest address that was accessed.
+        last: The highest address that was accessed.
+        exits: Number of exits.
+        user: How many of these were passed on to QEMU.
     """
 
     space: str
@@ -50,11 +50,12 @@ class Budget:
     """All exits of a run.
 
     Attributes:
-        exits: Their number.
-        user: How many of them went on to QEMU.
-        faults: How many were for a page of memory that was used for the first time: a page fault, and no device.
-        reasons: By reason, most first.
-        devices: Those that are an access to a device, by device, most first; an address without a device is a row of its own.
+        exits: Number of exits.
+        user: How many of them were passed on to QEMU.
+        faults: How many were page faults on the first access to a page of memory, without a device.
+        reasons: Exits by reason, most frequent first.
+        devices: Exits caused by accesses to devices, by device, most frequent first; an address without a device is a row of
+            its own.
     """
 
     exits: int
@@ -66,12 +67,12 @@ class Budget:
 
 @dataclass(frozen=True)
 class Pairing:
-    """How KVM's exits to user space and QEMU's log of them agree.
+    """Agreement of KVM's exits to user space and QEMU's log of them.
 
     Attributes:
-        paired: Exits that both have, in the same order and with the same reason.
-        reasons: How many of each reason, by KVM's name and its number, such as ``KVM_EXIT_IO 2``.
-        offset: Seconds to be taken from QEMU's clock to have KVM's.
+        paired: Number of exits that both have, in the same order and with the same reason.
+        reasons: Number of exits for each reason, by KVM's name and its number, such as ``KVM_EXIT_IO 2``.
+        offset: Seconds to subtract from QEMU's clock to get KVM's.
     """
 
     paired: int
@@ -81,12 +82,12 @@ class Pairing:
 
 @dataclass(frozen=True)
 class Moment:
-    """A row of the events of both sides.
+    """A row in the list of events of both sides.
 
     Attributes:
         side: ``kvm`` or ``qemu``.
-        name: The event.
-        text: What it says.
+        name: Name of the event.
+        text: The event's details.
     """
 
     side: str
@@ -96,11 +97,11 @@ class Moment:
 
 @dataclass(frozen=True)
 class Exits:
-    """What was recorded of a boot.
+    """Recording of a boot.
 
     Attributes:
         budget: The exits by reason and by device.
-        pairing: How KVM and QEMU agree.
+        pairing: Agreement of KVM and QEMU.
         write: The events of both sides during one disk write.
     """
 
@@ -119,7 +120,8 @@ class _Exit:
 
 
 INTERRUPTED = ("KVM_EXIT_UNKNOWN", "KVM_EXIT_INTR")
-"""What a reader of a trace may show for a `KVM_RUN` that a signal ended: it failed with EINTR and has no reason. Nobody is asked."""
+"""Reasons that a trace reader may print for a `KVM_RUN` that a signal interrupted. It failed with EINTR, has no reason, and
+does not involve QEMU."""
 
 _ASKED = re.compile(rf"(?!{'|'.join(INTERRUPTED)})(KVM_EXIT_\w+) \((\d+)\)")
 
@@ -128,14 +130,14 @@ _ADDRESS = {
     "kvm_mmio": ("memory", re.compile(r"gpa (0x[0-9a-f]+)")),
     "kvm_fast_mmio": ("memory", re.compile(r"gpa (0x[0-9a-f]+)")),
 }
-"""Which space an event's address is in, and where in its text the address is."""
+"""For each event, the address space and the place of the address in the event's text."""
 
 
 def _exits(events: list[Event]) -> list[_Exit]:
-    """Each exit with what followed it until the next: the first address that was used, and whether QEMU was asked.
+    """Return each exit with its consequences until the next exit: the first accessed address, and whether QEMU handled it.
 
-    Holds for one processor. An access that QEMU answers is finished when the processor runs again, so its event may come after the
-    exit to user space; it still belongs to the exit before it.
+    This is correct for one processor only. An access that QEMU handles is completed when the processor runs again, so its event
+    may come after the exit to user space; it still belongs to the exit before it.
     """
     exits: list[_Exit] = []
     for event in events:
@@ -184,12 +186,12 @@ def budget(events: list[Event], regions: list[Region]) -> Budget:
 
 
 def pair(events: list[Event], logged: list[Event]) -> Pairing:
-    """Set each exit to user space that KVM traced beside the one that QEMU logged.
+    """Match each exit to user space in KVM's trace with the one in QEMU's log.
 
-    QEMU does not log a return because of a signal.
+    QEMU does not log returns caused by a signal.
 
     Raises:
-        AssertionError: The two do not agree.
+        AssertionError: The trace and the log differ.
     """
     left = [
         (event.time, found[1], int(found[2]))
@@ -205,15 +207,15 @@ def pair(events: list[Event], logged: list[Event]) -> Pairing:
     for number, ((_, name, reason), (_, told)) in enumerate(both):
         assert reason == told, f"exit {number} to user space was {name} ({reason}) for KVM and {told} for QEMU"
     assert abs(len(left) - len(right)) <= 1, (len(left), len(right))
-    # QEMU writes its line after KVM has written its own: the smallest difference is nearest to that of the two clocks.
+    # QEMU logs after KVM, so the smallest difference is nearest to that of the two clocks.
     offset = min((later - earlier for (earlier, _, _), (later, _) in both), default=0.0)
     return Pairing(len(both), dict(Counter(f"{name} {reason}" for (_, name, reason), _ in both).most_common()), offset)
 
 
 def _interrupt_ends(events: list[Event], after: float) -> float:
-    """When the guest says that it is done with the first message-signalled interrupt after a time.
+    """Return the time at which the guest acknowledges the first message-signalled interrupt after `after`.
 
-    A processor that does this without an exit leaves no such event; then it is when the guest next runs.
+    A processor that does this without an exit leaves no such event; then return the time at which the guest next runs.
     """
     later = [event for event in events if event.time > after]
     vectors = [
@@ -226,12 +228,12 @@ def _interrupt_ends(events: list[Event], after: float) -> float:
 
 
 def _is_kick(event: Event) -> bool:
-    """A write to a device's memory; on VMX a short way deals with it (handle_ept_misconfig), which has an event of its own."""
+    """Return whether an event is a write to a device's memory. On VMX a fast path (handle_ept_misconfig) has its own event."""
     return event.name == "kvm_fast_mmio" or (event.name == "kvm_mmio" and "write" in event.text)
 
 
 def journey(events: list[Event], logged: list[Event], offset: float) -> list[Moment]:
-    """The events of both sides during the last disk write, from the guest's kick to the end of its interrupt.
+    """Return the events of both sides during the last disk write, from the guest's kick to the end of its interrupt.
 
     Raises:
         AssertionError: There was no write.

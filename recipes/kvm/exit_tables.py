@@ -1,4 +1,4 @@
-"""The exit budget for a page: what is counted as pictures, what is told as tables."""
+"""The exit budget on a page: counts as pictures, event lists as tables."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ from recipes.kvm.events import in_short
 from recipes.kvm.exit_budget import DeviceRow, Exits, Moment, ReasonRow
 
 LEAST = 20
-"""A device with fewer exits is not in the picture, but in the table below it."""
+"""Minimum number of exits for a device to be in the picture; the table below has all of them."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """The words of pictures and tables in one language.
+    """Texts of pictures and tables in one language.
 
     Attributes:
-        by_reason: What the picture of exits by reason is called.
-        by_device: What that of exits by device is called.
-        parts: What the two parts of a bar are.
-        some: How many exits, and how many of them QEMU dealt with.
-        all: How many exits, all of which QEMU dealt with.
-        reasons: The titles of the columns of exits by reason.
-        devices: Those of exits by device.
-        moments: Those of the events of both sides.
-        pairs: Those of exits to user space.
-        nothing: For an address with no device behind it.
-        sum: A sentence on all exits, with ``exits``, ``user``, ``share``, ``faults`` to be filled in.
-        rest: A sentence on the devices left out, with ``rows`` and ``exits``.
-        agree: A sentence on how both sides agree, with ``paired``.
-        kinds: What each kind of device is, by a pattern of its region's name; the first that matches holds.
-        probes: What is looked for at an address without a device.
+        by_reason: Title of the picture of exits by reason.
+        by_device: Title of the picture of exits by device.
+        parts: Names of the two parts of a bar.
+        some: Phrase for a number of exits, some of which QEMU handled.
+        all: Phrase for a number of exits, all of which QEMU handled.
+        reasons: Column titles of exits by reason.
+        devices: Column titles of exits by device.
+        moments: Column titles of the events of both sides.
+        pairs: Column titles of exits to user space.
+        nothing: Name of an address without a device.
+        sum: A sentence about all exits, with the placeholders ``exits``, ``user``, ``share``, ``faults``.
+        rest: A sentence about the devices left out, with the placeholders ``rows`` and ``exits``.
+        agree: A sentence about the agreement of both sides, with the placeholder ``paired``.
+        kinds: A description of each kind of device, by a pattern of its region's name; the first match counts.
+        probes: What the guest probes for at an address without a device.
     """
 
     by_reason: str
@@ -161,7 +161,7 @@ CHINESE = Words(
 
 
 def reasons(words: Words) -> Callable[[Exits, Shown], str]:
-    """A picture of exits by reason, and a sentence on all of them."""
+    """Return a function that draws exits by reason, with a sentence about all of them."""
 
     def render(recorded: Exits, shown: Shown) -> str:
         made = recorded.budget
@@ -183,7 +183,7 @@ def reasons(words: Words) -> Callable[[Exits, Shown], str]:
 
 
 def devices(words: Words) -> Callable[[Exits, Shown], str]:
-    """A picture of exits by device, and a sentence on those that are left out."""
+    """Return a function that draws exits by device, with a sentence about those that are left out."""
 
     def render(recorded: Exits, shown: Shown) -> str:
         made = recorded.budget.devices
@@ -216,13 +216,13 @@ def devices(words: Words) -> Callable[[Exits, Shown], str]:
 
 
 def _figures(row: ReasonRow | DeviceRow, words: Words) -> str:
-    """How many exits, and how many of them went on to QEMU."""
+    """Return how many exits there are, and how many of them were passed on to QEMU."""
     form = words.all if row.user == row.exits else words.some if row.user else "{exits}"
     return form.format(exits=f"{row.exits:,}", user=f"{row.user:,}")
 
 
 def pairs(words: Words) -> Callable[[Exits], str]:
-    """A table of the exits to user space that both sides have."""
+    """Return a function that makes a table of the exits to user space that both sides have."""
 
     def render(recorded: Exits) -> str:
         made = recorded.pairing
@@ -236,7 +236,7 @@ def pairs(words: Words) -> Callable[[Exits], str]:
 
 
 def write(words: Words) -> Callable[[Exits], str]:
-    """A table of the events of both sides during one disk write, in the order of their times."""
+    """Return a function that makes a table of the events of both sides during one disk write, in order of time."""
 
     def render(recorded: Exits) -> str:
         rows = [(_event(moment), "") if moment.side == "kvm" else ("", _event(moment)) for moment in recorded.write]
@@ -246,7 +246,7 @@ def write(words: Words) -> Callable[[Exits], str]:
 
 
 def _table(head: tuple[str, ...], sides: str, rows: Sequence[tuple[str, ...]]) -> str:
-    """A table in Markdown; of each column's side, ``r`` is right."""
+    """Return a Markdown table. `sides` has a letter for each column; ``r`` aligns it to the right."""
     rule = "|".join("--:" if side == "r" else "---" for side in sides)
     return "\n".join([f"| {' | '.join(head)} |", f"|{rule}|", *(f"| {' | '.join(row)} |" for row in rows)])
 
@@ -262,5 +262,5 @@ def _what(row: DeviceRow, words: Words) -> str:
 
 
 def _event(moment: Moment) -> str:
-    """An event in short: without the addresses of QEMU's own structures, and of an exit only the reason."""
+    """Return an event without the addresses of QEMU's own structures; of an exit return only the reason."""
     return in_short(moment.name, re.sub(r"\b(vdev|req|vq|rip) 0x[0-9a-f]+\s*", "", moment.text))

@@ -1,4 +1,4 @@
-"""The exit budget of a boot: what a guest leaves its processor for, which device that is, and who answers it."""
+"""The exit budget of a boot: the exits of a guest, the devices that cause them, and who handles them."""
 
 from __future__ import annotations
 
@@ -21,27 +21,28 @@ dd if=/dev/zero of=/dev/vda bs=4k count=1 oflag=direct 2>/dev/null
 echo "{INNER_SAYS}"
 sleep 100000
 """
-"""L2's ``/init``: it boots, writes one block, says so, and stays, so that its QEMU can be asked."""
+"""L2's ``/init``: it boots, writes one block, reports that, and keeps running, so that its QEMU can be queried."""
 
 ASKED = inner_script("-monitor stdio", serial="file:/tmp/serial")
-"""How it is started: QEMU's monitor takes what is typed."""
+"""The script that starts it, with QEMU's monitor on the terminal."""
 
 EVENTS = (
     *("kvm_userspace_exit", "kvm_page_fault", "kvm_fast_mmio"),
     *("kvm_msi_set_irq", "kvm_apic_accept_irq", "kvm_inj_virq", "kvm_eoi"),
 )
-"""What is recorded beside kvm_entry, kvm_exit, kvm_pio and kvm_mmio, which ``perf kvm stat`` asks for by itself."""
+"""Events to record besides kvm_entry, kvm_exit, kvm_pio and kvm_mmio, which ``perf kvm stat`` adds itself."""
 
 TRACED = ("kvm_run_exit", "virtio_queue_notify", "virtio_blk_handle_write", "virtio_blk_req_complete", "virtio_notify*")
-"""QEMU's own trace events that are logged; a name with a star stands for all that begin so."""
+"""QEMU's trace events to log; a name with a star stands for all names with that prefix."""
 
 
 @recipe(tools=("tar", *L1_TOOLS), memory="1500M", disk="512M", timeout="25m", expects="40s")
 def record_exits(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost, perf_tool: Path) -> Exits:
-    """Record every exit of an L2 from its first instruction to its first process, and ask its QEMU what lies where.
+    """Record every exit of an L2 from its first instruction to its first process, and ask its QEMU what lies at which address.
 
     Returns:
-        The exits by reason and by device; how KVM's exits to user space and QEMU's log agree; and the events of one disk write.
+        The exits by reason and by device; the agreement of KVM's exits to user space and QEMU's log; and the events of one disk
+        write.
     """
     with sh.section("pack"):
         parts = inner(sh, qemu_optimised, linux_build, init=STAYS, script=ASKED)
@@ -65,7 +66,7 @@ def record_exits(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host:
         sh.line("tar -x -f l1.img")
         told = sh.line(
             f"{perf_tool} kvm -i perf.data stat report 2>&1 | cat"
-        )  # it reports where errors go, and opens a pager in a terminal
+        )  # it reports on stderr, and opens a pager in a terminal
         assert "VM-EXIT" in told, told
         sh.line(f"{perf_tool} kvm -i perf.data stat report --event=ioport 2>&1 | cat")
     with sh.section("script"):
@@ -80,7 +81,7 @@ def record_exits(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host:
 
 
 def _record(sh: Shell, vm: Machine) -> None:
-    """Boot L2 under ``perf kvm stat record`` and QEMU's log, ask its monitor, end it, and carry all to the host."""
+    """Boot L2 under ``perf kvm stat record`` and QEMU's log, query its monitor, end it, and copy everything to the host."""
     more = " ".join(f"-e kvm:{name}" for name in EVENTS)
     logged = " ".join(f"-trace '{name}'" for name in TRACED)
     lines = textwrap.wrap(f"perf kvm stat record -a -m 4096 -o /guest/tmp/perf.data {more}", 80) + textwrap.wrap(
@@ -95,7 +96,7 @@ def _record(sh: Shell, vm: Machine) -> None:
 
 
 def _joined(folder: Path) -> Exits:
-    """The three recordings put together, with what must hold between them."""
+    """Combine the three recordings, and check what must hold between them."""
     events = parse_kvm((folder / "events.txt").read_text("utf-8", "replace"))
     logged = parse_qemu((folder / "qemu.log").read_text("utf-8", "replace"))
     regions = parse_regions((folder / "mtree.txt").read_text("utf-8", "replace"))
@@ -105,7 +106,7 @@ def _joined(folder: Path) -> Exits:
     assert any(name.startswith("virtio-pci") for name in named) and "serial" in named, named
     kicks = [row for row in made.devices if "notify" in row.region]
     assert kicks and not any(row.user for row in kicks), "KVM deals with a kick by itself: it is an ioeventfd"
-    # Every exit to user space that KVM traced is one that QEMU logged, in the same order and for the same reason.
+    # Every exit to user space in KVM's trace is also in QEMU's log, in the same order and for the same reason.
     paired = pair(events, logged)
     assert paired.paired > 100, paired
     write = journey(events, logged, paired.offset)

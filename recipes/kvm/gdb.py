@@ -1,4 +1,4 @@
-"""Debugging KVM itself with gdb: a stub in the QEMU that L1 runs in, and the debug information of the kernel built here."""
+"""Debugging KVM itself with gdb: a stub in the QEMU that runs L1, and the debug information of the kernel built here."""
 
 from __future__ import annotations
 
@@ -57,45 +57,47 @@ int main(void)
     return run->exit_reason != KVM_EXIT_HLT;
 }
 """
-"""Less than a machine needs to be useful, and all it needs to make exits: the debugged guest of KVM."""
+"""A minimal virtual machine, used as the guest while KVM is debugged: it does just enough to cause exits."""
 
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 PORT = 0x3F8
-"""The port that the letters are written to."""
+"""Port that the letters are written to."""
 
 BACKTRACE = "pipe bt | sed -n '1,/entry_64.S/p'"
-"""The call stack as far as the system call. gdb goes on: it takes the registers of user space, saved there, for frames."""
+"""Command that prints the call stack up to the system call. gdb would continue: it takes the saved registers of user space for
+frames."""
 
 GDB_LIMIT = 240.0
 """Seconds for one command of gdb: reading all debug information, or running into a breakpoint on a busy host."""
 
 GO = 42
-"""The value that gdb gives a variable of the kernel, so that a script in the guest goes on."""
+"""Value that gdb assigns to a kernel variable to let a script in the guest continue."""
 
 WAIT = f'while [ "$(cat /guest/proc/sys/kernel/panic)" -ne {GO} ]; do :; done'
-"""How that script waits: the kernel shows its variable ``panic_timeout`` there."""
+"""Wait loop of that script. The file shows the kernel's variable ``panic_timeout``."""
 
 
 FIRST = ("kvm_x86_vendor_init", "kvm_init")
-"""What the vendor's half calls first of ``kvm.ko``: the first name in Linux 6.12, the second in Linux 6.1. Either calls ``svm_hardware_setup``."""
+"""First function of ``kvm.ko`` that the vendor's module calls: the first name in Linux 6.12, the second in Linux 6.1. Both call
+``svm_hardware_setup``."""
 
 PATH = ("io_interception", "svm_handle_exit", "kvm_arch_vcpu_ioctl_run", "kvm_vcpu_ioctl", "__x64_sys_ioctl", "do_syscall_64")
-"""Functions on the way of an exit, innermost first; between them are others, which come and go between versions."""
+"""Functions on the path of an exit, innermost first. There are others between them, which differ between versions."""
 
 EXIT_IOIO = 0x7B
-"""The exit code of port I/O (SVM_EXIT_IOIO in arch/x86/include/uapi/asm/svm.h)."""
+"""Exit code of port I/O (SVM_EXIT_IOIO in arch/x86/include/uapi/asm/svm.h)."""
 
 KVM_EXIT_IO = 2
-"""What user space is told (include/uapi/linux/kvm.h)."""
+"""Exit reason for user space (include/uapi/linux/kvm.h)."""
 
 
 @recipe(tools=("gdb", "gcc", *L1_TOOLS), memory="1500M", disk="32M", timeout="20m", expects="12s")
 def debug_kvm(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source: Path, kvm_host: KvmHost) -> list[Frame]:
-    """Stop KVM where it enters a guest and where it handles the exit, look at the vCPU, change what it does, and let it go.
+    """Stop KVM where it enters a guest and where it handles the exit, look at the vCPU, change what it does, and let it run.
 
     Returns:
-        The call stack from the exit's handler down to the system call.
+        The call stack from the exit's handler to the system call.
     """
     sh.sources(linux=linux_source)
     host = with_svm(kvm_host)
@@ -104,7 +106,7 @@ def debug_kvm(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source
             load_kvm(vm, host)
             assert vm.guest("letters").strip() == ALPHABET
             handlers = int(vm.guest("grep -w svm_exit_handlers /proc/kallsyms").split()[0], 16)
-            # Not before gdb says so: a machine that is stopped while L2 runs shows gdb the memory of L2.
+            # Wait for gdb first: if a machine is stopped while L2 runs, gdb sees the memory of L2.
             vm.guest_start(f"{{ {WAIT}; while letters >>/guest/tmp/said; do :; done; }}")
         with sh.section("connect"):
             gdb = _connected(sh, stack, linux_build, vm)
@@ -133,7 +135,7 @@ def debug_kvm(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source
 
 @recipe(tools=("gdb", "gcc", *L1_TOOLS), memory="1500M", disk="32M", timeout="20m", expects="12s")
 def debug_kvm_from_load(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_source: Path, kvm_host: KvmHost) -> None:
-    """Connect before KVM is loaded, and stop in what it does while it is being loaded."""
+    """Connect before KVM is loaded, and stop in the code that runs while it loads."""
     sh.sources(linux=linux_source)
     host = with_svm(kvm_host)
     with _with_letters(sh, qemu_optimised, linux_build, host) as vm, ExitStack() as stack:
@@ -158,7 +160,7 @@ def debug_kvm_from_load(sh: Shell, qemu_optimised: Path, linux_build: Kernel, li
             assert re.search(rf"Temporary breakpoint 1(\.1)?, {first} ", told), told
             assert "?? ()" in gdb("bt 9"), "the functions thrown away after use have names here"
         with sh.section("then"):
-            # It has yet to be called.
+            # The function has not been called yet.
             assert "at 0x" in gdb("hbreak svm_hardware_setup")
             gdb("tbreak svm_vcpu_run")
             assert "svm_vcpu_run (vcpu=" in gdb("continue")
@@ -172,9 +174,9 @@ def debug_kvm_from_load(sh: Shell, qemu_optimised: Path, linux_build: Kernel, li
 
 
 def with_svm(host: KvmHost) -> KvmHost:
-    """The same host if its processor has SVM, whose functions are followed here; else the one that QEMU emulates.
+    """Return the same host if its processor has SVM, whose functions are followed here; else the one that QEMU emulates.
 
-    Emulation under QEMU has SVM on every host. VMX it does not have.
+    QEMU's emulation has SVM on every host, but not VMX.
     """
     if host.vendor == "kvm-amd":
         return host
@@ -183,7 +185,7 @@ def with_svm(host: KvmHost) -> KvmHost:
 
 
 def first_call(source: Path) -> str:
-    """The function of `FIRST` that a source tree's vendor halves call.
+    """Return the function of `FIRST` that the vendors' modules in a source tree call.
 
     Args:
         source: The kernel's source tree.
@@ -193,12 +195,12 @@ def first_call(source: Path) -> str:
 
 
 def loaded(told: str) -> list[str]:
-    """The modules whose symbols ``lx-symbols`` said it read."""
+    """Return the modules whose symbols ``lx-symbols`` reported as loaded."""
     return re.findall(r"^loading @0x[0-9a-f]+: \S+/([\w-]+)\.ko$", told, re.MULTILINE)
 
 
 def in_order(wanted: Sequence[str], names: Sequence[str]) -> bool:
-    """Whether all of `wanted` are among `names`, in that order; others may lie between."""
+    """Return whether all of `wanted` are in `names`, in that order; others may be between them."""
     rest = iter(names)
     return all(name in rest for name in wanted)
 
@@ -212,7 +214,7 @@ def build_letters(sh: Shell) -> Path:
 
 @contextmanager
 def _with_letters(sh: Shell, qemu: Path, kernel: Kernel, host: KvmHost) -> Iterator[Machine]:
-    """An L1 with a debugger's stub and the program `letters`, for the length of a ``with``."""
+    """Run an L1 with a gdb stub and the program `letters` during a ``with`` block."""
     with sh.section("program"):
         letters = build_letters(sh)
     with sh.section("pack"):
@@ -224,7 +226,7 @@ def _with_letters(sh: Shell, qemu: Path, kernel: Kernel, host: KvmHost) -> Itera
 
 
 def _connected(sh: Shell, stack: ExitStack, kernel: Kernel, vm: Machine) -> Gdb:
-    """A gdb with the kernel's symbols and the commands that the kernel's build made for it, connected to a machine's stub."""
+    """Start a gdb that has the kernel's symbols and gdb scripts, and connect it to a machine's stub."""
     safe = f"add-auto-load-safe-path {kernel.build}"
     gdb = stack.enter_context(Gdb(sh, init=[safe], program=kernel.vmlinux, timeout=GDB_LIMIT))
     assert "Remote debugging" in gdb(f"target remote {vm.gdbstub}")
@@ -232,7 +234,7 @@ def _connected(sh: Shell, stack: ExitStack, kernel: Kernel, vm: Machine) -> Gdb:
 
 
 def _enter(sh: Shell, gdb: Gdb) -> None:
-    """From the system call to the function that enters the guest."""
+    """Follow the path from the system call to the function that enters the guest."""
     with sh.section("hardware"):
         assert "Hardware assisted breakpoint 1" in gdb("hbreak kvm_arch_vcpu_ioctl_run")
         assert "hw breakpoint" in gdb("info breakpoints")
@@ -254,7 +256,7 @@ def _enter(sh: Shell, gdb: Gdb) -> None:
 
 
 def _exit(sh: Shell, gdb: Gdb, source: Path) -> list[Frame]:
-    """To the handler of the exit that the guest's `out` makes, and the way that leads there."""
+    """Continue to the handler of the exit that the guest's `out` causes, and return the call stack there."""
     with sh.section("exit"):
         gdb("tbreak io_interception")
         assert re.search(r"Temporary breakpoint 3\S*, io_interception", gdb("continue"))
@@ -267,12 +269,13 @@ def _exit(sh: Shell, gdb: Gdb, source: Path) -> list[Frame]:
 
 
 def _state(sh: Shell, gdb: Gdb, handlers: int) -> None:
-    """What the processor and KVM know about the exit.
+    """Show the state of the exit in the processor and in KVM.
 
     Args:
         sh: The recipe's shell.
         gdb: The debugger, in the exit's handler.
-        handlers: The address of the table of handlers as L1's kernel knows it: gdb looks for variables of Linux 6.12's modules in the wrong section.
+        handlers: Address of the table of handlers according to L1's kernel. gdb itself looks for variables of Linux 6.12's
+            modules in the wrong section.
     """
     with sh.section("vmcb"):
         gdb("set $vmcb = ((struct vcpu_svm *)$vcpu)->vmcb")
@@ -290,7 +293,7 @@ def _state(sh: Shell, gdb: Gdb, handlers: int) -> None:
 
 
 def _result(sh: Shell, gdb: Gdb) -> None:
-    """What user space will be told, and a letter changed on its way there."""
+    """Show the result for user space, and change a letter on its way there."""
     with sh.section("finish"):
         assert re.search(r"Value returned is \$\d+ = 0", gdb("finish"))
     with sh.section("run"):
@@ -309,10 +312,10 @@ def _result(sh: Shell, gdb: Gdb) -> None:
 
 
 def hexadecimal(told: str) -> int:
-    """The number that gdb's ``print/x`` gave.
+    """Return the number that gdb's ``print/x`` printed.
 
     Raises:
-        AssertionError: It gave none.
+        AssertionError: There is no number.
     """
     found = re.search(r"^\$\d+ = (0x[0-9a-f]+)$", told, re.MULTILINE)
     assert found, f"gdb printed no hexadecimal number: {told!r}"

@@ -1,4 +1,4 @@
-"""A machine whose kernel has KVM (L1), on every host, and what a guest of that KVM (L2) needs.
+"""A machine whose kernel has KVM (L1), on every host, and all that a guest of that KVM (L2) needs.
 
 ::
 
@@ -27,29 +27,30 @@ from recipes.run.guest import KVM_LIMIT, STILL, Accelerator, steady
 
 # strip comes with binutils, as readelf does.
 L1_TOOLS = ("busybox", "cpio", "gzip", "ldd", "readelf", *FIRMWARE_TOOLS)
-"""What a recipe that uses `l1` and `inner` declares as its tools, beside its own."""
+"""Tools that a recipe with `l1` and `inner` declares besides its own."""
 
 BOOT_LIMIT = 300.0
-"""Seconds L1 has to boot. Under emulation on a quiet host it needs one or two; its initramfs may be large, and the host busy."""
+"""Seconds for L1 to boot. Emulated on a quiet host it takes one or two, but its initramfs may be large and the host busy."""
 
 PERIODIC = "highres=off"
-"""For L1's kernel: a timer that repeats by itself.
+"""Parameter of L1's kernel that selects a periodic timer.
 
-In some runs under load an L1 stood still: its processor idle, its one-shot APIC timer run out, the interrupt neither pending nor in service
-(seen with gdb on QEMU 7.2.22, TCG emulating SVM). A lost interrupt of a timer that repeats is made good by the next.
+Under load, an L1 sometimes hung: its processor was idle, its one-shot APIC timer had expired, and the interrupt was neither
+pending nor in service (seen with gdb on QEMU 7.2.22, TCG emulating SVM). With a periodic timer, the next interrupt makes up for
+a lost one.
 """
 
 INNER_LIMIT = 600.0
-"""Seconds L2 has to boot and to end: its processor is emulated by a processor that is emulated itself, and may be traced."""
+"""Seconds for L2 to boot and shut down: its processor is emulated by an emulated processor, and may be traced."""
 
 VENDORS = {"svm": "kvm-amd", "vmx": "kvm-intel"}
-"""The processor feature, as ``/proc/cpuinfo`` names it, that each vendor's half of KVM needs."""
+"""The processor feature, as in ``/proc/cpuinfo``, that each vendor's module of KVM needs."""
 
 FIRMWARE = ("bios-256k.bin", "kvmvapic.bin", "linuxboot_dma.bin")
-"""What a pc machine without display and network loads: the BIOS, a ROM for its interrupt controller, the kernel's loader."""
+"""Firmware of a pc machine without display and network: the BIOS, a ROM for its interrupt controller, the kernel's loader."""
 
 INNER_SAYS = "hello from a guest of KVM"
-"""What L2's first process prints when it has used its disk."""
+"""Message of L2's first process after it has used its disk."""
 
 INNER_INIT = f"""\
 #!/bin/sh
@@ -61,27 +62,28 @@ poweroff -f
 """
 
 TRACE = "/sys/kernel/tracing"
-"""Where tracefs is mounted."""
+"""Mount point of tracefs."""
 
 STREAMS = "</tmp/say >/tmp/l2.out 2>&1"
-"""For `inner_script`: what is typed to L2 comes from one file of L1, and what it prints goes to another."""
+"""For `inner_script`: L2's input comes from a file in L1, and its output goes to another."""
 
 
 IOTHREAD = "-object iothread,id=disk,poll-max-ns=0"
-"""For `inner_script`: a thread for the disk alone. It sleeps until there is something to do: L1 has no processor to spare for polling."""
+"""For `inner_script`: a thread for the disk. It sleeps while it is idle, because L1 has no processor to spare for polling."""
 
 IOTHREAD_DISK = "virtio-blk-pci,iothread=disk"
-"""For `inner_script`: the disk that has it. Its interrupts go by an irqfd in every QEMU; from the main loop QEMU 9.0 and newer send them by an ioctl."""
+"""For `inner_script`: the disk with that thread. Its interrupts use an irqfd in every QEMU; for a disk on the main loop, QEMU
+9.0 and newer use an ioctl."""
 
 
 def inner_script(*options: str, disk: str = "virtio-blk-pci", serial: str = "stdio", streams: str = "") -> str:
-    """The script ``inner``, which starts L2; what is given to it are more arguments for L2's QEMU.
+    """Return the script ``inner``, which starts L2 and passes its own arguments on to L2's QEMU.
 
     Args:
-        *options: More options for L2's QEMU, a line each.
-        disk: The kind of its disk, with properties, as QEMU's ``-device`` has it.
-        serial: Where L2's serial line goes, as QEMU's ``-serial`` has it.
-        streams: Where QEMU's own input and output go, as the shell writes it.
+        *options: More options for L2's QEMU, each on a line of its own.
+        disk: The disk's device and properties, in the format of QEMU's ``-device``.
+        serial: The target of L2's serial line, in the format of QEMU's ``-serial``.
+        streams: Redirections of QEMU's own input and output, in shell syntax.
     """
     more = "".join(f"    {option} \\\n" for option in options)
     return f"""\
@@ -99,14 +101,14 @@ exec qemu-system-x86_64 -accel kvm -cpu host -m 64M -L /firmware \\
 
 @dataclass(frozen=True)
 class KvmHost:
-    """What an L1 runs under, and KVM's modules for it.
+    """The environment that an L1 runs in, and KVM's modules for it.
 
     Attributes:
         accel: Value of L1's ``-accel``.
         cpu: Value of L1's ``-cpu``.
-        modules: The modules that work on that processor, in the order in which they are loaded; without debug information.
-        other: The other vendor's half of KVM, which refuses that processor.
-        reason: Why it is not the host's own KVM; "" when it is.
+        modules: The modules for that processor, in load order, without debug information.
+        other: The other vendor's module, which refuses that processor.
+        reason: Why it is not the host's own KVM; "" if it is.
     """
 
     accel: str
@@ -117,17 +119,17 @@ class KvmHost:
 
     @property
     def vendor(self) -> str:
-        """The vendor's half of KVM: ``kvm-amd`` or ``kvm-intel``."""
+        """Name of the vendor's module: ``kvm-amd`` or ``kvm-intel``."""
         return self.modules[-1].stem
 
 
 @dataclass(frozen=True)
 class Inner:
-    """What L1 must hold to run an L2 with the command ``inner``; more arguments go to L2's QEMU.
+    """Files that L1 needs to run an L2 with the command ``inner``; arguments of the command go to L2's QEMU.
 
     Attributes:
-        files: Its files, by their path in L1.
-        programs: Its programs, which come with their libraries.
+        files: The files, by their path in L1.
+        programs: The programs, which are packed with their libraries.
     """
 
     files: dict[str, Path]
@@ -138,7 +140,7 @@ class Inner:
 def kvm_host(sh: Shell, qemu_optimised: Path, linux_build: Kernel, accelerator: Accelerator, tiny: Path) -> KvmHost:
     """Find a processor for a kernel with KVM: the host's own, if it can be nested, else one that QEMU emulates.
 
-    As with every accelerator, it is tried: a guest boots, loads KVM, and runs a guest of its own.
+    Each candidate is tried, as every accelerator is: a guest boots, loads KVM, and runs a guest of its own.
 
     Raises:
         Skipped: Neither the host nor this QEMU gives a guest a processor with SVM or VMX.
@@ -162,13 +164,13 @@ def kvm_host(sh: Shell, qemu_optimised: Path, linux_build: Kernel, accelerator: 
 
 
 def _host(accel: str, cpu: str, modules: Sequence[Path], vendor: str, reason: str = "") -> KvmHost:
-    """The same with the modules sorted into those that load and the one that does not."""
+    """Return a `KvmHost`, with the modules sorted into those that load and the one that does not."""
     other = next(module for module in modules if module.stem in VENDORS.values() and module.stem != vendor)
     return KvmHost(accel, cpu, tuple(module for module in modules if module != other), other, reason)
 
 
 def _strip(sh: Shell, modules: Sequence[Path]) -> tuple[Path, ...]:
-    """Copies without debug information, which is nine tenths of a module and which only a debugger outside reads."""
+    """Copy the modules without debug information, which is nine tenths of a module and is only read by a debugger outside."""
     sh.mkdir("modules")
     sh.cp(*modules, "modules")
     with sh.cd("modules"):
@@ -180,7 +182,7 @@ def _try(sh: Shell, qemu: Path, guest: Guest, accel: str, cpu: str) -> tuple[str
     """Boot a guest, load KVM in it, and run a guest under that.
 
     Returns:
-        The vendor's module that did it, or "", and why it did not.
+        The vendor's module that worked, or "", and the reason for a failure.
     """
     before = sh.emulated
     try:
@@ -193,7 +195,7 @@ def _try(sh: Shell, qemu: Path, guest: Guest, accel: str, cpu: str) -> tuple[str
             for module in ("irqbypass", "kvm", vendor):
                 vm.guest(f"insmod /lib/modules/{module}.ko")
             assert_device(vm)
-            # A device that opens proves nothing: there are hosts under which KVM loads, and then never enters a guest.
+            # A device that opens proves nothing: on some hosts KVM loads but never enters a guest.
             told = vm.guest(f"timeout {limit:g} tiny", timeout=2 * limit, ok=range(256))
             return (vendor, "") if "al = 42" in told else ("", "KVM can be loaded under it, and runs no guest")
     except (LabFailed, TimedOut, CommandFailed) as error:
@@ -204,12 +206,12 @@ def _try(sh: Shell, qemu: Path, guest: Guest, accel: str, cpu: str) -> tuple[str
 
 
 def no_feature(accel: str) -> str:
-    """Why there is no KVM in a guest whose processor has neither SVM nor VMX."""
+    """Return the reason why there is no KVM in a guest whose processor has neither SVM nor VMX."""
     return "this QEMU does not emulate SVM" if accel == "tcg" else "its guests get neither SVM nor VMX: it is not nested"
 
 
 def assert_device(vm: Machine) -> None:
-    """Show ``/dev/kvm`` in the guest, which is a character device with the numbers 10, 232 (include/linux/miscdevice.h)."""
+    """Show ``/dev/kvm`` in the guest: a character device with the numbers 10, 232 (include/linux/miscdevice.h)."""
     shown = vm.guest("ls -l /dev/kvm")
     assert re.match(r"c.* 10, 232 .*/dev/kvm$", shown.strip()), shown
 
@@ -231,22 +233,22 @@ def l1(
     disk: str | Path | None = None,
     args: Sequence[str | Path] = (),
 ) -> Machine:
-    """Pack a guest with KVM's modules, not loaded yet, and say how it runs; ``with`` starts it.
+    """Pack a guest with KVM's modules, not loaded yet, and return its machine; ``with`` starts it.
 
     Args:
         sh: The recipe's shell.
-        qemu: The QEMU that L1 runs in.
+        qemu: The QEMU that runs L1.
         kernel: The kernel.
-        host: What it runs under.
-        inner: An L2 that it must hold.
-        files: More files by their path in the guest; one at ``/lib/modules/kvm.ko`` takes the place of that module.
+        host: The accelerator and processor of L1, with KVM's modules.
+        inner: The files of an L2, if L1 must run one.
+        files: More files by their path in the guest; a file at ``/lib/modules/kvm.ko`` replaces that module.
         programs: More programs, with their libraries.
-        name: The machine's name, and its archive's.
-        cpus: Its processors.
-        memory: Its memory; the initramfs takes its share.
-        gdbstub: True for a stub a debugger connects to.
-        append: More words for the kernel's command line. It has ``nokaslr`` and ``highres=off`` already.
-        disk: Its disk, as `Machine` takes it.
+        name: The name of the machine and of its archive.
+        cpus: Number of processors.
+        memory: Memory of the machine, including its initramfs.
+        gdbstub: True for a stub that a debugger connects to.
+        append: More parameters for the kernel's command line, which already has ``nokaslr`` and ``highres=off``.
+        disk: The disk, in the format of `Machine`.
         args: More arguments for QEMU.
     """
     modules = {f"/lib/modules/{module.name}": module for module in (*host.modules, host.other)}
@@ -272,7 +274,7 @@ def l1(
 
 
 def load_kvm(vm: Machine, host: KvmHost) -> None:
-    """Load KVM in L1, module by module, and see that ``/dev/kvm`` has come."""
+    """Load KVM in L1, module by module, and check that ``/dev/kvm`` appears."""
     for module in host.modules:
         vm.guest(f"insmod /lib/modules/{module.name}")
     assert_device(vm)
@@ -283,10 +285,10 @@ def inner(sh: Shell, qemu: Path, kernel: Kernel, *, init: str = INNER_INIT, scri
 
     Args:
         sh: The recipe's shell.
-        qemu: The QEMU that L2 runs in; L1 gets a copy without debug information, which is most of its size.
+        qemu: The QEMU that runs L2; L1 gets a copy without debug information, which is most of its size.
         kernel: The kernel.
         init: L2's ``/init``.
-        script: What the command ``inner`` does in L1; by default that of `inner_script`.
+        script: The command ``inner`` of L1; by default that of `inner_script`.
     """
     start = sh.write("inner.sh", script or inner_script(), 0o755)
     archive = build_initramfs(sh, init=init, name="inner")
@@ -301,10 +303,10 @@ def inner(sh: Shell, qemu: Path, kernel: Kernel, *, init: str = INNER_INIT, scri
 
 
 def firmware(qemu: Path, name: str) -> Path:
-    """A firmware file: from beside the QEMU that was built if its source came with it, else from the distribution.
+    """Return a firmware file, from QEMU's build directory if its source includes firmware, else from the distribution.
 
     Raises:
-        HostLacks: It is in none of these places.
+        HostLacks: The file is in none of these places.
     """
     for folder in firmware_folders(qemu, None) or (qemu.parent / "pc-bios",):
         if Path(folder, name).is_file():

@@ -1,4 +1,4 @@
-"""The journey of one virtio-blk write: which function of whom has it, one after another, with the callers of each."""
+"""The journey of one virtio-blk write: the functions that handle it, one after another, with the callers of each."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from recipes.kvm.journey_events import GUEST, KVM, QEMU, WORKER, Address, Event,
 from recipes.kvm.journey_run import BYTES, DELIVER, SECTOR, SIGNALS, Recorded
 
 ISSUED = rf"WS? {BYTES} \(\) {SECTOR} \+ {BYTES // 512}\b"
-"""How the block layer names the request: a write (synchronous), its bytes, first sector and number of sectors."""
+"""Trace of the request in the block layer: a write (synchronous), its bytes, first sector and number of sectors."""
 
 VCPU, DISK = "CPU 0/KVM", "IO disk"
-"""Threads of QEMU by their names: the vCPU's, in which KVM runs the guest, and the disk's."""
+"""Names of QEMU's threads: the vCPU's, in which KVM runs the guest, and the disk's."""
 
 EXIT = {"kvm-amd": r"npf .*info2 {page}", "kvm-intel": r"EPT_MISCONFIG"}
-"""What the exit for a write to a device's page says."""
+"""Details of the exit for a write to a device's page."""
 
 
 def door(fast: bool) -> tuple[Wanted, ...]:
-    """How KVM comes from the exit to QEMU's eventfd.
+    """Return the hops from KVM's exit to QEMU's eventfd.
 
     Args:
-        fast: True where it looks the page up first, on a bus of its own; else it emulates the instruction.
+        fast: True if KVM first looks the page up on a separate bus; False if it emulates the instruction.
     """
     signal = Wanted("door", KVM, VCPU, "ioeventfd_write")
     if fast:
@@ -34,11 +34,11 @@ def door(fast: bool) -> tuple[Wanted, ...]:
 
 
 def stations(vendor: str, fast: bool) -> tuple[Wanted, ...]:
-    """The hops of the write, in order.
+    """Return the hops of the write, in order.
 
     Args:
-        vendor: The vendor's half of KVM.
-        fast: As `door` has it.
+        vendor: The vendor's module of KVM.
+        fast: As in `door`.
     """
     return (
         Wanted("submit", GUEST, ".*", "blk_mq_submit_bio", through="ksys_write"),
@@ -70,7 +70,7 @@ def stations(vendor: str, fast: bool) -> tuple[Wanted, ...]:
 def journey(
     sh: Shell, journey_run: Recorded, linux_build: Kernel, linux_source: Path, qemu_debug: Path, qemu_source: Path
 ) -> list[Hop]:
-    """Lay the traces on one clock, find the write in them, and give every caller its file and line.
+    """Put the traces on one clock, find the write in them, and give every caller its file and line.
 
     Returns:
         The hops in order.
@@ -105,7 +105,7 @@ def _hop(wanted: Wanted, event: Event, begin: int, places: dict[Address, tuple[F
 
 
 def _stack(hop: Hop) -> str:
-    """The stack of a hop, as the page shows it."""
+    """Return the stack of a hop in the form shown on the page."""
     frames = [f"{frame.function} {_at(frame)}{' (inlined)' * frame.inlined}" for frame in hop.stack]
     return "\n".join([f"{hop.task}: {hop.text}", *frames, ""])
 
@@ -117,7 +117,7 @@ def _at(frame: Frame) -> str:
 def _places(
     sh: Shell, events: Sequence[Event], kernel: Kernel, qemu: Path, trees: Sequence[Path]
 ) -> dict[Address, tuple[Frame, ...]]:
-    """The function, file and line of each address, with what is inlined there."""
+    """Return the function, file and line of each address, including functions inlined there."""
     by_module: dict[str | None, dict[Address, None]] = {}
     for address in (address for event in events for address in event.stack):
         by_module.setdefault(address.module if address.function else None, {})[address] = None
@@ -135,7 +135,10 @@ def _places(
 def _kernel_lines(
     sh: Shell, program: Path, wanted: Sequence[Address], trees: Sequence[Path]
 ) -> dict[Address, tuple[Frame, ...]]:
-    """The same for a kernel or a module: an address is a function and an offset, and a module's sections each begin at 0."""
+    """Do the same for a kernel or a module.
+
+    An address is a function and an offset, and each section of a module begins at 0.
+    """
     names = "|".join(sorted({re.escape(one.function) for one in wanted}))
     symbols = symbols_of(sh.line(f"objdump -t {program} | grep -E ' ({names})$'"))
     places: dict[Address, tuple[Frame, ...]] = {}
@@ -146,7 +149,7 @@ def _kernel_lines(
 
 
 def symbols_of(told: str) -> dict[str, tuple[str, int]]:
-    """Section and address of each function in what ``objdump -t`` printed."""
+    """Return the section and address of each function in the output of ``objdump -t``."""
     found = re.findall(r"^([0-9a-f]+) .{7} (\.\S+)\s+[0-9a-f]+\s+(?:\.hidden\s+)?(\S+)$", told, re.MULTILINE)
     return {name: (section, int(address, 16)) for address, section, name in found}
 
@@ -154,7 +157,7 @@ def symbols_of(told: str) -> dict[str, tuple[str, int]]:
 def _lines(
     sh: Shell, program: Path, section: str, wanted: dict[Address, int], trees: Sequence[Path]
 ) -> dict[Address, tuple[Frame, ...]]:
-    """Ask ``addr2line``. A caller's address is that after its call; one byte less lies in the call."""
+    """Run ``addr2line``. A caller's address is the one after its call; the byte before belongs to the call."""
     at = {one: address - one.called for one, address in wanted.items()}
     options = f"-a -i -f -p {f'-j {section} ' * bool(section)}-e {program}"
     told = sh.line(f"addr2line {options} {' '.join(f'{address:#x}' for address in dict.fromkeys(at.values()))}")
@@ -166,7 +169,7 @@ _AT = re.compile(r"(?P<function>\S+) at (?P<file>\S+):(?P<line>\d+|\?)")
 
 
 def frames_of(told: str, trees: Iterable[Path]) -> dict[int, tuple[Frame, ...]]:
-    """What ``addr2line -a -i -f -p`` said of each address: the function that is there, then those that it is inlined into."""
+    """Return for each address in ``addr2line -a -i -f -p`` its function and the functions that this one is inlined into."""
     frames: dict[int, tuple[Frame, ...]] = {}
     known = [Tree(tree.name, tree, str(tree)) for tree in trees]
 

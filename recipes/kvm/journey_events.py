@@ -1,4 +1,4 @@
-"""Reading traces of the kernel's ring buffer, and finding in them the hops of one write."""
+"""Parser of traces from the kernel's ring buffer, and search for the hops of one write in them."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _FRAME = re.compile(r"^ => (?P<function>[\w.]+)\+(?P<offset>0x[0-9a-f]+)/0x[0-9a
 _CALLER = re.compile(r"\bf\d+=(0x[0-9a-f]+|\(fault\))")
 _STACK = "<stack trace>"
 _MACHINERY = re.compile(r"^(trace_|event_triggers_|perf_trace_|__traceiter_|ftrace_|stack_trace_|__ftrace_)")
-"""The kernel's tracing itself, which stands on top of an event's stack."""
+"""Functions of the kernel's tracing itself, which are at the top of an event's stack."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a frame of a stack is, before it has a file and a line.
+    """Address of a stack frame, before its file and line are known.
 
     Attributes:
         function: The kernel's function; "" for QEMU.
-        offset: Bytes from the function's beginning; for QEMU from where it lies in memory.
-        module: The kernel's module, "" for what is built in.
-        called: True for a frame that has called the one above: its address is the one *after* the call.
+        offset: Bytes from the function's start; for QEMU from its load address.
+        module: The kernel module, "" for built-in code.
+        called: True for a frame that called the one above it: its address is the one *after* the call.
     """
 
     function: str
@@ -41,11 +41,11 @@ class Event:
     """One line of a trace, with its stack.
 
     Attributes:
-        where: Whose trace it is of: L2's (`GUEST`), or L1's.
-        task: The process it happened in.
-        when: The processor's counter; in `merged` traces L1's.
-        name: The event's or the function's name.
-        text: What the event says.
+        where: The origin of the trace: L2's (`GUEST`), or L1's.
+        task: The process that it happened in.
+        when: The processor's cycle counter; in `merged` traces L1's.
+        name: Name of the event or the function.
+        text: The event's details.
         stack: Its callers, innermost first.
     """
 
@@ -59,15 +59,15 @@ class Event:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What an event must be to be a hop: the first such one after the hop before it.
+    """Conditions that identify a hop: the first matching event after the previous hop.
 
     Attributes:
-        key: A name for the hop.
-        actor: Who does it.
-        task: Regular expression for the process or thread that does it.
+        key: Name of the hop.
+        actor: The part of the system that it happens in.
+        task: Regular expression for the name of the process or thread.
         name: Regular expression for the event's name.
-        text: Regular expression that its text must hold.
-        through: A function that must be among its callers.
+        text: Regular expression that the event's text must contain.
+        through: A function that must be among the event's callers.
     """
 
     key: str
@@ -80,13 +80,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame with its place in the source code.
+    """A frame with its location in the source code.
 
     Attributes:
-        function: The function.
-        file: The file, relative to its source tree; "" if the compiler left none.
+        function: Name of the function.
+        file: The file, relative to its source tree; "" if there is no debug information.
         line: The line.
-        inlined: True for a function whose code is inside that of the next frame.
+        inlined: True for a function that is inlined into that of the next frame.
     """
 
     function: str
@@ -97,17 +97,17 @@ class Frame:
 
 @dataclass(frozen=True)
 class Hop:
-    """One station of the write.
+    """One hop of the write.
 
     Attributes:
-        key: Its name.
-        actor: Who does it: `GUEST`, `KVM`, `QEMU` (its main thread) or `WORKER` (another thread of it).
-        task: The process or thread, as the kernel names it.
-        function: Where it is.
+        key: Name of the hop.
+        actor: The part that it happens in: `GUEST`, `KVM`, `QEMU` (its main thread) or `WORKER` (another thread of QEMU).
+        task: The name of the process or thread in the kernel.
+        function: Name of the function.
         file: The source file, relative to its tree.
         line: The line.
         when: Ticks of L1's processor since the first hop.
-        text: What the trace says.
+        text: The text of the trace.
         stack: Its callers, innermost first.
     """
 
@@ -123,13 +123,13 @@ class Hop:
 
 
 def parse(trace: str, where: str, base: int = 0, size: int = 0) -> list[Event]:
-    """The events of a trace, in its order.
+    """Return the events of a trace, in its order.
 
     Args:
-        trace: What ``trace`` of tracefs held.
-        where: Whose it is.
-        base: Where QEMU lay in memory.
-        size: How many bytes of memory are QEMU's; callers outside of it are the C library's, or no callers.
+        trace: The contents of tracefs' file ``trace``.
+        where: The origin of the trace.
+        base: QEMU's load address.
+        size: Size of QEMU in memory, in bytes; callers outside of it belong to the C library or are no callers.
     """
     events: list[Event] = []
     open_stack: int | None = None
@@ -150,20 +150,20 @@ def parse(trace: str, where: str, base: int = 0, size: int = 0) -> list[Event]:
 
 
 def _stackless(events: Sequence[Event], task: str) -> int | None:
-    """The event that a stack belongs to: the last one of its task without one; an interrupt's events may stand between."""
+    """Return the index of a stack's event: the last one of its task without a stack; an interrupt's events may follow it."""
     found = (index for index in range(len(events) - 1, -1, -1) if events[index].task == task and not events[index].stack)
     return next(found, None)
 
 
 def _event(match: re.Match[str], where: str, base: int, size: int) -> Event:
     text = match["text"].strip()
-    # A function's line is `func+0x0/0x20 [module] <-caller`, an event's `name: what it says`.
+    # The line of a function is `func+0x0/0x20 [module] <-caller`, that of an event `name: details`.
     name = re.split(r"[+:\s]", text, maxsplit=1)[0]
     return Event(where, match["task"].strip(), int(match["when"]), name, text, tuple(_callers(text, base, size)))
 
 
 def _callers(text: str, base: int, size: int) -> Iterator[Address]:
-    """The callers that a probe on QEMU read, as far as they lie in QEMU: what its stack holds below is the C library's."""
+    """Yield the callers that a probe in QEMU read, up to the first one outside of QEMU, which is the C library's."""
     for number, word in enumerate(_CALLER.findall(text)):
         offset = int(word, 16) - base if word.startswith("0x") else -1
         if not 0 <= offset < size:
@@ -172,10 +172,10 @@ def _callers(text: str, base: int, size: int) -> Iterator[Address]:
 
 
 def merged(guest: Sequence[Event], host: Sequence[Event], offset: int) -> list[Event]:
-    """Both traces on L1's clock.
+    """Return the events of both traces on L1's clock.
 
-    KVM gives L2 a counter that is L1's plus an offset, which the processor itself adds whenever L2 reads it (the field TSC_OFFSET of
-    AMD's VMCB and of Intel's VMCS). So L1's is L2's less that offset, exactly.
+    KVM gives L2 a counter that is L1's plus an offset; the processor itself adds it whenever L2 reads the counter (field
+    TSC_OFFSET of AMD's VMCB and of Intel's VMCS). So L1's counter is L2's minus that offset, exactly.
 
     Args:
         guest: L2's events.
@@ -186,13 +186,13 @@ def merged(guest: Sequence[Event], host: Sequence[Event], offset: int) -> list[E
 
 
 def find(events: Sequence[Event], wanted: Sequence[Wanted]) -> list[Event]:
-    """The event of each hop, each later than the one before.
+    """Return the event of each hop, each later than the one before.
 
-    In the `text` of a wanted event ``{vector}`` and ``{hex_vector}`` stand for the interrupt's vector and ``{page}`` for the address of
-    the device's page; both are told by events on the way.
+    In the `text` of a wanted event, ``{vector}`` and ``{hex_vector}`` stand for the interrupt's vector and ``{page}`` for the
+    address of the device's page. Earlier events provide both.
 
     Raises:
-        AssertionError: A hop is not there.
+        AssertionError: A hop is missing.
     """
     facts = {"page": _page(events, wanted)}
     found: list[Event] = []
@@ -200,7 +200,7 @@ def find(events: Sequence[Event], wanted: Sequence[Wanted]) -> list[Event]:
     for one in wanted:
         name = re.compile(one.name)
         text = re.compile(one.text.format_map(_Facts(facts)))
-        for position in range(position, len(events)):  # noqa: B020  # goes on where the last hop was
+        for position in range(position, len(events)):  # noqa: B020  # continue after the last hop
             event = events[position]
             here = (event.where == GUEST) == (one.actor == GUEST) and re.fullmatch(one.task, event.task)
             if here and name.fullmatch(event.name) and text.search(event.text):
@@ -216,14 +216,16 @@ def find(events: Sequence[Event], wanted: Sequence[Wanted]) -> list[Event]:
 
 
 class _Facts(dict[str, str]):
-    """Facts by name; one that is not known yet matches nothing."""
+    """Facts by name; a fact that is not known yet matches nothing."""
 
     def __missing__(self, name: str) -> str:
         return "(?!)"
 
 
 def _page(events: Sequence[Event], wanted: Sequence[Wanted]) -> str:
-    """The address of the page that the driver writes to: the last one written to before KVM's first ioeventfd after the driver.
+    """Return the address of the page that the driver writes to.
+
+    It is the page of the last write before KVM's first ioeventfd after the driver's notification.
 
     Returns:
         A regular expression for it, with or without leading zeros.

@@ -1,4 +1,4 @@
-"""The journey of a write as a picture: a sequence diagram made from what was traced, each function a link to its line."""
+"""The journey of a write as a sequence diagram, made from the trace; each function links to its source line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kvmdocs.figures import Actor, Cell, Figure, Language, Message, sequence, ta
 from recipes.kvm.journey_events import GUEST, KVM, QEMU, WORKER, Hop
 
 ACTORS = (GUEST, KVM, QEMU, WORKER)
-"""The diagram's columns, from left to right."""
+"""Columns of the diagram, from left to right."""
 
 
 def picture(
@@ -23,16 +23,16 @@ def picture(
     what: Mapping[str, str],
     heads: Sequence[str],
 ) -> str:
-    """A sequence diagram: an arrow from who had the write before to who has it now, a point for who keeps it.
+    """Return a sequence diagram: arrows where the write passes to another actor, points where it stays.
 
     Args:
         hops: The hops.
-        shown: The record they are of.
-        title: What it is a picture of.
-        describe: What it shows, in a sentence; ``{hops}`` is their number.
-        who: The name of each actor.
-        what: What each hop is, by its key.
-        heads: The names of the table's seven columns.
+        shown: The record that they belong to.
+        title: Title of the diagram.
+        describe: A sentence that describes the diagram; ``{hops}`` is their number.
+        who: Name of each actor.
+        what: Description of each hop, by its key.
+        heads: Titles of the table's seven columns.
     """
     figure = Figure(title, describe.format(hops=len(hops)), Language.of(shown.language))
     actors = [Actor(actor, who[actor]) for actor in ACTORS]
@@ -52,7 +52,7 @@ def picture(
 
 
 def _table(hops: Sequence[Hop], who: Mapping[str, str], what: Mapping[str, str], heads: Sequence[str]) -> str:
-    """The hops as a table: number, who, function, what it is, file and line, ticks, and what the trace says."""
+    """Return the hops as a table: number, actor, function, description, file and line, ticks, and the text of the trace."""
     rows = [
         [
             Cell(str(number), right=True),
@@ -69,7 +69,7 @@ def _table(hops: Sequence[Hop], who: Mapping[str, str], what: Mapping[str, str],
 
 
 def _said(hop: Hop) -> str:
-    """What an event says beside its name; a function's line says nothing more."""
+    """Return an event's text without its name; a function's trace has no more text."""
     name, colon, said = hop.text.partition(": ")
     bare = re.sub(r"[+:].*", "", name)
     return f"`{bare}`: `{said}`" if colon and said else f"`{bare}`"

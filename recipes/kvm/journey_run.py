@@ -1,6 +1,6 @@
 """One virtio-blk write of an L2, traced at once in its own kernel, in the kernel below it, and in its QEMU.
 
-L1 has one processor. So what its trace holds is not only on one clock, it is one thing after another.
+L1 has one processor. So the events in its trace share one clock, and they also happen one after another.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SECTOR = 168
 """The disk's sector (of 512 bytes) that is written; nothing else in L2 writes."""
 
 BYTES = 12288
-"""How much is written there; no other request has this size."""
+"""Size of the write; no other request has this size."""
 
 GUEST_FUNCTIONS = (
     "blk_mq_submit_bio",
@@ -30,7 +30,7 @@ GUEST_FUNCTIONS = (
     "virtblk_done",
     "blk_mq_end_request*",
 )
-"""What is watched in L2's kernel; the stars are for kernels that have a second one of that name."""
+"""Probes in L2's kernel. The stars match kernels that have a second function of that name."""
 
 QEMU_FUNCTIONS = (
     "virtio_queue_notify_vq",
@@ -41,22 +41,23 @@ QEMU_FUNCTIONS = (
     "virtio_blk_rw_complete",
     "virtqueue_push",
 )
-"""What is watched in L2's QEMU, with the one of `SIGNALS` that it has."""
+"""Functions to watch in L2's QEMU, together with the one of `SIGNALS` that it has."""
 
 SIGNALS = ("virtio_notify_irqfd", "virtio_notify")
-"""Signals the eventfd of the interrupt from an I/O thread. The first is gone in QEMU 10.2: the second does it there, for every thread."""
+"""Functions that signal the interrupt's eventfd from an I/O thread. QEMU 10.2 has only the second one, which does it for every
+thread."""
 
 READABLE = {"blk_aio_pwritev": "offset=%si:u64", "raw_co_prw": "bytes=%dx:u64"}
-"""Arguments of a function, by the registers of the x86-64 calling convention, that say which request it is."""
+"""Arguments that identify the request, by the registers of the x86-64 calling convention."""
 
 DELIVER = {"kvm-amd": "svm_deliver_interrupt", "kvm-intel": "vmx_deliver_interrupt"}
-"""How each vendor's half of KVM hands an interrupt to a vCPU."""
+"""The function of each vendor's module that delivers an interrupt to a vCPU."""
 
 FAULT = {"kvm-amd": "exit_reason == 0x400", "kvm-intel": "exit_reason == 48 || exit_reason == 49"}
-"""The exits of a device's page: nested page fault (AMD); EPT violation and EPT misconfiguration (Intel)."""
+"""Exits for an access to a device's page: nested page fault (AMD); EPT violation and EPT misconfiguration (Intel)."""
 
 DEPTH = 13
-"""Callers of a function of QEMU that are read from its stack, beside the first."""
+"""Number of callers that are read from the stack of QEMU's functions, besides the first one."""
 
 L2_INIT = f"""\
 #!/bin/sh
@@ -90,15 +91,15 @@ poweroff -f
 
 @dataclass(frozen=True)
 class Recorded:
-    """What one write left behind.
+    """Recording of one write.
 
     Attributes:
         guest: The trace of L2's kernel.
-        host: The trace of L1: its kernel's events and those of QEMU.
-        offset: What KVM adds to L1's processor counter to make L2's, in ticks.
-        base: Where L2's QEMU lay in memory.
-        size: How many bytes from there are its own.
-        vendor: The vendor's half of KVM.
+        host: The trace of L1: events of its kernel and of QEMU.
+        offset: The offset of L2's processor counter from L1's, in ticks.
+        base: The load address of L2's QEMU.
+        size: Its size in memory, in bytes.
+        vendor: The vendor's module of KVM.
         emulated: True if L1's processor is emulated.
     """
 
@@ -116,7 +117,7 @@ def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: 
     """Write one block in an L2, and record it in L2's kernel, in KVM and in QEMU.
 
     Returns:
-        The two traces, and what is needed to lay them on one clock.
+        The two traces, and the data to put them on one clock.
     """
     with sh.section("pack"):
         parts = inner(
@@ -154,7 +155,7 @@ def journey_run(sh: Shell, qemu_debug: Path, qemu_optimised: Path, linux_build: 
 
 
 def _traces(sh: Shell, vm: Machine) -> tuple[Path, Path]:
-    """Fetch both traces from the guests."""
+    """Copy both traces from the guests."""
     with sh.section("l2-trace"):
         vm.guest("echo go >&3; wait-for /tmp/l2.out 'L2: over'", timeout=INNER_LIMIT)
         guest = vm.guest("sed -n '/# tracer/,/L2: over/p' /tmp/l2.out", timeout=INNER_LIMIT)
@@ -167,23 +168,23 @@ def _traces(sh: Shell, vm: Machine) -> tuple[Path, Path]:
 
 
 def tsc_offset(told: str) -> int:
-    """What KVM adds to a guest's counter, in ticks, from the files of its vCPU in debugfs.
+    """Return the offset that KVM adds to a guest's counter, in ticks, from the files of its vCPU in debugfs.
 
     Raises:
-        AssertionError: The counter is scaled as well: then L2's clock is not L1's with an offset.
+        AssertionError: The counter is scaled as well, so an offset cannot convert L2's clock to L1's.
     """
     values = {name: int(value) for name, value in re.findall(r"^(?:\S+/)?(tsc-[\w-]+):(-?\d+)$", told, re.MULTILINE)}
     if "tsc-scaling-ratio" in values:
         assert values["tsc-scaling-ratio"] == 1 << values["tsc-scaling-ratio-frac-bits"], f"L2's clock is scaled: {told}"
-    # grep names a file only when it looks into several.
+    # grep prints a file's name only if it searches several files.
     return values["tsc-offset"] if values else int(told)
 
 
 def addresses(symbols: str) -> dict[str, int]:
-    """The address of each function that is to be watched, from what ``nm`` printed.
+    """Return the address of each function to watch, from the output of ``nm``.
 
     Raises:
-        AssertionError: One of them is not there.
+        AssertionError: A function is missing.
     """
     found = {name: int(address, 16) for address, name in re.findall(r"^([0-9a-f]+) [tT] (\w+)$", symbols, re.MULTILINE)}
     watched = (*QEMU_FUNCTIONS, next((name for name in SIGNALS if name in found), SIGNALS[-1]))
@@ -193,10 +194,11 @@ def addresses(symbols: str) -> dict[str, int]:
 
 
 def callers() -> str:
-    """The arguments of a probe at a function's first instruction that give where it is and who called it.
+    """Return arguments for a probe at a function's first instruction that read its address and those of its callers.
 
-    The return address is where the stack pointer points. Each further caller's lies above the frame pointer, where the one before that
-    is kept as well: so it goes on as long as frame pointers are kept, as a build without optimisation does.
+    The return address is where the stack pointer points. The return address of each further caller is above the frame pointer,
+    where the previous frame pointer is saved too. So this works as long as frame pointers are kept, as in a build without
+    optimisation.
     """
     pointer = "%bp"
     words = ["f0=%ip:x64", "f1=+0(%sp):x64"]
@@ -207,7 +209,7 @@ def callers() -> str:
 
 
 def probe_script(functions: dict[str, int], vendor: str) -> str:
-    """The script that says what is watched in L1: functions and events of KVM, and functions of QEMU."""
+    """Return the script that sets the probes in L1: functions and events of KVM, and functions of QEMU."""
     probes = "\n".join(
         f'echo "{" ".join(["p:qemu/" + name, f"$qemu:{address:#x}", "$callers", *READABLE.get(name, "").split()])}" >>uprobe_events'
         for name, address in functions.items()

@@ -37,10 +37,10 @@ poweroff -f
 """
 
 NAMED = "-name L2,debug-threads=on"
-"""An option of QEMU: its threads get names that say what they are."""
+"""An option of QEMU: its threads get descriptive names."""
 
 L2_SCRIPT = inner_script(NAMED, "-chardev pipe,id=monitor,path=/tmp/monitor -mon monitor", streams=STREAMS)
-"""How L2 is started: its monitor is the pair of pipes ``/tmp/monitor.in`` and ``/tmp/monitor.out``."""
+"""The script that starts L2; its monitor is the pair of pipes ``/tmp/monitor.in`` and ``/tmp/monitor.out``."""
 
 WAIT_FOR = """\
 #!/bin/sh
@@ -56,7 +56,7 @@ done
 """
 
 COUNTERS = ("exits", "io_exits", "mmio_exits", "halt_exits", "irq_injections")
-"""Files of KVM in debugfs, each a sum over all machines that run (arch/x86/kvm/x86.c, kvm_vcpu_stats_desc)."""
+"""Counters of KVM in debugfs, each a sum over all running machines (arch/x86/kvm/x86.c, kvm_vcpu_stats_desc)."""
 
 
 @recipe(tools=L1_TOOLS, memory="1500M", disk="192M", timeout="30m", expects="1m")
@@ -64,7 +64,7 @@ def linux_in_linux(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_hos
     """Run a Linux under KVM inside a Linux, and ask each level what it is.
 
     Returns:
-        What each level says of itself, by name.
+        The answers of each level about itself, by name.
     """
     with sh.section("about"):
         about = sh.write("about.sh", ABOUT, 0o755)
@@ -89,7 +89,7 @@ def linux_in_linux(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_hos
 
 
 def _ask(sh: Shell, vm: Machine) -> dict[str, dict[str, str]]:
-    """What L1 and L2 say of themselves."""
+    """Return the answers of L1 and L2 about themselves."""
     with sh.section("ask"):
         one = said(vm.guest("about"))
         two = said(vm.guest("cat /tmp/l2.out").replace("\r", ""))
@@ -102,7 +102,7 @@ def _ask(sh: Shell, vm: Machine) -> dict[str, dict[str, str]]:
 
 
 def _look(sh: Shell, vm: Machine) -> None:
-    """L2 as it looks from L1: a process with threads and descriptors, a user of the modules, counters."""
+    """Show L2 as seen from L1: a process with threads and descriptors, a user of the modules, counters."""
     with sh.section("process"):
         vm.guest("pid=$(pidof qemu-system-x86_64)")
         threads = vm.guest("grep . /proc/$pid/task/*/comm")
@@ -122,14 +122,14 @@ def _look(sh: Shell, vm: Machine) -> None:
 
 
 def _end(sh: Shell, vm: Machine, host: KvmHost) -> None:
-    """L2 writes to its disk and powers off, and nothing of it is left in L1."""
+    """Have L2 write to its disk and power off, and check that nothing of it is left in L1."""
     with sh.section("off"):
         vm.guest("before=$(wc -l </tmp/l2.out); echo go >&3; wait-for /tmp/l2.out 'L2: off'", timeout=INNER_LIMIT)
         ended = vm.guest("tail -n +$((before + 1)) /tmp/l2.out").replace("\r", "")
         assert "1+0 records out" in ended, ended
         assert re.search(r"virtio0-req", ended), ended
     with sh.section("left"):
-        # The process goes first; the kernel takes the machine down a moment later.
+        # The process ends first; the kernel destroys the machine a moment later.
         vm.guest(
             "while /guest/bin/pidof qemu-system-x86_64 || ls -d /guest/sys/kernel/debug/kvm/*-*; do sleep 0.1; done >/dev/null 2>&1",
             timeout=INNER_LIMIT,
@@ -142,5 +142,5 @@ def _end(sh: Shell, vm: Machine, host: KvmHost) -> None:
 
 
 def said(text: str) -> dict[str, str]:
-    """What the script `ABOUT` printed, by name."""
+    """Return the output of the script `ABOUT`, by name."""
     return dict(re.findall(r"^(\w[\w ]*): +(.*?)\s*$", text, re.MULTILINE))

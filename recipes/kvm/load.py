@@ -1,4 +1,4 @@
-"""Loading KVM: the order of its modules, what they say and ask for, what holds them, and how to get rid of them."""
+"""Loading KVM: the order of its modules, their messages and parameters, their users, and how to unload them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from recipes.build.linux import Kernel
 from recipes.kvm.host import INNER_LIMIT, L1_TOOLS, TRACE, KvmHost, assert_device, l1
 
 REFUSED = tuple(range(1, 256))
-"""Exit statuses of a command that must fail; busybox's insmod gives the error's number."""
+"""Exit statuses of a command that must fail; busybox's insmod exits with the error's number."""
 
 PAGING = {"kvm-amd": "npt", "kvm-intel": "ept"}
-"""What each vendor's half calls nested paging, as a parameter."""
+"""The parameter for nested paging of each vendor's module."""
 
 FAULTS = {"kvm-amd": ("npf", "PF excp"), "kvm-intel": ("EPT_", "EXCEPTION_NMI")}
-"""How the exit of a guest that touches memory for the first time is called, with nested paging and without."""
+"""Names of the exit when a guest touches memory for the first time, with nested paging and without it."""
 
 SAID = re.compile(r"Nested \w+ enabled")
-"""What the half for AMD says of its features when it is loaded."""
+"""Message of AMD's module about its features when it is loaded."""
 
 BOTH = r"already loaded vendor module|not supported|no hardware support"
-"""What KVM says of the other vendor's half beside one that is there: the first in Linux 6.1. Linux 6.12 looks at the processor first, and says one of the others."""
+"""Messages of KVM when the other vendor's module is loaded too: the first in Linux 6.1; one of the others in Linux 6.12, which
+checks the processor first."""
 
 PARAMETERS = "/sys/module/{}/parameters"
 
@@ -34,7 +35,7 @@ def load_kvm_modules(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_h
     """Load KVM in the wrong order and the right one, try its parameters, keep it from being unloaded, and unload it.
 
     Returns:
-        Each parameter of the vendor's half and its value when nothing is asked for.
+        The default value of each parameter of the vendor's module.
     """
     with sh.section("order"):
         depends = sh.modinfo("-F", "depends", *kvm_host.modules).splitlines()
@@ -74,7 +75,7 @@ def load_kvm_modules(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_h
 
 
 def _load(sh: Shell, vm: Machine, host: KvmHost) -> None:
-    """Try the last module first, then all in order, then the other vendor's before and after."""
+    """Try the last module first, then all in order, and the other vendor's module before and after."""
     *common, vendor = (f"insmod /lib/modules/{module.name}" for module in host.modules)
     other = f"insmod /lib/modules/{host.other.name}"
     with sh.section("wrong"):
@@ -105,14 +106,14 @@ def _load(sh: Shell, vm: Machine, host: KvmHost) -> None:
 
 
 def names_used(sh: Shell, host: KvmHost) -> int:
-    """How many functions and variables of ``kvm.ko`` the vendor's half uses, counted on the host."""
+    """Return the number of functions and variables of ``kvm.ko`` that the vendor's module uses, counted on the host."""
     kvm, vendor = host.modules[-2:]
     uses, has = f"nm -u {vendor} | awk '{{ print $2 }}' | sort", f"nm {kvm} | sed -n 's/.* __ksymtab_//p' | sort"
     return int(sh.line(f"comm -12 <({uses}) <({has}) | wc -l"))
 
 
 def _hold(sh: Shell, vm: Machine, host: KvmHost) -> None:
-    """Keep a virtual machine running, try to unload KVM under it, end it, and unload."""
+    """Keep a virtual machine running, try to unload KVM, end the machine, and unload KVM."""
     vendor = name(host.vendor)
     with sh.section("hold"):
         pid = vm.guest_start("tiny forever")
@@ -130,24 +131,24 @@ def _hold(sh: Shell, vm: Machine, host: KvmHost) -> None:
 
 
 def _first_fault(vm: Machine) -> str:
-    """Run a virtual machine and show why its processor left it when the guest touched memory for the first time.
+    """Run a virtual machine and show the exit that happened when the guest touched memory for the first time.
 
-    It may have left before, for an interrupt of L1's.
+    There may be an earlier exit, for an interrupt of L1.
     """
     assert "al = 42" in vm.guest("tiny | tail -n 1")
     return vm.guest(f"grep -B 1 -m 1 'tiny-.*kvm_page_fault:' {TRACE}/trace")
 
 
 def name(module: str) -> str:
-    """A module's name in the kernel, which has underscores where its file may have hyphens."""
+    """Return a module's name in the kernel, with underscores in place of the hyphens of its file name."""
     return module.replace("-", "_")
 
 
 def uses(lsmod: str) -> dict[str, int]:
-    """How often each module is in use, from what ``lsmod`` printed."""
+    """Return the use count of each module, from the output of ``lsmod``."""
     return {found[1]: int(found[2]) for found in re.finditer(r"^(\w+)\s+\d+\s+(\d+)", lsmod, re.MULTILINE)}
 
 
 def parse_parameters(lines: str) -> dict[str, str]:
-    """Each parameter's value, from what ``grep .`` printed of the files of that name."""
+    """Return the value of each parameter, from the output of ``grep .`` on the parameters' files."""
     return {path.rpartition("/")[2]: value for path, _, value in (line.partition(":") for line in lines.splitlines())}

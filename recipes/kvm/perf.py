@@ -1,4 +1,4 @@
-"""Building perf from the source of the guests' own kernel: small, so that it fits into a guest."""
+"""Building perf from the source of the guests' own kernel, small enough to fit into a guest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from pathlib import Path
 from kvmdocs import Shell, recipe
 
 PERF_TOOLS = ("gcc", "make", "flex", "bison", "pkg-config", "libtraceevent", "readelf")
-"""What this perf's build asks for, and strip, which comes with readelf. Since Linux 6.2 its event parser is a library of its own."""
+"""Tools that this perf's build needs, and strip, which comes with readelf. Since Linux 6.2, perf's event parser is a separate
+library."""
 
 WITHOUT = (
     *("NO_JEVENTS=1", "NO_LIBELF=1", "NO_DWARF=1", "NO_LIBDW=1", "NO_LIBUNWIND=1", "NO_LIBDW_DWARF_UNWIND=1", "NO_LIBBPF=1"),
@@ -23,13 +24,14 @@ WITHOUT = (
         "NO_DEMANGLE=1",
     ),
 )
-"""What is left out: symbols, other languages, screens, compression, and by DEBUG the compiler's optimisation, which takes half of its time. Counting KVM's
-events needs none of it; a version that does not know one of these words passes over it (tools/perf/Makefile.perf, Makefile.config)."""
+"""Features that are left out: symbols, other languages, screens, compression, and with DEBUG the compiler's optimisation, which
+takes half of the build time. Counting KVM's events needs none of them. A version that does not know one of these variables
+ignores it (tools/perf/Makefile.perf, Makefile.config)."""
 
 
 @recipe(tools=PERF_TOOLS, cpus="all", memory="1G", disk="384M", timeout="60m", expects="1m")
 def perf_tool(sh: Shell, linux_source: Path) -> Path:
-    """Compile perf with nothing in it but what perf kvm stat needs.
+    """Compile perf with only what perf kvm stat needs.
 
     Returns:
         The program, without debug information.
@@ -37,7 +39,7 @@ def perf_tool(sh: Shell, linux_source: Path) -> Path:
     build = sh.workspace / "build"
     with sh.section("make"):
         sh.mkdir(build)
-        # With the slash: perf's makefiles put file names right behind it.
+        # The slash is required: perf's makefiles append file names directly.
         sh.make("-C", linux_source / "tools/perf", f"O={build}/", *WITHOUT, f"-j{sh.cpus}", "perf")
     with sh.section("look"):
         sh.strip("-o", "perf", build / "perf")

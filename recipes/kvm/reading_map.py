@@ -1,4 +1,4 @@
-"""Tables for the pages on where KVM can be stopped: what `kvm_functions` found, in two languages."""
+"""Tables for the pages on where KVM can be stopped: the findings of `kvm_functions`, in two languages."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ INSTEAD = {
     "svm_vcpu_enter_exit": "svm_vcpu_run",
     "__svm_vcpu_run": "svm_vcpu_run",
 }
-"""What lies next to a function on the same way, for tools that cannot have the function itself."""
+"""A function on the same path, for tools that cannot use the function itself."""
 
 
 @dataclass(frozen=True)
 class Words:
-    """The words of one language.
+    """Texts in one language.
 
     Attributes:
-        inlined: The heads of the table of functions that have no code of their own.
-        closed: Those of the table of functions that may not be instrumented.
-        partly: Those of the table of functions that are both.
-        whole: Those of the table of functions without reservation.
-        groups: The titles of `GROUPS`.
-        absent: A sentence for the functions that this kernel does not have; takes their names.
+        inlined: Column titles of the table of functions without code of their own.
+        closed: Column titles of the table of functions that may not be instrumented.
+        partly: Column titles of the table of functions with code of their own and inlined copies.
+        whole: Column titles of the table of functions without restrictions.
+        groups: Titles of `GROUPS`.
+        absent: A sentence about the functions that this kernel lacks; takes their names.
         summary: A sentence with the number of functions of each kind.
-        none: What an empty table is replaced with.
-        joined: What stands between names.
+        none: Replacement for an empty table.
+        joined: Separator of names.
     """
 
     inlined: tuple[str, str, str]
@@ -95,32 +95,32 @@ CHINESE = Words(
 
 
 def ours(found: Found) -> list[Function]:
-    """The functions of the modules that were loaded."""
+    """Return the functions of the loaded modules."""
     return [function for function in found.functions if function.group != "vmx"]
 
 
 def inlined(function: Function) -> bool:
-    """Whether it has no code of its own: gdb finds its copies, nothing else does."""
+    """Return whether a function has no code of its own: gdb finds its copies, other tools find nothing."""
     return not function.own
 
 
 def closed(function: Function) -> bool:
-    """Whether it has code of its own in which the kernel lets nobody set a probe."""
+    """Return whether a function has code of its own in which the kernel allows no probe."""
     return function.own and not function.probeable
 
 
 def partly(function: Function) -> bool:
-    """Whether it has code of its own, and copies in other functions that a probe does not see."""
+    """Return whether a function has code of its own and also copies in other functions, which a probe does not see."""
     return function.own and function.probeable and bool(function.into)
 
 
 def whole(function: Function) -> bool:
-    """Whether all its calls can be seen with any tool."""
+    """Return whether every tool can see all calls of a function."""
     return function.own and function.probeable and function.traceable and not function.into
 
 
 def summary(found: Found, words: Words) -> str:
-    """How many functions there are of each kind."""
+    """Return how many functions there are of each kind."""
     functions = ours(found)
     return words.summary.format(
         all=len(functions),
@@ -131,7 +131,7 @@ def summary(found: Found, words: Words) -> str:
 
 
 def inlined_table(found: Found, words: Words) -> str:
-    """The functions that were inlined, where, and what to take instead."""
+    """Return a table of the inlined functions, the functions they are in, and alternatives."""
     return _table(
         words,
         words.inlined,
@@ -140,24 +140,24 @@ def inlined_table(found: Found, words: Words) -> str:
 
 
 def closed_table(found: Found, words: Words) -> str:
-    """The functions that may not be probed, and what to take instead."""
+    """Return a table of the functions that may not be probed, and alternatives."""
     return _table(words, words.closed, ((_name(one), _instead(one, found)) for one in ours(found) if closed(one)))
 
 
 def partly_table(found: Found, words: Words) -> str:
-    """The functions of which a probe sees only some calls."""
+    """Return a table of the functions of which a probe sees only some calls."""
     return _table(words, words.partly, ((_name(one), _names(one.into, words)) for one in ours(found) if partly(one)))
 
 
 def whole_table(found: Found, words: Words) -> str:
-    """The functions that every tool can have, by what they belong to."""
+    """Return a table of the functions that every tool can use, by group."""
     groups = {group: [one for one in ours(found) if one.group == group and whole(one)] for group in GROUPS}
     rows = ((words.groups[group], "<br>".join(map(_line, ones))) for group, ones in groups.items() if ones)
     return _table(words, words.whole, rows)
 
 
 def absent(found: Found, words: Words) -> str:
-    """The functions that this kernel does not have, "" if it has all."""
+    """Return a sentence about the functions that this kernel lacks, "" if it has all."""
     missing = [name for name in NAMES if name not in {function.name for function in found.functions}]
     return words.absent.format(_names(missing, words)) if missing else ""
 
@@ -167,9 +167,9 @@ class Row:
     """A line of the reading map.
 
     Attributes:
-        see: What one wants to see.
-        svm: The function to break on; the first one that this kernel has.
-        vmx: The same of the other vendor, or () where the function is common to both.
+        see: What the reader wants to see.
+        svm: Functions to break on; the first one that this kernel has counts.
+        vmx: The same for the other vendor, or () if the function is common to both.
     """
 
     see: str
@@ -178,14 +178,14 @@ class Row:
 
 
 def reading_map(found: Found, heads: Sequence[str], rows: Iterable[Row], same: str, none: str) -> str:
-    """The reading map as a table.
+    """Return the reading map as a table.
 
     Args:
-        found: What the build has.
-        heads: Heads of the four columns.
+        found: The functions of this build.
+        heads: Titles of the four columns.
         rows: The map.
-        same: What stands in the last column where there is one function for both vendors.
-        none: What stands in the third column where a function has no code of its own.
+        same: Text of the last column if one function serves both vendors.
+        none: Text of the third column if a function has no code of its own.
     """
     by_name = {function.name: function for function in found.functions}
     lines = [f"| {' | '.join(heads)} |", "|---|---|--:|---|"]
@@ -200,7 +200,7 @@ def reading_map(found: Found, heads: Sequence[str], rows: Iterable[Row], same: s
 
 
 def event_table(found: Found, heads: Sequence[str], says: dict[str, str]) -> str:
-    """The tracepoints in order, what each tells, and its first line of the boot."""
+    """Return a table of the tracepoints in order, with their meaning and their first line of the boot."""
     rows = [f"| `{name}` | {says[name]}<br>`{line.partition(': ')[2].strip()}` |" for name, line in found.events.items()]
     return "\n".join([f"| {' | '.join(heads)} |", "|---|---|", *rows])
 
@@ -223,12 +223,12 @@ def _names(names: Iterable[str], words: Words) -> str:
 
 
 def _code(name: str) -> str:
-    # A long name may be broken after an underscore, and nowhere else. As an entity: two of them would begin bold text.
+    # Allow a line break in a long name only after an underscore. It is an entity, since two underscores would begin bold text.
     return f"<code>{name.replace('_', '&#95;<wbr>')}</code>"
 
 
 def _instead(function: Function, found: Found) -> str:
-    """The neighbour from `INSTEAD` if all of its calls can be seen, else the function that the code is in."""
+    """Return the neighbour from `INSTEAD` if all of its calls can be seen, else the function that the code is inlined into."""
     usable = {one.name for one in ours(found) if whole(one)}
     names = [INSTEAD.get(function.name, ""), *function.into]
     return next((_code(name) for name in names if name in usable), _code(function.into[0]) if function.into else "—")

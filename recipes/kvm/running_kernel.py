@@ -18,11 +18,11 @@ FLAVOURS = ("cloud-amd64", "amd64")
 
 @dataclass(frozen=True)
 class DistributionKernel:
-    """A distribution's kernel with what belongs to it, unpacked in a folder of its own.
+    """A distribution's kernel with its configuration and headers, unpacked in a directory of its own.
 
     Attributes:
-        release: What ``uname -r`` says when it runs.
-        root: The folder; below it everything lies where the packages put it.
+        release: The kernel release, as in ``uname -r``.
+        root: The directory, with all files at the paths where the packages install them.
     """
 
     release: str
@@ -30,17 +30,17 @@ class DistributionKernel:
 
     @property
     def image(self) -> Path:
-        """What a boot loader starts."""
+        """Kernel image that a boot loader starts."""
         return self.root / f"boot/vmlinuz-{self.release}"
 
     @property
     def config(self) -> Path:
-        """Its configuration."""
+        """Configuration of the kernel."""
         return self.root / f"boot/config-{self.release}"
 
     @property
     def headers(self) -> Path:
-        """The headers of this build, with its Module.symvers."""
+        """Headers of this build, with its Module.symvers."""
         return self.root / f"usr/src/linux-headers-{self.release}"
 
 
@@ -49,9 +49,9 @@ class OurModules:
     """KVM's modules for a distribution's kernel, without debug information.
 
     Attributes:
-        unsigned: As the build leaves them: kvm, kvm-amd, kvm-intel.
-        signed: The same, signed with a key that the kernel does not know.
-        foreign: A ``kvm.ko`` built with symbols that are not the kernel's.
+        unsigned: The build's output: kvm, kvm-amd, kvm-intel.
+        signed: The same, signed with a key that the kernel does not have.
+        foreign: A ``kvm.ko`` built with symbol checksums of another kernel.
     """
 
     unsigned: tuple[Path, ...]
@@ -96,10 +96,10 @@ def distribution_kernel(
 
 
 def _image(sh: Shell, version: str) -> str:
-    """The package of the kernel that was built from a version of the source.
+    """Return the package of the kernel that was built from a version of the source.
 
     Raises:
-        Skipped: There is none.
+        Skipped: There is no such package.
     """
     for flavour in FLAVOURS:
         names = sh.apt_cache(
@@ -113,10 +113,10 @@ def _image(sh: Shell, version: str) -> str:
 
 
 def source_version(changelog: str) -> str:
-    """The version in the first line of a Debian changelog.
+    """Return the version in the first line of a Debian changelog.
 
     Raises:
-        AssertionError: It is no such line.
+        AssertionError: The line has another format.
     """
     found = re.match(r"\S+ \((\S+)\) ", changelog)
     assert found, changelog
@@ -124,10 +124,10 @@ def source_version(changelog: str) -> str:
 
 
 def helpers_of(shown: str) -> list[str]:
-    """The packages that one of kernel headers cannot do without, as ``apt-get download`` takes them.
+    """Return the packages that a package of kernel headers requires, in the form that ``apt-get download`` takes.
 
     Args:
-        shown: What ``apt-cache show`` printed of it.
+        shown: The output of ``apt-cache show`` for it.
     """
     depends = re.search(r"^Depends: (.*)$", shown, re.MULTILINE)
     found = re.findall(
@@ -145,7 +145,7 @@ def helpers_of(shown: str) -> list[str]:
     expects="2m",
 )
 def kvm_for_distribution(sh: Shell, linux_distribution: Path, distribution_kernel: DistributionKernel) -> OurModules:
-    """Compile KVM for a distribution's kernel from its source, its configuration and its symbols, and sign it.
+    """Compile KVM for a distribution's kernel from that kernel's source, configuration and symbols, and sign it.
 
     Returns:
         The modules.
@@ -156,7 +156,7 @@ def kvm_for_distribution(sh: Shell, linux_distribution: Path, distribution_kerne
         copy_kvm(sh, linux_distribution)
     with sh.section("headers"):
         common = next(headers.parent.glob("linux-headers-*-common"))
-        # It must fail: 2 is make's status for that.
+        # It must fail, and 2 is make's status for a failure.
         told = sh.line(f"make -C {common} O={headers} M=$PWD/{KVM} modules 2>&1", _ok_code=[2])
         assert "virt/kvm/Makefile.kvm: No such file" in told, told
     with sh.section("prepare"):
@@ -183,9 +183,9 @@ def kvm_for_distribution(sh: Shell, linux_distribution: Path, distribution_kerne
 
 
 def _with_types(sh: Shell, source: Path, kernel: DistributionKernel) -> None:
-    """Link the modules again, this time with type information, which is a difference to the kernel's own."""
+    """Link the modules again, this time with type information, in which they differ from the kernel's own modules."""
     sh.line(f"{source}/scripts/extract-vmlinux {kernel.image} > build/vmlinux")
-    # Where it finds no program for the image's compression it says so, and ends with 0.
+    # If it lacks the program to decompress the image, it prints a message and exits with 0.
     assert (sh.workspace / "build/vmlinux").stat().st_size, "the kernel's image was not decompressed"
     sh.line(f"rm {KVM}/*.ko")
     make_kvm(sh, sh.workspace / "build", f"KERNELRELEASE={kernel.release}")
@@ -194,7 +194,7 @@ def _with_types(sh: Shell, source: Path, kernel: DistributionKernel) -> None:
 
 
 def _look(sh: Shell, release: str) -> None:
-    """What a kernel compares when it loads a module: the version's magic, and a checksum of each symbol."""
+    """Show what a kernel compares when it loads a module: the version magic, and a checksum of each symbol."""
     assert sh.modinfo("--field=vermagic", f"{KVM}/kvm.ko").split()[0] == release
     needed = sh.line(f"modprobe --dump-modversions {KVM}/kvm.ko | grep -w module_layout")
     offered = sh.line("grep -w module_layout build/Module.symvers")
@@ -202,7 +202,7 @@ def _look(sh: Shell, release: str) -> None:
 
 
 def _foreign(sh: Shell, release: str) -> Path:
-    """Link ``kvm.ko`` once more, with another checksum of one symbol, as the symbols of another build would have it."""
+    """Link ``kvm.ko`` again with a different checksum of one symbol, as the symbols of another build would have it."""
     sh.line(r"sed -i 's/^0x[0-9a-f]*\(\tmodule_layout\t\)/0x12345678\1/' build/Module.symvers")
     make_kvm(sh, sh.workspace / "build", f"KERNELRELEASE={release}")
     assert "0x12345678" in sh.line(f"modprobe --dump-modversions {KVM}/kvm.ko | grep -w module_layout")

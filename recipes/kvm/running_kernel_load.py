@@ -1,4 +1,4 @@
-"""KVM built for a distribution's kernel, loaded into that kernel in a guest: what it says of it, and when it refuses."""
+"""KVM built for a distribution's kernel, loaded into that kernel in a guest: the kernel's messages, and when it refuses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from recipes.kvm.running_kernel import DistributionKernel, OurModules
 from recipes.run.guest import STILL
 
 FOREIGN = "version magic .* should be|section size must match"
-"""What a kernel says of a module of another one. Linux 6.12 compares the size of its ``struct module`` first, Linux 6.1 does not."""
+"""Messages of a kernel about a module of another kernel. Linux 6.12 compares the size of its ``struct module`` first, Linux 6.1
+does not."""
 
 UNSIGNED, OUT_OF_TREE = 1 << 13, 1 << 12
 """Bits of ``/proc/sys/kernel/tainted``; see Documentation/admin-guide/tainted-kernels.rst of Linux."""
@@ -28,7 +29,7 @@ def load_in_distribution(
     kvm_host: KvmHost,
     tiny: Path,
 ) -> None:
-    """Load KVM into a distribution's kernel in a guest: its own, ours, and ours where only signed modules are let in."""
+    """Load KVM into a distribution's kernel in a guest: its own, then ours, then ours where modules must be signed."""
     ours = _three(kvm_for_distribution.unsigned, kvm_host)
     with sh.section("pack"):
         guest = _guest(sh, distribution_kernel, kvm_for_distribution, kvm_host, tiny)
@@ -54,7 +55,7 @@ def load_in_distribution(
             vm.guest("grep ^kvm /proc/modules")
             assert "kvm" in vm.guest("ls /sys/kernel/btf | grep kvm")
             vm.guest(f"/guest/bin/rmmod {kvm_host.vendor} && /guest/bin/rmmod kvm")
-        # After what is said of marks: this attempt leaves one (2, "forced"), though it fails.
+        # This comes after the taint flags, because the attempt sets one (2, "forced") although it fails.
         with sh.section("vermagic"):
             refused(vm, "/other/kvm.ko", "invalid module format", FOREIGN)
         with sh.section("symbols"):
@@ -63,7 +64,7 @@ def load_in_distribution(
 
 
 def _only_signed(sh: Shell, vm: Machine, host: KvmHost) -> None:
-    """What Secure Boot makes of it: the kernel is locked down, and then told to insist on signatures."""
+    """Show the effect of Secure Boot: lock the kernel down, and then make it insist on signatures."""
     with sh.section("lockdown"):
         vm.guest("mount -t securityfs securityfs /sys/kernel/security")
         vm.guest("echo integrity > /guest/sys/kernel/security/lockdown && cat /sys/kernel/security/lockdown")
@@ -79,15 +80,15 @@ def _only_signed(sh: Shell, vm: Machine, host: KvmHost) -> None:
 
 
 def refused(vm: Machine, module: str, error: str, reason: str) -> None:
-    """See a module refused: the error that the program has, and the reason that only the kernel's log has.
+    """Check that a module is refused: the program prints an error, and only the kernel's log has the reason.
 
     Args:
         vm: The machine.
         module: The module's file.
-        error: Words of the error.
-        reason: A regular expression for the line of the log.
+        error: The words of the error.
+        reason: A regular expression for the line in the log.
     """
-    # busybox ends with 1, or with a number of its own for what it has a guess for.
+    # busybox exits with 1, or with a status of its own for errors that it recognises.
     told = vm.guest(f"insmod {module}", ok=range(1, 256))
     assert error in told.lower(), told
     log = vm.guest(f"dmesg | grep -E '{reason}' | tail -n 1")
@@ -95,17 +96,20 @@ def refused(vm: Machine, module: str, error: str, reason: str) -> None:
 
 
 def tainted(vm: Machine) -> int:
-    """What the kernel says of how far it can be trusted: bits, 0 for none."""
+    """Return the kernel's taint flags as bits, 0 for none."""
     return int(vm.guest("cat /proc/sys/kernel/tainted"))
 
 
 def _three(files: tuple[Path, ...], host: KvmHost) -> list[str]:
-    """Names of the modules that work on L1's processor."""
+    """Return the names of the modules that work on L1's processor."""
     return [file.name for file in files if file.stem in ("kvm", host.vendor)]
 
 
 def _guest(sh: Shell, distribution: DistributionKernel, ours: OurModules, host: KvmHost, tiny: Path) -> Guest:
-    """The distribution's kernel with a root of busybox, its modules, ours, ours signed, those of another kernel, and the smallest of all monitors."""
+    """Pack the distribution's kernel with busybox, the smallest virtual machine monitor, and all variants of the modules.
+
+    These are its own modules, ours, ours signed, and those of another kernel.
+    """
     named = {module.name: next(distribution.root.rglob(module.name)) for module in host.modules}
     files = {f"/lib/modules/{name}": path for name, path in named.items()}
     files |= {f"/ours/{file.name}": file for file in ours.unsigned if file.stem in ("kvm", host.vendor)}

@@ -1,4 +1,4 @@
-"""KVM's own tests: built from the kernel's source, run in L1, and each skip and failure with the reason it gives."""
+"""KVM's own tests: built from the kernel's source, run in L1, with the reason for each skip and failure."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from recipes.build.linux import BUILD_TOOLS, Kernel
 from recipes.kvm.host import L1_TOOLS, KvmHost, l1, load_kvm
 
 TESTS = "tools/testing/selftests/kvm"
-"""Where they are in the kernel's source."""
+"""Directory of the tests in the kernel's source."""
 
 PARTS = ("tools/arch", "tools/build", "tools/include", "tools/lib", "tools/scripts", "tools/testing/selftests")
-"""What of the kernel's source they are built with."""
+"""Parts of the kernel's source that the tests' build needs."""
 
 FAIL = {
     "6.1": (
@@ -29,19 +29,19 @@ FAIL = {
     ),
     "6.12": ("debug_regs", "monitor_mwait_test", "nested_exceptions_test", "svm_nested_soft_inject_test"),
 }
-"""Tests that fail on the processor that QEMU emulates, by the series of Linux they belong to. The guide says why."""
+"""Tests that fail on the processor that QEMU emulates, by Linux series. The guide explains why."""
 
 FEWEST = 20
-"""A KVM that works passes at least so many."""
+"""Smallest number of tests that a working KVM passes."""
 
 SKIPPED = 4
 """Exit status of a test that this machine cannot run (KSFT_SKIP in tools/testing/selftests/kselftest.h)."""
 
 STOPPED = 124
-"""Exit status that stands here for a test that was stopped for its time."""
+"""Exit status used here for a test that exceeded its time limit."""
 
 ONE_LIMIT = 180
-"""Seconds one test may take."""
+"""Time limit of one test, in seconds."""
 
 
 LONG = {
@@ -59,16 +59,17 @@ LONG = {
     "set_memory_region_test": "minutes",
     "xapic_ipi_test": "clock",
 }
-"""Tests that are not run, and why: on an emulated processor what they ``measures`` says nothing, or they go on for ``minutes``. The one that goes by the
-``clock`` gives an interrupt two thousand million ticks to arrive, which are two seconds here, and a busy host may leave a vCPU waiting for longer."""
+"""Tests that are not run, and why: on an emulated processor ``measures`` would be meaningless, or ``minutes`` would pass. The
+test with ``clock`` waits for an interrupt for two thousand million ticks, which are two seconds here, but a busy host may delay
+a vCPU for longer."""
 
 
 @dataclass(frozen=True)
 class Selftests:
-    """What became of the selftests' source.
+    """Programs built from the selftests' source.
 
     Attributes:
-        programs: The programs, each of which is a test.
+        programs: The programs, one for each test.
         unbuilt: Names of the tests that could not be built.
     """
 
@@ -78,12 +79,12 @@ class Selftests:
 
 @dataclass(frozen=True)
 class Result:
-    """How one test ended.
+    """Result of one test.
 
     Attributes:
         name: Its name.
         status: Its exit status.
-        said: The line in which it says why it did not pass, or what it left out; "" if it says nothing.
+        said: The line that explains why it did not pass, or what it left out; "" if there is none.
     """
 
     name: str
@@ -92,21 +93,21 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """``pass``, ``skip``, ``fail`` or ``stopped``."""
+        """Verdict: ``pass``, ``skip``, ``fail`` or ``stopped``."""
         return {0: "pass", SKIPPED: "skip", STOPPED: "stopped"}.get(self.status, "fail")
 
     @property
     def failed(self) -> bool:
-        """True for one that neither passed nor was skipped."""
+        """True if the test neither passed nor was skipped."""
         return self.verdict in {"fail", "stopped"}
 
 
 @recipe(tools=(*BUILD_TOOLS, "rsync", "tar"), cpus="all", memory="1G", disk="256M", timeout="40m", expects="1m")
 def selftests_build(sh: Shell, linux_source: Path) -> Selftests:
-    """Compile KVM's selftests out of a copy of what they need.
+    """Compile KVM's selftests from a copy of the files they need.
 
     Returns:
-        The programs, and which could not be built.
+        The programs, and the tests that could not be built.
     """
     with sh.section("headers"):
         sh.line(f"make -C {linux_source} O=$PWD/headers INSTALL_HDR_PATH=$PWD/usr headers_install")
@@ -115,7 +116,7 @@ def selftests_build(sh: Shell, linux_source: Path) -> Selftests:
         sh.cp(linux_source / "scripts/subarch.include", "scripts")
         sh.line(f"(cd {linux_source} && tar --create {' '.join(PARTS)}) | tar --extract")
     with sh.section("make"):
-        # 2 is make's status when one of them cannot be built; --keep-going builds the others.
+        # make exits with 2 if a test cannot be built; --keep-going builds the others.
         told = sh.line(f"make -j{sh.cpus} --keep-going -C {TESTS} 2>&1", _ok_code=[0, 2])
     with sh.section("look"):
         listed = sh.line(f"find {TESTS} -type f -perm -100 ! -name '*.sh' ! -name '*.so' | sort")
@@ -131,10 +132,10 @@ def run_selftests(
     """Run KVM's selftests in L1.
 
     Returns:
-        How each test ended.
+        The result of each test.
     """
     with sh.section("library"):
-        # A thread that is cancelled loads it; no program names it.
+        # Cancelling a thread loads this library; no program links to it.
         unwinder = sh.gcc("-print-file-name=libgcc_s.so.1").strip()
     programs = [program for program in selftests_build.programs if program.name not in LONG]
     names = [program.name for program in programs]
@@ -144,7 +145,7 @@ def run_selftests(
         sh.line("strip tests/*")
         files = {f"/tests/{name}": sh.workspace / "tests" / name for name in names}
         files["/lib/libgcc_s.so.1"] = Path(unwinder)
-        # One of them as a program, for the libraries they all need.
+        # One test as a program, for the libraries that all tests need.
         machine = l1(
             sh,
             qemu_optimised,
@@ -165,18 +166,18 @@ def run_selftests(
         known = _known(vm, kvm_host)
         if odd := [name for name, result in results.items() if result.failed and name not in known]:
             with sh.section("again"):
-                # Some measure time against an emulated clock, on a host that is busy with other things.
+                # Some tests measure time by an emulated clock, on a host that is busy with other work.
                 results |= {name: run(vm, name) for name in odd}
     passed = [name for name, result in results.items() if result.verdict == "pass"]
     assert len(passed) >= FEWEST, results
     unexplained = [result for name, result in results.items() if result.failed and name not in known]
-    # Of a series nobody has looked at yet, and of another processor, the guide shows what each test says of itself.
+    # For an unknown Linux series or another processor, the guide shows each test's own output.
     assert not (known and unexplained), unexplained
     return list(results.values())
 
 
 def _known(vm: Machine, host: KvmHost) -> tuple[str, ...]:
-    """The tests that are known to fail here; none for a kernel or a processor of which nothing is known."""
+    """Return the tests that are known to fail here; none for an unknown kernel or processor."""
     series = ".".join(vm.guest("uname -r").split(".")[:2])
     return FAIL.get(series, ()) if host.accel == "tcg" else ()
 
@@ -196,14 +197,14 @@ _LEFT_OUT = re.compile(r"(.*), skipping test")
 _SAYS = (
     r"# SKIP - (?:Requirement not met: )?(.*)",
     _LEFT_OUT.pattern,
-    # Under an assertion, its place and the stack: what was meant by it.
+    # Below an assertion are its location and the stack, then its message.
     r"\n\s+pid=.*\n(?:.*(?:stack trace|addr2line).*\n|\s+\d+\t.*\n)*\s*(\S.*)",
     r"((?:[Aa]ssert|not ok).*)",
 )
 
 
 def reason(told: str) -> str:
-    """The line in which a test says why it was skipped or failed: the last one, if none looks like it."""
+    """Return the line that explains why a test was skipped or failed; the last line if none looks like it."""
     for pattern in _SAYS:
         if found := re.search(pattern, told):
             return found[1].strip()
@@ -212,13 +213,13 @@ def reason(told: str) -> str:
 
 
 def left_out(told: str) -> str:
-    """Why a test that passes has left a part of itself out; "" if it has not."""
+    """Return why a test that passed has left out a part of itself; "" if it has not."""
     found = _LEFT_OUT.search(told)
     return found[1].strip() if found else ""
 
 
 def by_reason(results: Sequence[Result]) -> dict[str, list[str]]:
-    """Names of the tests that were skipped, by the reason they gave, the most common first."""
+    """Return the names of the skipped tests by their reasons, the most common reason first."""
     reasons: dict[str, list[str]] = {}
     for result in results:
         if result.verdict == "skip":

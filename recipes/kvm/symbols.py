@@ -1,4 +1,4 @@
-"""Which functions of KVM can be broken on, traced and probed in this build, and which of them run when a guest boots."""
+"""Functions of KVM that can be broken on, traced and probed in this build, and those that run when a guest boots."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ awk '
     echo "$name $symbol $trace $probe"
 done
 """
-"""For L1, because only the running kernel knows: its lists of symbols, of traceable functions, and its answer to a probe."""
+"""Script for L1, because only the running kernel knows its symbols, its traceable functions, and whether it accepts a probe."""
 
 
 EVENTS = {
@@ -64,11 +64,12 @@ EVENTS = {
 }
 """KVM's tracepoints in the order in which they explain each other, by the buffer that they go to.
 
-The first kind comes by the thousand from a boot's beginning, so that its buffer may be full when the second kind comes.
+The events of the first kind come by the thousand from the start of a boot, so their buffer may be full when those of the second
+kind come.
 """
 
 LINES = {"kvm_userspace_exit": "kvm_userspace_exit: reason KVM_EXIT_IO"}
-"""Which line of an event is wanted, where the first one says little: a vCPU that was never run comes back because of a signal."""
+"""The line to show for an event whose first line says little: a vCPU that has never run returns because of a signal."""
 
 BUFFERS = "\n".join(
     [
@@ -89,7 +90,7 @@ BUFFERS = "\n".join(
         "",
     ]
 )
-"""For L1. An instance of the tracer has a buffer and switches of its own."""
+"""Script for L1. An instance of the tracer has a buffer and switches of its own."""
 
 
 NESTED_INIT = f"""\
@@ -103,23 +104,23 @@ letters
 echo "{INNER_SAYS}"
 poweroff -f
 """
-"""What L2 does, so that each kind of function gets its call, those for nested guests too."""
+"""L2's ``/init``, which makes every kind of function run, including those for nested guests."""
 
 
 CALLED = (
     *("kvm_arch_vcpu_ioctl_run", "svm_vcpu_run", "svm_handle_exit", "npf_interception", "io_interception", "ioeventfd_write"),
     *("irqfd_wakeup", "svm_inject_irq", "kvm_destroy_vm", "nested_svm_vmrun", "nested_svm_vmexit"),
 )
-"""Without these no guest boots, uses its disk and runs a guest of its own."""
+"""Functions that must run whenever a guest boots, uses its disk and runs a guest of its own."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a build of KVM has, and what of it a booting guest uses.
+    """Functions and events of a build of KVM, and their use by a booting guest.
 
     Attributes:
         functions: Each function of `GROUPS` that this kernel has.
-        events: A line of the trace for each of `EVENTS`: the first one of the boot, from the event's name on.
+        events: For each of `EVENTS` its first trace line of the boot, from the event's name on.
     """
 
     functions: list[Function]
@@ -131,7 +132,7 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
     """Find out which functions of KVM can be stopped at and traced, and count their calls while a guest boots.
 
     Returns:
-        What is known of each function, and one line of each event.
+        The data of each function, and one line of each event.
     """
     sh.sources(linux=linux_source)
     host = with_svm(kvm_host)
@@ -142,7 +143,7 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
     functions = placed(told, linux_source)
     _count_all(sh, vendors)
     with sh.section("defined"):
-        # In a form in which each line is looked up in the source, and becomes a link wherever a page names it.
+        # In this form each line is looked up in the source, and becomes a link on every page that names it.
         sh.write("defined", "".join(f"{one.name} {one.file}:{one.line}\n" for one in functions.values()))
         sh.line("cat defined")
     with sh.section("pack"):
@@ -193,10 +194,10 @@ def kvm_functions(sh: Shell, qemu_optimised: Path, linux_build: Kernel, linux_so
 
 
 def _where(sh: Shell, module: Path) -> str:
-    """Run ``kvm-where`` on a module, and return what it prints.
+    """Run ``kvm-where`` on a module, and return its output.
 
-    In a module each section begins at address 0, and gdb takes code of one for code of another. Linking gives every section a
-    place of its own; what the module calls in the kernel stays open.
+    In a module each section begins at address 0, so gdb confuses the code of different sections. Linking gives every section an
+    address of its own; symbols of the kernel stay unresolved.
     """
     sh.ld("-e", "0", "--unresolved-symbols=ignore-all", "-o", f"{module.stem}.linked", module)
     return sh.gdb(
@@ -205,7 +206,7 @@ def _where(sh: Shell, module: Path) -> str:
 
 
 def _count_all(sh: Shell, modules: Sequence[Path]) -> None:
-    """Have pfunct count how many functions each module's debug information knows, and how many the compiler put into others by its own choice."""
+    """Count with pfunct the functions in each module's debug information, and those that the compiler chose to inline."""
     with sh.section("all"), sh.cd(modules[0].parent):
         names = " ".join(module.name for module in modules)
         count = 'echo "$module" $(pfunct "$module" | sort -u | wc -l) $(pfunct --cc_inlined "$module" | sort -u | wc -l)'
@@ -216,10 +217,10 @@ def _count_all(sh: Shell, modules: Sequence[Path]) -> None:
 
 
 def answered(told: str, functions: dict[str, Function]) -> dict[str, Function]:
-    """The functions with what the running kernel said of them.
+    """Return the functions with the running kernel's answers about them.
 
     Args:
-        told: What the script `PROBE` printed.
+        told: The output of the script `PROBE`.
         functions: The functions, by name.
     """
     said = {words[0]: words[1:] for words in map(str.split, told.splitlines()) if len(words) == 4}
@@ -232,10 +233,10 @@ def answered(told: str, functions: dict[str, Function]) -> dict[str, Function]:
 
 
 def counted(profile: str, functions: dict[str, Function]) -> dict[str, Function]:
-    """The functions with how often each was called.
+    """Return the functions with the number of calls of each.
 
     Args:
-        profile: The file ``kprobe_profile``: for each probe its name, its hits and its misses.
+        profile: The file ``kprobe_profile``: the name, hits and misses of each probe.
         functions: The functions, by name.
     """
     hits = {name: int(number) for name, number in re.findall(r"^\s*(\w+)\s+(\d+)\s+\d+\s*$", profile, re.MULTILINE)}
@@ -243,10 +244,10 @@ def counted(profile: str, functions: dict[str, Function]) -> dict[str, Function]
 
 
 def line_of(event: str, told: str) -> str:
-    """A line of a trace from the event's name on, without task, processor and time.
+    """Return a trace line from the event's name on, without task, processor and time.
 
     Raises:
-        AssertionError: It is no line of that event.
+        AssertionError: The line is not of that event.
     """
     found = re.search(rf"\s{event}:.*", told)
     assert found, f"no {event} in {told!r}"

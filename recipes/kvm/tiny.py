@@ -1,4 +1,4 @@
-"""The smallest program that runs a virtual machine: KVM's interface without QEMU around it."""
+"""The smallest program that runs a virtual machine: KVM's interface without QEMU."""
 
 from __future__ import annotations
 
@@ -157,8 +157,8 @@ int main(int argc, char **argv)
     return 0;
 }
 """.lstrip()
-"""The program. Its guests: ``hello`` meets every exit a device makes, ``crash`` ends in a triple fault, ``forever`` never ends, and
-``refused`` has registers that no processor takes: it is never entered."""
+"""The program. Its guests: ``hello`` causes every exit that a device can cause, ``crash`` ends in a triple fault, ``forever``
+never ends, and ``refused`` has registers that no processor accepts, so it is never entered."""
 
 
 @recipe(tools=("gcc",), expects="1s")
@@ -166,11 +166,11 @@ def tiny(sh: Shell) -> Path:
     """Compile a program that runs a virtual machine with one page of memory.
 
     Returns:
-        The program, which needs no shared library: it is run where there is none.
+        The program. It needs no shared library, because it runs in guests that have none.
     """
     with sh.section("source"):
         sh.write("tiny.c", TINY)
-        # The promise of the page: the whole of it can be read.
+        # The page promises that the whole program can be read.
         assert len(TINY.splitlines()) < 150
     with sh.section("compile"):
         sh.gcc("-static", "-O2", "-Wall", "-Wextra", "-Werror", "-o", "tiny", "tiny.c")

@@ -33,16 +33,16 @@ while :; do
     sleep 0.2
 done
 """
-"""L2's ``/init``: a guest that goes on, with something of everything to see."""
+"""L2's ``/init``: a guest that keeps running and causes every kind of event."""
 
 PORT_IO = {"kvm-amd": "0x7b", "kvm-intel": "30"}
-"""The number of the exit for an access to a port: SVM_EXIT_IOIO (uapi/asm/svm.h), EXIT_REASON_IO_INSTRUCTION (uapi/asm/vmx.h)."""
+"""Exit reason for port I/O: SVM_EXIT_IOIO (uapi/asm/svm.h), EXIT_REASON_IO_INSTRUCTION (uapi/asm/vmx.h)."""
 
 ENTERS = {"kvm-amd": "svm_vcpu_run", "kvm-intel": "vmx_vcpu_run"}
-"""The function that enters the guest."""
+"""Function that enters the guest."""
 
 ON_PORT_IO = {"kvm-amd": "io_interception", "kvm-intel": "handle_io"}
-"""The function that handles the exit for an access to a port."""
+"""Function that handles the exit for port I/O."""
 
 SHORTEST = r"""# Where in a function graph the shortest call is that is there as a whole and has an access to a port in it, for sed.
 / kvm_arch_vcpu_ioctl_run.*\{/ { begin = NR; port = 0 }
@@ -84,7 +84,7 @@ for file in held:
 def trace_kvm(sh: Shell, qemu_optimised: Path, linux_source: Path, linux_build: Kernel, kvm_host: KvmHost) -> None:
     """Trace KVM while a guest runs: by hand in tracefs, with trace-cmd, with kvm_stat.
 
-    One L2 goes on all the time, writing to its disk and its serial line five times a second.
+    One L2 runs all the time. It writes to its disk and its serial line five times a second.
     """
     with sh.section("pack"):
         parts = inner(sh, qemu_optimised, linux_build, init=TICKING, script=inner_script(serial="file:/tmp/serial"))
@@ -122,11 +122,11 @@ def trace_kvm(sh: Shell, qemu_optimised: Path, linux_source: Path, linux_build: 
 
 
 PYTHON = "/usr/bin/python3" if Path("/usr/bin/python3").exists() else "python3"
-"""The distribution's Python: one that lies elsewhere is found by others, such as pyenv's, only with its whole tree."""
+"""The distribution's Python. A Python elsewhere, such as pyenv's, works only with its whole tree."""
 
 
 def _python(sh: Shell, kvm_stat: Path) -> dict[str, Path]:
-    """kvm_stat and what it needs of Python, by their paths in a guest."""
+    """Return kvm_stat and the parts of Python that it needs, by their paths in a guest."""
     gather = sh.write("gather.py", GATHER)
     sh.run(PYTHON, "-I", "-S", gather, kvm_stat, "python")
     root = sh.workspace / "python"
@@ -137,7 +137,7 @@ def _python(sh: Shell, kvm_stat: Path) -> dict[str, Path]:
 
 
 def _events(sh: Shell, vm: Machine) -> None:
-    """What there is to be traced."""
+    """Show the available events."""
     with sh.section("events"):
         vm.guest(f"mount -t tracefs tracefs {TRACE}; cd /sys/kernel")
         held = vm.guest("ls tracing/events/kvm").split()
@@ -146,7 +146,7 @@ def _events(sh: Shell, vm: Machine) -> None:
 
 
 def _fields(sh: Shell, vm: Machine) -> None:
-    """Lines of the trace, and the two files it is read from."""
+    """Show lines of the trace, and the two files that it is read from."""
     with sh.section("enable"):
         vm.guest("echo 1 >tracing/events/kvm/enable")
         told = vm.guest("sed -n '/kvm_exit:/,$p' tracing/trace_pipe | head -n 14")
@@ -170,7 +170,7 @@ def _fields(sh: Shell, vm: Machine) -> None:
 
 
 def _filters(sh: Shell, vm: Machine, host: KvmHost) -> None:
-    """Only some events of a kind."""
+    """Trace only some events of a kind."""
     with sh.section("filter"):
         vm.guest("echo 0 >tracing/events/kvm/enable; echo >tracing/trace")
         vm.guest(f"echo 'exit_reason == {PORT_IO[host.vendor]}' >tracing/events/kvm/kvm_exit/filter")
@@ -182,7 +182,7 @@ def _filters(sh: Shell, vm: Machine, host: KvmHost) -> None:
 
 
 def _triggers(sh: Shell, vm: Machine) -> None:
-    """Something done when an event happens: a stack, or the end of the trace."""
+    """Run an action when an event happens: print a stack, or stop the trace."""
     with sh.section("stacktrace"):
         vm.guest("echo >tracing/trace; echo stacktrace:1 >tracing/events/kvm/kvm_pio/trigger")
         vm.guest("echo 1 >tracing/events/kvm/kvm_pio/enable")
@@ -204,11 +204,11 @@ def _triggers(sh: Shell, vm: Machine) -> None:
 
 
 def _functions(sh: Shell, vm: Machine, host: KvmHost) -> None:
-    """The function tracer: who calls one function, and all that one call does."""
+    """Use the function tracer: show who calls a function, and everything that one call does."""
     enters, handles = ENTERS[host.vendor], ON_PORT_IO[host.vendor]
     with sh.section("stack"):
         vm.guest(f"echo {handles} >tracing/set_ftrace_filter && cat tracing/set_ftrace_filter")
-        # The option first: else the calls until it is set have no stack.
+        # Set the option first, or else the first calls have no stack.
         vm.guest("echo 1 >tracing/options/func_stack_trace; echo function >tracing/current_tracer")
         told = vm.guest("head -n 16 tracing/trace_pipe")
         assert "=> kvm_vcpu_ioctl" in told and handles in told, told
@@ -234,9 +234,9 @@ def _functions(sh: Shell, vm: Machine, host: KvmHost) -> None:
 
 
 def _trace_cmd(sh: Shell, vm: Machine) -> None:
-    """The same with trace-cmd: recorded in L1, read there and on the host."""
+    """Trace with trace-cmd: record in L1, read the result there and on the host."""
     with sh.section("record"):
-        # What is recorded is the time until L2 has said three more lines.
+        # Record until L2 has printed three more lines.
         vm.guest(
             "trace-cmd record -q -e kvm -o /guest/tmp/trace.dat sh -c 'tail -n 0 -f /tmp/serial | head -n 3'", timeout=300.0
         )
@@ -254,7 +254,7 @@ def _trace_cmd(sh: Shell, vm: Machine) -> None:
 
 
 def _counters(sh: Shell, vm: Machine) -> None:
-    """Counters that KVM keeps without any tracing, and the tool that shows them."""
+    """Show the counters that KVM keeps without tracing, and the tool that displays them."""
     with sh.section("debugfs"):
         vm.guest("cd /sys/kernel/debug/kvm && ls -d [0-9]* && grep -E '^[1-9]' $(ls -d [0-9]*)/*exits /dev/null")
         vm.guest("before=$(cat exits); await '[ $(cat exits) -gt $before ]'; echo $before $(cat exits)")

@@ -1,4 +1,4 @@
-"""Where the functions of KVM are: defined in the source, compiled as functions or into others, as a build's debug information tells."""
+"""Places of KVM's functions: where the source defines them, and whether the build has them as functions or inlined."""
 
 from __future__ import annotations
 
@@ -51,10 +51,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("vmx_deliver_interrupt", "vmx_complete_interrupts", "nested_vmx_run", "nested_vmx_vmexit"),
     ),
 }
-"""Functions worth knowing, by what they belong to. Kernels differ: one that a kernel does not have is left out."""
+"""Functions worth knowing, by group. Kernels differ: a function that a kernel lacks is left out."""
 
 KVM = ("arch/x86/kvm", "virt/kvm")
-"""Where KVM's source is in the kernel's."""
+"""Directories of KVM's source in the kernel's source tree."""
 
 NAMES = tuple(name for names in GROUPS.values() for name in names)
 
@@ -100,24 +100,24 @@ class Where(gdb.Command):
 
 Where()
 '''
-"""A command for gdb that tells inlined code from a function's own, which ``info address`` does not."""
+"""A gdb command that distinguishes inlined code from a function's own code, which ``info address`` does not."""
 
 
 @dataclass(frozen=True)
 class Function:
-    """What can be done with one function of KVM in this build.
+    """Properties of one function of KVM in this build.
 
     Attributes:
         name: Its name in the source.
-        group: What it belongs to: a key of `GROUPS`.
-        file: Where it is defined, relative to the kernel's source.
+        group: The group that it belongs to: a key of `GROUPS`.
+        file: The file that defines it, relative to the kernel's source tree.
         line: The line of its definition there.
-        own: Whether it has code of its own, called as a function.
-        into: The functions whose code it was inlined into.
+        own: Whether it has code of its own that is called.
+        into: The functions that it was inlined into.
         symbol: Its symbol in the running kernel, "" if it has none or its module is not loaded.
-        traceable: Whether ftrace can follow it.
-        probeable: Whether a kprobe can be set on it.
-        hits: How often it was called while a guest booted; None without a probe.
+        traceable: Whether ftrace can trace it.
+        probeable: Whether it accepts a kprobe.
+        hits: The number of calls while a guest booted; None without a probe.
     """
 
     name: str
@@ -133,23 +133,23 @@ class Function:
 
 
 def placed(told: str, source: Path) -> dict[str, Function]:
-    """The functions that ``kvm-where`` found, by name, in the order of `GROUPS`, with the line of their definition.
+    """Return the functions that ``kvm-where`` found, by name, in the order of `GROUPS`, with the line of their definition.
 
-    The compiler knows the line of a function that has code of its own; it must be the one found in the source.
+    The compiler knows the line of a function that has code of its own; it must be the line found in the source.
 
     Args:
-        told: What it printed.
+        told: The output of ``kvm-where``.
         source: The kernel's source tree.
 
     Raises:
-        AssertionError: A place is not in the tree, or the source does not define the function there.
+        AssertionError: A file is not in the tree, or the source does not define the function there.
     """
     found = {}
     groups = {name: group for group, names in GROUPS.items() for name in names}
     for name, file, line, own, into in re.findall(r"^(\w+) (\S+):(\d+) (own|-) (\S+)$", told, re.MULTILINE):
         told_file = in_tree(file, source)
         place, defined = find(name, told_file, source)
-        # Of a function in assembly, and of an inlined one, the debug information has another line.
+        # For a function in assembly, or an inlined one, the debug information has another line.
         if own == "own" and place == told_file and place.endswith(".c"):
             assert int(line) == defined, f"{name} is defined at {place}:{defined}, and the compiler says {line}"
         callers = tuple(into.split(",")) if into != "-" else ()
@@ -158,11 +158,11 @@ def placed(told: str, source: Path) -> dict[str, Function]:
 
 
 def find(name: str, file: str, source: Path) -> tuple[str, int]:
-    """The file and line that define a function.
+    """Return the file and line that define a function.
 
     Args:
         name: The function.
-        file: Where to look first. It is another one if the code was inlined there, or replaces a weak function.
+        file: The file to search first. The definition is elsewhere if the code was inlined, or if it replaces a weak function.
         source: The kernel's source tree.
 
     Raises:
@@ -176,13 +176,13 @@ def find(name: str, file: str, source: Path) -> tuple[str, int]:
 
 
 def definition(name: str, text: str) -> int | None:
-    """The line at which a source file defines a function, None if it does not.
+    """Return the line at which a source file defines a function, None if it does not.
 
-    Kernel style begins a definition at the line's first column; in assembly a macro does.
+    In kernel style, a definition begins in the first column; in assembly, a macro begins it.
 
     Args:
         name: The function.
-        text: The file.
+        text: The contents of the file.
     """
     macro = re.search(rf"^SYM_\w*START\w*\({name}\)", text, re.MULTILINE)
     if macro:
@@ -195,10 +195,10 @@ def definition(name: str, text: str) -> int | None:
 
 
 def in_tree(file: str, source: Path) -> str:
-    """A source file as the compiler named it, relative to the source tree.
+    """Return a source file as named by the compiler, relative to the source tree.
 
     Raises:
-        AssertionError: It is not in the tree.
+        AssertionError: The file is not in the tree.
     """
     found = Tree("linux", source, str(source)).find(file)
     assert found, f"{file} is not in the source tree"

@@ -1,4 +1,4 @@
-"""The guest that the lab's machines boot, and what they can run it with: KVM where it really works, else emulation."""
+"""The guest that the lab's machines boot, and the accelerator for it: KVM if it really works, else emulation."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from kvmdocs.lab import Guest, boots_under, build_initramfs
 from recipes.build.linux import Kernel
 
 FIRMWARE = ("seabios", "qemu-roms")
-"""What a machine needs beside QEMU when QEMU's source came without firmware, as Debian's does."""
+"""Firmware packages for a QEMU whose source came without firmware, as Debian's does."""
 
 STILL = "nokaslr"
-"""Words for the kernel's command line that keep its code where its debug information says it is."""
+"""Kernel parameters that keep the kernel's code at the addresses in its debug information."""
 
 KVM_LIMIT = 25.0
-"""Seconds a guest under KVM has to boot. It needs one or two; a KVM that hangs costs this much once."""
+"""Seconds for a guest under KVM to boot. It needs one or two; a KVM that hangs costs this much once."""
 
 TCG_LIMIT = 240.0
-"""Seconds a guest under emulation has to boot, on a host that is busy with other things."""
+"""Seconds for a guest under emulation to boot on a host that is busy with other work."""
 
 
 @dataclass(frozen=True)
 class Accelerator:
-    """What this host can run a guest with.
+    """Accelerator of this host's guests.
 
     Attributes:
         name: Value of ``-accel``: ``kvm`` or ``tcg``.
-        cpu: Value of ``-cpu`` that the guest booted with.
-        reason: Why it is not KVM; "" when it is.
+        cpu: Value of ``-cpu`` with which the guest booted.
+        reason: Why it is not KVM; "" if it is.
     """
 
     name: str
@@ -58,14 +58,14 @@ def linux_guest(sh: Shell, linux_build: Kernel) -> Guest:
 def accelerator(sh: Shell, qemu_optimised: Path, linux_guest: Guest) -> Accelerator:
     """Find out whether a guest really boots under KVM here; if not, it has to under emulation.
 
-    That ``/dev/kvm`` is there and answers says little: a guest may still hang without a word. So a guest is booted.
+    A ``/dev/kvm`` that exists and answers proves little: a guest may still hang without a message. So a guest is booted.
 
     Returns:
-        What every other machine of the lab is started with.
+        The options with which every other machine of the lab is started.
     """
     with sh.section("probe"):
         boots, told = boots_under(sh, qemu_optimised, linux_guest, "kvm", KVM_LIMIT)
-        # What the last try's guest said: its last lines, or nothing at all.
+        # The guest's output in the last attempt: its last lines, or nothing.
         sh.line("wc -c vm.console && tail -n 3 vm.console", _ok_code=[0, 1])
     if boots:
         return Accelerator("kvm", told)
@@ -77,5 +77,5 @@ def accelerator(sh: Shell, qemu_optimised: Path, linux_guest: Guest) -> Accelera
 
 
 def steady(told: str) -> str:
-    """A reason without what differs from try to try: all that builds on this recipe would have to run again for it."""
+    """Return a reason without details that differ between attempts, which would make all dependent recipes run again."""
     return re.sub(r"within [\d.]+ s", f"within {KVM_LIMIT:g} s", told).replace("\\", "")

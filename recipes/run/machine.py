@@ -12,25 +12,25 @@ from kvmdocs.lab import READY, Guest, Machine
 from recipes.run.guest import FIRMWARE, Accelerator
 
 BOOT_LIMIT = 300.0
-"""Seconds a guest has to boot under emulation, in a QEMU built without optimisation, on a busy host."""
+"""Seconds for a guest to boot under emulation, in a QEMU built without optimisation, on a busy host."""
 
 
 def machine(sh: Shell, qemu: Path, guest: Guest, accelerator: Accelerator, **options: Any) -> Machine:
-    """A machine that runs as this host can run one.
+    """Return a machine that uses this host's accelerator.
 
     Args:
         sh: The recipe's shell.
-        qemu: The QEMU it runs in.
-        guest: What it boots.
-        accelerator: What the host can run it with.
-        **options: Anything else `Machine` takes.
+        qemu: The QEMU that runs it.
+        guest: The guest that it boots.
+        accelerator: The host's accelerator.
+        **options: Any other argument of `Machine`.
     """
     return Machine(sh, qemu, guest, accel=accelerator.name, cpu=accelerator.cpu, boot_timeout=BOOT_LIMIT, **options)
 
 
 @recipe(tools=FIRMWARE, memory="768M", disk="96M", timeout="15m", expects="10s")
 def start_vm(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: Accelerator) -> None:
-    """Start a virtual machine with a virtio disk, use the disk, ask the monitors, and end it."""
+    """Start a virtual machine with a virtio disk, use the disk, query the monitors, and end the machine."""
     with ExitStack() as stack:
         with sh.section("start"):
             vm = stack.enter_context(machine(sh, qemu_debug, linux_guest, accelerator, disk="64M"))
@@ -48,12 +48,12 @@ def start_vm(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: Accel
         with sh.section("stop"):
             vm.qmp("quit")
             assert vm.wait_exit() == 0
-            # Status 1 is the proof: nobody is there to get even no signal.
+            # Status 1 is the proof: there is no process that could get a signal.
             sh.line(f"kill -0 {vm.pid}", _ok_code=[1])
 
 
 def _use_disk(sh: Shell, vm: Machine) -> None:
-    """Write to the guest's disk, find it again in the file on the host, and count the disk's interrupts."""
+    """Write to the guest's disk, find the data in the file on the host, and count the disk's interrupts."""
     vm.guest("ls -l /guest/dev/vda")
     before = interrupts(vm.guest("grep virtio /proc/interrupts"))
     vm.guest("echo 'written in the guest' | dd of=/guest/dev/vda bs=512 conv=sync,fsync")
@@ -64,7 +64,7 @@ def _use_disk(sh: Shell, vm: Machine) -> None:
 
 
 def interrupts(table: str) -> int:
-    """All interrupts that lines of ``/proc/interrupts`` count, on all processors."""
+    """Return the sum of all interrupts on all processors in lines of ``/proc/interrupts``."""
     return sum(int(word) for line in table.splitlines() for word in re.findall(r"(?<=\s)\d+(?=\s)", line.partition(":")[2]))
 
 
@@ -74,7 +74,7 @@ def find_process(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: A
     with ExitStack() as stack:
         with sh.section("start"):
             vm = stack.enter_context(machine(sh, qemu_debug, linux_guest, accelerator, cpus=2, disk="64M", name="findme"))
-            # An I/O worker exists only while there is I/O; a processor at work shows in the processor time.
+            # An I/O worker exists only during I/O; a busy processor shows in its processor time.
             vm.guest_start("while dd if=/dev/zero of=/guest/dev/vda bs=4k count=64 oflag=direct; do :; done")
         with sh.section("ps"):
             assert str(vm.pid) in sh.line("ps -efww | grep '[q]emu.*findme'")
@@ -96,28 +96,28 @@ def find_process(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: A
 
 
 def parse_threads(listing: str) -> dict[int, str]:
-    """Name of each thread by its thread id, from ``ps -L -o pid,tid,pcpu,comm``."""
+    """Return the name of each thread by its thread id, from ``ps -L -o pid,tid,pcpu,comm``."""
     rows = [line.split(None, 3) for line in listing.splitlines()[1:]]
     return {int(tid): name.strip() for _, tid, _, name in rows}
 
 
 UUID = "2015c0de-0000-4000-8000-000000000001"
-"""The machine's UUID; the guest sees it in its firmware tables."""
+"""UUID of the machine; the guest sees it in its firmware tables."""
 
 
 @recipe(tools=("socat", *FIRMWARE), memory="1G", disk="96M", timeout="15m", expects="8s")
 def command_line(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: Accelerator) -> None:
-    """Try a command line of 2015 option by option, then start the same machine with the options of today."""
+    """Try a command line of 2015 option by option, then start the same machine with today's options."""
     qemu = f"./{qemu_debug.name}"
     with sh.section("refused"), sh.cd(qemu_debug.parent):
         sh.run(qemu, "-realtime", "mlock=off", "-version", _ok_code=[1])
         sh.run(qemu, "-chardev", "socket,id=charmonitor,path=monitor.sock,server,nowait", "-version")
-        # What the next three say differs between versions: accepted, deprecated, or gone.
+        # The result of the next three differs between versions: accepted, deprecated, or gone.
         sh.run(qemu, "-no-hpet", "-version", _ok_code=[0, 1])
         sh.line(f"{qemu} -machine help | grep i440fx | tail -n 3", _ok_code=[0, 1])
         sh.line(f"{qemu} -device virtio-blk-pci,help | grep -w scsi", _ok_code=[0, 1])
     with sh.section("network"), sh.cd(qemu_debug.parent):
-        # A QEMU built without libslirp has no network of its own; then the card is plugged into a hub with nothing else in it.
+        # A QEMU built without libslirp has no user network; in that case the card is plugged into a hub without another member.
         backends = sh.run(qemu, "-netdev", "help").split()
     network = "user" if "user" in backends else "hubport,hubid=0"
     with ExitStack() as stack:
@@ -142,25 +142,25 @@ def command_line(sh: Shell, qemu_debug: Path, linux_guest: Guest, accelerator: A
 
 
 BY_HAND = ('{"execute": "qmp_capabilities"}', '{"execute": "query-name"}', '{"execute": "quit"}')
-"""What somebody types into a machine monitor: its first line is always the same."""
+"""Lines to type into a machine monitor; the first one is always required."""
 
 
 def _by_hand(sh: Shell, vm: Machine) -> None:
-    """Talk to the machine's other monitor as a reader does who has nothing but a socket; the last word ends the machine."""
+    """Talk to the machine's other monitor with no more than a socket, as a reader can; the last command ends the machine."""
     typed = " ".join(f"'{line}'" for line in BY_HAND)
     # -t: socat waits for answers after the last line, until QEMU closes the socket.
-    # 1: QEMU may close the socket before it has read all of it, which socat calls a reset; everything has been said by then.
+    # 1: QEMU may close the socket before it has read all data, which socat reports as a reset; by then all commands are done.
     told = sh.line(f"printf '%s\\n' {typed} | socat -t {QUIT_LIMIT} - UNIX-CONNECT:monitor.sock", _ok_code=[0, 1])
     assert '"name": "centos7"' in told, told
     assert vm.wait_exit() == 0
 
 
 QUIT_LIMIT = 60
-"""Seconds a machine has to answer and to end."""
+"""Seconds for a machine to answer and to end."""
 
 
 def options_of_today(network: str) -> list[str]:
-    """What libvirt wrote in 2015, in today's spelling; what the lab's machine writes by itself is left out.
+    """Return the options that libvirt used in 2015, in today's syntax, without those that the lab's machine adds itself.
 
     Args:
         network: The network's backend, such as ``user``.
@@ -190,7 +190,7 @@ def options_of_today(network: str) -> list[str]:
 
 
 def _check_options(vm: Machine) -> None:
-    """Ask the monitors what the options made."""
+    """Query the monitors for the effect of the options."""
     assert vm.qmp("query-status")["status"] == "prelaunch"
     vm.qmp("cont")
     assert vm.qmp("query-status")["running"]

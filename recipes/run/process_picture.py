@@ -1,4 +1,4 @@
-"""A QEMU process as a picture: its threads as they were found, and whom each of them works for."""
+"""A QEMU process as a picture: its threads, and their partners outside the process."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from kvmdocs.figures import Cell, Figure, Language, Part, parts, table
 
 @dataclass(frozen=True)
 class Thread:
-    """A thread as ``ps -L`` lists it.
+    """A thread in the output of ``ps -L``.
 
     Attributes:
         tid: Its thread id.
         name: Its name.
-        share: Its processor time since it began, in percent of one processor.
-        processor: The index of the virtual processor that it is, as QMP tells; None for another thread.
+        share: Its processor time since it started, in percent of one processor.
+        processor: The index of its virtual processor according to QMP; None for another thread.
     """
 
     tid: int
@@ -29,16 +29,16 @@ class Thread:
 
 @dataclass(frozen=True)
 class Words:
-    """The words of the picture in one language.
+    """Texts of the picture in one language.
 
     Attributes:
-        title: What it is a picture of.
-        describe: What it shows; ``pid`` and ``threads`` are filled in.
+        title: Title of the picture.
+        describe: Description of the picture, with the placeholders ``pid`` and ``threads``.
         process: The heading of the process.
-        heads: The names of the table's columns.
-        caption: What the bars mean.
-        roles: What a thread does, by a pattern of its name.
-        partners: Whom it works for outside of the process, by the same patterns.
+        heads: Titles of the table's columns.
+        caption: Meaning of the bars.
+        roles: Task of a thread, by a pattern of its name.
+        partners: Whom the thread works for outside the process, by the same patterns.
     """
 
     title: str
@@ -51,7 +51,7 @@ class Words:
 
 
 _CPU, _MONITOR, _WORKER, _RCU, _MAIN = r"CPU \d+/", r"IO mon_iothread", r"worker", r"call_rcu", r""
-"""Names that QEMU gives its threads with ``debug-threads=on``; whatever comes first otherwise is the main loop."""
+"""Names of QEMU's threads with ``debug-threads=on``; any other thread that comes first is the main loop."""
 
 ENGLISH = Words(
     title="The threads of a QEMU process",
@@ -87,11 +87,11 @@ CHINESE = Words(
 
 
 def picture(_value: None, shown: Shown) -> str:
-    """The process and its threads, from the steps of the recipe `find_process`.
+    """Return the process and its threads as a picture, from the steps of the recipe `find_process`.
 
     Args:
         _value: The recipe returns nothing.
-        shown: Its record.
+        shown: The recipe's record.
     """
     language = Language.of(shown.language)
     words = CHINESE if language is Language.ZH else ENGLISH
@@ -114,13 +114,13 @@ def picture(_value: None, shown: Shown) -> str:
 
 
 def threads(record: Record) -> tuple[int, list[Thread]]:
-    """The process id and the threads that a record of `find_process` tells of, in the order of ``ps``.
+    """Return the process id and the threads in a record of `find_process`, in the order of ``ps``.
 
     Args:
         record: The record.
 
     Raises:
-        ValueError: A step is not there.
+        ValueError: A step is missing.
     """
     listing = _output(record, r"^ps .*-L ")
     answer = json.loads(_output(record, r"query-cpus-fast"))

@@ -1,4 +1,4 @@
-"""The time that a guest takes to boot, by its kernel's own clock."""
+"""Boot time of a guest, by its kernel's own clock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from recipes.run.guest import FIRMWARE, Accelerator
 from recipes.run.machine import machine
 
 STAMPED = "printk.time=1 initcall_debug log_buf_len=1M"
-"""Words for the kernel's command line: stamp each message, tell of each function that sets something up, have room for all that."""
+"""Kernel parameters: stamp each message, report each initcall, and have a log large enough for all that."""
 
 MILESTONES = {
     "begin": r"Linux version ",
@@ -26,17 +26,17 @@ MILESTONES = {
     "free": r"Freeing unused kernel image \(initmem\) memory",
     "init": r"Run /init as init process",
 }
-"""What says that a boot has come so far, by pattern, in the order of Linux 6; a kernel need not say all of it."""
+"""Messages that mark the stages of a boot, by pattern, in the order of Linux 6; a kernel need not print all of them."""
 
 MUST = {"begin", "memory", "devices", "init"}
-"""Those that every kernel of these guides says."""
+"""Stages that every kernel of these guides reports."""
 
 _LINE = re.compile(r"^\[ *(\d+\.\d+)\] (.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Milestone:
-    """A message of the kernel that says how far it is.
+    """A kernel message that marks a stage of the boot.
 
     Attributes:
         key: Its name in `MILESTONES`.
@@ -51,11 +51,11 @@ class Milestone:
 
 @dataclass(frozen=True)
 class Call:
-    """A function that sets something up while the kernel boots.
+    """An initcall: a function that initialises something while the kernel boots.
 
     Attributes:
         name: Its name.
-        seconds: How long it took.
+        seconds: Its duration.
     """
 
     name: str
@@ -64,12 +64,12 @@ class Call:
 
 @dataclass(frozen=True)
 class Boot:
-    """A boot.
+    """Milestones and initcalls of a boot.
 
     Attributes:
-        milestones: How far it was when.
-        calls: The functions that took longest, longest first.
-        count: How many there were in all.
+        milestones: The stages with their times.
+        calls: The slowest initcalls, slowest first.
+        count: Number of all initcalls.
     """
 
     milestones: tuple[Milestone, ...]
@@ -79,10 +79,10 @@ class Boot:
 
 @recipe(tools=FIRMWARE, memory="768M", disk="32M", timeout="15m", expects="8s")
 def boot_times(sh: Shell, qemu_optimised: Path, linux_guest: Guest, accelerator: Accelerator) -> Boot:
-    """Boot a guest whose kernel stamps its messages, and read from them when it did what.
+    """Boot a guest whose kernel stamps its messages, and read from them what it did when.
 
     Returns:
-        How far it was when, and which functions took longest.
+        The stages with their times, and the slowest initcalls.
     """
     with ExitStack() as stack:
         with sh.section("start"):
@@ -106,10 +106,10 @@ def boot_times(sh: Shell, qemu_optimised: Path, linux_guest: Guest, accelerator:
 
 
 def milestones(log: str) -> tuple[Milestone, ...]:
-    """The milestones in a kernel's log, each at the first message that says it, in the order of their times.
+    """Return the milestones in a kernel's log, each at the first message that marks it, in order of time.
 
     Args:
-        log: What ``dmesg`` printed, with stamps.
+        log: The output of ``dmesg``, with time stamps.
     """
     lines = [(float(when), text) for when, text in _LINE.findall(log)]
     found = [

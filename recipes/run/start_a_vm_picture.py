@@ -1,4 +1,4 @@
-"""A guest's boot as pictures: a time line of what its kernel was at, and the functions that took longest."""
+"""A guest's boot as pictures: a time line of the kernel's stages, and the slowest initcalls."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from recipes.run.start_a_vm import Boot, Milestone
 
 @dataclass(frozen=True)
 class Words:
-    """The words of the pictures in one language.
+    """Texts of the pictures in one language.
 
     Attributes:
-        title: What the time line is called.
-        describe: What it shows; ``seconds`` is filled in.
-        stretches: What goes on after each milestone, by its key.
-        heads: The names of the columns of the time line's table.
+        title: Title of the time line.
+        describe: Description of the time line, with the placeholder ``seconds``.
+        stretches: Name of the stretch after each milestone, by its key.
+        heads: Column titles of the time line's table.
         unit: The unit of the axis.
-        calls: What the picture of functions is called.
-        told: What it shows; ``shown``, ``count`` are filled in.
-        call_heads: The names of the columns of its table.
+        calls: Title of the picture of functions.
+        told: Description of that picture, with the placeholders ``shown`` and ``count``.
+        call_heads: Column titles of that picture's table.
     """
 
     title: str
@@ -78,16 +78,16 @@ CHINESE = Words(
 
 
 def words_of(shown: Shown) -> Words:
-    """The words in the language of the page."""
+    """Return the texts in the language of the page."""
     return CHINESE if Language.of(shown.language) is Language.ZH else ENGLISH
 
 
 def boot(made: Boot, shown: Shown) -> str:
-    """A time line: a stretch from each milestone to the next.
+    """Draw a time line with a stretch from each milestone to the next.
 
     Args:
         made: The boot.
-        shown: The record it is of.
+        shown: The record of that boot.
     """
     words = words_of(shown)
     begin, end = made.milestones[0], made.milestones[-1]
@@ -101,11 +101,11 @@ def boot(made: Boot, shown: Shown) -> str:
 
 
 def calls(made: Boot, shown: Shown) -> str:
-    """Bars: the functions that took longest.
+    """Draw bars for the slowest functions.
 
     Args:
         made: The boot.
-        shown: The record it is of.
+        shown: The record of that boot.
     """
     words = words_of(shown)
     told = words.told.format(shown=len(made.calls), count=made.count)
@@ -116,7 +116,7 @@ def calls(made: Boot, shown: Shown) -> str:
 
 
 def took(seconds: float) -> str:
-    """A duration in milliseconds, with a tenth only below ten: the kernel's clock is finer than a busy host lets it mean."""
+    """Return a duration in milliseconds, with a tenth only below ten: on a busy host further digits mean nothing."""
     milliseconds = seconds * 1000
     return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:,.0f} ms"
 

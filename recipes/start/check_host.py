@@ -1,4 +1,4 @@
-"""Looking at the host: what a reader should know of a machine before building anything on it."""
+"""Looking at the host: facts that a reader needs before building anything on it."""
 
 from __future__ import annotations
 
@@ -34,14 +34,15 @@ def check_host(sh: Shell) -> dict[str, bool]:
     """Look at the processor, memory, disk and KVM of this host.
 
     Returns:
-        ``flags``: the processor says it can virtualise; ``device``: there is a ``/dev/kvm``; ``answers``: it answers with version 12.
+        ``flags``: the processor reports virtualisation; ``device``: ``/dev/kvm`` exists; ``answers``: it answers with version
+        12.
     """
     with sh.section("system"):
         sh.line("grep PRETTY_NAME /etc/os-release")
         sh.uname("-srm")
     with sh.section("processor"):
         sh.nproc()
-        # No match is an answer too, and grep's way of saying so is status 1: not every processor has a name, nor a feature.
+        # No match is a valid answer, which grep reports as status 1: not every processor has a name or a feature.
         sh.line("grep -m 1 'model name' /proc/cpuinfo", _ok_code=[0, 1])
         flags = sh.line("grep -o -w -E 'svm|vmx' /proc/cpuinfo | sort | uniq -c", _ok_code=[0, 1])
     with sh.section("memory"):

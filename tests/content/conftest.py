@@ -1,4 +1,4 @@
-"""The whole site, as a build in recorded mode makes it, in a browser."""
+"""The whole site, built in recorded mode, in a browser."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.support.browser import Browser, missing, served
 from tests.support.pages import LANGUAGES, Site
 
 HOST = "handbook.localhost"
-"""Where the tests' browsers see the site. Material's instant navigation follows only what the sitemap has, and that has the address that the build was told; but
-each worker of pytest-xdist serves the one build at a port of its own."""
+"""Host name of the site in the tests' browsers. Material's instant navigation follows only addresses in the sitemap, and the
+sitemap has the address given to the build; but each worker of pytest-xdist serves that one build at a port of its own."""
 
 
 def build(folder: Path) -> None:
-    """Build both languages from this project's guides and whatever records there are."""
+    """Build both languages from this project's guides and the records that exist."""
     told = {f"KVMDOCS_SITE_URL_{language.upper()}": f"http://{HOST}/{language}/" for language in LANGUAGES}
     done = subprocess.run(
         [sys.executable, "-m", "kvmdocs.cli", "build", "--mode", "recorded", "--output", str(folder)],
@@ -36,7 +36,7 @@ def build(folder: Path) -> None:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Site:
-    """The site, built once for all workers."""
+    """Build the site once for all workers."""
     shared = shared_folder(pytestconfig)
     folder = shared / "site" if shared else tmp_path_factory.mktemp("site")
     if shared:
@@ -58,7 +58,7 @@ def opened(site: Site) -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(opened: Browser, site: Site) -> Iterator[Browser]:
-    """The browser; afterwards the console must have been silent and no request have left the site."""
+    """Yield the browser. Then check that nothing was logged on the console and that no request left the site."""
     opened.size(1400, 900)
     opened.scheme("light")
     opened.messages()

@@ -1,4 +1,4 @@
-"""The site in a browser: what is copied, that nothing leaves the site, that nothing is too wide, in both languages."""
+"""The site in a browser, in both languages: copied texts, no request that leaves the site, nothing too wide."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ PYTHON = SourceExcerpt("recipes/x.py", 7, "@recipe()\ndef sample(sh):\n    sh.ec
 
 
 def tabbed(language: Language) -> list[str]:
-    """Two transcripts with tabs; the second leaves out what the page has from the first. And a table that names a place."""
+    """Return two transcripts with tabs, and a table with a place.
+
+    The second transcript leaves out what the page has from the first.
+    """
     part = SourceExcerpt("recipes/x.py", 9, "sh.echo('<&>')", "sample")
     blocks: list[str] = []
     taken: frozenset[str] = frozenset()
@@ -75,7 +78,7 @@ def tabbed(language: Language) -> list[str]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Both languages, built from the project's own configuration; gives the address they are served at."""
+    """Build both languages with the project's own configuration, and yield the address of the server."""
     folder = tmp_path_factory.mktemp("site")
     with served(folder / "out") as address:
         for language, name in ((Language.EN, "mkdocs.yml"), (Language.ZH, "mkdocs.zh.yml")):
@@ -112,7 +115,7 @@ def opened(site: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def browser(opened: Browser, site: str) -> Iterator[Browser]:
-    """The browser; afterwards the console must have been silent and no request have left the site."""
+    """Yield the browser. Then check that nothing was logged on the console and that no request left the site."""
     opened.size(1400, 900)
     opened.messages()
     opened.requests()
@@ -143,7 +146,7 @@ def test_every_button_copies_exactly_what_is_typed(browser: Browser, site: str) 
 
 def test_what_a_reader_selects_has_no_prompt(browser: Browser, site: str) -> None:
     browser.go(f"{site}/en/a/transcript.html")
-    # Before that nobody sees it, and what is not laid out is selected whole.
+    # A transcript without a layout is selected as a whole, but nobody sees it in that state.
     browser.until("return document.documentElement.classList.contains('kd-painted')")
     selected = browser.run(
         "const box = document.querySelector('.tr-at-gdb code'); getSelection().selectAllChildren(box);"
@@ -161,7 +164,7 @@ def test_a_narrow_page_does_not_scroll_sideways(browser: Browser, site: str, lan
     browser.go(f"{site}/{language}/{page}")
     if "diagram" in page:
         browser.until("return document.querySelector('figure.pic svg')")
-    # The theme's scripts run after the first paint, and move this and that.
+    # The theme's scripts run after the first paint and still move elements.
     browser.until("const e = document.documentElement; return e.scrollWidth <= e.clientWidth")
     beyond = browser.run(
         "return [...document.querySelectorAll('article *')].filter((e) => !e.closest('pre, table, .pic-table, .pic-box[tabindex] *')"
@@ -171,7 +174,7 @@ def test_a_narrow_page_does_not_scroll_sideways(browser: Browser, site: str, lan
 
 
 def shown_tabs(browser: Browser) -> list[str]:
-    """The label of the tab that each transcript shows."""
+    """Return the label of the tab that each transcript shows."""
     return browser.run(
         "return [...document.querySelectorAll('.tr-tabs')].map((set) => {"
         " const at = [...set.querySelectorAll('.tabbed-block')].findIndex((block) => block.offsetParent);"
@@ -198,7 +201,7 @@ def test_a_tab_stays_chosen_on_the_page_and_on_the_next(browser: Browser, site: 
 def test_tabs_are_chosen_with_the_keyboard_and_it_shows(browser: Browser, site: str) -> None:
     browser.go(f"{site}/en/a/tabs.html")
     browser.until("return document.querySelector('.tabbed-labels--linked')")
-    # The focus comes by key, else browsers do not mark it
+    # Set the focus with the keyboard; otherwise browsers do not mark it.
     browser.run(
         "document.querySelector('.tr-tabs').previousElementSibling?.focus(); document.querySelector('.tr-tabs > input').focus()"
     )
@@ -332,7 +335,7 @@ def test_the_page_reads_without_scripts(browser: Browser, site: str) -> None:
         browser.command("Emulation.setScriptExecutionDisabled", value=False)
     shown = browser.run("return [...document.querySelectorAll('.tr-copy')].map((e) => getComputedStyle(e).display)")
     assert set(shown) == {"none"}, "a button that would do nothing"
-    browser.run("document.querySelector('.tr-at-gdb').scrollIntoView()")  # what is not near is not laid out
+    browser.run("document.querySelector('.tr-at-gdb').scrollIntoView()")  # only what is near the viewport has a layout
     browser.until("return document.querySelector('.tr-at-gdb').innerText.startsWith('gdb')")
     link = browser.run("return document.querySelector('.md-select__link[hreflang=en]').href")
     assert link == f"{site}/en/a/transcript.html"

@@ -1,4 +1,4 @@
-"""What the copy buttons give is what the recipes ran, to the letter; `test_every_page` reads each of them back from the clipboard."""
+"""Copy buttons give exactly what the recipes ran; `test_every_page` reads each text back from the clipboard."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CLICKED = ("zh/kvm/load.html", "en/kvm/gdb.html", "zh/debug/qemu-gdb.html")
 
 @cache
 def ran(recipe: str) -> frozenset[str]:
-    """Everything that a button of a recipe's transcripts may give: a step, or the steps at one prompt."""
+    """Return every text that a button of a recipe's transcripts may give: a step, or the steps at one prompt."""
     record = shown(recipe)
     assert record, f"{recipe} has a transcript and no record"
     texts: set[str] = set()
@@ -32,7 +32,7 @@ def ran(recipe: str) -> frozenset[str]:
 
 
 def strange(transcript: Transcript) -> list[str]:
-    """What a transcript's buttons give and its recipe did not run."""
+    """Return the texts of a transcript's buttons that its recipe did not run."""
     return [copy.text for copy in transcript.copies if copy.text not in ran(transcript.recipe)]
 
 
@@ -70,7 +70,8 @@ def test_what_is_to_be_installed_can_be_copied(browser: Browser, site: Site, pag
         texts.append(browser.wait_for("setTimeout(() => navigator.clipboard.readText().then(done, done), 50)").strip())
     debian, fedora, arch = texts
     assert debian.startswith("apt-get update && apt-get install ")
-    # QEMU's and Linux's builds come before a guest or a debugger, and whoever talks to a guest wants a program that joins a terminal to a socket.
+    # Builds of QEMU and Linux come before a guest or a debugger, and talking to a guest requires a program that connects a
+    # terminal to a socket.
     assert {"gcc", "ninja-build", "libelf-dev", "socat"} <= set(debian.split())
     assert fedora.startswith("dnf install ")
     assert arch.startswith("pacman -S --needed ")

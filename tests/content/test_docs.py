@@ -1,4 +1,4 @@
-"""The guides as texts: both languages in step, every diagram drawable."""
+"""The guides as texts: both languages agree, and every diagram can be drawn."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def headings(page):
 
 
 def shows(code):
-    """Which recipes a block shows, which section of each, and how many notes hang on it."""
+    """Return the recipes that a block shows, the section of each, and the number of notes."""
     found = []
     for node in ast.walk(ast.parse(code)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "show":
@@ -77,13 +77,13 @@ def notes_in(page):
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: str(page.relative_to(ROOT / "docs")))
 def test_notes_use_no_markup_but_code(page):
-    """The renderer of notes knows backticks alone: a link would be shown with its brackets."""
+    """The renderer of notes supports only backticks: a link would appear with its brackets."""
     marked = re.compile(r"\]\(|\*\w[^*]*\*")
     assert [note for note in notes_in(page) if marked.search(re.sub(r"`[^`]*`", "", note))] == []
 
 
 def talks_to_a_guest(page):
-    """Whether something that a page shows was typed into a guest's shell."""
+    """Return whether a page shows something typed into a guest's shell."""
     records = ROOT / "recipes/approved"
     names = {re.match(r"\w+", name)[0] for block in find_blocks(page) for name, _, _ in shows(block.code)}
     known = (json.loads(path.read_bytes()) for path in records.glob("*.json") if path.stem in names)
@@ -103,7 +103,7 @@ def test_notes_end_as_sentences_do(page):
 
 
 def diagrams():
-    """Every diagram of the guides, by its page and its number there."""
+    """Yield every diagram of the guides, by its page and its number there."""
     for path in sorted((ROOT / "docs").rglob("*.md")):
         for number, code in enumerate(re.findall(r"```mermaid\n(.*?)```", path.read_text("utf-8"), re.DOTALL), 1):
             yield pytest.param(path, code, id=f"{path.relative_to(ROOT / 'docs')}-{number}")

@@ -1,4 +1,4 @@
-"""Every link within the site leads to a page that is there, and every anchor to an element of it."""
+"""Links within the site: every page exists, and every anchor is an element of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 
 class Reader(HTMLParser):
-    """What a page links to and what can be linked to in it."""
+    """Collects the links of a page and the anchors in it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ def pages(site: Site) -> list[Path]:
 
 
 def wrong(site: Site, path: Path) -> list[str]:
-    """The links of a page that lead nowhere."""
+    """Return the broken links of a page."""
     here = f"{site.address}/{path.relative_to(site.folder).as_posix()}"
     found = []
     for link in read(path).links:

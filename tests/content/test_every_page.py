@@ -1,4 +1,7 @@
-"""Every page in both languages, both schemes, wide and narrow: nothing too wide, no barrier, each button gives what it promises, nothing is said on the console, no request leaves the site."""
+"""Every page in both languages, in both colour schemes, wide and narrow.
+
+Nothing is too wide, there is no accessibility barrier, each button gives what it promises, the console stays empty, and no
+request leaves the site."""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ HERE = Path(__file__).parent
 AXE = (HERE / "vendor" / "axe-core" / "axe.min.js").read_text("utf-8")
 ALLOWED = tomllib.loads((HERE / "allowed.toml").read_text("utf-8")).get("allowed", [])
 WEIGHT = 300_000
-"""Bytes of a page, compressed, that a reader on a slow line is asked to wait for at most."""
+"""Largest size of a compressed page in bytes that a reader on a slow line should wait for."""
 
 FAR = """
 const wide = document.documentElement.clientWidth + 1;
@@ -36,11 +39,12 @@ style.textContent = '*, *::before, *::after { animation: none !important; transi
   'pre, pre > code { background-image: none !important }';
 document.head.append(style);
 """
-"""A colour on its way from one scheme to the other is none of either; and behind the shadow at the edge of what scrolls axe would tell no colour."""
+"""Style that disables transitions and shadows: a colour in transition belongs to neither scheme, and axe cannot determine a
+colour behind the shadow at the edge of a scrolled element."""
 
 
 def drawn(browser: Browser) -> None:
-    """Wait until the page stands still."""
+    """Wait until the page has settled."""
     browser.until("return document.readyState === 'complete'")
     browser.run(STILL)
 
@@ -79,8 +83,9 @@ for (const e of texts) {
 }
 return fresh;
 """
-"""Marks one element of each look that text has on a page and is not known yet, and gives these looks: a transcript is thousands of words in a dozen colours, and axe takes
-seconds to look at all of them. A look is what contrast goes by: the colour, what it stands on, and whether it is large text (WCAG 2.2, 1.4.3)."""
+"""Script that marks one element of each text style on a page that is not known yet, and returns these styles. A transcript has
+thousands of words in a dozen colours, and axe would take seconds for all of them. A style consists of everything that contrast
+depends on: the colour, the background, and whether the text is large (WCAG 2.2, 1.4.3)."""
 
 CONTRAST = "color-contrast"
 READY = f"{AXE}; window.axe = axe; axe.configure({{rules: [{{id: '{CONTRAST}', selector: '[data-look]'}}]}})"
@@ -91,11 +96,15 @@ for (const e of document.querySelectorAll('pre span[class]')) {
   if (e.attributes.length === 1 && !e.firstElementChild) e.replaceWith(...e.childNodes);
 }
 """
-"""Takes the colours off transcripts: what only colours a word means nothing to any rule but that of contrast, and is most of what axe would have to go through."""
+"""Script that removes the colours of transcripts: only the contrast rule needs them, and they are most of the elements that axe
+would check."""
 
 
 def hard_to_read(browser: Browser, good: set[str]) -> list[str]:
-    """Texts without contrast. Looks that are known to be good need no second look; those of a page whose texts are all good become known."""
+    """Return the texts without sufficient contrast.
+
+    Styles that are known to be good are skipped. If all texts of a page are good, its styles become known.
+    """
     fresh = browser.run(COLOURS, sorted(good))
     found = axe(browser, f"runOnly: ['{CONTRAST}']") if fresh else []
     if not found:
@@ -104,13 +113,13 @@ def hard_to_read(browser: Browser, good: set[str]) -> list[str]:
 
 
 def barriers(browser: Browser) -> list[str]:
-    """All else that axe finds."""
+    """Return all other violations that axe finds."""
     browser.run(PLAIN)
     return axe(browser, f"rules: {{'{CONTRAST}': {{enabled: false}}}}")
 
 
 def axe(browser: Browser, what: str) -> list[str]:
-    """What axe finds, less what is allowed."""
+    """Return the violations that axe finds, except the allowed ones."""
     told = browser.wait_for(
         f"axe.run(document, {{resultTypes: ['violations'], {what}}}).then((r) => done(r.violations), (e) => done(String(e)))"
     )
@@ -129,7 +138,7 @@ def allowed(entry: dict[str, Any], rule: str, node: dict[str, Any]) -> bool:
 
 @pytest.fixture(scope="module")
 def good() -> dict[str, set[str]]:
-    """The looks of text that were found to be good, by the scheme."""
+    """Return the text styles that were found to be good, by colour scheme."""
     return {"light": set(), "dark": set()}
 
 

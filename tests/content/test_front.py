@@ -1,4 +1,4 @@
-"""What is around the pages: the way in, the switch of languages, terms, a page that is not there, what programs read."""
+"""The site around the guides: the front page, the language switch, terms, the 404 page, and the files for programs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_home_page_says_what_ran_where_and_when(site: Site, language: str):
 def test_switching_the_language_keeps_page_and_place(site: Site, browser: Browser, language: str):
     other = OTHER[language]
     browser.go(f"{site.address}/{language}/debug/qemu-gdb.html#hit")
-    # First by instant navigation to another page: the header's links are those of the page before until they are renewed.
+    # Use instant navigation to another page first: the header keeps the links of the previous page until they are renewed.
     browser.run("document.querySelector('.md-nav__link[href$=\"kvm/load.html\"]').click()")
     browser.until(f"return location.href.startsWith('{site.address}/{language}/kvm/load.html')")
     browser.until(
@@ -71,7 +71,7 @@ def test_a_term_is_explained_where_it_is_first_met(site: Site, browser: Browser,
     found = browser.run("return [...document.querySelectorAll('abbr')].filter(e => e.textContent === arguments[0])", term)
     assert len(found) == 1
     browser.run("arguments[0].scrollIntoView({block: 'center'})", found[0])
-    # The theme may not be listening yet.
+    # The theme may not have its listeners yet.
     point = "document.querySelectorAll('abbr').forEach(e => e.dispatchEvent(new MouseEvent('mouseenter', {bubbles: true})))"
     shown = browser.until(f"{point}; return document.querySelector('.md-tooltip2')?.textContent")
     assert len(shown) > 20
@@ -136,7 +136,7 @@ def test_pages_as_markdown_have_their_transcripts_and_lead_to_one_another(site: 
 
 
 def test_nothing_is_linked_where_no_address_is_set(site: Site):
-    """As it is delivered: neither an edit link nor one to report a problem."""
+    """By default there is neither an edit link nor a link to report a problem."""
     for page in guides():
         assert "kd-report" not in re.sub(r"<style.*?</style>", "", site.text(page))
         assert 'rel="edit"' not in unquote(site.text(page))

@@ -1,4 +1,4 @@
-"""How pages look where only a browser can tell: what lies over what, what ends where, what is marked by which sign."""
+"""Appearance that only a browser can check: overlaps, edges, and markers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from tests.support.pages import Site
 pytestmark = pytest.mark.slow
 
 SESSIONS = "debug/qemu-gdb.html"
-"""A page with many sessions, notes among them."""
+"""A page with many sessions, including notes."""
 
 
 @pytest.fixture
 def script(browser: Browser, site: Site) -> Iterator[Browser]:
-    """A page whose transcripts show their scripts."""
+    """Yield a page whose transcripts show their scripts."""
     browser.go(f"{site.address}/en/{SESSIONS}")
     browser.until(
         "return document.querySelector('.tabbed-labels--linked') && document.querySelector('.tr-script .md-code__nav')"
@@ -130,7 +130,7 @@ def test_lines_that_go_on_show_it_at_the_edge(browser: Browser, site: Site, what
         "return [own.backgroundImage !== 'none', own.backgroundAttachment, own.getPropertyValue('--kd-ground')]"
     )
     drawn, attached, ground = browser.run(look, lines)
-    # What covers the shadow goes with the lines, the shadow stays
+    # The cover of the shadow scrolls with the lines; the shadow stays.
     assert (drawn, attached) == (True, "local, scroll")
     assert ground
     browser.command("Emulation.setEmulatedMedia", media="print", features=[])

@@ -1,4 +1,4 @@
-"""The pipelines: sound for whoever runs them, and made of commands that the documents name."""
+"""The CI pipelines: they are valid, and use commands that the documents name."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_pipelines_are_of_the_form_their_host_wants(schema, paths, tmp_path):
     assert paths
     status, told = check(schema, *paths)
     assert status == 0, told
-    # And the check is one that can fail.
+    # The check itself can fail.
     wrong = tmp_path / "wrong.yml"
     wrong.write_text(
         paths[0].read_text("utf-8").replace("timeout-minutes: ", "timeout-minutes: x").replace("stage: ", "stage: 1 #")
@@ -41,7 +41,7 @@ def test_pipelines_are_of_the_form_their_host_wants(schema, paths, tmp_path):
 
 
 def commands(node):
-    """Every command of a pipeline."""
+    """Yield every command of a pipeline."""
     if isinstance(node, list):
         for entry in node:
             yield from commands(entry)

@@ -1,4 +1,4 @@
-"""What is public: recipes and guides use these modules of the engine alone, and each name that they take is one of its `__all__`."""
+"""The public API: recipes and guides use no other modules of the engine, and only names in their `__all__`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PUBLIC = ("kvmdocs", "kvmdocs.figures", "kvmdocs.lab", "kvmdocs.site.blocks")
 
 
 def sources() -> Iterator[tuple[Path, int, str]]:
-    """Each module of recipes and each block of a guide, with the line it begins at."""
+    """Yield each module of recipes and each block of a guide, with its first line number."""
     for path in sorted((ROOT / "recipes").rglob("*.py")):
         yield path, 1, path.read_text("utf-8")
     for path in sorted((ROOT / "docs").rglob("*.md")):
@@ -25,7 +25,7 @@ def sources() -> Iterator[tuple[Path, int, str]]:
 
 
 def imported(text: str) -> Iterator[tuple[int, str, str]]:
-    """What Python source takes from the engine: the line, the module, and the name in it."""
+    """Yield the imports from the engine in Python source: the line, the module, and the name."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "kvmdocs":
             yield from ((node.lineno, node.module or "", alias.name) for alias in node.names)

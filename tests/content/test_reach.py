@@ -1,4 +1,4 @@
-"""What those meet who read with a keyboard or hear a page: names of buttons and links, and what Escape closes."""
+"""Keyboard and screen-reader access: names of buttons and links, and the effect of Escape."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ OVER = (
     "const host = document.querySelector('{0}'); host.scrollIntoView({{block: 'center'}});"
     f"host.dispatchEvent(new MouseEvent('mouseenter', {{{{bubbles: true}}}})); {TOOLTIP}"
 )
-"""The pointer comes to an element; how many tooltips are shown. The theme may not be listening yet, so it is to be said until there is one."""
+"""Move the pointer to an element and return the number of visible tooltips. Repeat it until there is one, because the theme may
+not have its listeners yet."""
 
 
 @pytest.mark.parametrize(("language", "begins"), [("en", "Copy: "), ("zh", "复制：")])
@@ -32,7 +33,7 @@ def test_a_copy_button_says_what_it_copies_also_with_the_focus(
     browser.run("arguments[0].focus()", button)
     browser.until(TOOLTIP)
     assert browser.call("GET", f"/element/{next(iter(button.values()))}/computedlabel").startswith(begins)
-    # Also on a page that instant navigation puts in place of this one
+    # The same must work on a page that instant navigation has loaded.
     browser.run("document.querySelector('.md-nav__link[href$=\"kvm/load.html\"]').click()")
     browser.until("return location.pathname.endsWith('kvm/load.html') && document.querySelector('.tr-cmd .md-code__button')")
     assert browser.run("return document.querySelector('.tr-cmd .md-code__button').ariaLabel").startswith(begins)

@@ -1,4 +1,4 @@
-"""What readers type into the search box finds the page they mean, in both languages."""
+"""Search: typical queries find the intended page, in both languages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 QUERIES: dict[str, dict[str, str]] = tomllib.loads(Path(__file__).with_name("search_queries.toml").read_text("utf-8"))
 FIRST = 3
-"""So many pages a reader looks at before giving up."""
+"""Number of results that a reader looks at before giving up."""
 
 TYPE = """
 const box = document.querySelector('.md-search__input');
@@ -25,17 +25,17 @@ ITEMS = "return [...document.querySelectorAll('.md-search-result__item > a')].ma
 
 
 def found(browser: Browser, query: str, waiting: str) -> list[str]:
-    """The addresses a query finds, in order.
+    """Return the addresses that a query finds, in order.
 
     Args:
         browser: The browser, with the search open.
-        query: What is typed.
-        waiting: What the box says before anything is typed.
+        query: The query.
+        waiting: The text of the box before anything is typed.
     """
     browser.run(TYPE, "")
     browser.until(f"return document.querySelector('.md-search-result__meta').textContent.trim() === {waiting!r}")
     browser.run(TYPE, query)
-    # The answer to the empty query may come late and says that nothing was found, so only items end the wait.
+    # The answer to the empty query may arrive late and report no results, so wait for items only.
     try:
         return browser.until(f"const found = (() => {{ {ITEMS} }})(); return found.length && found", seconds=5)
     except AssertionError:

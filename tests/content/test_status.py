@@ -1,4 +1,4 @@
-"""The status page of the whole site, as a reader uses it: with a script, without one, from a page's line, in both languages."""
+"""The status page of the whole site: with JavaScript, without it, and from a page's line, in both languages."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_the_filter_finds_and_says_how_many(browser: Browser, site: Site, langua
         assert len(browser.run(ROWS)) == count
     typed(browser, ".ks-filter input", "no recipe is like this")
     assert browser.run(ROWS) == []
-    # A link to a row leads there, whatever the filter hides.
+    # A link to a row leads there even if the filter hides the row.
     browser.run("location.hash = '#status-kvm_host'")
     browser.until("return document.querySelector('#status-kvm_host').offsetParent")
 

@@ -1,4 +1,4 @@
-"""The site's configuration and style: what holds without a browser."""
+"""The site's configuration and style sheets, checked without a browser."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_nothing_is_asked_of_another_site(config: MkDocsConfig) -> None:
     assert [str(path) for path in config.extra_javascript] == ["assets/js/peek.js", "assets/js/reach.js"]
     for path in (ROOT / "overrides").rglob("*"):
         if path.suffix in {".css", ".html"} or path.parent.name == "js":
-            asked = re.sub(r"<a\s[^>]*>", "", path.read_text("utf-8"))  # a link asks for nothing until somebody follows it
+            asked = re.sub(r"<a\s[^>]*>", "", path.read_text("utf-8"))  # a link causes no request until somebody follows it
             assert not re.findall(r"(?:url\(|src=|href=)[\"']?(?:https?:)?//[^\"')\s]+", asked)
 
 
@@ -71,7 +71,7 @@ def test_what_stands_above_the_languages_leads_to_both(tmp_path: Path) -> None:
 
 
 def variables(scheme: str) -> dict[str, str]:
-    """The colours that the style sheets give a scheme, by name."""
+    """Return the colours that the style sheets define for a scheme, by name."""
     found: dict[str, str] = {}
     for sheet in ("site.css", "transcript.css", "picture.css"):
         for selector, body in re.findall(r"([^{}]+)\{([^{}]*)\}", (CSS / sheet).read_text("utf-8")):
@@ -81,7 +81,7 @@ def variables(scheme: str) -> dict[str, str]:
 
 
 def luminance(colour: str) -> float:
-    """Relative luminance as WCAG 2 defines it."""
+    """Return the relative luminance as defined by WCAG 2."""
     parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
     red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
@@ -123,7 +123,7 @@ def test_marked_lines_and_terminal_grounds_can_be_read(scheme: str) -> None:
 @pytest.mark.parametrize("scheme", ["default", "slate"])
 @pytest.mark.parametrize("ground", ["paper", "raised", "sunk"])
 def test_shapes_of_pictures_can_be_seen_and_numbers_on_them_read(scheme: str, ground: str) -> None:
-    """A number stands on a mark in the ground's colour, so a mark has a text's contrast; lines need 3 to 1."""
+    """A number has the background's colour and stands on a mark, so a mark needs the contrast of text; lines need 3 to 1."""
     colours = variables(scheme)
     names = {f"--pic-{look}": 4.5 for look in range(1, LOOKS + 1)} | {"--pic-line": 3.0}
     poor = {

@@ -1,4 +1,6 @@
-"""What is typed into guests does no harm in a window of the host: each copy of each page is pasted there, as an ordinary user without devices."""
+"""Guests' commands do no harm in a window of the host.
+
+Each text of each page is pasted there, as an ordinary user without devices."""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ from tests.support.pages import Site, guides
 pytestmark = pytest.mark.slow
 
 ENDS = 10.0
-"""Seconds after which what was pasted must be over; all of it ends at once where nothing is found."""
+"""Seconds within which a pasted text must end; all of it ends at once if no command is found."""
 
 ALWAYS = (
     "rmmod",
@@ -34,16 +36,16 @@ ALWAYS = (
     "sysctl",
     "swapoff",
 )
-"""Programs that harm a host whatever they are given."""
+"""Programs that harm a host with any argument."""
 
 ON_WHAT_IS_THERE = ("chmod", "chown", "chgrp", "rm", "mv", "dd", "truncate", "ln", "umount")
-"""Programs that harm a host if something that they are given is there."""
+"""Programs that harm a host if their arguments exist."""
 
 DISKS = ("vda", "sda", "nvme0n1", "kvm")
-"""Devices of a host. Here they are files, so that a write to one is seen."""
+"""Devices of a host. Here they are files, so that a write to one is noticed."""
 
 CLOSED = [word for place in ("tracing", "debug") for word in ("--perms", "0000", "--dir", f"/sys/kernel/{place}")]
-"""What a user other than root cannot enter."""
+"""Directories that only root can enter."""
 
 STUB = """\
 #!/bin/sh
@@ -58,11 +60,11 @@ CLEARS = 'case " $* " in *" -c "*|*" -C "*) ;; *) false ;; esac'
 
 
 class Host:
-    """An ordinary host to paste into: a user's home, /tmp and /dev that hold files of the names that guests' commands have.
+    """An ordinary host to paste into: a home directory, /tmp and /dev with files of the names in guests' commands.
 
     Args:
-        folder: Where all of it lies.
-        texts: What is going to be pasted.
+        folder: Its directory.
+        texts: The texts that will be pasted.
     """
 
     def __init__(self, folder: Path, texts: list[str]) -> None:
@@ -86,14 +88,14 @@ class Host:
         path.write_text(f"mine: {path.name}\n")
 
     def state(self) -> dict[str, tuple[int, str]]:
-        """Each file with its mode and content."""
+        """Return the mode and content of each file."""
         return {
             str(path.relative_to(self.folder)): (stat.S_IMODE(path.lstat().st_mode), path.read_text() if path.is_file() else "")
             for path in self.folder.rglob("*")
         }
 
     def paste(self, text: str) -> str:
-        """Paste a text into a shell and wait for all that it starts; returns what went wrong, "" for nothing."""
+        """Paste a text into a shell and wait for all that it starts. Return what went wrong, "" for nothing."""
         binds = [word for place in ("home", "tmp") for word in ("--bind", str(self.folder / place), f"/{place}")]
         binds += [word for name in DISKS for word in ("--bind", str(self.folder / "dev" / name), f"/dev/{name}")]
         binds += ["--ro-bind", str(self.folder / "stubs"), "/opt"]
@@ -101,7 +103,7 @@ class Host:
         command += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/sys", *CLOSED, "--remount-ro", "/sys", *binds]
         command += ["--chdir", "/home", "--clearenv"]
         command += ["--setenv", "PATH", "/opt:/usr/bin:/bin:/usr/sbin:/sbin", "--setenv", "HOME", "/home"]
-        # A terminal goes on after a line that fails, and so does a shell that reads its lines.
+        # A terminal continues after a failed line, and so does a shell that reads its lines from a pipe.
         lines = f"enable -n kill\n{text}\nwait\n"
         try:
             done = subprocess.run(
@@ -119,7 +121,7 @@ class Host:
 
 
 def harm(folder: Path, texts: list[str]) -> list[str]:
-    """What texts do to a host."""
+    """Return the harm that texts do to a host."""
     host = Host(folder, texts)
     before = host.state()
     found = []
@@ -134,7 +136,7 @@ def harm(folder: Path, texts: list[str]) -> list[str]:
 
 @pytest.fixture
 def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for a host to paste into, if this one can make one."""
+    """Return a directory for a sandboxed host, or skip if this host cannot make one."""
     if shutil.which("bwrap") is None:
         pytest.skip("not on this host: bwrap")
     probe = subprocess.run(
@@ -146,7 +148,7 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def typed_into_guests(site: Site) -> list[str]:
-    """What the buttons of all pages give for guests, each text once; in both languages it is the same."""
+    """Return the texts that the buttons of all pages give for guests, without duplicates; both languages have the same."""
     found = [
         copy.text
         for page in guides()
@@ -164,7 +166,7 @@ def test_what_is_typed_into_a_guest_does_no_harm_on_a_host(site: Site, sandbox: 
 
 
 def test_guests_set_nothing_of_a_kernel_that_stays_set(site: Site) -> None:
-    """A root's window has no permission to lack; what tracing and KVM's parameters are set to can be set back."""
+    """Permissions do not stop a root shell. Only tracing and KVM's parameters may be set, since these can be set back."""
     lasting = re.compile(r">\s*/(?:proc|sys)/(?!kernel/(?:tracing|debug)/|module/kvm)")
     assert [text for text in typed_into_guests(site) if lasting.search(text)] == []
 

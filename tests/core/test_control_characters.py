@@ -1,4 +1,4 @@
-"""Characters that a terminal obeys, made visible."""
+"""Characters that a terminal interprets, made visible."""
 
 from __future__ import annotations
 
@@ -35,7 +35,10 @@ COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
         ("::set-output name=x::y\n", "\\::set-output name=x::y\n"),
         ("fine\n \t::add-mask::x", "fine\n \t\\::add-mask::x"),
         ("a ::set-output is a word; ::std::move", "a ::set-output is a word; ::std::move"),
-        ("##[error]x ##vso[task.setvariable variable=a]b ##teamcity[x]", "#\\#[error]x #\\#vso[task.setvariable variable=a]b #\\#teamcity[x]"),
+        (
+            "##[error]x ##vso[task.setvariable variable=a]b ##teamcity[x]",
+            "#\\#[error]x #\\#vso[task.setvariable variable=a]b #\\#teamcity[x]",
+        ),
         ("## a heading", "## a heading"),
         ("section_start:1:a\r\x1b[0K", "section_start:1:a^M^[[0K"),
     ],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kvmdocs.core import graph
 from kvmdocs.core.errors import CatalogError
 
-# Recipes are numbers, and each builds on smaller ones only: so there is no circle.
+# Recipes are numbers, and each builds on smaller ones only, so there is no cycle.
 GRAPHS = st.integers(1, 12).flatmap(
     lambda size: st.tuples(*(st.sets(st.integers(0, max(0, number - 1)), max_size=3) for number in range(size))).map(
         lambda needs: {

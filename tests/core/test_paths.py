@@ -1,4 +1,4 @@
-"""How the host's paths appear, and commands that can be pasted."""
+"""Display of the host's paths, and commands that can be pasted."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_nothing_of_a_workspace_is_left(text):
 
 
 def parsed(command: str) -> list[str]:
-    """The arguments that bash makes of a command, for a reader whose home is `HOME`."""
+    """Return the arguments that bash makes of a command, for a reader whose home is `HOME`."""
     done = subprocess.run(
         ["bash", "--noprofile", "--norc", "-c", f"printf '%s\\0' {command}"],
         env={"HOME": HOME, "LC_ALL": "C.UTF-8"},
@@ -107,7 +107,7 @@ def parsed(command: str) -> list[str]:
 
 
 def meant(argument: str) -> str:
-    """What a reader's program should get: the host's paths as they are for the reader, all else unchanged."""
+    """Return what a reader's program should get: the argument with the host's paths replaced by the reader's."""
     return made()._replaced(argument, "\0").replace("\0", HOME)
 
 
@@ -220,11 +220,40 @@ def test_a_long_list_of_files_is_wrapped_too(names):
         (f"cat {FIRST}/a | wc -l > {FIRST}/b", "cat ~/kvm-lab/first/a | wc -l > ~/kvm-lab/first/b"),
         (f'x="{FIRST}/a"; (cd {FIRST})', 'x="$HOME/kvm-lab/first/a"; (cd ~/kvm-lab/first)'),
         (f"make O={FIRST}", "make O=$HOME/kvm-lab/first"),
+        (f"awk '/x/' '{FIRST}/a b'", """awk '/x/' "$HOME"'/kvm-lab/first/a b'"""),
+        (f"sed 's|{FIRST}|x|' -f '{FIRST}'", """sed 's|'"$HOME"'/kvm-lab/first|x|' -f "$HOME"'/kvm-lab/first'"""),
+        (f"gdb -ex 'file {FIRST}/x'", "gdb -ex 'file ~/kvm-lab/first/x'"),
+        (
+            f'sh -c "cat {FIRST}/x"; echo "it\'s in {FIRST}"',
+            """sh -c "cat $HOME/kvm-lab/first/x"; echo "it's in $HOME/kvm-lab/first\"""",
+        ),
         ("echo $((1 + 2)) ~/x", "echo $((1 + 2)) ~/x"),
     ],
 )
 def test_a_line_of_shell_stays_what_the_author_wrote(names, line, shown):
     assert names.text(line) == shown
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"printf '%s\\0' '{FIRST}/a b' a'{FIRST}'b 'a={FIRST}:{FIRST}/y'",
+        f"printf '%s\\0' \"it's {FIRST}/x\" \"$(echo 'a={FIRST}')\" \"`echo 'a={FIRST}'`\"",
+        f"printf '%s\\0' a\\'{FIRST} $'it\\'s\\t{FIRST}' a\"'\"{FIRST}\"'\"",
+        f"printf '%s\\0' {FIRST}/x # it's {FIRST}\nprintf '%s\\0' a={FIRST} a#\"'{FIRST}'\"",
+        f"printf '%s\\0' $((1 << 2)) '{FIRST}' ${{#HOME}} '{FIRST}'",
+        f"case a in (b) ;; a) printf '%s\\0' '{FIRST}';; esac",
+        f"mapfile -t a < <(echo '{FIRST}'); printf '%s\\0' \"${{a[@]}}\" '{FIRST}'",
+        f"printf '%s\\0' \"$(cat <<E\nit's {FIRST}/x\nE\n)\" '{FIRST}'",
+        f"read -r a <<< '{FIRST}'; printf '%s\\0' \"$a\" '{FIRST}'",
+    ],
+)
+def test_a_line_of_shell_gives_the_readers_paths(names, line):
+    def printed(text: str) -> bytes:
+        command = ["bash", "--noprofile", "--norc", "-c", text]
+        return subprocess.run(command, env={"HOME": HOME}, cwd="/", capture_output=True, check=True).stdout
+
+    assert printed(names.text(line)) == printed(line.replace(FIRST, f"{HOME}/kvm-lab/first"))
 
 
 def test_a_lab_that_is_not_below_the_home(names):

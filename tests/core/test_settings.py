@@ -6,8 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kvmdocs.core.default_settings import DEFAULTS
 from kvmdocs.core.errors import SettingError
-from kvmdocs.core.settings import DEFAULTS, Settings, find_root, variable
+from kvmdocs.core.settings import Settings, find_root, variable
+from kvmdocs.execution.run_dirs import MARK
+from kvmdocs.site.publisher import LANGUAGE
 
 
 @pytest.fixture
@@ -79,6 +82,59 @@ def test_the_file_is_to_blame_for_what_it_says_whatever_the_environment_says(loa
     with pytest.raises(SettingError) as raised:
         load("[store]\npath = 3", KVMDOCS_STORE_PATH="elsewhere")
     assert (raised.value.evidence.place.path, raised.value.evidence.place.line) == ("kvmdocs.toml", 2)
+
+
+@pytest.mark.parametrize("name", [name for name, value in DEFAULTS.items() if type(value) in (int, float)])
+def test_a_number_of_the_engines_is_not_negative(load, name):
+    table, key = name.split(".")
+    with pytest.raises(SettingError, match=name) as raised:
+        load(f"[{table}]\n{key} = -1\n")
+    assert (raised.value.evidence.place.line, "0 or more" in raised.value.evidence.advice) == (2, True)
+    with pytest.raises(SettingError, match=f"{variable(name)}='-1'") as raised:
+        load(**{variable(name): "-1"})
+    assert "0 or more" in raised.value.evidence.advice
+
+
+def test_a_number_of_the_engines_is_a_number(load):
+    with pytest.raises(SettingError, match="KVMDOCS_NETWORK_CONNECT"):
+        load(KVMDOCS_NETWORK_CONNECT="nan")
+    with pytest.raises(SettingError, match=r"limits\.overcommit"):
+        load("[limits]\novercommit = nan\n")
+
+
+def test_a_number_of_a_projects_own_may_be_negative(load):
+    assert load("[trial]\noffset = -1\n", KVMDOCS_TRIAL_OFFSET="-2")["trial.offset"] == -2
+
+
+@pytest.mark.parametrize(
+    ("given", "near"),
+    [
+        ("KVMDOCS_STORE_PAHT", "KVMDOCS_STORE_PATH"),
+        ("KVMDOCS_LIMIT_CPUS", "KVMDOCS_LIMITS_CPUS"),
+        ("KVMDOCS_QEMU_VERSON", "KVMDOCS_QEMU_VERSION"),
+        ("KVMDOCS_LANGUAG", "KVMDOCS_LANGUAGE"),
+        ("KVMDOCS_SITE_URL", "KVMDOCS_SITE_"),
+    ],
+)
+def test_a_misspelt_variable_is_refused_with_the_nearest_name(load, given, near):
+    with pytest.raises(SettingError, match=f"{given} names no setting") as raised:
+        load('[qemu]\nversion = "1"\n', **{given: "x"})
+    assert f"did you mean {near}" in raised.value.evidence.advice
+
+
+@pytest.mark.parametrize("given", ["KVMDOCS_ZZZZZZZZ", "KVMDOCS_"])
+def test_a_variable_that_is_like_no_setting_is_refused(load, given):
+    with pytest.raises(SettingError, match=f"{given} names no setting") as raised:
+        load(**{given: "x"})
+    assert raised.value.evidence.advice == f"unset {given}, or add the setting to kvmdocs.toml"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [MARK, LANGUAGE, "KVMDOCS_SITE_URL_EN", "KVMDOCS_TEST_QEMU", "_KVMDOCS_COMPLETE", "KVMDOCS", "OTHER"],
+)
+def test_a_variable_that_is_no_setting_is_accepted(load, name):
+    assert load(**{name: "x"}).values == DEFAULTS
 
 
 def test_a_whole_number_is_a_number_of_seconds(load):

@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 
 from kvmdocs.core.model import Where
-from kvmdocs.core.words import Language, RenderWords, date, duration, size, words
+from kvmdocs.core.words import Language, RenderWords, date, duration, words
 
 NAMES = [one.name for one in fields(RenderWords) if one.name != "badges"]
 
@@ -72,11 +72,3 @@ def test_a_chinese_date() -> None:
 )
 def test_durations(seconds: float, english: str) -> None:
     assert duration(seconds, words(Language.EN)) == english
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (1536, "1.5 KiB"), (8 << 30, "8 GiB"), (300 << 20, "300 MiB")],
-)
-def test_sizes(count: int, text: str) -> None:
-    assert size(count) == text

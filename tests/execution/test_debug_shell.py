@@ -1,4 +1,4 @@
-"""``kvmdocs run NAME --shell``: a shell where a recipe ran."""
+"""Debug shell: ``kvmdocs run NAME --shell`` in the workspace of a recipe."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ def in_shell(made, typed: str, *names: str, **environ: str):
 def test_the_shell_is_at_the_point_of_failure(made):
     typed = 'cat half-done; pwd; echo "word=$TRIAL_WORD secret=$TRIAL_SECRET home=$HOME zone=$TZ"; exit 3'
     status, out, said = in_shell(made, typed, "failing", TRIAL_WORD="given", TRIAL_SECRET="hidden")
-    assert status == 1  # the recipe's, not the shell's
+    assert status == 1  # the status of the recipe, not of the shell
     (work,) = (made.root / "store/v1/work").glob("failing-*")
     (base,) = (made.root / "store/v1/work").glob("base-*")
     assert f"half\n{work}/deep\nword=given secret= home={made.root}/store/v1/home zone=UTC\n" in out
-    # What failed can be typed again: it names what is there.
+    # The failed command is shown with real paths, so that it can be typed again.
     assert f"    cat {base}/file half-done; exit 7" in said
     assert "its step 2, typed to the" in said
     assert f"a shell in {work}/deep" in said
@@ -103,7 +103,7 @@ def test_the_failed_command_can_be_typed_again(made):
     assert out.endswith("below\nhalf\nstatus 7\n")
 
 
-def test_what_passed_can_be_looked_at_too(made):
+def test_the_workspace_of_a_passed_recipe_can_be_inspected(made):
     status, out, _ = in_shell(made, "cat file", "base")
     assert (status, out.endswith("below\n")) == (0, True)
 
@@ -115,7 +115,7 @@ def test_what_passed_can_be_looked_at_too(made):
         ("debugger", "debugger", "debugger:\n    die\n", "fake-gdb -q -nx"),
     ],
 )
-def test_of_a_machine_that_has_ended_it_is_said_how_to_start_it_again(trial, name, what, typed, started):
+def test_the_command_that_restarts_an_ended_machine_is_shown(trial, name, what, typed, started):
     made = trial()
     lab = ROOT / "tests/lab"
     texts = {kind.upper(): f"#!{sys.executable}\n{(lab / f'fake_{kind}.py').read_text()}" for kind in ("qemu", "gdb")}
@@ -131,27 +131,27 @@ def test_of_a_machine_that_has_ended_it_is_said_how_to_start_it_again(trial, nam
     assert out.splitlines()[-1].startswith(("fake-", "vm.")), "the files are there"
 
 
-def test_the_failure_may_be_below(made):
+def test_the_shell_opens_where_an_input_failed(made):
     status, out, said = in_shell(made, "cat half-done", "above")
     assert status == 1
     assert out.endswith("half\n")
     assert "failing failed: " in said
 
 
-def test_what_did_not_run_has_no_workspace(made):
+def test_a_skipped_recipe_has_no_workspace(made):
     status, _, said = in_shell(made, "", "wanting")
     assert status == 1
     assert "wanting has no workspace: this host lacks no-such-tool" in said
 
 
 @pytest.mark.parametrize("arguments", [("base", "failing"), ("--all",), ("--json", "base"), ()])
-def test_it_is_one_shell(made, arguments):
+def test_several_recipes_or_json_are_refused(made, arguments):
     status, _, said = in_shell(made, "", *arguments)
     assert status == 2
     assert "Traceback" not in said
 
 
-def test_the_workspace_is_locked_while_somebody_looks_and_ctrl_c_is_the_shells(made):
+def test_the_workspace_is_locked_while_the_shell_is_open_and_ctrl_c_reaches_only_the_shell(made):
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", IN_A_TERMINAL, sys.executable, "-m", "kvmdocs.cli", "run", "--shell", "base"],
@@ -166,15 +166,15 @@ def test_the_workspace_is_locked_while_somebody_looks_and_ctrl_c_is_the_shells(m
     killer.start()
     try:
         terminal = Terminal(leader)
-        told = terminal.until("[base]")
-        assert "usually" in told  # the tree was drawn
+        output = terminal.until("[base]")
+        assert "usually" in output  # the tree was drawn
         store = Store(made.root / "store")
         record = store.latest("base")
         assert record is not None
         assert store.try_lock(record.key) is None
         terminal.type("sleep 100\n")
         terminal.until("sleep 100")
-        # What is typed shows before it runs; until then the shell has nothing that Ctrl-C could end.
+        # The terminal echoes the command before it runs. Until it runs, Ctrl-C has nothing to interrupt.
         while "sleep" not in [child.name() for child in psutil.Process(process.pid).children(recursive=True)]:
             time.sleep(0.02)
         terminal.type("\x03")
@@ -192,19 +192,19 @@ def test_the_workspace_is_locked_while_somebody_looks_and_ctrl_c_is_the_shells(m
 
 
 class Terminal:
-    """What a terminal shows, from its other end."""
+    """Other end of a pseudo-terminal."""
 
     def __init__(self, leader: int) -> None:
         self._leader = leader
         self._unread = ""
 
     def until(self, wanted: str) -> str:
-        """What it shows up to a text, and that text; what follows is for the next call."""
+        """Read output up to and including a text; keep the rest for the next call."""
         while wanted not in self._unread:
             self._unread += os.read(self._leader, 4096).decode("utf-8", "replace")
         before, _, self._unread = self._unread.partition(wanted)
         return before + wanted
 
     def type(self, text: str) -> None:
-        """Type something."""
+        """Send input."""
         os.write(self._leader, text.encode())

@@ -1,4 +1,4 @@
-"""Running recipes: order, caching, failures, skips, limits."""
+"""Executor: order, caching, failures, skips, limits."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def chain(trial):
     return made.recipes(CHAIN)
 
 
-def test_a_recipe_gets_what_it_builds_on(chain):
+def test_a_recipe_gets_the_results_of_its_inputs(chain):
     outcome = chain.run("second")
     assert list(outcome.records) == ["first", "second"]
     assert outcome.records["second"].value == "one two"
@@ -64,7 +64,7 @@ def test_nothing_runs_twice(chain):
         ("@recipe()\ndef other", "# a comment\n@recipe()\ndef other", set()),
         ('sh.echo("other")', 'sh.echo("others")', {"other"}),
         ("echo one >", "echo won >", {"first", "second"}),
-        # The same file again: what builds on it need not run.
+        # The result is unchanged, so recipes that build on it need not run.
         ("date +%N", "date +%s", {"first"}),
     ],
 )
@@ -75,7 +75,7 @@ def test_an_edit_runs_exactly_what_it_can_change(chain, old, new, stale):
     assert set(again.names(freshness=Freshness.RAN)) == stale
 
 
-def test_a_setting_is_part_of_the_key_of_who_takes_it(chain, monkeypatch):
+def test_a_setting_is_part_of_the_key_of_recipes_that_take_it(chain, monkeypatch):
     chain.run("second", "other")
     monkeypatch.setenv("KVMDOCS_TRIAL_WORD", " three")
     again = chain.run("second", "other")
@@ -83,7 +83,7 @@ def test_a_setting_is_part_of_the_key_of_who_takes_it(chain, monkeypatch):
     assert again.records["second"].value == "one three"
 
 
-def test_an_artefact_that_is_gone_is_made_again(chain):
+def test_a_deleted_artefact_is_made_again(chain):
     chain.run("second")
     (made,) = (chain.root / "store").glob("v1/work/first-*/made.txt")
     made.unlink()
@@ -91,7 +91,7 @@ def test_an_artefact_that_is_gone_is_made_again(chain):
     assert again.names(freshness=Freshness.RAN) == ["first"]
 
 
-def test_a_failure_stops_what_builds_on_it_and_nothing_else(trial):
+def test_a_failure_stops_only_recipes_that_build_on_it(trial):
     made = trial().recipes("""
         @recipe()
         def broken(sh: Shell) -> str:
@@ -115,7 +115,7 @@ def test_a_failure_stops_what_builds_on_it_and_nothing_else(trial):
     assert made.run("broken").freshness["broken"] is Freshness.RAN
 
 
-def test_a_recipe_may_do_without_a_skipped_one_if_it_says_so(trial):
+def test_an_optional_input_may_be_skipped(trial):
     made = trial().recipes("""
         @recipe()
         def absent(sh: Shell) -> str:
@@ -134,7 +134,7 @@ def test_a_recipe_may_do_without_a_skipped_one_if_it_says_so(trial):
     assert outcome.records["proud"].status is Status.SKIPPED
 
 
-def test_what_a_host_lacks_is_named(trial):
+def test_missing_tools_and_missing_disk_space_are_named(trial):
     made = trial().recipes("""
         @recipe(tools=("no-such-tool",))
         def wanting(sh: Shell) -> None: ...
@@ -151,7 +151,7 @@ def test_what_a_host_lacks_is_named(trial):
     assert "KVMDOCS_STORE_PATH" in huge.failure.advice
 
 
-def test_a_circle_is_named(trial):
+def test_a_cycle_of_recipes_is_named(trial):
     made = trial().recipes("""
         @recipe()
         def one(sh: Shell, two: str) -> str: ...
@@ -190,7 +190,7 @@ def test_recipes_run_at_once_within_the_processors(trial):
     assert {record.status for record in outcome.records.values()} == {Status.PASSED}
 
 
-def test_a_named_thing_is_used_by_one_recipe_at_a_time(trial):
+def test_a_named_resource_is_used_by_one_recipe_at_a_time(trial):
     body = """
         @recipe(resources=("serial",))
         def {name}(sh: Shell) -> None:
@@ -216,7 +216,7 @@ def test_two_builds_run_a_recipe_once(trial):
     assert (made.root / "count").read_text() == "ran\n"
 
 
-def test_a_store_that_cannot_be_written_says_so(trial):
+def test_an_unwritable_store_is_reported(trial):
     made = trial().recipes("""
         @recipe()
         def any(sh: Shell) -> None: ...
@@ -228,7 +228,7 @@ def test_a_store_that_cannot_be_written_says_so(trial):
     assert "Traceback" not in done.stderr
 
 
-def test_a_worker_that_is_killed_is_a_failure_with_its_last_words(trial):
+def test_a_killed_worker_is_a_failure_with_its_last_output(trial):
     made = trial().recipes("""
         @recipe()
         def suicide(sh: Shell) -> None:
@@ -244,8 +244,8 @@ def test_a_worker_that_is_killed_is_a_failure_with_its_last_words(trial):
     assert time.monotonic() - began < 20
 
 
-def test_a_module_that_appears_beside_the_others_is_looked_at(trial):
-    """Digests of code are kept between builds; a new file may be what an import means from then on."""
+def test_a_new_module_is_noticed(trial):
+    """Digests of code are cached between builds; an import may mean a new file from then on."""
     made = trial().recipes("""
         try:
             from .extra import WORD
@@ -261,8 +261,8 @@ def test_a_module_that_appears_beside_the_others_is_looked_at(trial):
     assert made.run("says").records["says"].value == "together"
 
 
-def test_two_copies_of_a_project_that_share_a_store_are_not_taken_for_each_other(trial, tmp_path, monkeypatch):
-    """Work trees have the same recipes in the same modules; the digests kept of one say nothing about the other."""
+def test_two_checkouts_that_share_a_store_are_not_confused(trial, tmp_path, monkeypatch):
+    """Checkouts have the same recipes in the same modules; the cached digests of one must not be used for the other."""
     monkeypatch.setenv("KVMDOCS_STORE_PATH", str(tmp_path / "shared"))
     made = trial().recipes("""
         @recipe()
@@ -292,10 +292,10 @@ def test_a_record_holds_no_variable_that_was_not_declared_and_no_password_of_a_p
         """)
     record = made.run("tells").records["tells"]
     assert record.status is Status.PASSED, record.failure
-    kept = [path.read_bytes() for path in (made.root / "store").rglob("*") if path.is_file()]
-    assert kept
+    files = [path.read_bytes() for path in (made.root / "store").rglob("*") if path.is_file()]
+    assert files
     for secret in (b"hush-hush", b"swordfish"):
-        assert not any(secret in data for data in kept)
+        assert not any(secret in data for data in files)
     assert "TRIAL_WORD=given" in record.steps[0].output.text
     assert "https_proxy=<https_proxy>" in record.steps[0].output.text
     assert record.steps[2].output.tail.endswith("<https_proxy>\n")

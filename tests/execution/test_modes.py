@@ -1,4 +1,4 @@
-"""Modes: what is run, what is shown instead, and what the page says of it."""
+"""Modes: the recipes that run, the records shown otherwise, and their age on the page."""
 
 from __future__ import annotations
 
@@ -93,10 +93,10 @@ def test_a_clone_without_a_store_or_any_program_builds_its_whole_site_from_appro
         data["host"]["name"] = "far-away"
         path.write_text(json.dumps(data))
     before = count(project)
-    status, told = build(project, "--mode", "recorded", PATH=str(tmp_path))
-    assert status == 0, told
+    status, output = build(project, "--mode", "recorded", PATH=str(tmp_path))
+    assert status == 0, output
     assert count(project) == before
-    assert "recipes: 3 from records, nothing was run, 0 without a record" in told
+    assert "recipes: 3 from records, nothing was run, 0 without a record" in output
     shown = page(project)
     assert "hello, reader" in shown
     assert "only where it is wanted" in shown
@@ -106,56 +106,56 @@ def test_a_clone_without_a_store_or_any_program_builds_its_whole_site_from_appro
 
 
 def test_a_recipe_without_any_record_says_so_and_the_site_is_built(project):
-    status, told = build(project, KVMDOCS_MODE="recorded")
-    assert status == 0, told
-    assert "3 skipped" in told
+    status, output = build(project, KVMDOCS_MODE="recorded")
+    assert status == 0, output
+    assert "3 skipped" in output
     assert "kvmdocs run hello" in page(project)
     assert count(project) == []
 
 
 def test_the_newest_of_store_and_approved_is_shown_even_if_it_is_stale(project):
     approve(project)
-    known = project.project()
-    stored = known.store.latest("hello")
-    assert newest(known, "hello").started == stored.started
-    path = known.approved.path("hello")
+    loaded = project.project()
+    stored = loaded.store.latest("hello")
+    assert newest(loaded, "hello").started == stored.started
+    path = loaded.approved.path("hello")
     data = json.loads(path.read_text())
     data["started"] = "2999-01-01T00:00:00+00:00"
     path.write_text(json.dumps(data))
-    assert newest(known, "hello").key == ""
+    assert newest(loaded, "hello").key == ""
     data["started"] = "2001-01-01T00:00:00+00:00"
     path.write_text(json.dumps(data))
-    assert newest(known, "hello").key == stored.key
+    assert newest(loaded, "hello").key == stored.key
     project.recipes(RECIPES.replace("hello, reader", "good day"))
-    status, told = build(project, "--mode", "recorded")
-    assert status == 0, told
+    status, output = build(project, "--mode", "recorded")
+    assert status == 0, output
     assert "recorded today" in page(project)
     assert count(project) == ["base", "hello"]
 
 
-def test_a_record_of_another_checkout_whose_result_this_one_cannot_read_is_none(project):
-    """As after a change of branch, with one store: the result has a type, or fields, that the code here does not know."""
+def test_a_record_with_an_unreadable_value_is_ignored(project):
+    """As after a change of branch with one store: the code here lacks the type of the result, or its fields."""
     project.run("listed")
     assert project.kvmdocs("approve", "listed").exit_code == 0
-    known = project.project()
-    stored = known.store.latest("listed")
+    loaded = project.project()
+    stored = loaded.store.latest("listed")
     for value in ({"$type": "nowhere:Thing", "names": []}, {"$type": "kvmdocs.core.errors:Place", "no_such_field": 1}):
-        known.store.put(replace(stored, key="f" * 64, started="2999-01-01T00:00:00+00:00", value=value))
-        assert newest(known, "listed").key == "", "the approved record is shown"
-    known.approved.path("listed").unlink()
+        loaded.store.put(replace(stored, key="f" * 64, started="2999-01-01T00:00:00+00:00", value=value))
+        assert newest(loaded, "listed").key == "", "the approved record is shown"
+    loaded.approved.path("listed").unlink()
     assert newest(project.project(), "listed") is None
 
 
 def test_fresh_runs_everything_and_live_what_is_stale(project):
     assert build(project)[0] == 0
     assert count(project) == ["base", "hello"]
-    status, told = build(project)
+    status, output = build(project)
     assert (status, count(project)) == (0, ["base", "hello"])
-    status, told = build(project, "--mode", "fresh")
-    assert status == 0, told
+    status, output = build(project, "--mode", "fresh")
+    assert status == 0, output
     assert count(project) == ["base", "hello"] * 2
     assert "ran for this build" in page(project)
-    assert "4 recipes to run" in told
+    assert "4 recipes to run" in output
 
 
 def test_the_plugin_has_an_option_and_the_environment_wins(project):
@@ -174,8 +174,8 @@ def test_the_plugin_has_an_option_and_the_environment_wins(project):
 
 def test_a_skipped_recipe_shows_the_approved_record_under_its_reason(project):
     approve(project)
-    status, told = build(project, KVMDOCS_TRIAL_ABLE="no")
-    assert status == 0, told
+    status, output = build(project, KVMDOCS_TRIAL_ABLE="no")
+    assert status == 0, output
     shown = page(project)
     assert "Not run on this host" in shown
     assert "Below is the approved record" in shown
@@ -188,19 +188,19 @@ def test_pytest_has_the_modes(project):
         done = project.command("pytest", "-p", "no:cacheprovider", "--rootdir=.", "-rs", *arguments, project.package, "docs")
         return done.returncode, done.stdout + done.stderr
 
-    status, told = tested("--kvmdocs-mode=recorded")
-    assert status == 0, told
-    assert "there is no record of it yet" in told
+    status, output = tested("--kvmdocs-mode=recorded")
+    assert status == 0, output
+    assert "there is no record of it yet" in output
     assert count(project) == []
     assert tested()[0] == 0
     assert tested("--kvmdocs-mode=fresh")[0] == 0
     assert count(project) == ["base", "hello"] * 2
-    status, told = tested("--kvmdocs-mode=recorded")
-    assert (status, "6 passed" in told) == (0, True), told
+    status, output = tested("--kvmdocs-mode=recorded")
+    assert (status, "6 passed" in output) == (0, True), output
     assert tested("--kvmdocs-mode=sometimes")[0] != 0
 
 
-def test_a_mode_that_is_none_is_refused(project, monkeypatch):
+def test_an_unknown_mode_is_refused(project, monkeypatch):
     monkeypatch.setenv("KVMDOCS_MODE", "sometimes")
     with pytest.raises(SettingError, match="sometimes"):
         _ = project.project().mode
@@ -209,14 +209,14 @@ def test_a_mode_that_is_none_is_refused(project, monkeypatch):
 
 
 def test_recorded_reads_only(project):
-    known = project.project()
+    loaded = project.project()
     with use_mode("recorded"):
         assert project.project().mode is Mode.RECORDED
         outcome = run(project.project(), ProgressListener(), ["hello"])
     assert "KVMDOCS_MODE" not in os.environ
     assert outcome.records["hello"].status is Status.SKIPPED
     assert outcome.freshness["hello"] is Freshness.MISSING
-    assert recorded(known, ["hello"]).records["hello"].reason == outcome.records["hello"].reason
+    assert recorded(loaded, ["hello"]).records["hello"].reason == outcome.records["hello"].reason
     assert not (project.root / "store").exists()
 
 

@@ -69,7 +69,7 @@ def test_the_tree_shows_what_runs(monkeypatch):
         f"│   └── [12/90] compiling {'x' * 33}…",
         "└── second  12 s, usually 3.0 s",
     ]
-    # The next step has not said anything yet.
+    # The next step has not printed anything yet.
     tree.step("first", 5, "make install")
     assert drawn(tree)[2] == "│   └── 5  make install"
     tree.finished("first", record("first", seconds=12.5), Freshness.RAN)
@@ -77,7 +77,7 @@ def test_the_tree_shows_what_runs(monkeypatch):
     tree.ended()
 
 
-def test_what_is_done_stays_above_the_tree_and_the_tree_goes():
+def test_finished_recipes_stay_as_lines_and_the_tree_is_removed():
     stream = Terminal()
     tree = progress.ProgressTree(Console(file=stream, width=60), Clock())
     tree.planned(["first", "second"])
@@ -86,13 +86,13 @@ def test_what_is_done_stays_above_the_tree_and_the_tree_goes():
     tree.finished("second", record("second", Status.SKIPPED, reason="no moon"), Freshness.NONE)
     tree.ended()
     tree.ended()
-    told = stream.getvalue()
-    assert "✓" in told
-    assert "skipped: no moon" in told
-    assert told.count("\x1b[?25l") == told.count("\x1b[?25h") == 1  # the cursor is back
+    output = stream.getvalue()
+    assert "✓" in output
+    assert "skipped: no moon" in output
+    assert output.count("\x1b[?25l") == output.count("\x1b[?25h") == 1  # the cursor is back
 
 
-def test_a_recipe_that_says_much_is_not_drawn_each_time():
+def test_the_tree_is_not_drawn_for_each_line_of_output():
     stream, clock = Terminal(), Clock()
     tree = progress.ProgressTree(Console(file=stream, width=60), clock)
     tree.planned(["first"])
@@ -108,7 +108,7 @@ def test_a_recipe_that_says_much_is_not_drawn_each_time():
 
 
 @pytest.mark.parametrize(("value", "coloured"), [(None, True), ("1", False)])
-def test_no_color_takes_the_colours_away(monkeypatch, value, coloured):
+def test_no_color_disables_colours(monkeypatch, value, coloured):
     if value:
         monkeypatch.setenv("NO_COLOR", value)
     stream = Terminal()
@@ -136,7 +136,7 @@ def test_the_tree_shows_no_sequence_of_a_command_and_no_markup(monkeypatch):
     tree.finished("one", record("one", Status.FAILED, failure=odd), Freshness.NONE)
     tree.ended()
     shown = stream.getvalue()
-    # The tree's own: it goes up and clears lines.
+    # This one is from the tree, which clears its lines.
     assert "\x1b[2K" in shown
     for sequence in ("\x1b]0", "\x1b]5", "\x9b", "\x1b[5A", "\u202e", "\x07", "\n::error"):
         assert sequence not in shown

@@ -1,10 +1,9 @@
-"""Telling people what happens."""
+"""Text output about runs."""
 
 from __future__ import annotations
 
 import io
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,6 @@ from kvmdocs.core.errors import Place
 from kvmdocs.core.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
 from kvmdocs.execution import report
 from kvmdocs.execution.result import RunResult
-from kvmdocs.execution.worker import main
 from kvmdocs.store.store import Store
 
 HOST = Host("host", "Debian", "6.1", "x86_64", 2, 1 << 30)
@@ -30,16 +28,16 @@ class Clock:
 
 
 @pytest.fixture
-def told():
-    """A reporter, the clock it reads, and what it has printed so far."""
+def listener():
+    """A listener, its clock, and a function that returns the lines printed so far."""
     stream, clock = io.StringIO(), Clock()
     return report.Lines(stream, clock), clock, lambda: [" ".join(line.split()) for line in stream.getvalue().splitlines()]
 
 
-def test_a_run_is_told_in_lines(told):
-    lines, _, said = told
+def test_a_run_is_printed_as_lines(listener):
+    lines, _, printed = listener
     lines.planned(["first", "second"])
-    assert said() == []
+    assert printed() == []
     lines.started("first", 75)
     lines.step("first", 1, "make \\\n    -j2")
     lines.step("first", 2, "x" * 500)
@@ -48,7 +46,7 @@ def test_a_run_is_told_in_lines(told):
     lines.finished("third", record("third", Status.SKIPPED, reason="no [moon]"), Freshness.NONE)
     failed = record("fourth", Status.FAILED, failure=Failure("RecipeFailed", "it [red]broke"))
     lines.finished("fourth", failed, Freshness.RAN)
-    assert said() == [
+    assert printed() == [
         "▶ first usually 1 min 15 s",
         "first 1 make …",
         f"first 2 {'x' * report.COMMAND_WIDTH} …",
@@ -58,30 +56,30 @@ def test_a_run_is_told_in_lines(told):
     ]
 
 
-def test_what_is_silent_for_long_is_mentioned_again(told):
-    lines, clock, said = told
+def test_a_silent_recipe_gets_a_heartbeat(listener):
+    lines, clock, printed = listener
     lines.started("first", 1)
     lines.line("first", "[12/90] compiling")
     lines.line("other", "not running")
     clock.now += report.HEARTBEAT - 1
     lines.tick()
-    assert len(said()) == 1
+    assert len(printed()) == 1
     clock.now += 1
     lines.tick()
     lines.tick()
-    assert said()[1:] == ["first 20 s · [12/90] compiling"]
+    assert printed()[1:] == ["first 20 s · [12/90] compiling"]
 
 
-def test_waiting_for_another_build_is_told_once(told):
-    lines, _, said = told
+def test_waiting_for_another_build_is_printed_once(listener):
+    lines, _, printed = listener
     lines.waiting("first")
     lines.waiting("first")
-    assert len(said()) == 1
-    assert "another build" in said()[0]
+    assert len(printed()) == 1
+    assert "another build" in printed()[0]
 
 
-def test_no_colour_where_there_is_no_terminal(told):
-    lines, _, _ = told
+def test_no_colour_without_a_terminal(listener):
+    lines, _, _ = listener
     stream = io.StringIO()
     report.Lines(stream).finished("first", record(), Freshness.RAN)
     assert "\x1b" not in stream.getvalue()
@@ -114,7 +112,7 @@ def test_a_failure_has_its_evidence(tmp_path):
     ]
 
 
-def test_a_failure_whose_output_has_a_log_names_it(tmp_path):
+def test_a_failure_names_the_log_of_its_output(tmp_path):
     store = Store(tmp_path)
     output = Output("head\n", "the end\n", 100, 1000, "002.log")
     made = replace(failed(), steps=(STEPS[0], replace(STEPS[1], output=output)))
@@ -126,16 +124,16 @@ def test_a_failure_between_steps_names_none_and_says_how_to_run_it_again(tmp_pat
     evidence = report.evidence(failed(step=0, advice=""), [], Store(tmp_path))
     assert (evidence.step, evidence.command, evidence.status) == (0, "", None)
     assert evidence.advice == "kvmdocs run first"
-    early = replace(failed(step=0, traceback="Traceback: what it said", error="RecipeFailed"), steps=())
-    assert report.evidence(early, [], Store(tmp_path)).tail == "Traceback: what it said"
-    # What the engine said in its own words needs no way through the engine.
-    early = replace(failed(step=0, traceback="Traceback: what it said", error="LabFailed"), steps=())
+    early = replace(failed(step=0, traceback="Traceback: text", error="RecipeFailed"), steps=())
+    assert report.evidence(early, [], Store(tmp_path)).tail == "Traceback: text"
+    # A specific error of the engine needs no traceback.
+    early = replace(failed(step=0, traceback="Traceback: text", error="LabFailed"), steps=())
     assert report.evidence(early, [], Store(tmp_path)).tail == ""
 
 
 def test_a_failure_is_described_in_a_paragraph(tmp_path):
-    told = report.describe_failure(failed(), [], Store(tmp_path))
-    assert told.startswith("first: `make` ended with status 2\n  recipe   first (recipes/a.py:7)\n")
+    paragraph = report.describe_failure(failed(), [], Store(tmp_path))
+    assert paragraph.startswith("first: `make` ended with status 2\n  recipe   first (recipes/a.py:7)\n")
 
 
 def test_the_summary_counts_and_names_what_was_skipped():
@@ -162,12 +160,12 @@ def test_a_record_is_printed_as_a_terminal_would_show_it():
     assert stream.getvalue() == "# make \\\n      -j2\ndone\n(gdb) bt\n#0 main\n$ sleep 9 &\n"
 
 
-def test_every_prompt_is_known():
+def test_every_receiver_has_a_prompt():
     assert set(report.PROMPTS) == set(Where)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "text"),
     [
         (0, "0.0 s"),
         (0.44, "0.4 s"),
@@ -178,20 +176,13 @@ def test_every_prompt_is_known():
         (3720, "1 h 02 min"),
     ],
 )
-def test_times_as_people_say_them(seconds, said):
-    assert report.duration(seconds) == said
+def test_times_in_units_for_people(seconds, text):
+    assert report.duration(seconds) == text
 
 
 @pytest.mark.parametrize(
-    ("count", "said"),
+    ("count", "text"),
     [(0, "0 B"), (1023, "1023 B"), (1536, "2 KiB"), (5 << 20, "5.0 MiB"), (3 << 29, "1.5 GiB"), (5 << 40, "5120.0 GiB")],
 )
-def test_sizes_as_people_say_them(count, said):
-    assert report.size(count) == said
-
-
-def test_a_project_in_a_folder_called_kvmdocs_has_its_places_named():
-    root = Path("/home/reader/kvmdocs")
-    assert main._is_projects(f"{root}/recipes/a.py", root)
-    assert not main._is_projects(f"{root}/.venv/lib/python3/site-packages/sh/__init__.py", root)
-    assert not main._is_projects(main.__file__, Path(main.__file__).parents[3])
+def test_sizes_in_units_for_people(count, text):
+    assert report.size(count) == text

@@ -1,4 +1,4 @@
-"""Folders of runs: whose they are, and when what is left of one is removed."""
+"""Run directories: their owners, and the removal of those that dead builds left."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ def store(tmp_path):
 
 
 def gone() -> int:
-    """The number of a process that was."""
+    """Return the id of a process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
     return process.pid
 
 
-def test_a_run_under_way_stays(store):
+def test_the_folder_of_an_active_run_stays(store):
     folder = run_dirs.new_run(store)
     run_dirs.kill_orphans(store)
     assert folder.is_dir()
 
 
-def test_a_folder_that_is_just_being_made_stays(store):
+def test_a_folder_without_an_owner_file_stays_while_its_maker_lives(store):
     folder = run_dirs.new_run(store)
     (folder / run_dirs.OWNER).unlink()
     run_dirs.kill_orphans(store)
     assert folder.is_dir()
 
 
-def test_a_folder_whose_maker_was_killed_before_it_said_so_goes_at_once(store):
+def test_a_folder_without_an_owner_file_goes_when_its_maker_is_dead(store):
     folder = store.runs / f"{gone()}-abcdefgh"
     folder.mkdir(parents=True)
     run_dirs.kill_orphans(store)
     assert not folder.exists()
 
 
-def test_where_proc_sys_is_hidden_the_living_are_told_from_the_dead(store, monkeypatch):
+def test_dead_owners_are_recognised_without_proc_sys(store, monkeypatch):
     read_text = Path.read_text
 
     def hidden(path, *arguments):
@@ -66,7 +66,7 @@ def test_where_proc_sys_is_hidden_the_living_are_told_from_the_dead(store, monke
     assert [path.exists() for path in (mine, dead, being_written, left)] == [True, False, True, False]
 
 
-def test_a_folder_that_says_nothing_goes_when_it_is_old(store):
+def test_a_folder_with_an_unknown_owner_goes_when_it_is_old(store):
     folder = store.runs / "tmpabcdefgh"
     folder.mkdir(parents=True)
     run_dirs.kill_orphans(store)

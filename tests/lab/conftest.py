@@ -19,7 +19,7 @@ HERE = Path(__file__).parent
 
 
 def program(target: Path, source: str) -> Path:
-    """A Python file made a program, run by the interpreter that runs the tests."""
+    """Write a Python file as a program that the interpreter of the tests runs."""
     target.write_text(f"#!{sys.executable}\n{(HERE / source).read_text('utf-8')}", "utf-8")
     target.chmod(0o755)
     return target
@@ -27,7 +27,7 @@ def program(target: Path, source: str) -> Path:
 
 @pytest.fixture
 def sh(tmp_path):
-    # Longer than the 108 bytes that a unix socket's address may have.
+    # Longer than the 108 bytes that the address of a Unix socket may have.
     workspace = tmp_path / ("long" * 25) / f"demo-{'0' * 16}"
     workspace.mkdir(parents=True)
     shell = Shell(workspace, PathDisplay(workspace.parent), tmp_path / "logs")
@@ -51,7 +51,7 @@ def no_guest(tmp_path):
 
 
 def built(recipe):
-    """What a recipe of this project left on this host, None if it has not run here or its files are gone."""
+    """Return the result of a project recipe on this host, None if it has not run here or its files are gone."""
     try:
         project = Project(HERE.parent.parent)
         record = project.store.latest(recipe)
@@ -89,7 +89,7 @@ def guest(sh, kernel):
 
 @pytest.fixture
 def kvm():
-    """KVM's modules, without debug information: what the recipe kvm_host found to work here."""
+    """Return KVM's modules without debug information, as the recipe kvm_host found them to work here."""
     found = built("kvm_host")
     if not found or not all(module.is_file() for module in found.modules):
         pytest.skip("no modules of KVM: the recipe kvm_host has not run here")
@@ -98,7 +98,7 @@ def kvm():
 
 @pytest.fixture
 def nothing_left():
-    """No process that a test has started may outlive it."""
+    """Check that no process of a test outlives it."""
     before = set(psutil.Process().children(recursive=True))
     yield
     left = {process for process in psutil.Process().children(recursive=True) if process.is_running()} - before
@@ -107,7 +107,7 @@ def nothing_left():
 
 
 def _is_none_of_ours(process: psutil.Process) -> bool:
-    """Whether a process has ended, or belongs to the browser that other tests have open in this process."""
+    """Return whether a process has ended, or belongs to the browser that other tests have open in this process."""
     try:
         return process.status() == psutil.STATUS_ZOMBIE or process.name().startswith("chrom")
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""Behaves as gdb on a pipe towards the lab; its commands say how it misbehaves."""
+"""A fake gdb on a pipe; its commands select the fault."""
 
 import os
 import signal

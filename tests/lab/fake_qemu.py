@@ -1,4 +1,4 @@
-"""Behaves as QEMU towards the lab; the argument after ``-fault`` says how it misbehaves."""
+"""A fake QEMU; the argument after ``-fault`` selects the fault."""
 
 import json
 import os
@@ -33,7 +33,7 @@ def answer(fault, command):
 
 
 def messages(connection):
-    """The client's messages; nothing but the end of the JSON says where one ends (qemu.qmp sends no line end)."""
+    """Yield the client's messages; only the JSON itself shows where one ends (qemu.qmp sends no newline)."""
     pending = ""
     while chunk := connection.recv(1 << 16):
         pending += chunk.decode()

@@ -50,7 +50,7 @@ def test_a_new_shell_before_a_command_has_begun():
 
 @pytest.fixture
 def hung():
-    """A guest's shell that takes what is sent and never answers, and the other end of its serial port."""
+    """Yield a guest's shell that reads input and never answers, and the other end of its serial port."""
     ours, theirs = socket.socketpair()
     with theirs:
         shell = GuestShell(ours, fine, lambda: "BUG: soft lockup\n")
@@ -65,7 +65,7 @@ def hasty(monkeypatch):
 
 def test_a_serial_port_that_breaks_with_a_command_unread(hung, hasty):
     shell, theirs = hung
-    threading.Timer(0.2, theirs.close).start()  # what was sent is unread: the end of the socket is ECONNRESET
+    threading.Timer(0.2, theirs.close).start()  # closing with unread data is ECONNRESET
     with pytest.raises(LabFailed, match="closed the guest's serial port") as failed:
         shell.run("true", 30, lambda _: None)
     assert failed.value.evidence.tail == "BUG: soft lockup"
@@ -124,7 +124,7 @@ def test_waiting_ends_with_the_machine(tmp_path):
 
 
 def panicked(tmp_path, text):
-    """The evidence of a guest that panicked, line by line."""
+    """Return the evidence of a guest that panicked, line by line."""
     log = tmp_path / "vm.console"
     log.write_text(text)
     with pytest.raises(LabFailed, match="Kernel panic - not syncing: why") as failed:
@@ -133,7 +133,7 @@ def panicked(tmp_path, text):
 
 
 def test_a_panics_evidence_begins_where_it_begins(tmp_path):
-    """However much of its call trace has come."""
+    """It holds regardless of how much of the call trace has arrived."""
     before = "".join(f"line {number}\n" for number in range(9))
     panic = "[    1.5] Kernel panic - not syncing: why\n"
     begun = panicked(tmp_path, before + panic)

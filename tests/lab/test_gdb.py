@@ -72,11 +72,11 @@ def test_a_debugger_deaf_to_ctrl_c_is_killed(sh, fake_gdb, monkeypatch):
 
 
 class OutOfTime(Exception):
-    """Stands for what ends a recipe whose time is over, wherever it is."""
+    """Stands for the exception that interrupts a recipe anywhere after its time limit."""
 
 
 def leave_in_the_middle_of(sh, program, command, **options):
-    """Leave a debugger while it is at work; returns its process id and the seconds that leaving it took."""
+    """Leave a debugger during a command. Return its process id and the seconds until it was left."""
 
     def out_of_time(_number, _frame):
         raise OutOfTime

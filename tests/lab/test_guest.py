@@ -41,7 +41,7 @@ def test_what_was_named_is_in_it(sh, tmp_path):
     assert any("libc.so" in name for name in held)
     assert any("ld-linux" in name for name in held)
     assert held == sorted(held)
-    # A reader's program may need other libraries: they are taken from what ldd prints there.
+    # A reader's program may need other libraries, which its ldd lists.
     assert not [step.command for step in sh.steps() if "libc.so" in step.command]
     assert "insmod /lib/modules/some.ko" in (sh.workspace / "initramfs/init").read_text()
 

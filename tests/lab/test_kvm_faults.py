@@ -1,4 +1,4 @@
-"""What goes wrong with guests and with KVM: each ends in an error that says what it was, or in a named skip, and leaves no process."""
+"""Faults of guests and of KVM: each ends in an error with its cause or in a named skip, and leaves no process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHORT = "#!/bin/sh\n/bin/busybox echo this far\n"
 
 @pytest.fixture
 def boots(sh, qemu, kernel):
-    """Start a guest with an init of its own that must fail within a limit."""
+    """Start a guest with an init that must fail within a time limit."""
 
     def boot(init, limit=60.0, **more):
         if not shutil.which("busybox") or not shutil.which("cpio"):
@@ -43,7 +43,7 @@ def test_a_guest_that_panics(boots):
         pass
     lines = failed.value.evidence.tail.splitlines()
     (at,) = (number for number, line in enumerate(lines) if "Kernel panic - not syncing" in line)
-    # However long the call trace behind it is, or however little of it has come: the panic is there, and what led to it.
+    # Regardless of how much of the following call trace has arrived, the evidence has the panic and its cause.
     assert at <= BEFORE_PANIC
     assert "this far" in lines[:at]
 
@@ -137,7 +137,7 @@ def test_a_qemu_that_does_not_emulate_svm(sh, qemu, guest):
 
 @pytest.fixture
 def tried(sh, monkeypatch, tmp_path):
-    """The recipe `kvm_host` with nothing real in it: what each accelerator's try gives can be set."""
+    """Return a function that runs the recipe `kvm_host` without real parts; each accelerator's result is given."""
 
     def run(accelerator, results):
         modules = tuple(tmp_path / f"{name}.ko" for name in ("irqbypass", "kvm", "kvm-amd", "kvm-intel"))
@@ -168,7 +168,7 @@ def test_a_kvm_that_nests_is_used(tried):
 
 
 def test_a_kvm_under_which_a_guest_hangs(sh, fake_qemu, no_guest, tmp_path):
-    """As on hosts whose /dev/kvm opens and answers, and does not run a Linux."""
+    """Some hosts have a /dev/kvm that opens and answers, but runs no Linux."""
     silent = tmp_path / "silent-qemu"
     silent.write_text(f'#!/bin/sh\nexec {fake_qemu} -fault silent "$@"\n')
     silent.chmod(0o755)
@@ -181,7 +181,7 @@ def test_a_kvm_under_which_a_guest_hangs(sh, fake_qemu, no_guest, tmp_path):
 
 @pytest.mark.slow
 def test_a_kvm_of_this_host_that_opens_and_does_not_work(sh, qemu, guest):
-    """The real thing, on hosts that have it: what the page on the host calls a software KVM."""
+    """This is the real case, on hosts that have it: a software KVM in the words of the page on the host."""
     try:
         os.close(os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC))
     except OSError as error:
@@ -211,7 +211,7 @@ def test_a_nested_kvm_under_which_a_guest_hangs(sh, fake_qemu, no_guest, tmp_pat
     ],
 )
 def test_a_nested_kvm_that_loads_has_to_run_a_guest(sh, no_guest, monkeypatch, told, found):
-    """As under hypervisors that hand the feature on and get it wrong."""
+    """Some hypervisors pass the feature on but implement it incorrectly."""
     answers = {"grep": "svm\n", "ls": "crw-------    1 0        0          10, 232 Jan  1 00:00 /dev/kvm\n", "timeout": told}
 
     class Vm:

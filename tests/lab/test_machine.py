@@ -100,7 +100,7 @@ def test_a_shell_keeps_its_state_and_takes_several_lines(sh, fake_qemu, no_guest
     with Machine(sh, fake_qemu, no_guest) as vm:
         vm.guest("cd /; x='a b'")
         assert vm.guest("pwd\necho \"$x\" 'it'\\''s'") == "/\na b it's\n"
-        assert vm.guest("cat") == ""  # no input: it does not swallow the next command
+        assert vm.guest("cat") == ""  # it has no input and so does not read the next command
         assert vm.guest("printf no-newline") == "no-newline"
 
 
@@ -215,9 +215,9 @@ def test_killing_the_recipe_kills_qemu_and_gdb(tmp_path, fake_qemu, fake_gdb):
         import time
         from pathlib import Path
         from kvmdocs.lab import Gdb, Guest, Machine
-        from kvmdocs.core.paths import Names
+        from kvmdocs.core.paths import PathDisplay
         from kvmdocs.recording.shell import Shell
-        sh = Shell(Path({str(tmp_path)!r}), Names(Path({str(tmp_path)!r})), Path({str(tmp_path)!r}))
+        sh = Shell(Path({str(tmp_path)!r}), PathDisplay(Path({str(tmp_path)!r})), Path({str(tmp_path)!r}))
         with Machine(sh, {str(fake_qemu)!r}, Guest(Path("k"), Path("i"))) as vm, \\
                 Gdb(sh, pid=vm.pid, program_name={str(fake_gdb)!r}) as gdb:
             print(vm.pid, gdb.pid, flush=True)
@@ -266,7 +266,7 @@ def test_kernel_messages_do_not_reach_a_commands_output(sh, qemu, guest):
 
 @pytest.mark.slow
 def test_a_process_that_ends_while_a_command_is_typed(sh, qemu, guest):
-    """Its end is a signal to the shell, which must not lose what it has read of the next command."""
+    """The signal of its end interrupts the shell, which must not lose the part of the next command that it has read."""
     with Machine(sh, qemu, guest) as vm:
         for delay in range(0, 20000, 250):
             vm.guest_start(f"usleep {delay}")

@@ -1,4 +1,4 @@
-"""A real gdb that stops answering: it is killed, and what it held goes on."""
+"""A real gdb that stops answering: it is killed, and its target continues."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def gdb(sh, target, monkeypatch):
 
 
 def runs_on(target):
-    """Whether a process is neither traced nor stopped, soon."""
+    """Return whether a process is soon neither traced nor stopped."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if psutil.Process(target.pid).status() == psutil.STATUS_SLEEPING:

@@ -1,4 +1,4 @@
-"""What tests of recipes that fetch sources share."""
+"""Fixtures for tests of recipes that download sources."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from kvmdocs.recording.shell import Shell
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Iterator[Shell]:
-    """A shell in a workspace named as the store names it."""
+    """Yield a shell in a workspace named like those of the store."""
     workspace = tmp_path / "work" / "recipe-0123456789abcdef"
     workspace.mkdir(parents=True)
     sh = Shell(workspace, PathDisplay(tmp_path / "work"), tmp_path / "logs")

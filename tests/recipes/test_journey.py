@@ -1,4 +1,4 @@
-"""Reading traces, finding hops in them, and drawing them."""
+"""Traces: parsing, finding hops, and drawing."""
 
 from __future__ import annotations
 

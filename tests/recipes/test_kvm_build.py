@@ -1,4 +1,4 @@
-"""What is read off the builds of KVM, a distribution's packages, and KVM's own tests."""
+"""Parsing of KVM's builds, a distribution's packages, and KVM's own tests."""
 
 from __future__ import annotations
 

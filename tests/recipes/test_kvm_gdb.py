@@ -1,4 +1,4 @@
-"""What the recipes on debugging KVM read out of gdb's, the kernel's and the tracer's output."""
+"""Parsing of the output of gdb, the kernel and the tracer by the recipes on debugging KVM."""
 
 from __future__ import annotations
 

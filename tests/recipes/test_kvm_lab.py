@@ -108,7 +108,7 @@ def test_the_script_of_the_inner_qemu_takes_more_options():
         "    -monitor stdio \\",
         f'    -nodefaults -display none -no-reboot -serial file:/tmp/serial "$@" {STREAMS}',
     ]
-    # All but the last line of the command go on: a shell would start QEMU with half of it otherwise.
+    # All lines but the last must continue; otherwise a shell would start QEMU with half of the command.
     assert [line.endswith("\\") for line in more.splitlines()[3:]] == [True] * (len(more.splitlines()) - 4) + [False]
 
 

@@ -1,4 +1,4 @@
-"""Recipes that start machines: each has a time and a memory limit of its own that its machines fit into, and waits for conditions alone."""
+"""Recipes that start machines: each declares time and memory limits for its machines, and waits for conditions only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WAITS = re.compile(
     r"\b(?:until|while)\b(?:(?!\bdone\b).)*?\bdo\b(?:(?!\bdone\b).)*?\bu?sleep [\d.]+(?: \|\| return)?\s*[;\n]\s*done",
     re.DOTALL,
 )
-"""A loop that sleeps between two looks at a condition."""
+"""Matches a loop that sleeps between two checks of a condition."""
 ALLOWED = {
     "sleep 600": "the process that a debugger is not allowed to attach to; it ends with the recipe",
     "sleep 100000": "the last thing a guest does; it ends with its machine",
@@ -30,7 +30,7 @@ ALLOWED = {
 
 
 def lab_recipes():
-    """The recipes of the project that reach a machine."""
+    """Return the project's recipes that reach a machine."""
     catalog = Project(ROOT).catalog
     entries = catalog.entries.values()
     return [
@@ -44,20 +44,20 @@ def recipes():
 
 
 def declared(recipe) -> set[str]:
-    """What a recipe's decorator says in so many words."""
+    """Return the arguments that a recipe's decorator names."""
     (function,) = ast.parse(inspect.getsource(recipe.function)).body
     assert isinstance(function, ast.FunctionDef)
     return {word.arg for one in function.decorator_list if isinstance(one, ast.Call) for word in one.keywords if word.arg}
 
 
 def given(steps: list[Step]) -> list[int]:
-    """The memory of each machine that was started on the host, in MiB."""
+    """Return the memory of each machine that was started on the host, in MiB."""
     typed = "\n".join(step.command for step in steps if step.where in (Where.HOST, Where.ROOT))
     return [int(number) * MEBIBYTES[unit] for number, unit in re.findall(r"\s-m (\d+)([MG])\b", typed)]
 
 
 def unconditional(text: str) -> list[str]:
-    """The lines of a command or script that sleep for a fixed time."""
+    """Return the lines of a command or script that sleep for a fixed time."""
     rest = WAITS.sub("", text)
     return [line for line in rest.splitlines() if SLEEPS.search(line) and line.strip() not in ALLOWED]
 
@@ -77,16 +77,16 @@ def test_each_has_a_record_that_can_be_looked_at(recipes):
 
 
 def texts(node: ast.AST) -> list[str]:
-    """The texts in a piece of Python, what is filled into one standing as X."""
+    """Return the texts in Python source, with X in place of each interpolation."""
     if isinstance(node, ast.JoinedStr):
         return ["".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values)]
     own = [node.value] if isinstance(node, ast.Constant) and isinstance(node.value, str) else []
     return own + [text for child in ast.iter_child_nodes(node) for text in texts(child)]
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "recipes").glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted((ROOT / "recipes").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_text_of_a_recipe_sleeps_for_a_fixed_time(path):
-    """What was approved tells what was typed then; this is what would be typed now."""
+    """An approved record contains the commands of its time; this checks those of today."""
     assert [line for text in texts(ast.parse(path.read_text("utf-8"))) for line in unconditional(text)] == []
 
 
@@ -129,7 +129,7 @@ def test_a_fixed_sleep_is_noticed(text, wrong):
 
 
 def test_python_of_the_lab_and_of_recipes_sleeps_only_between_two_looks():
-    files = [*ROOT.glob("recipes/*.py"), *ROOT.glob("kvmdocs/lab/*.py")]
+    files = [*ROOT.glob("recipes/**/*.py"), *ROOT.glob("kvmdocs/lab/*.py")]
     found = 0
     for file in files:
         tree = ast.parse(file.read_text("utf-8"))

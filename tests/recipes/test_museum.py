@@ -16,7 +16,7 @@ from recipes.kvm.errors.start import free_port, started
 
 
 class Step:
-    """A step as far as `printed` looks into it."""
+    """A step, with the attributes that `printed` uses."""
 
     def __init__(self, text):
         self.capture = self
@@ -27,7 +27,7 @@ class Step:
 
 
 class Bash:
-    """A recipe's shell as far as `refused` uses it: runs the line for real, and keeps what it printed on both streams."""
+    """A recipe's shell, as far as `refused` uses it: it runs the line for real and records its output on both streams."""
 
     where = Where.HOST
 

@@ -1,4 +1,4 @@
-"""Pictures of what recipes found: the data that they are made of."""
+"""Pictures of recipes' results: the data that they are made from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every file and line in a table of the KVM half is a link to that line, and was looked up in the source."""
+"""Tables of the KVM guides: every file and line is a link to that line, and was verified in the source."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support import ROOT
 LINK = re.compile(r"<a\b[^>]*>.*?</a>", re.DOTALL)
 TAG = re.compile(r"<[^>]*>")
 BELOW = re.compile(r'<div class="tr-peek.*', re.DOTALL)
-"""The lines of source that the links lead to, below a table."""
+"""Source lines that the links lead to, below a table."""
 TABLES = ("journey", "kvm_functions")
 
 
@@ -26,12 +26,12 @@ def project():
 
 
 def unlinked(html: str) -> list[str]:
-    """The files and lines in a text that are no links."""
+    """Return the files and lines in a text that are not links."""
     return [f"{path}:{line}" for _, _, path, line in spots(TAG.sub(" ", LINK.sub("", BELOW.sub("", html))))]
 
 
 def tables(project, recipe):
-    """What the guides make of a recipe's approved record, with its links."""
+    """Return the guides' output for a recipe's approved record, with its links."""
     record = project.approved.get(recipe)
     value = results.value(project, record)
     addresses = {(place.path, place.line): project.templates.url(place) for place in record.places}
@@ -55,7 +55,7 @@ def test_each_line_that_a_table_names_is_a_link(project, recipe):
 
 @pytest.mark.parametrize("recipe", TABLES)
 def test_each_of_them_was_checked_in_the_source(project, recipe):
-    """A place is in a record only if the line lies in the function, and carries the lines around it."""
+    """A record has a place only if the line is in the function, together with the lines around it."""
     places = {(place.path, place.line): place for place in project.approved.get(recipe).places}
     for text, _ in tables(project, recipe):
         for _, _, path, line in spots(text):

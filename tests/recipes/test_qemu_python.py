@@ -1,4 +1,4 @@
-"""The Python that QEMU's configure is given, from a Debian archive on the loopback interface."""
+"""The Python for QEMU's configure, from a Debian archive on the loopback interface."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ TOOLS = ("apt-get", "dpkg-scansources", "gpg", "gpg-agent")
 
 @pytest.fixture
 def key() -> Iterator[SigningKey]:
-    """What the archive's index is signed with."""
+    """Yield the key that signs the archive's index."""
     with signing_key("archive") as made:
         yield made
 
 
 def tree(folder: Path, asks: str = ASKS, wheels: tuple[str, ...] = ()) -> Path:
-    """A source tree of QEMU, as far as its Python is concerned."""
+    """Write a source tree of QEMU, as far as its Python packages are concerned."""
     (folder / "qemu/python/wheels").mkdir(parents=True)
     (folder / "qemu/pythondeps.toml").write_text(asks)
     for name in wheels:
@@ -46,7 +46,7 @@ def tree(folder: Path, asks: str = ASKS, wheels: tuple[str, ...] = ()) -> Path:
 
 
 def distribution(name: str, version: str) -> dict[str, str]:
-    """The files of a Debian package of a Python package."""
+    """Return the files of a Debian package of a Python package."""
     folder = f"usr/lib/python3/dist-packages/{name.replace('-', '_')}-{version}.dist-info"
     return {f"{folder}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"}
 

@@ -1,4 +1,4 @@
-"""The scripts of this project's own recipes: shellcheck has nothing to say, and those of the lab give what their records have."""
+"""The scripts of this project's own recipes: shellcheck accepts them, and those of the lab reproduce their records."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.support import ROOT
 
 BLOCK = re.compile(r"^if due (\w+) (?:shown|input) .*?^fi$", re.MULTILINE | re.DOTALL)
 ENOUGH = 0.9
-"""Share of a record's steps which a script must tell, too: of what they give on every run, at least half the lines. On a busy host some lines
-differ: a guest's messages are in another order, and a process that is stopped may be anywhere.
+"""Share of a record's steps that a script must reproduce as well; for a step, at least half of the lines that are the same on
+every run. On a busy host some lines differ: a guest's messages change their order, and a stopped process may be anywhere.
 """
 
 
@@ -35,7 +35,7 @@ def project():
 
 @pytest.fixture(scope="module")
 def everything(project):
-    """One script of all recipes that have a record."""
+    """Return one script of all recipes that have a record."""
     names = [name for name in project.catalog.entries if modes.newest(project, name)]
     plan = graph.closure(names, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
     records = [record for name in graph.topological_order(plan) if (record := modes.newest(project, name))]
@@ -53,7 +53,7 @@ def test_shellcheck_finds_nothing_in_any_recipe(everything, tmp_path):
 
 
 def test_a_page_s_script_is_made_of_that(project, everything):
-    """Recipe by recipe and function by function it is what shellcheck has read."""
+    """Each recipe and each function in it is one that shellcheck has checked."""
 
     def blocks(text):
         return {found[1]: found[0].split("\n", 1)[1] for found in BLOCK.finditer(text)}
@@ -72,19 +72,20 @@ def test_a_page_s_script_is_made_of_that(project, everything):
 
 
 WRAPPED = re.compile(r"\n +(?=at \S|\w+=)")
-"""Where gdb goes on with a frame in a new line. With ``-batch``, which a script gives it where a session met no error, it does not."""
+"""Matches where gdb continues a frame on a new line. With ``-batch``, which a script uses if a session had no error, gdb does
+not wrap."""
 TO_A_TYPIST = re.compile(r"^(?:Will (?:ignore|stop) next |Delete all breakpoints\?)")
-"""What gdb says to somebody who types and not to a script."""
+"""Matches gdb's messages to an interactive user, which a script does not get."""
 
 
 def lines(text, names):
-    """Lines under stable names, whatever their numbers and gaps: what is the same on every run and in every way of telling gdb."""
+    """Return lines with stable names and without numbers and gaps, so that they are equal on every run and in batch mode."""
     whole = WRAPPED.sub(" ", names.readable(text))
     return [re.sub(r"\d+", "0", "".join(normalise(line).split())) for line in whole.splitlines() if not TO_A_TYPIST.match(line)]
 
 
 def pretty(text):
-    """A script's output with a monitor's answers written as a record has them."""
+    """Return a script's output with a monitor's answers formatted as in a record."""
     return re.sub(r"^<- (.*)$", lambda found: json.dumps(json.loads(found[1]), indent=2), text, flags=re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""Sources from signed releases and from git, got from servers on the loopback interface."""
+"""Sources from signed releases and from git, downloaded from servers on the loopback interface."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ STALL = 1.0
 
 @pytest.fixture(scope="module")
 def key() -> Iterator[SigningKey]:
-    """The key the settings pin."""
+    """Yield the key that the settings pin."""
     with signing_key("pinned") as made:
         yield made
 
 
 @pytest.fixture(scope="module")
 def stranger() -> Iterator[SigningKey]:
-    """A key nobody pinned."""
+    """Yield a key that the settings do not pin."""
     with signing_key("stranger") as made:
         yield made
 
 
 @pytest.fixture
 def web(tmp_path: Path, key: SigningKey) -> Iterator[Web]:
-    """A server with a signed QEMU and Linux release, a repository of each, and the key."""
+    """Yield a server with a signed QEMU and Linux release, a repository of each, and the key."""
     root = tmp_path / "web"
     archive = tarball(root, f"qemu-{VERSION}", {"VERSION": f"{VERSION}\n", "configure": "#!/bin/sh\n"})
     key.sign(archive, root / f"{archive.name}.sig")
     linux = tarball(root / "v1.x", f"linux-{VERSION}", {"Makefile": "VERSION = 1\nPATCHLEVEL = 2\nSUBLEVEL = 3\n"})
-    # As on kernel.org: over the tar, not over what is downloaded.
+    # As on kernel.org, it signs the tar, not the downloaded file.
     key.sign(linux.with_suffix(""), root / "v1.x" / f"linux-{VERSION}.tar.sign")
     tagged_repository(root / "git/qemu", key, f"v{VERSION}", {"VERSION": f"{VERSION}\n"})
     tagged_repository(root / "git/linux", key, f"v{VERSION}", {"Makefile": "VERSION = 1\n"})
@@ -62,13 +62,13 @@ def web(tmp_path: Path, key: SigningKey) -> Iterator[Web]:
 
 
 def arguments(web: Web, key: SigningKey, keys: str = "fingerprint") -> dict[str, object]:
-    """What every provider that checks signatures takes."""
+    """Return the arguments of every provider that checks signatures."""
     key_url = f"{web.url}/keys/{{{keys}}}.asc"
     return {"version": VERSION, "signers": [key.fingerprint], "key_url": key_url, "connect": STALL, "stall": STALL}
 
 
 def text_of(shell: Shell) -> str:
-    """Everything a reader sees."""
+    """Return all text that a reader sees."""
     return "\n".join(f"{step.command}\n{step.output.text}" for step in shell.steps())
 
 
@@ -100,7 +100,7 @@ def test_revoked_key_is_refused(shell: Shell, web: Web) -> None:
     with signing_key("revoked") as lost:
         archive = web.root / f"qemu-{VERSION}.tar.xz"
         lost.sign(archive, archive.with_name(f"{archive.name}.sig"))
-        # gpg puts a colon before the certificate, so that nobody revokes a key by mistake.
+        # gpg writes a colon before the certificate so that nobody revokes a key by mistake.
         certificate = lost.home / "openpgp-revocs.d" / f"{lost.fingerprint}.rev"
         certificate.write_text(certificate.read_text().replace(":-----BEGIN", "-----BEGIN"))
         lost.gpg("--import", certificate)
@@ -115,7 +115,7 @@ def test_changed_archive_is_refused(shell: Shell, web: Web, key: SigningKey, rec
     name, folder = ("qemu", web.root) if recipe is qemu_release else ("linux", web.root / "v1.x")
     path = folder / f"{name}-{VERSION}.tar.xz"
     path.unlink()
-    # A well-formed archive with one byte of one file changed: only the signature can tell.
+    # A well-formed archive with one byte of one file changed: only the signature can reveal it.
     other = tarball(folder / "other", f"{name}-{VERSION}", {"VERSION": "1.2.4\n", "Makefile": "VERSION = 9\n"})
     other.rename(path)
     with pytest.raises(SourceRefused):
@@ -307,7 +307,7 @@ def test_choice_of_provider(shell: Shell, tmp_path: Path, source: Recipe, marker
 def test_the_pages_notes_hang_on_what_a_host_with_network_would_show(
     recipe: Recipe, location: str, shell: Shell, web: Web, key: SigningKey
 ) -> None:
-    """On a host that reaches upstream these recipes run, and a note that matches nothing would fail that host's build."""
+    """On a host that reaches upstream these recipes run, and a note that matches nothing would fail the build there."""
     given = arguments(web, key, "fingerprint" if recipe.name.startswith("qemu") else "keyid")
     if location:
         given["repository"] = f"{web.url}{location}"

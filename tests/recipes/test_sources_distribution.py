@@ -1,4 +1,4 @@
-"""The distribution's source packages, got from a Debian archive on the loopback interface through an apt configuration of our own."""
+"""The distribution's source packages, from a Debian archive on the loopback interface with our own apt configuration."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ VERSIONS = st.from_regex(r"([0-9]:)?[0-9][0-9a-zA-Z.+~]{0,5}(-[0-9a-z+.~]{1,3})?
 
 @pytest.fixture(scope="module")
 def key() -> Iterator[SigningKey]:
-    """What the archive's index is signed with."""
+    """Yield the key that signs the archive's index."""
     with signing_key("archive") as made:
         yield made
 
 
 def tree_of(version: str, glib: str = "2.0") -> dict[str, str]:
-    """The files of a QEMU that a recipe looks into."""
+    """Return those files of a QEMU that a recipe reads."""
     return {"VERSION": f"{version}\n", "configure": "", "meson.build": f"glib_req_ver = '>={glib}'\n"}
 
 
 @pytest.fixture
 def archive(tmp_path: Path, key: SigningKey) -> Archive:
-    """An archive with two versions of a package called qemu."""
+    """Return an archive with two versions of a package called qemu."""
     made = Archive(tmp_path / "web", key)
     made.add("qemu", "7.2-1", tree_of("7.2"))
     made.add("qemu", "7.10-1", tree_of("7.10"))
@@ -61,13 +61,13 @@ def archive(tmp_path: Path, key: SigningKey) -> Archive:
 
 @pytest.fixture
 def web(archive: Archive) -> Iterator[Web]:
-    """A server for the archive."""
+    """Yield a server for the archive."""
     with web_server(archive.root) as served:
         yield served
 
 
 def host(folder: Path, url: str, key: SigningKey) -> str:
-    """A host's apt configuration that knows binary packages only, as most do."""
+    """Return the apt configuration of a host that has entries for binary packages only, as most do."""
     trusted = key.public(folder / "etc/keyrings/archive.asc")
     parts = folder / "etc/sources.list.d"
     parts.mkdir()
@@ -76,7 +76,7 @@ def host(folder: Path, url: str, key: SigningKey) -> str:
 
 
 def text_of(shell: Shell) -> str:
-    """Everything a reader sees, what was fed to commands and written to files included."""
+    """Return all text that a reader sees, including data fed to commands and written to files."""
     return "\n".join(f"{step.command}\n{step.stdin or ''}\n{step.output.text}" for step in shell.steps())
 
 

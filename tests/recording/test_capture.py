@@ -1,4 +1,4 @@
-"""Keeping what a step printed: the head, the tail, the log, the limits."""
+"""Capture of a step's output: head, tail, log, limits."""
 
 from __future__ import annotations
 

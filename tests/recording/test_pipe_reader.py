@@ -1,4 +1,4 @@
-"""Carrying output: in the order it came, to the end, and no longer."""
+"""Transfer of output: in order of arrival, completely, and no longer than necessary."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import time
 import pytest
 
 from kvmdocs.core.errors import StoreError
-from kvmdocs.recording.pipe_reader import KEPT, Pump
+from kvmdocs.recording.pipe_reader import KEPT_STDOUT, Pump
 
 PATIENCE = 30.0
-"""Seconds after which a test that waits has failed."""
+"""Seconds after which a waiting test fails."""
 
 
 class Sink:
@@ -95,7 +95,7 @@ def test_what_a_command_leaves_behind_is_not_waited_for(left):
 
 
 def end_group(pid):
-    """End a process group whose leader may not have become it yet, on a busy host."""
+    """End a process group. On a busy host its leader may not have created it yet."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
@@ -121,7 +121,7 @@ def test_the_value_has_a_limit_and_keeps_the_end():
     process = start(pump, "head -c 20000000 /dev/zero | tr '\\0' x; echo end")
     process.wait(PATIENCE)
     printed = pump.finish()
-    assert KEPT <= len(printed) <= KEPT + 65536
+    assert KEPT_STDOUT <= len(printed) <= KEPT_STDOUT + 65536
     assert printed.endswith("xend\n")
 
 

@@ -1,4 +1,4 @@
-"""The decorator: what it makes of a signature and of its arguments."""
+"""The decorator: its reading of a signature and of its arguments."""
 
 from __future__ import annotations
 

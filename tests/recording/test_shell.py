@@ -1,4 +1,4 @@
-"""The recording shell: the `sh` package's manners, and a step for everything."""
+"""The recording shell: it behaves like the `sh` package, and records a step for everything."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def last(sh: Shell):
     return sh.steps()[-1]
 
 
-# -- the manners of sh ------------------------------------------------------------------------------------------
+# -- behaviour of sh --------------------------------------------------------------------------------------------
 
 
 def test_a_command_is_a_step_and_its_output_a_text(sh):
@@ -355,7 +355,7 @@ def test_source_trees_are_known_by_what_a_reader_sees(sh):
 
 
 def test_a_source_tree_that_is_none_is_an_error(sh):
-    with pytest.raises(CatalogError, match="'linux' is no folder: ~/kvm-lab/first/gone"):
+    with pytest.raises(CatalogError, match="'linux' is not a folder: ~/kvm-lab/first/gone"):
         sh.sources(linux=sh.workspace / "gone")
 
 

@@ -1,4 +1,4 @@
-"""What recipes return: kept, found again, and told apart by content."""
+"""Values of recipes: stored, restored, and distinguished by content."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Number(IntEnum):
 
 
 class Odd(Enum):
-    """Values that are not their own JSON form, or that Python takes for equal."""
+    """Values that are not their own JSON form, or that compare as equal."""
 
     PAIR = (1, 2)
     TRUE = True
@@ -70,11 +70,11 @@ Point = namedtuple("Point", "x y")  # noqa: PYI024  # the kind without types is 
 
 WORK = Path("/store/work")
 RETURNED = Returned.only([Image, Colour, Number, Odd, Access, Loose, Holder, Holder.Nested, Point])
-"""As if a recipe's annotation named all of them."""
+"""Types as of an annotation that names all of them."""
 
 
 def through_a_record(value: object, work: Path = WORK) -> object:
-    """What a later recipe gets: the value encoded, in a record, on the disk, and back."""
+    """Return what a later recipe gets: the value encoded, in a record, on the disk, and back."""
     host = Host("h", "s", "k", "m", 1, 1)
     record = Record("first", "k", Status.PASSED, host, "2026-01-02T03:04:05+00:00", value=values.encode(value, work, RETURNED))
     return values.decode(load(dump(record)).value, work, RETURNED)
@@ -193,7 +193,7 @@ def test_a_type_that_the_annotation_does_not_name_is_refused_when_the_recipe_ret
 
 @dataclass(frozen=True)
 class Unwilling:
-    """One that cannot be made of its own fields again."""
+    """Dataclass that cannot be recreated from its fields."""
 
     word: str
 
@@ -204,7 +204,7 @@ class Unwilling:
 
 
 def test_what_cannot_be_made_again_is_refused_when_the_recipe_returns_it():
-    with pytest.raises(ValueNotStorable, match=r"would not come back from its record: .*ValueError: made already"):
+    with pytest.raises(ValueNotStorable, match=r"could not be restored from its record: .*ValueError: made already"):
         values.encode(Unwilling("word"), WORK, Returned.only([Unwilling]))
 
 
@@ -236,7 +236,7 @@ def test_all_paths_of_a_value_are_found():
 
 
 def plant(root: Path) -> Path:
-    """A tree with a bit of everything."""
+    """Return a tree with every kind of entry."""
     root.mkdir(parents=True)
     (root / "file").write_text("text")
     (root / "program").write_text("#!/bin/sh\n")
@@ -310,7 +310,7 @@ def test_a_files_digest_depends_on_its_content_and_whether_it_can_be_run(tmp_pat
 )
 def test_a_path_that_names_nothing_to_keep_is_refused(tmp_path, make):
     make(tmp_path / "nothing")
-    with pytest.raises(ValueNotStorable, match="names nothing"):
+    with pytest.raises(ValueNotStorable, match="does not exist"):
         values.content_digest(tmp_path / "nothing")
 
 

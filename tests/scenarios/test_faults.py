@@ -1,4 +1,4 @@
-"""What a build leaves behind when it is ended: nothing that runs, and nothing half written."""
+"""Ended builds leave no process and no partly written file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if os.fork() == 0:
 
 @recipe(timeout="10m")
 def lab(sh: Shell) -> None:
-    "Start what is hard to end: background jobs, a daemon, a process that ignores signals."
+    "Start processes that are hard to end: background jobs, a daemon, one that ignores signals."
     sh.write("detach.py", DETACH)
     sh.line("touch ../../../../going; sleep 1000 & sleep 1000 & true")
     sh.python3("detach.py")
@@ -83,7 +83,7 @@ sys.exit(main())
 """
 
 
-def test_what_a_killed_build_had_half_written_goes_with_the_next_build(lab):
+def test_the_next_build_removes_partly_written_files(lab):
     (lab.root / "killed.py").write_text(KILLED_WHILE_IT_WRITES)
     build = lab.start("killed", "run", "quick")
     assert build.wait(60) == -signal.SIGKILL
@@ -97,7 +97,7 @@ def test_what_a_killed_build_had_half_written_goes_with_the_next_build(lab):
     assert being_written.exists()
 
 
-def test_something_was_there_to_be_ended(lab):
+def test_kill_9_ends_many_processes(lab):
     build = lab.start("kvmdocs.cli", "run", "lab")
     wait_until_it_runs(lab, build)
     deadline = time.monotonic() + 60
@@ -109,7 +109,7 @@ def test_something_was_there_to_be_ended(lab):
     assert soon_nothing_left(lab.root)
 
 
-def test_ctrl_c_ends_everything_and_says_so(lab):
+def test_ctrl_c_ends_everything_with_status_130(lab):
     build = lab.start("kvmdocs.cli", "run", "lab")
     wait_until_it_runs(lab, build)
     os.kill(build.pid, signal.SIGINT)
@@ -122,9 +122,9 @@ def test_ctrl_c_while_a_worker_starts_leaves_nothing(lab, monkeypatch):
     start = ForkServerClient.start
 
     def interrupted(self, *arguments):
-        kept = start(self, *arguments)
+        handle = start(self, *arguments)
         os.kill(os.getpid(), signal.SIGINT)
-        return kept
+        return handle
 
     monkeypatch.setattr(ForkServerClient, "start", interrupted)
     with pytest.raises(Interrupted):
@@ -135,21 +135,21 @@ def test_ctrl_c_while_a_worker_starts_leaves_nothing(lab, monkeypatch):
     assert lab.run("quick").records["quick"].value == "1000"
 
 
-def test_what_a_killed_keeper_left_is_ended_by_the_next_build(lab):
+def test_the_next_build_kills_the_orphans_of_a_killed_supervisor(lab):
     build = lab.start("kvmdocs.cli", "run", "lab")
     wait_until_it_runs(lab, build)
     time.sleep(0.5)
-    keepers = [child for child in psutil.Process(build.pid).children(recursive=True) if child.name() == "kvmdocs-keeper"]
-    assert keepers
+    supervisors = [child for child in psutil.Process(build.pid).children(recursive=True) if child.name() == "kvmdocs-superv"]
+    assert supervisors
     build.kill()
-    for keeper in keepers:
-        keeper.kill()
+    for supervisor in supervisors:
+        supervisor.kill()
     build.wait()
     assert lab.run("quick").records["quick"].status is Status.PASSED
     assert soon_nothing_left(lab.root)
 
 
-def test_a_killed_nursery_takes_no_recipe_with_it(trial):
+def test_a_killed_fork_server_ends_no_recipe(trial):
     made = trial().recipes("""
         import signal
         import time
@@ -157,11 +157,11 @@ def test_a_killed_nursery_takes_no_recipe_with_it(trial):
 
         @recipe()
         def first(sh: Shell) -> str:
-            keeper = psutil.Process().parent()
-            nursery = keeper.parent()
-            assert (keeper.name(), nursery.name()) == ("kvmdocs-keeper", "kvmdocs-nursery")
-            nursery.send_signal(signal.SIGKILL)
-            while nursery.is_running() and nursery.status() != psutil.STATUS_ZOMBIE:
+            supervisor = psutil.Process().parent()
+            fork_server = supervisor.parent()
+            assert (supervisor.name(), fork_server.name()) == ("kvmdocs-superv", "kvmdocs-forksrv")
+            fork_server.send_signal(signal.SIGKILL)
+            while fork_server.is_running() and fork_server.status() != psutil.STATUS_ZOMBIE:
                 time.sleep(0.01)
             return sh.echo("alone").strip()
 
@@ -174,7 +174,7 @@ def test_a_killed_nursery_takes_no_recipe_with_it(trial):
     assert soon_nothing_left(made.root)
 
 
-def test_a_nursery_that_does_not_start_is_told(trial, tmp_path, monkeypatch):
+def test_a_fork_server_that_does_not_start_is_reported(trial, tmp_path, monkeypatch):
     broken = tmp_path / "python"
     broken.write_text("#!/bin/sh\necho no python today >&2\nexit 3\n")
     broken.chmod(0o755)
@@ -190,7 +190,7 @@ def test_a_nursery_that_does_not_start_is_told(trial, tmp_path, monkeypatch):
     assert "no python today" in record.failure.tail
 
 
-def test_a_recipe_that_raises_takes_what_it_started_with_it(trial):
+def test_processes_of_a_failed_recipe_are_killed(trial):
     made = trial().recipes("""
         @recipe()
         def raising(sh: Shell) -> None:
@@ -223,7 +223,7 @@ def test_a_gigabyte_of_output_costs_little_memory(trial):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc")
-def test_a_command_that_hangs_is_named(trial):
+def test_a_hanging_command_is_named(trial):
     made = trial().recipes("""
         @recipe(timeout="2s")
         def hanging(sh: Shell) -> None:

@@ -1,4 +1,7 @@
-"""``kill -9`` of a build at random moments: the next one succeeds, nothing is corrupt, no process is left, and the site is the old one or the new one."""
+"""``kill -9`` of a build at random moments.
+
+The next build succeeds, nothing is corrupt, no process is left, and the site is either the old one or the new one.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from tests.support.editions import Editions
 from tests.support.processes import left_of, soon_nothing_left
 
 ROUNDS = int(os.environ.get("KVMDOCS_TEST_KILLS", "5"))
-"""How often a build is killed in each test; 50 take two minutes on a small machine."""
+"""Number of times each test kills a build; 50 take two minutes on a small machine."""
 
 RECIPES = """
 DETACH = '''
@@ -38,7 +41,7 @@ def tree(sh: Shell, size: str = setting("trial.size")) -> Path:
 
 @recipe()
 def detaching(sh: Shell, tree: Path) -> int:
-    "Start what is hard to end."
+    "Start processes that are hard to end."
     sh.write("detach.py", DETACH)
     sh.python3("-S", "-E", "detach.py")
     sh.spawn("bash", "-c", "trap '' TERM INT HUP; while :; do sleep 0.5; done")
@@ -53,33 +56,33 @@ def last(sh: Shell, tree: Path, detaching: int) -> Path:
 
 
 def processes(build):
-    """The build, its nursery and keepers, and all that it started."""
+    """Return the build, its fork server and supervisors, and all its descendants."""
     with contextlib.suppress(psutil.Error):
-        mine = psutil.Process(build.pid)
-        below = mine.children(recursive=True)
-        keepers = [process for process in below if process.name() in {"kvmdocs-nursery", "kvmdocs-keeper"}]
-        return [mine], keepers, below
+        itself = psutil.Process(build.pid)
+        descendants = itself.children(recursive=True)
+        supervisors = [process for process in descendants if process.name() in {"kvmdocs-forksrv", "kvmdocs-superv"}]
+        return [itself], supervisors, descendants
     return [], [], []
 
 
 def kill(build, which):
-    """Kill the build alone, with its keepers, or with everything that can be seen of it."""
-    alone, keepers, below = processes(build)
-    for process in {"build": alone, "keepers": alone + keepers, "all": alone + below}[which]:
+    """Kill the build alone, with its supervisors, or with all its descendants."""
+    alone, supervisors, descendants = processes(build)
+    for process in {"build": alone, "supervisors": alone + supervisors, "all": alone + descendants}[which]:
         with contextlib.suppress(psutil.Error):
             process.kill()
     build.wait()
 
 
 def check(store):
-    """Everything that the store has is whole: nothing is half written any more, and what a record says of its artefacts is so."""
-    assert not list(store.half_written()), "what was half written is left after the next build"
+    """Check that the store has no partly written file, and that its artefacts match their records."""
+    assert not list(store.half_written()), "partly written files are left after the next build"
     for path in (store.root / "records").iterdir():
         record = store.get(path.stem)
-        assert record is not None, f"{path.name} is damaged, or what it names is gone"
+        assert record is not None, f"{path.name} is damaged, or an artefact that it names is missing"
         assert record.status is Status.PASSED
         for name, digest in record.contents.items():
-            assert values.content_digest(store.work / name) == digest, f"{name} is not what its record says"
+            assert values.content_digest(store.work / name) == digest, f"{name} does not match its record"
 
 
 @pytest.mark.slow
@@ -101,22 +104,22 @@ def test_kill_9_at_random_moments(trial, monkeypatch):
             size = str(1000 + turn)
             monkeypatch.setenv("KVMDOCS_TRIAL_SIZE", size)
             made.environ["KVMDOCS_TRIAL_SIZE"] = size
-            which = chance.choice(["build", "build", "keepers", "all"])
+            which = chance.choice(["build", "build", "supervisors", "all"])
             build = made.start("kvmdocs.cli", "run", "last")
             time.sleep(chance.uniform(0.0, usual))
             hit += build.poll() is None
             kill(build, which)
             if which == "build":
-                # With its keepers alive, what they keep is gone without a next build.
+                # Its supervisors live, so they end everything without a next build.
                 assert soon_nothing_left(made.root), "processes are left before the next build"
             outcome = made.run("last")
             assert {record.status for record in outcome.records.values()} == {Status.PASSED}
             assert (store.work / values.paths(outcome.records["last"].value)[0]).read_text().strip() == str(40 * int(size))
             assert soon_nothing_left(made.root), "processes are left after the next build"
-            assert not list(store.runs.iterdir()), "folders of runs are left"
+            assert not list(store.runs.iterdir()), "run folders are left"
             check(store)
     except BaseException:
-        print(f"turn {turn}, {which} killed; KVMDOCS_TEST_SEED={seed} does the same again")
+        print(f"turn {turn}, {which} killed; KVMDOCS_TEST_SEED={seed} repeats this")
         raise
     finally:
         for process in left_of(made.root):
@@ -126,7 +129,7 @@ def test_kill_9_at_random_moments(trial, monkeypatch):
 
 @pytest.mark.slow
 def test_kill_9_while_pages_are_written(trial):
-    """Of two editions that differ in every page the site is one, to the byte, and of the killed build nothing is left after the next one."""
+    """The site is one of two editions that differ in every page, and the next build removes what the killed one left."""
     site = Editions(trial(), pages=25)
     whole = {edition: site.built(edition) for edition in "AB"}
     begun = site.root / "pages-begin"
@@ -135,7 +138,7 @@ def test_kill_9_while_pages_are_written(trial):
     hit, found = 0, {"old": 0, "new": 0}
     try:
         for turn in range(1, ROUNDS + 1):
-            # How long pages took just now, and a little more for what comes after them: the machine may have other things to do meanwhile.
+            # Kill within the time that the pages took last, and a little after it: the machine may be busier now.
             usual = 1.2 * (time.time() - begun.stat().st_mtime)
             new = "BA"[turn % 2]
             site.write(new)
@@ -151,9 +154,9 @@ def test_kill_9_while_pages_are_written(trial):
             assert held in whole.values(), "the site is neither the old one nor the new one"
             found["new" if held == whole[new] else "old"] += 1
             assert site.built(new) == whole[new]
-            assert not site.left(), "what the killed build left is still there after the next one"
+            assert not site.left(), "files of the killed build are left after the next one"
     except BaseException:
-        print(f"turn {turn}; KVMDOCS_TEST_SEED={seed} does the same again")
+        print(f"turn {turn}; KVMDOCS_TEST_SEED={seed} repeats this")
         raise
     finally:
         print(f"killed {hit} times; then the site was the old one {found['old']} times, the new one {found['new']} times")

@@ -1,4 +1,7 @@
-"""Text that is not UTF-8, exceptions that cannot be told, output that a terminal obeys: the record and its steps stay, the cause is told, nothing is obeyed."""
+"""Text that is not UTF-8, exceptions without a usable text, and control sequences in output.
+
+The record keeps its steps and names the cause, and no control sequence reaches a terminal.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +16,26 @@ from kvmdocs.store.store import dump
 
 COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
+ODD = "class Odd(Exception):\n    def __str__(self): "
+NO_TEXT = "(its text cannot be had: "
+
 RAISES = {
     "surrogate": ('raise ValueError("cannot read bad\\udcff")', r"ValueError: cannot read bad\udcff"),
-    "str_raises": ("class Odd(Exception):\n    def __str__(self): raise KeyError('no text')\nraise Odd", "Odd: (its text cannot be had: KeyError)"),
-    "str_no_text": ("class Odd(Exception):\n    def __str__(self): return 3\nraise Odd", "Odd: (its text cannot be had: TypeError)"),
-    "str_recurses": ("class Odd(Exception):\n    def __str__(self): return str(self)\nraise Odd", "Odd: (its text cannot be had: RecursionError)"),
-    "str_exits": ("class Odd(Exception):\n    def __str__(self): sys.exit(4)\nraise Odd", "Odd: (its text cannot be had: SystemExit)"),
-    "assert_raises": ("class Odd:\n    def __str__(self): raise KeyError\nassert False, Odd()", "assertion failed: (its text cannot be had: KeyError)"),
+    "str_raises": (f"{ODD}raise KeyError('no text')\nraise Odd", f"Odd: {NO_TEXT}KeyError)"),
+    "str_no_text": (f"{ODD}return 3\nraise Odd", f"Odd: {NO_TEXT}TypeError)"),
+    "str_recurses": (f"{ODD}return str(self)\nraise Odd", f"Odd: {NO_TEXT}RecursionError)"),
+    "str_exits": (f"{ODD}sys.exit(4)\nraise Odd", f"Odd: {NO_TEXT}SystemExit)"),
+    "assert_raises": (f"{ODD}raise KeyError\nassert False, Odd()", f"assertion failed: {NO_TEXT}KeyError)"),
     "base": ("class Odd(BaseException): pass\nraise Odd('base')", "Odd: base"),
     "generator_exit": ("raise GeneratorExit('gone')", "GeneratorExit: gone"),
     "system_exit": ("sys.exit('leaving')", "SystemExit: leaving"),
-    "group": ("raise BaseExceptionGroup('two', [ValueError('a\\udcff'), KeyboardInterrupt()])", "BaseExceptionGroup: two (2 sub-exceptions)"),
+    "group": ("raise BaseExceptionGroup('two', [ValueError('a\\udcff'), KeyboardInterrupt()])", "BaseExceptionGroup: two (2 "),
     "odd_name": ("raise type('\\x1b[2J\\u202eOdd', (Exception,), {})('x')", "\x1b[2J\u202eOdd: x"),
     "nul": ("raise ValueError('a\\0b')", "ValueError: a\0b"),
     "no_text_error": ("raise RecipeFailed(None)", "None"),
-    "odd_error": ("raise RecipeFailed(3, evidence=4)", "RecipeFailed, of which no more can be told"),
-    "odd_evidence": ("raise RecipeFailed('said', evidence=object())", "RecipeFailed, of which no more can be told"),
-    "odd_line": ("raise RecipeFailed('said', evidence=Evidence(place=Place('x', 'y')))", "RecipeFailed, of which no more can be told"),
+    "odd_error": ("raise RecipeFailed(3, evidence=4)", "RecipeFailed: no details available"),
+    "odd_evidence": ("raise RecipeFailed('said', evidence=object())", "RecipeFailed: no details available"),
+    "odd_line": ("raise RecipeFailed('said', evidence=Evidence(place=Place('x', 'y')))", "RecipeFailed: no details available"),
     "bytes": ("raise ValueError(b'\\xff\\xfe')", r"ValueError: b'\xff\xfe'"),
     "huge": ("raise ValueError('x' * 100_000_000)", "ValueError: xxxx"),
     "value": ("return 'bad\\udcff'", "cannot be kept as a recipe's result"),
@@ -41,16 +47,7 @@ RAISES = {
     "program": ("sh.run('bad\\udcff')", "there is no program"),
     "nul_typed": ("sh.echo('a\\0b')", "null byte"),
 }  # fmt: skip
-"""By the name of a recipe what it does after its first step, and what its failure says."""
-
-
-def body(code: str) -> str:
-    return "\n".join(f"        {line}" for line in code.split("\n"))
-
-
-@pytest.fixture(scope="module")
-def module_trial(tmp_path_factory):
-    return tmp_path_factory.mktemp("odd")
+"""For each recipe: its code after the first step, and a part of its failure's message."""
 
 
 def recipes() -> str:
@@ -61,15 +58,15 @@ def recipes() -> str:
     return "\n".join(parts)
 
 
-def test_the_record_is_kept_and_the_cause_is_told(trial):
+def test_the_record_names_the_cause_of_an_odd_failure(trial):
     made = trial().recipes(recipes())
     outcome = made.run(*RAISES)
-    for name, (_, told) in RAISES.items():
+    for name, (_, message) in RAISES.items():
         record = outcome.records[name]
         assert record.status is Status.FAILED, name
         assert record.failure, name
         assert record.failure.error not in {"WorkerLost", "StoreError"}, (name, record.failure.message)
-        assert told in record.failure.message, name
+        assert message in record.failure.message, name
         assert record.steps[0].output.head == "first\n", name
         assert len(record.failure.message) < 20_000, name
         assert len(dump(record)) < 300_000, name
@@ -86,7 +83,7 @@ def test_the_record_is_kept_and_the_cause_is_told(trial):
     assert "^[[2J<U+202E>Odd: x" in shown
 
 
-def test_what_is_not_utf8_is_recorded_with_its_number(trial):
+def test_text_that_is_not_utf8_is_recorded_with_escapes(trial):
     made = trial().recipes(r"""
         import os
 
@@ -130,7 +127,10 @@ def obeyed(trial):
         @recipe(expects="1s", stable=True)
         def prints(sh: Shell) -> None:
             sh.printf("%s\\n", OBEYED.replace("\\0", ""))
-            sh.line(r"printf '::set-output name=a::b\\n  ::add-mask::x\\n##[error]c\\n##vso[task.x]d\\nsection_start:1:a\\r\\033[0Ke\\n'")
+            sh.line(
+                r"printf '::set-output name=a::b\\n  ::add-mask::x\\n##[error]c\\n"
+                r"##vso[task.x]d\\nsection_start:1:a\\r\\033[0Ke\\n'"
+            )
             sh.line(r"printf '\\033]52;c;cm0gLXJmIH4=\\007\\033[31mred\\033[0m\\n'")
             sh.printf("%s\\n", "[red]markup[/red] [link=https://x.example]y[/link]")
 
@@ -171,10 +171,10 @@ def test_no_command_lets_output_reach_a_terminal(obeyed, monkeypatch):
     ):
         done = obeyed.command("kvmdocs.cli", *command)
         safe(done.stdout + done.stderr)
-    told = obeyed.command("kvmdocs.cli", "run", "prints").stdout
-    assert "^[]52;c;cm0gLXJmIH4=^G" in told
-    assert "\x1b[31mred" in told
-    assert "[red]markup[/red] [link=https://x.example]y[/link]" in told
+    output = obeyed.command("kvmdocs.cli", "run", "prints").stdout
+    assert "^[]52;c;cm0gLXJmIH4=^G" in output
+    assert "\x1b[31mred" in output
+    assert "[red]markup[/red] [link=https://x.example]y[/link]" in output
     path = obeyed.root / obeyed.package / "approved" / "prints.json"
     data = json.loads(path.read_text())
     data["steps"][0]["output"] = ["other \x1b]0;from git\x07\udcff", ""]
@@ -193,7 +193,7 @@ def test_no_command_lets_output_reach_a_terminal(obeyed, monkeypatch):
     safe(build.stdout + build.stderr)
 
 
-def test_a_script_is_for_a_program_as_it_is_and_for_a_person_as_it_is_safe(obeyed):
+def test_a_script_has_the_same_text_in_a_file_and_in_a_pipe(obeyed):
     obeyed.command("kvmdocs.cli", "run", "prints")
     obeyed.command("kvmdocs.cli", "export", "prints", "-o", "script")
     assert obeyed.command("kvmdocs.cli", "export", "prints").stdout == (obeyed.root / "script").read_text()
@@ -209,7 +209,7 @@ def test_a_script_is_for_a_program_as_it_is_and_for_a_person_as_it_is_safe(obeye
     ],
     ids=str,
 )
-def test_a_terminal_that_lacks_a_character_gets_its_number(trial, environ):
+def test_a_terminal_without_a_character_gets_its_escape(trial, environ):
     made = trial().recipes('''
         @recipe(expects="1s")
         def below(sh: Shell) -> str:

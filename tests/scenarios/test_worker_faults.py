@@ -1,4 +1,4 @@
-"""What a recipe may do to its worker and to the host: take the memory, close its own streams, flood, leave its group."""
+"""Recipes that harm their worker or the host: they fill memory, close their streams, flood output, or signal their group."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def deaf(sh: Shell) -> None:
 
 
 @pytest.mark.parametrize("name", ["child", "detached", "itself", "forgiving"])
-def test_a_recipe_that_takes_too_much_memory_is_ended_and_keeps_its_steps(trial, name):
+def test_a_recipe_that_uses_too_much_memory_is_ended_and_keeps_its_steps(trial, name):
     made = trial().recipes(HOGS)
     began = time.monotonic()
     record = made.run(name).records[name]
@@ -68,7 +68,7 @@ def test_a_recipe_that_takes_too_much_memory_is_ended_and_keeps_its_steps(trial,
     assert not left_of(made.root)
 
 
-def test_a_recipe_that_does_not_care_is_killed(trial):
+def test_a_recipe_that_ignores_the_memory_signal_is_killed(trial):
     made = trial().recipes(HOGS)
     failure = made.run("deaf").records["deaf"].failure
     assert failure.error == "OutOfMemory"
@@ -96,7 +96,7 @@ def test_memory_that_processes_share_counts_once(trial):
     assert record.status is Status.PASSED, record.failure
 
 
-def test_how_much_a_recipe_may_use_follows_from_what_it_says_it_needs():
+def test_the_memory_limit_follows_from_the_declared_memory():
     def limit(times=2.0, given=2, **declared):
         return memory_limit(recipe(**declared)(lambda sh: None), times, given)
 
@@ -109,7 +109,7 @@ def test_how_much_a_recipe_may_use_follows_from_what_it_says_it_needs():
     assert limit(times=0, memory="3G", cpus="all") == 0
 
 
-def test_no_limit_if_that_is_wanted(trial, monkeypatch):
+def test_the_memory_limit_can_be_switched_off(trial, monkeypatch):
     monkeypatch.setenv("KVMDOCS_LIMITS_MEMORY_TIMES", "0")
     made = trial().recipes("""
         @recipe()
@@ -120,7 +120,7 @@ def test_no_limit_if_that_is_wanted(trial, monkeypatch):
     assert record.status is Status.PASSED, record.failure
 
 
-def test_a_recipe_goes_before_the_build_when_the_host_is_out_of_memory(trial):
+def test_the_kernel_would_kill_a_recipe_before_the_build(trial):
     made = trial().recipes("""
         @recipe()
         def mild(sh: Shell) -> str:
@@ -156,7 +156,7 @@ class Counting(ProgressListener):
 
 
 def test_a_hundred_thousand_lines_a_second(trial):
-    """Every line by a write of its own; whoever shows progress is told of some."""
+    """Each line is one write. The listener receives only some of them."""
     made = trial().recipes("""
         FLOOD = '''
         import os, time
@@ -170,16 +170,16 @@ def test_a_hundred_thousand_lines_a_second(trial):
         def flood(sh: Shell) -> str:
             return sh.python3("-c", FLOOD)[-200:].splitlines()[-1]
         """)
-    reporter = Counting()
-    record = Executor(made.project(), reporter).run(["flood"]).records["flood"]
+    listener = Counting()
+    record = Executor(made.project(), listener).run(["flood"]).records["flood"]
     assert record.status is Status.PASSED, record.failure
     output = record.steps[0].output
     assert output.head.startswith("line 0\nline 1\n")
     assert "line 399999\n" in output.tail
     assert output.head.count("\n") + output.omitted_lines + output.tail.count("\n") == 400_001
     assert 400_000 / float(record.value) > 100_000, f"took {record.value} s"
-    assert len(reporter.lines) <= record.seconds + 2
-    assert {line for line in reporter.lines if not line.startswith("line ")} <= {record.value}
+    assert len(listener.lines) <= record.seconds + 2
+    assert {line for line in listener.lines if not line.startswith("line ")} <= {record.value}
 
 
 def test_a_command_that_signals_its_whole_group_leaves_the_worker_alone(trial):
@@ -197,15 +197,15 @@ def test_a_command_that_signals_its_whole_group_leaves_the_worker_alone(trial):
 
 
 @pytest.mark.parametrize(
-    ("ending", "error", "said"),
+    ("ending", "error", "message"),
     [
-        ("os.kill(os.getpid(), signal.SIGTERM)", "RecipeFailed", "ended from outside, by SIGTERM"),
-        ("os.kill(os.getpid(), signal.SIGINT)", "RecipeFailed", "ended from outside, by SIGINT"),
+        ("os.kill(os.getpid(), signal.SIGTERM)", "RecipeFailed", "terminated from outside by SIGTERM"),
+        ("os.kill(os.getpid(), signal.SIGINT)", "RecipeFailed", "terminated from outside by SIGINT"),
         ("sys.exit(3)", "RecipeFailed", "SystemExit: 3"),
         ("os._exit(3)", "WorkerLost", "without a record (exit 3)"),
     ],
 )
-def test_however_a_recipe_ends_it_is_said(trial, ending, error, said):
+def test_every_abrupt_end_of_a_recipe_is_reported(trial, ending, error, message):
     made = trial().recipes(f"""
         import os, signal, sys
 
@@ -216,7 +216,7 @@ def test_however_a_recipe_ends_it_is_said(trial, ending, error, said):
         """)
     record = made.run("ending").records["ending"]
     assert record.failure.error == error
-    assert said in record.failure.message
+    assert message in record.failure.message
     if error == "RecipeFailed":
         assert record.steps[0].command == "echo before"
 

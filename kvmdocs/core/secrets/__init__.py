@@ -1,1 +1,1 @@
-"""Secrets: which text is one, and text without it."""
+"""Detection and removal of secrets in text."""

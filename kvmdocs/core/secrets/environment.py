@@ -1,7 +1,8 @@
-"""Which values of a build's environment are secret: those of variables that are called so, and passwords within addresses.
+"""Secret values in a build's environment: variables with telling names, and passwords in URLs.
 
-A name counts by its whole words: ``CI_JOB_TOKEN`` is one of a secret, ``TOKENIZERS_PARALLELISM`` and ``GIT_AUTHOR_NAME`` are not. Not secret is what
-would only tear holes into pages (a number, a common word), the path of something that is there, a public key, a key's fingerprint.
+A name is judged by its whole words: ``CI_JOB_TOKEN`` is secret, ``TOKENIZERS_PARALLELISM`` and ``GIT_AUTHOR_NAME`` are not.
+Values that would only tear holes into pages are not secret (numbers, common words), nor are existing paths, public keys and
+fingerprints.
 """
 
 from __future__ import annotations
@@ -45,15 +46,15 @@ WORDS = frozenset(
         "SSHPASS",
     ]
 )
-"""Words that make a variable's name one of a secret."""
+"""Words that make a variable secret."""
 LAST = frozenset({"AUTH", "OAUTH"})
-"""Those that do as the last word only: ``NPM_AUTH`` is a secret, ``SSH_AUTH_SOCK`` is not."""
+"""Words that make a variable secret as the last word of its name: ``NPM_AUTH`` is secret, ``SSH_AUTH_SOCK`` is not."""
 KEYS = frozenset({"KEY", "KEYS"})
-"""Those that mean other things as well: a value that is one word of letters, or short, is none there."""
+"""Ambiguous words: a value that is short, or a single word of letters, is not secret."""
 OPEN = frozenset({"PUBLIC", "PUB", "FINGERPRINT"})
-"""Words by which a key is one that everybody may know."""
+"""Words that mark a key as public."""
 OPENPGP = frozenset({"GPG", "PGP"})
-"""Words by which a key may be given by its fingerprint, which everybody may know: ``GPG_KEY`` of Python's official images."""
+"""Words of variables whose key may be given by its public fingerprint, such as ``GPG_KEY`` in Python's official images."""
 
 NEVER = frozenset({"PWD", "OLDPWD", "KVMDOCS_SECRETS_VARIABLES", "KVMDOCS_SECRETS_EXEMPT"})
 
@@ -84,48 +85,48 @@ TRIVIAL = frozenset(
         "unknown",
     ]
 )
-"""Values that say nothing."""
+"""Values that carry no information."""
 
 LEAST = 6
-"""Characters of the shortest secret; of one that a project names itself, `LEAST_NAMED`."""
+"""Smallest length of a secret in characters; for a variable that the project names itself, `LEAST_NAMED`."""
 LEAST_NAMED = 4
 LEAST_KEY, PLAIN_KEY = 8, 16
-"""Characters of the shortest key, and of the shortest that is letters only or digits only."""
+"""Smallest length of a key in characters, and of one that is letters only or digits only."""
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+")
-_ADDRESS = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\"]+")
+_URL = re.compile(r"[A-Za-z][\w+.-]*://[^\s'\"]+")
 _FINGERPRINT = re.compile(r"(?:0x)?(?:[0-9A-Fa-f]{4}\s*){2,16}")
 
 
 def secret_values(environ: Mapping[str, str], variables: Iterable[str] = (), exempt: Iterable[str] = ()) -> dict[str, str]:
-    """The secrets in an environment, each with what is shown instead.
+    """Return the secrets in an environment, each with its replacement.
 
     Args:
         environ: The whole environment.
-        variables: Further names of variables whose values are secret; ``*`` stands for any text.
-        exempt: Names of variables whose values are not.
+        variables: Further names of variables whose values are secret; ``*`` matches any text.
+        exempt: Names of variables whose values are not secret.
     """
     more, less = list(variables), list(exempt)
-    found: dict[str, str] = {}
+    secrets: dict[str, str] = {}
     for name, value in environ.items():
         if name in NEVER or _one_of(name, less):
             continue
         named = _one_of(name, more)
         parts = [value.strip()] if named or is_secret(name, value) else []
         for part in [*parts, *_passwords(value), *_in_json(value), *(value[start:end] for start, end in known(value))]:
-            # Of a key in several lines each is one: a program may indent them.
+            # Each line of a multi-line key is a secret of its own: a program may indent them.
             for text in (part, *(line.strip() for line in part.splitlines() if not line.startswith("-----"))):
                 if len(text) >= (LEAST_NAMED if named else LEAST) and text.lower() not in TRIVIAL and text not in MASK:
-                    found[text] = MASK
-    return found
+                    secrets[text] = MASK
+    return secrets
 
 
 def is_secret(name: str, value: str = "") -> bool:
-    """Whether a variable is one whose value is secret, unless settings say otherwise.
+    """Check whether the value of a variable is secret, unless settings say otherwise.
 
     Args:
-        name: Its name.
-        value: Its value, which may show that it is none after all.
+        name: Name of the variable.
+        value: Its value, which may show that it is not secret after all.
     """
     words = [word.upper() for word in _WORD.findall(name)]
     text = value.strip()
@@ -146,31 +147,31 @@ def _one_of(name: str, patterns: Iterable[str]) -> bool:
 
 
 def _passwords(value: str) -> Iterator[str]:
-    """Passwords within the addresses of a value, as they are written and as they are meant."""
-    for address in _ADDRESS.findall(value):
+    """Yield the passwords in the URLs of a value, as written and decoded."""
+    for url in _URL.findall(value):
         try:
-            password = urlsplit(address).password
-        except ValueError:  # no address after all
+            password = urlsplit(url).password
+        except ValueError:  # not a valid URL
             continue
         if password:
             yield from {password, unquote(password)}
 
 
 def _in_json(value: str) -> Iterator[str]:
-    """What in a value that is JSON, as registries and clouds have their credentials, is called a secret."""
+    """Yield the secrets in a JSON value by their keys. Registries and clouds store credentials like this."""
     if value.lstrip().startswith("{"):
         try:
-            yield from _called(json.loads(value))
+            yield from _secrets_in(json.loads(value))
         except (ValueError, RecursionError):
             return
 
 
-def _called(data: Any) -> Iterator[str]:
+def _secrets_in(data: Any) -> Iterator[str]:
     for name, item in data.items() if isinstance(data, dict) else ():
         if isinstance(item, str):
             if is_secret(name, item):
                 yield item
         else:
-            yield from _called(item)
+            yield from _secrets_in(item)
     for item in data if isinstance(data, list) else ():
-        yield from _called(item)
+        yield from _secrets_in(item)

@@ -1,7 +1,8 @@
-"""Text without the secrets in it: what is known to be one, in the forms in which programs print it, and what is one by its form.
+"""Removal of secrets from text.
 
-What is a secret of a build is found out once, when a worker is started (`kvmdocs.core.secrets.environment`); what a recipe shows, types or prints goes through
-`Secrets` on its way into a record, a log or a message.
+A secret is either a known value, in any form in which programs print it, or recognised by its form. The known values of a build
+are collected once, when a worker starts (`kvmdocs.core.secrets.environment`). All text that a recipe shows, types or prints
+passes through `Secrets` on its way into a record, a log or a message.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ from urllib.parse import quote, quote_plus
 from kvmdocs.core.secrets.forms import KEY_BEGINS, KEY_ENDS, known
 
 MASK = "<secret>"
-"""What stands in place of a secret."""
+"""Replacement of a secret."""
 
 SHORT = 8
-"""Characters from which on a secret is also found inside a word."""
+"""Smallest length in characters of a secret that is also found inside a word."""
 
 BEGUN = 3
-"""Characters of a secret that was not printed to its end that are shown no more."""
+"""Number of characters from which the beginning of a truncated secret is hidden."""
 
 _GAP = r"(?:\x1b\[[0-?]*[ -/]*[@-~]|[\r\n])*"
-"""What a terminal's colours, its width or ``base64`` put in the middle of a secret."""
+"""Text that may interrupt a secret: colours, line ends of a narrow terminal or of ``base64``."""
 _COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 
 class Hidden(NamedTuple):
-    """Where in a text a secret is, and what is shown instead."""
+    """Position of a secret in a text, and its replacement."""
 
     start: int
     end: int
@@ -41,31 +42,33 @@ class Hidden(NamedTuple):
 
 
 _MARGIN = 4096
+"""Characters at the end of a text in which a secret recognised by its form may be incomplete."""
 _LONGEST_KEY = 64 * 1024
+"""Characters of the longest private key."""
 
 
 class Secrets:
-    """Hides secrets.
+    """Set of secrets that can be removed from text.
 
     Args:
-        values: What is known to be a secret, and what is shown instead.
+        values: Known secrets, each with its replacement.
     """
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
-        found: dict[str, str] = {}
+        replacements: dict[str, str] = {}
         for value, shown in (values or {}).items():
             for form in forms(value):
-                found.setdefault(form, shown)
-        # The longest first: a line of a key, or a password in an address, is part of another one.
-        self._found = dict(sorted(found.items(), key=lambda item: -len(item[0])))
-        self._longest = max(map(len, self._found), default=0)
+                replacements.setdefault(form, shown)
+        # The longest first: a line of a key, or a password in a URL, is part of a longer secret.
+        self._replacements = dict(sorted(replacements.items(), key=lambda item: -len(item[0])))
+        self._longest = max(map(len, self._replacements), default=0)
 
     def mask(self, text: str) -> str:
-        """`text` without secrets. Doing it again changes nothing."""
+        """Return `text` without secrets. The method is idempotent."""
         return _replaced(text, self.places(text))
 
     def everywhere(self, data: Any) -> Any:
-        """JSON data of which no text, nor any name in it, holds a secret."""
+        """Return JSON data without secrets in its texts and keys."""
         if isinstance(data, str):
             return self.mask(data)
         if isinstance(data, dict):
@@ -73,9 +76,11 @@ class Secrets:
         return [self.everywhere(item) for item in data] if isinstance(data, list | tuple) else data
 
     def places(self, text: str) -> list[Hidden]:
-        """Where in a text secrets are, in order; none overlaps another."""
+        """Return the positions of secrets in a text, in order and without overlaps."""
         bare = (_COLOUR.sub("", text) if "\x1b" in text else text).replace("\n", "").replace("\r", "")
-        found = [Hidden(*at, shown) for secret, shown in self._found.items() if secret in bare for at in _where(secret, text)]
+        found = [
+            Hidden(*at, shown) for secret, shown in self._replacements.items() if secret in bare for at in _where(secret, text)
+        ]
         if "\x1b" in text:
             plain = _COLOUR.sub("", text)
             formed = {plain[start:end] for start, end in known(plain)}
@@ -85,7 +90,10 @@ class Secrets:
         return _apart(found)
 
     def settled(self, text: str, places: list[Hidden]) -> int:
-        """How much of a text's beginning has all its secrets in `places`, whatever follows: the rest may be the beginning of one."""
+        """Return the length of the beginning of a text in which `places` has all secrets, whatever follows the text.
+
+        The rest may be the beginning of a secret.
+        """
         border = max(0, len(text) - max(2 * self._longest, _MARGIN))
         begun = text.rfind(KEY_BEGINS, max(0, len(text) - _LONGEST_KEY))
         if begun >= 0 and KEY_ENDS not in text[begun:]:
@@ -93,12 +101,12 @@ class Secrets:
         return next((place.start for place in places if place.start < border < place.end), border)
 
     def begun(self, text: str) -> int:
-        """Characters at a text's end that may be the beginning of a secret, at least `BEGUN`."""
-        return max((_overlap(text, secret) for secret in self._found), default=0)
+        """Return the number of characters at the end of a text that may begin a secret: 0, or at least `BEGUN`."""
+        return max((_overlap(text, secret) for secret in self._replacements), default=0)
 
 
 def _overlap(text: str, secret: str) -> int:
-    """Characters at a text's end with which another one begins."""
+    """Return the number of characters at the end of a text with which a secret begins."""
     lengths = range(min(len(secret) - 1, len(text)), BEGUN - 1, -1)
     return next((length for length in lengths if text.endswith(secret[:length])), 0)
 
@@ -108,7 +116,10 @@ def _where(secret: str, text: str) -> Iterator[tuple[int, int]]:
 
 
 def _apart(found: list[Hidden]) -> list[Hidden]:
-    """Places in order; what overlaps becomes one, shown as the one that begins first, of those the longest."""
+    """Return the places in order, with overlapping ones merged.
+
+    A merged place has the replacement of the first one, and of the longest of those.
+    """
     apart: list[Hidden] = []
     for place in sorted(found, key=lambda place: (place.start, -place.end)):
         if apart and place.start < apart[-1].end:
@@ -122,14 +133,17 @@ def _replaced(text: str, places: Iterable[Hidden]) -> str:
     parts: list[str] = []
     last = 0
     for start, end, shown in places:
-        # Colours that stood in the middle of a secret may go on behind it; line ends there are gone.
+        # Colours in the middle of a secret may apply to the text after it; line ends are removed.
         parts += [text[last:start], *_COLOUR.findall(text[start:end]), shown]
         last = end
     return "".join([*parts, text[last:]])
 
 
 def forms(value: str) -> Iterator[str]:
-    """A secret in each form in which programs print it: as it is, for a shell, in JSON, in an address, in HTML, in hexadecimal, in base64."""
+    """Yield a secret in each form in which programs print it.
+
+    These are: unchanged, quoted for a shell, in JSON, URL-encoded, in HTML, in hexadecimal, in base64.
+    """
     data = value.encode("utf-8", "surrogateescape")
     in_json = json.dumps(value)[1:-1]
     quoted = quote(data, safe="")
@@ -155,10 +169,10 @@ def forms(value: str) -> Iterator[str]:
 
 
 def _in_base64(data: bytes) -> Iterator[str]:
-    """What all texts in base64 have in common that hold some bytes, such as a password behind a user's name."""
+    """Yield the base64 that is common to all texts with these bytes in them, such as a password after a user name."""
     for before in range(3):
         whole = base64.b64encode(bytes(before) + data).decode("ascii").rstrip("=")
-        # The first and the last character may hold bits of a neighbour.
+        # The first and the last character may encode bits of neighbouring bytes.
         inner = whole[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
         yield inner
         yield inner.replace("+", "-").replace("/", "_")
@@ -166,27 +180,27 @@ def _in_base64(data: bytes) -> Iterator[str]:
 
 @lru_cache(maxsize=256)
 def _pattern(secret: str) -> re.Pattern[str]:
-    """Finds a secret, whatever stands between its characters; a short one only as a word of its own."""
+    """Return a pattern for a secret, whatever interrupts it. A short one matches only as a whole word."""
     inner = _GAP.join(map(re.escape, secret))
     return re.compile(rf"(?<![A-Za-z0-9]){inner}(?![A-Za-z0-9])" if len(secret) < SHORT else inner)
 
 
 class Stream:
-    """Hides secrets in bytes that come in pieces.
+    """Removes secrets from bytes that arrive in pieces.
 
     Args:
-        secrets: What is hidden.
+        secrets: The secrets.
     """
 
     SIZE = 64 * 1024
-    """Bytes that are looked at together."""
+    """Number of bytes that are searched together."""
 
     def __init__(self, secrets: Secrets) -> None:
         self._secrets = secrets
         self._held = b""
 
     def take(self, data: bytes) -> bytes:
-        """Take the next piece; what of it and of earlier ones holds no secret and no beginning of one."""
+        """Take the next piece. Return the part of the input that contains neither a secret nor the beginning of one."""
         self._held += data
         if len(self._held) < self.SIZE:
             return b""
@@ -197,7 +211,7 @@ class Stream:
         return _bytes(_replaced(text[:border], (place for place in places if place.end <= border)))
 
     def only_end(self, data: bytes) -> bytes:
-        """Take the next piece of what nobody keeps but for its end; what of it and of earlier ones is dropped, unread."""
+        """Take the next piece of output of which only the end is used. Return the part that is dropped, unsearched."""
         self._held += data
         if len(self._held) < 2 * self.SIZE:
             return b""
@@ -205,16 +219,16 @@ class Stream:
         return dropped
 
     def rest(self) -> bytes:
-        """What is held back so far, without secrets; it stays held."""
+        """Return the input that is held back, without secrets. It remains held back."""
         return _bytes(self._secrets.mask(self._text()))
 
     def end(self) -> bytes:
-        """Nothing more comes: what was held back, without secrets."""
+        """Return the input that is held back, without secrets. No more input follows."""
         data, self._held = self.rest(), b""
         return data
 
     def whole(self, text: str) -> str:
-        """A text that may end in the middle of a secret, without the beginning of that."""
+        """Return a text without the beginning of a secret at its end."""
         return text[: len(text) - self._secrets.begun(text)]
 
     def _text(self) -> str:

@@ -1,7 +1,8 @@
-"""The executor's side of a worker: starting it under a keeper, listening to it, ending it, taking its record in.
+"""Handle of a worker in the executor: start it under a supervisor, read its events, end it, and read its record.
 
-A build that is killed leaves nothing running (`kvmdocs.execution.worker.supervisor`). Should even the keepers be killed, the next build finds what they left by the
-variable ``KVMDOCS_RUN`` in the environment of every process a recipe starts (`kvmdocs.execution.run_dirs.kill_orphans`).
+A killed build leaves no process (`kvmdocs.execution.worker.supervisor`). If the supervisors are killed as well, the next build
+finds the orphans by the variable ``KVMDOCS_RUN`` in the environment of every process of a recipe
+(`kvmdocs.execution.run_dirs.kill_orphans`).
 """
 
 from __future__ import annotations
@@ -22,35 +23,35 @@ from kvmdocs.core.paths import homes
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.results import types
 from kvmdocs.execution.run_dirs import MARK, new_run
-from kvmdocs.execution.worker import supervisor
 from kvmdocs.execution.worker.fork_server_client import ForkServerClient, SupervisorHandle, last_words
 from kvmdocs.execution.worker.limits import kernel_kills, memory_limit, out_of_memory
 from kvmdocs.execution.worker.protocol import RECORD, UNWRITTEN, InheritedFds, WorkerTask
+from kvmdocs.execution.worker.supervisor import TIMED_OUT
 from kvmdocs.recording.recipe import Recipe
 from kvmdocs.store.store import load
 
 PATIENCE = 20.0
-"""Seconds the keeper gives a worker beyond its own time limit, to clean up and to write its record."""
+"""Seconds beyond its time limit that a worker has for clean-up and for its record, before the supervisor kills it."""
 
 
 class WorkerHandle:
-    """A worker under way."""
+    """A running worker."""
 
     def __init__(
-        self, folder: Path, task: WorkerTask, kept: SupervisorHandle, lifeline: int, events: int, log: BinaryIO
+        self, folder: Path, task: WorkerTask, supervisor: SupervisorHandle, lifeline: int, events: int, log: BinaryIO
     ) -> None:
         self._folder = folder
         self._task = task
-        self._keeper = kept
+        self._supervisor = supervisor
         self._lifeline = lifeline
         self._events = events
         self._log = log
         self._unread = b""
         self._unwritten = ""
-        self._talks = True
+        self._open = True
         self._closed = False
         self._kernel_kills = kernel_kills()
-        self.pidfd = kept.pidfd
+        self.pidfd = supervisor.pidfd
 
     @classmethod
     def start(
@@ -61,118 +62,114 @@ class WorkerHandle:
         records: Mapping[str, Record],
         host: Host,
         cpus: int,
-        nursery: ForkServerClient,
+        fork_server: ForkServerClient,
     ) -> WorkerHandle:
-        """Prepare the workspace and start the worker of a recipe. The caller holds the key's lock."""
+        """Prepare the workspace of a recipe and start its worker. The caller holds the key's lock."""
         store = project.store
         workspace = store.prepare(recipe.name, key)
         folder = new_run(store)
         task = make_task(project, recipe, key, records, host, cpus, workspace, folder)
         path = task.save(folder)
-        lifeline, held = os.pipe()
-        events, told = os.pipe()
-        # It has no name: what a recipe prints past its steps may be secret, and is left by a build that is killed.
+        lifeline, lifeline_held = os.pipe()
+        events, events_written = os.pipe()
+        # Anonymous, since a killed build would leave it, and a recipe's output outside of steps may be secret.
         log = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  # it is closed with the worker
-        files = InheritedFds(lifeline, told, log.fileno(), task.handed_over())
+        files = InheritedFds(lifeline, events_written, log.fileno(), task.private_fd())
         try:
-            kept = nursery.start(path, task.timeout + PATIENCE, task.memory_limit, files)
+            supervised = fork_server.start(path, task.timeout + PATIENCE, task.memory_limit, files)
         except BaseException:
-            os.close(held)
+            os.close(lifeline_held)
             os.close(events)
             log.close()
             raise
         finally:
             os.close(lifeline)
-            os.close(told)
+            os.close(events_written)
             os.close(files.private)
         os.set_blocking(events, False)
-        return cls(folder, task, kept, held, events, log)
+        return cls(folder, task, supervised, lifeline_held, events, log)
 
     def fileno(self) -> int:
-        """The pipe on which the worker says what it does."""
+        """Return the file descriptor of the pipe with the worker's events."""
         return self._events
 
     def events(self) -> list[dict[str, Any]]:
-        """What the worker has said since the last call."""
+        """Return the worker's events since the last call."""
         try:
             while chunk := os.read(self._events, 65536):
                 self._unread += chunk
-            self._talks = False
+            self._open = False
         except BlockingIOError:
             pass
         *lines, self._unread = self._unread.split(b"\n")
-        said = [json.loads(line) for line in lines]
-        self._unwritten = next((event["why"] for event in said if event["kind"] == UNWRITTEN), self._unwritten)
-        return [event for event in said if event["kind"] != UNWRITTEN]
+        events = [json.loads(line) for line in lines]
+        self._unwritten = next((event["why"] for event in events if event["kind"] == UNWRITTEN), self._unwritten)
+        return [event for event in events if event["kind"] != UNWRITTEN]
 
-    def talks(self) -> bool:
-        """Whether somebody may still say something on the pipe."""
-        return self._talks
+    def is_open(self) -> bool:
+        """Check whether the pipe may still bring events."""
+        return self._open
 
     def ended(self) -> bool:
-        """Whether the worker and all it started are gone."""
-        return self._keeper.ended()
+        """Check whether the worker and all its descendants are gone."""
+        return self._supervisor.ended()
 
     def record(self) -> Record:
-        """The record it left.
+        """Return the record that the worker wrote.
 
         Raises:
-            TimedOut: It had to be killed when its time was over.
-            OutOfMemory: It had to be killed for the memory it used.
-            StoreError: It could not write one.
-            WorkerLost: It ended without leaving one.
+            TimedOut: The worker was killed after its time limit.
+            OutOfMemory: The worker was killed because of its memory use.
+            StoreError: The worker could not write its record.
+            WorkerLost: The worker ended without a record.
         """
-        status = self._keeper.status()
+        status = self._supervisor.status()
         path = self._folder / RECORD
         try:
             return load(path.read_bytes())
         except (FileNotFoundError, ValueError):
             pass
-        if too_much := out_of_memory(self._folder):
-            raise too_much.seen(recipe=self._task.recipe)
+        if overuse := out_of_memory(self._folder):
+            raise overuse.seen(recipe=self._task.recipe)
         self.events()
         if self._unwritten:
             raise StoreError(
-                f"the record of {self._task.recipe} cannot be kept: {self._unwritten}",
+                f"the record of {self._task.recipe} cannot be written: {self._unwritten}",
                 Evidence(recipe=self._task.recipe, advice="free space on that disk or set KVMDOCS_STORE_PATH to another"),
             )
-        words = self._last_words()
         advice = ""
         if kernel_kills() > self._kernel_kills:
-            advice = "the kernel killed a process for want of memory meanwhile (dmesg says which): free memory, or fewer --jobs"
-        evidence = Evidence(recipe=self._task.recipe, tail=words, advice=advice)
-        if status == supervisor.TIMED_OUT:
+            advice = "the kernel meanwhile killed a process for lack of memory (see dmesg): free memory, or lower --jobs"
+        self._log.seek(0)
+        evidence = Evidence(recipe=self._task.recipe, tail=last_words(self._log.read()), advice=advice)
+        if status == TIMED_OUT:
             raise TimedOut(f"recipe {self._task.recipe} was killed: it ignored its time limit", evidence)
         code = 128 - status if status > 128 else status
         raise WorkerLost(f"the worker of {self._task.recipe} ended without a record ({describe_status(code)})", evidence)
 
-    def _last_words(self) -> str:
-        self._log.seek(0)
-        return last_words(self._log.read())
-
     def abandon(self) -> None:
-        """Ask the keeper to end everything: what it holds of the lifeline says that the build is gone."""
+        """Close our end of the lifeline. The supervisor sees EOF and kills the worker's process tree."""
         if self._lifeline >= 0:
             os.close(self._lifeline)
             self._lifeline = -1
 
     def close(self) -> None:
-        """Wait until everything is gone and remove the run's folder."""
+        """End the worker, wait until its process tree is gone, and remove the run's folder."""
         if self._closed:
             return
         self._closed = True
         self.abandon()
-        if not self._keeper.ended(keeper_patience()):
-            self._keeper.kill()
-        self._keeper.status()
+        if not self._supervisor.ended(keeper_patience()):
+            self._supervisor.kill()
+        self._supervisor.status()
         os.close(self._events)
         self._log.close()
-        self._keeper.close()
+        self._supervisor.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 def keeper_patience() -> float:
-    """Seconds to wait for a keeper that was told to end everything."""
+    """Return the time, in seconds, to wait for a supervisor to end after its lifeline was closed."""
     return PATIENCE + 10.0
 
 
@@ -186,7 +183,7 @@ def make_task(
     workspace: Path,
     folder: Path,
 ) -> WorkerTask:
-    """What a worker is told."""
+    """Return the task of a recipe's worker."""
     entry = project.catalog.get(recipe.name)
     store = project.store
     return WorkerTask(
@@ -224,13 +221,14 @@ def make_task(
 
 
 def wait_any(workers: list[WorkerHandle], seconds: float) -> list[WorkerHandle]:
-    """The workers that said something or ended, waiting at most so many seconds for the first.
+    """Return the workers with new events or that have ended. Wait at most so many seconds for the first.
 
-    A worker's pipe may be closed a moment before its keeper has made sure that nothing is left, so a keeper's end is waited for as such.
+    The end of a worker is the end of its supervisor: the worker's pipe may be closed while the supervisor still kills
+    descendants.
     """
     with selectors.DefaultSelector() as selector:
         for worker in workers:
-            if worker.talks():
+            if worker.is_open():
                 selector.register(worker, selectors.EVENT_READ, worker)
             selector.register(worker.pidfd, selectors.EVENT_READ, worker)
         return list({id(key.data): key.data for key, _ in selector.select(seconds)}.values())

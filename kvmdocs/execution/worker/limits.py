@@ -1,7 +1,7 @@
-"""What ends a recipe from outside while it runs: its time is over, it uses too much memory, or somebody wants it ended.
+"""Limits of a running recipe: its time, its memory, and termination from outside.
 
-Each comes to a worker as a signal and is raised in the recipe, so that the steps so far are kept and its clean-up runs. The keeper (`kvmdocs.execution.worker.supervisor`) sees to
-the recipe that does not react.
+Each reaches the worker as a signal and is raised in the recipe as an exception. So the steps up to then are recorded and the
+recipe's clean-up runs. The supervisor (`kvmdocs.execution.worker.supervisor`) kills a recipe that does not react.
 """
 
 from __future__ import annotations
@@ -12,77 +12,77 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
 from kvmdocs.core.errors import Evidence, KvmdocsError, OutOfMemory, RecipeFailed, TimedOut
-from kvmdocs.execution.worker.supervisor import MEMORY_SIGNAL, OVERUSE
+from kvmdocs.execution.worker.supervisor import MEMORY_REPORT, MEMORY_SIGNAL
 from kvmdocs.recording.recipe import CPUS_ALL, Recipe
 
 MIN_MEMORY = 1 << 30
-"""Bytes that every recipe may use, whatever it says it needs: Python and a debugger with its symbols take some hundred MiB."""
+"""Memory in bytes that every recipe may use: Python and a debugger with its symbols alone take some hundred MiB."""
 
-
-SMALL = 2
-"""Processors of the machine that a recipe's `memory` is meant for, as its `expects` is."""
+REFERENCE_CPUS = 2
+"""Number of processors of the machine for which a recipe's `memory` and `expects` are declared."""
 
 
 def memory_limit(recipe: Recipe, times: float, cpus: int) -> int:
-    """Bytes that a recipe may come to use.
+    """Return the memory limit of a recipe.
 
     Args:
-        recipe: It says what it needs; one that uses every processor needs as much more as there are more of them.
-        times: The setting ``limits.memory_times``; 0 for no limit.
-        cpus: The processors it is given.
+        recipe: The recipe. If it uses every processor, its declared memory is scaled by their number.
+        times: Factor from the setting ``limits.memory_times``; 0 for no limit.
+        cpus: Number of processors it gets.
 
     Returns:
-        The limit, 0 for none.
+        The limit in bytes, 0 for none.
     """
-    share = max(1.0, cpus / SMALL) if recipe.cpus == CPUS_ALL else 1.0
-    return max(MIN_MEMORY, int(recipe.memory * times * share)) if times else 0
+    scale = max(1.0, cpus / REFERENCE_CPUS) if recipe.cpus == CPUS_ALL else 1.0
+    return max(MIN_MEMORY, int(recipe.memory * times * scale)) if times else 0
 
 
 class LimitSignals:
-    """Raises in a recipe what comes over it, for the length of a ``with`` in the worker's main thread.
+    """Context manager that turns the signals of limits into exceptions in the recipe, in the worker's main thread.
 
     Args:
-        seconds: The recipe's time limit.
-        folder: The run's folder, where the keeper says why there is too little memory.
+        seconds: Time limit of the recipe.
+        folder: Folder of the run, where the supervisor writes the details of memory overuse.
 
     Attributes:
-        error: What came over it first. It counts whatever the recipe made of it: a recipe may catch it, or fail in its clean-up.
+        error: The first exception raised. It counts even if the recipe catches it, or fails in its clean-up.
     """
 
     def __init__(self, seconds: float, folder: Path) -> None:
         self._seconds = seconds
         self._folder = folder
-        self._before: dict[int, Any] = {}
+        self._numbers: list[signal.Signals] = []
         self.error: KvmdocsError | None = None
 
     def __enter__(self) -> Self:
-        self._on(signal.SIGALRM, self._late)
+        self._on(signal.SIGALRM, self._timed_out)
         self._on(
             MEMORY_SIGNAL, lambda: out_of_memory(self._folder) or OutOfMemory("the recipe used more memory than its limit")
         )
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._on(number, partial(RecipeFailed, f"the recipe was ended from outside, by {number.name}"))
+            self._on(number, partial(RecipeFailed, f"the recipe was terminated from outside by {number.name}"))
         signal.setitimer(signal.ITIMER_REAL, self._seconds)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        for number in self._before:
-            # What is left to do is to write the record.
+        for number in self._numbers:
+            # Only the record is still to be written.
             signal.signal(number, signal.SIG_IGN)
 
     def _on(self, number: signal.Signals, make: Callable[[], KvmdocsError]) -> None:
-        def over(_number: int, _frame: FrameType | None) -> NoReturn:
+        def handler(_number: int, _frame: FrameType | None) -> NoReturn:
             error = make()
             self.error = self.error or error
             raise error
 
-        self._before[number] = signal.signal(number, over)
+        signal.signal(number, handler)
+        self._numbers.append(number)
 
-    def _late(self) -> TimedOut:
+    def _timed_out(self) -> TimedOut:
         return TimedOut(
             f"the recipe did not end within its time limit of {self._seconds:.0f} s",
             Evidence(advice="see what its last step waits for, or give it a longer `timeout`"),
@@ -90,13 +90,13 @@ class LimitSignals:
 
 
 def out_of_memory(folder: Path) -> OutOfMemory | None:
-    """What a keeper says, in a run's folder, of a recipe that used too much memory; None when it says nothing."""
+    """Return the error for memory overuse from the supervisor's file in a run's folder; None if there is no such file."""
     try:
-        told = json.loads((folder / OVERUSE).read_bytes())
-        worth_telling = [(name, used) for name, used in told["largest"] if used > told["used"] / 20]
-        largest = ", ".join(f"{name} {used / 2**30:.1f} GiB" for name, used in worth_telling)
+        overuse = json.loads((folder / MEMORY_REPORT).read_bytes())
+        total, limit = overuse["used"], overuse["limit"]
+        largest = ", ".join(f"{name} {used / 2**30:.1f} GiB" for name, used in overuse["largest"] if used > total / 20)
         return OutOfMemory(
-            f"the recipe used {told['used'] / 2**30:.1f} GiB of memory, more than its limit of {told['limit'] / 2**30:.1f} GiB: {largest}",
+            f"the recipe used {total / 2**30:.1f} GiB of memory, more than its limit of {limit / 2**30:.1f} GiB: {largest}",
             Evidence(
                 advice="see what takes it, or say in the recipe's `memory` that it needs more (setting limits.memory_times)"
             ),
@@ -106,7 +106,7 @@ def out_of_memory(folder: Path) -> OutOfMemory | None:
 
 
 def kernel_kills() -> int:
-    """How many processes the kernel has killed for want of memory since the host started (proc_vmstat(5))."""
+    """Return the number of processes that the kernel has killed for lack of memory since boot (proc_vmstat(5))."""
     try:
         lines = Path("/proc/vmstat").read_text("ascii").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""What a nursery, and what a worker is told, and the names of what comes back: all that the two sides of their processes share."""
+"""Messages from the executor to the fork server and to a worker, and the names of the files and events that come back."""
 
 from __future__ import annotations
 
@@ -12,51 +12,56 @@ from typing import Any
 from kvmdocs.store.store import atomic_write
 
 RECORD = "record.json"
+"""File in a run's folder with the record of the worker."""
+
 TASK = "task.json"
+"""File in a run's folder with the task of the worker."""
+
 UNWRITTEN = "unwritten"
-"""The kind of event that says why a record could not be written: the pipe still works when the disk is full."""
+"""Kind of the event with the reason why a record could not be written: the pipe still works when the disk is full."""
 
-PRIVATE = ("environ", "settings", "hidden")
-"""What of a task may be secret."""
+PRIVATE_FIELDS = ("environ", "settings", "hidden")
+"""Fields of a task that may be secret."""
 
-LARGEST = 65536
-"""Bytes of a message."""
-FILES = 4
-"""File descriptors that come with a job."""
+MAX_MESSAGE = 65536
+"""Size limit of a message, in bytes."""
+
+FD_COUNT = 4
+"""Number of file descriptors that come with a start request."""
 
 
 @dataclass(frozen=True)
 class WorkerTask:
-    """What a worker is told.
+    """Task of a worker.
 
     Attributes:
-        recipe: The recipe's name.
-        key: The key of the record to make.
-        root: The project's folder.
-        module: The module that defines it, or "".
-        guide: The guide that defines it in a block, or "".
-        line: The line of that block.
-        workspace: The recipe's workspace; it is there and empty.
-        logs: Where whole logs go.
+        recipe: Name of the recipe.
+        key: Key of the record to make.
+        root: Folder of the project.
+        module: Module that defines the recipe, or "".
+        guide: Guide that defines it in a block, or "".
+        line: Line of that block.
+        workspace: Workspace of the recipe; it exists and is empty.
+        logs: Folder for complete logs.
         work: The store's folder of workspaces.
-        home: The HOME that the recipe sees.
+        home: HOME of the recipe.
         inputs: Value of each input, in JSON form.
-        types: Module and name of each type in each of these values, as the annotations of the recipes that returned them name it.
+        types: Module and name of each type in each of these values, as in the annotations of the recipes that returned them.
         digests: Result digest of each input, for the record.
         contents: Content digest of each path in the inputs.
         settings: Value of each setting it takes, by the parameter's name.
-        shown_settings: The same by the setting's name, for the record: without secrets.
+        shown_settings: The same by the setting's name, for the record, with secrets masked.
         tools: Versions of its tools, for the record.
         host: The host, for the record.
-        environ: The environment its commands see.
-        lab: The lab's readable folder.
-        masks: Paths that must not be shown, and what is shown instead.
-        hidden: What is secret, and what is shown instead.
-        cpus: Processors it may use.
-        memory: Memory it says it needs, in bytes.
-        memory_limit: Memory with which it is ended, in bytes; 0 for no limit.
+        environ: Environment of its commands.
+        lab: Readable path of the lab's folder.
+        masks: Replacement for each path that must not be shown.
+        hidden: Replacement for each secret value.
+        cpus: Number of processors it may use.
+        memory: Memory it declares, in bytes.
+        memory_limit: Memory at which it is ended, in bytes; 0 for no limit.
         log_limit: Largest log of a step, in bytes.
-        timeout: Seconds after which it is ended.
+        timeout: Time limit in seconds.
     """
 
     recipe: str
@@ -88,22 +93,22 @@ class WorkerTask:
     timeout: float
 
     def save(self, folder: Path) -> Path:
-        """Write it into a run's folder, but for what may be secret: the file is left when a build is killed."""
+        """Write the task into a run's folder, without the private fields: a killed build leaves the file there."""
         path = folder / TASK
-        told = {name: part for name, part in dataclasses.asdict(self).items() if name not in PRIVATE}
-        atomic_write(path, json.dumps(told).encode(), durable=False)
+        fields = {name: value for name, value in dataclasses.asdict(self).items() if name not in PRIVATE_FIELDS}
+        atomic_write(path, json.dumps(fields).encode(), durable=False)
         return path
 
-    def handed_over(self) -> int:
-        """A descriptor of a file that has no name, with the rest; the caller closes it."""
-        memory = os.memfd_create("kvmdocs-task")
-        with os.fdopen(os.dup(memory), "wb") as file:
-            file.write(json.dumps({name: getattr(self, name) for name in PRIVATE}).encode())
-        return memory
+    def private_fd(self) -> int:
+        """Return the file descriptor of an anonymous file with the private fields. The caller closes it."""
+        memory_fd = os.memfd_create("kvmdocs-task")
+        with os.fdopen(os.dup(memory_fd), "wb") as file:
+            file.write(json.dumps({name: getattr(self, name) for name in PRIVATE_FIELDS}).encode())
+        return memory_fd
 
     @classmethod
     def load(cls, path: Path, private: int) -> WorkerTask:
-        """Put both parts together again, and close the descriptor."""
+        """Read a task from its file and the private fields from a file descriptor, which is closed."""
         with os.fdopen(private, "rb") as file:
             file.seek(0)
             return cls(**json.loads(path.read_bytes()), **json.load(file))
@@ -111,13 +116,13 @@ class WorkerTask:
 
 @dataclass(frozen=True)
 class StartRequest:
-    """A worker to be started.
+    """Request to the fork server to start a worker.
 
     Attributes:
-        number: What its messages are told by.
-        task: The file that says what the worker has to do; its folder is the run's.
-        seconds: When it is killed, should it still run.
-        memory: With how much memory it is ended, in bytes; 0 for no limit.
+        number: Number of the request, which the replies repeat.
+        task: File with the worker's task, in the run's folder.
+        seconds: Time after which the supervisor kills the worker.
+        memory: Memory at which it is ended, in bytes; 0 for no limit.
     """
 
     number: int
@@ -126,13 +131,20 @@ class StartRequest:
     memory: int
 
     def message(self) -> bytes:
-        """As it is sent."""
+        """Return the request as it is sent."""
         return json.dumps(dataclasses.asdict(self)).encode()
 
 
 @dataclass(frozen=True)
 class InheritedFds:
-    """What comes with a job: file descriptors, of which the one who holds them closes what it does not use."""
+    """File descriptors that come with a start request. Each process closes those it does not use.
+
+    Attributes:
+        lifeline: End of the pipe whose other end only the build holds.
+        events: Pipe for the worker's events.
+        log: File for what the worker prints outside of steps.
+        private: File with the task's private fields.
+    """
 
     lifeline: int
     events: int
@@ -140,6 +152,6 @@ class InheritedFds:
     private: int
 
     def close(self) -> None:
-        """Close them all."""
-        for file in (self.lifeline, self.events, self.log, self.private):
-            os.close(file)
+        """Close all of them."""
+        for fd in (self.lifeline, self.events, self.log, self.private):
+            os.close(fd)

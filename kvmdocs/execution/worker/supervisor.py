@@ -1,18 +1,20 @@
-"""The keeper: a small process around one worker that sees to it that nothing the recipe started outlives it or takes the host's memory.
+"""Supervisor: a small process around one worker that ends everything the recipe started, and limits its memory.
 
-It is forked by the nursery (`kvmdocs.execution.worker.fork_server`) and uses nothing of the project, so that it is up before anything can go wrong; then it forks the worker.
+The fork server (`kvmdocs.execution.worker.fork_server`) forks it. It uses nothing of the project, so it runs before anything
+can fail. Then it forks the worker.
 
-How it knows when to act: its end of the lifeline, a pipe whose other end only the build holds, is closed by the kernel when the build
-ends in whatever way, ``kill -9`` included; the worker ends; or the time is over. How it finds everything: it is a *child
+It acts when the worker ends, when the time is over, or when the lifeline closes. The lifeline is a pipe whose other end only
+the build holds: the kernel closes it when the build ends in whatever way, ``kill -9`` included. The supervisor is a *child
 subreaper* (prctl(2)), so every process that a recipe detached by a double fork or setsid(2) becomes its child, and all
 descendants can be found in /proc. It kills until there are none.
 
-It also adds up, every half second, what all of them use of the memory. When that is more than BYTES it says so in a file in FOLDER, tells the worker by a
-signal, and kills the rest; a worker that does not end soon, or goes on growing, is killed as well. A limit of the kernel would not do:
-RLIMIT_AS counts what QEMU and gdb only reserve, and for one process at a time; a control group is rarely an ordinary user's to make.
+Every half second it adds up the memory of all descendants. Above the limit it writes a report into the run's folder, sends the
+worker a signal, and kills the other processes. If the worker does not end soon, or grows on, the supervisor kills it too.
+Limits of the kernel would not do: RLIMIT_AS counts address space, which QEMU and gdb only reserve, and counts each process
+alone; an ordinary user can rarely create a control group.
 
-Exit status: the worker's; 128 + signal if that was killed; 123 when it had to be killed for its memory; 124 when the time was over; 125 when the
-build was gone.
+Exit status: the worker's; 128 + signal if a signal killed the worker; 123 after killing it for its memory use; 124 after its
+time limit; 125 after the end of the build.
 """
 
 from __future__ import annotations
@@ -28,50 +30,61 @@ import time
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
+"""Options of prctl(2), from linux/prctl.h."""
+
 OVER_MEMORY = 123
 TIMED_OUT = 124
 ORPHANED = 125
-IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Signals that are meant for the build; it ends its keepers by their lifelines."""
+"""Exit statuses of the supervisor."""
+
+IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals that are for the build, which ends its supervisors through their lifelines."""
+
 MEMORY_SIGNAL = signal.SIGUSR2
-"""The signal that tells a worker that its recipe uses too much memory; why is in the file `OVERUSE`."""
-OVERUSE = "memory.json"
+"""Signal to a worker whose recipe uses too much memory. The details are in the file `MEMORY_REPORT`."""
+
+MEMORY_REPORT = "memory.json"
+"""File in a run's folder about memory overuse."""
+
 POLL_INTERVAL = 0.5
-"""Seconds between two looks at the memory in use."""
+"""Seconds between two checks of the memory in use."""
+
 MEMORY_KILL_GRACE = 10.0
-"""Seconds a worker has to end once it was told that its recipe uses too much memory."""
-GROWTH = 1.25
-"""How many times the limit a worker that was told may use before it is killed at once."""
-FIRST_TO_GO = 500
-"""What is added to the kernel's own choice of whom to kill when the host is out of memory (proc_pid_oom_score_adj(5)): rather
-a recipe than the build, the editor or the shell that started it."""
+"""Seconds that a worker has to end after `MEMORY_SIGNAL`."""
+
+MEMORY_KILL_FACTOR = 1.25
+"""Multiple of the limit at which a worker is killed at once after `MEMORY_SIGNAL`."""
+
+OOM_SCORE_ADJ = 500
+"""Adjustment of the kernel's OOM score of a worker (proc_pid_oom_score_adj(5)): when memory runs out, the kernel kills a
+recipe before the build, the editor or the shell."""
 
 
-def children_of(root: int) -> list[int]:
-    """All descendants of a process, from /proc."""
-    parents: dict[int, list[int]] = {}
+def descendants(root: int) -> list[int]:
+    """Return the process ids of all descendants of a process, from /proc, except zombies."""
+    children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if not name.isdigit():
             continue
         try:
             with open(f"/proc/{name}/stat", "rb") as file:
-                # The second field is the program's name in parentheses and may hold anything, spaces and ')' included.
+                # Field 2 is the program's name in parentheses and may hold any character, spaces and ')' included.
                 fields = file.read().rpartition(b")")[2].split()
         except OSError:
             continue
         if fields[0] != b"Z":
-            parents.setdefault(int(fields[1]), []).append(int(name))
-    found: list[int] = []
+            children.setdefault(int(fields[1]), []).append(int(name))
+    pids: list[int] = []
     todo = [root]
     while todo:
-        young = parents.get(todo.pop(), [])
-        found.extend(young)
-        todo.extend(young)
-    return found
+        direct = children.get(todo.pop(), [])
+        pids.extend(direct)
+        todo.extend(direct)
+    return pids
 
 
 def reap() -> None:
-    """Collect every child that has ended."""
+    """Reap every child that has ended."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -79,25 +92,24 @@ def reap() -> None:
         pass
 
 
-def kill_all(patience: float = 20.0) -> int:
-    """Kill every descendant, again until there is none; returns how many are left when patience ends (stuck in the kernel)."""
-    deadline = time.monotonic() + patience
-    while left := children_of(os.getpid()):
+def kill_descendants(timeout: float = 20.0) -> None:
+    """Kill descendants until there are none, or until the timeout in seconds: a process may be stuck in the kernel."""
+    deadline = time.monotonic() + timeout
+    while pids := descendants(os.getpid()):
         if time.monotonic() > deadline:
-            return len(left)
-        # Stopping first keeps a process that forks quickly from staying ahead of the killing.
+            return
+        # Stop all first: otherwise a process that forks quickly could outrun the killing.
         for number in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in left:
+            for pid in pids:
                 with contextlib.suppress(OSError):
                     os.kill(pid, number)
         reap()
         time.sleep(0.005)
     reap()
-    return 0
 
 
-def _kilobytes(pid: int, file: str, *fields: bytes) -> int:
-    """The sum, in bytes, of some lines of a file of a process; 0 when the process is gone or another user's."""
+def _sum_fields(pid: int, file: str, *fields: bytes) -> int:
+    """Return the sum, in bytes, of some fields of a process's file in /proc; 0 if the process is gone or another user's."""
     try:
         with open(f"/proc/{pid}/{file}", "rb") as lines:
             return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(fields))
@@ -105,20 +117,21 @@ def _kilobytes(pid: int, file: str, *fields: bytes) -> int:
         return 0
 
 
-def overuse(limit: int) -> dict[str, object] | None:
-    """What all descendants use of the memory, by the programs' names, if together it is more than a limit in bytes; else None.
+def memory_overuse(limit: int) -> dict[str, object] | None:
+    """Return the memory use of all descendants, by program name, if it exceeds a limit in bytes; otherwise None.
 
-    What is read from files does not count: the kernel may drop it. The first figure is quick and never too small, since it counts what processes
-    share for each of them (a forked one shares all with its parent); the second is exact and takes milliseconds for each GiB, so it is asked for only
-    where the first passes the limit (proc_pid_status(5), proc_pid_smaps(5)). It cannot be had of another user's processes.
+    Pages of files do not count: the kernel may drop them. The sum of RssAnon, RssShmem and VmSwap (proc_pid_status(5)) is quick
+    and never too small, since it counts shared memory once for each process; a forked process shares all with its parent. The
+    proportional figures (proc_pid_smaps(5)) are exact but take milliseconds for each GiB, so they are read only if the first
+    sum exceeds the limit. They are not available for another user's processes.
     """
-    pids = children_of(os.getpid())
-    quick = {pid: _kilobytes(pid, "status", b"RssAnon:", b"RssShmem:", b"VmSwap:") for pid in pids}
+    pids = descendants(os.getpid())
+    quick = {pid: _sum_fields(pid, "status", b"RssAnon:", b"RssShmem:", b"VmSwap:") for pid in pids}
     if sum(quick.values()) <= limit:
         return None
     by_name: dict[str, int] = {}
     for pid in pids:
-        used = _kilobytes(pid, "smaps_rollup", b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:") or quick[pid]
+        used = _sum_fields(pid, "smaps_rollup", b"Pss_Anon:", b"Pss_Shmem:", b"SwapPss:") or quick[pid]
         with contextlib.suppress(OSError), open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as file:
             name = file.read().strip()
             by_name[name] = by_name.get(name, 0) + used
@@ -128,82 +141,82 @@ def overuse(limit: int) -> dict[str, object] | None:
 
 
 def set_process_name(name: str) -> None:
-    """Name this process, in at most 15 letters, as ps(1) and the kernel's log show it."""
+    """Set the name of this process in ps(1) and in the kernel's log, of at most 15 bytes."""
     ctypes.CDLL(None).prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
 
 
-def start() -> int:
-    """Fork the worker, which the kernel kills should the keeper die first.
+def fork_worker() -> int:
+    """Fork the worker. The kernel kills it if the supervisor dies first.
 
     Returns:
-        Its process id in the keeper, 0 in the worker.
+        Process id of the worker in the supervisor, 0 in the worker.
     """
     libc = ctypes.CDLL(None)
-    set_process_name("kvmdocs-keeper")
+    set_process_name("kvmdocs-superv")
     libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    for number in IGNORED:
+    for number in IGNORED_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    mine = os.getpid()
+    supervisor = os.getpid()
     pid = os.fork()
     if pid:
         return pid
     libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     set_process_name("kvmdocs-worker")
-    for number in IGNORED:
+    for number in IGNORED_SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
-        file.write(str(FIRST_TO_GO))
-    if os.getppid() != mine:
+        file.write(str(OOM_SCORE_ADJ))
+    if os.getppid() != supervisor:
         os._exit(ORPHANED)
     return 0
 
 
 class MemoryWatchdog:
-    """Sees to it that a worker and all it started stay within a limit.
+    """Memory limit of a worker and its descendants.
 
     Args:
-        worker: Its process id; it is not reaped before the last call of `exceeded`.
-        limit: Bytes; 0 for no limit.
-        folder: Where `OVERUSE` is written.
+        worker: Process id of the worker; it must not be reaped before the last call of `exceeded`.
+        limit: Limit in bytes; 0 for none.
+        folder: Folder of the run, for `MEMORY_REPORT`.
     """
 
     def __init__(self, worker: int, limit: int, folder: str) -> None:
         self._worker = worker
         self._limit = limit
-        self._file = os.path.join(folder, OVERUSE)
-        self._until: float | None = None
+        self._report = os.path.join(folder, MEMORY_REPORT)
+        self._deadline: float | None = None
 
     def exceeded(self) -> bool:
-        """Look; whether the worker must be killed, because it was told and did not see to it."""
+        """Signal the worker at the first overuse. Return True if it did not end after that and must be killed."""
         if not self._limit:
             return False
-        if self._until is not None:
-            return time.monotonic() > self._until or overuse(int(self._limit * GROWTH)) is not None
-        seen = overuse(self._limit)
-        if seen is not None:
-            self._until = time.monotonic() + MEMORY_KILL_GRACE
-            with contextlib.suppress(OSError), open(self._file, "w", encoding="utf-8") as file:
-                json.dump(seen, file)
-            # Told first, so that it does not take what is killed for a failure of that command.
-            rest = [pid for pid in children_of(os.getpid()) if pid != self._worker]
-            for pid, number in [(self._worker, MEMORY_SIGNAL), *((pid, signal.SIGKILL) for pid in rest)]:
+        if self._deadline is not None:
+            return time.monotonic() > self._deadline or memory_overuse(int(self._limit * MEMORY_KILL_FACTOR)) is not None
+        overuse = memory_overuse(self._limit)
+        if overuse is not None:
+            self._deadline = time.monotonic() + MEMORY_KILL_GRACE
+            with contextlib.suppress(OSError), open(self._report, "w", encoding="utf-8") as file:
+                json.dump(overuse, file)
+            # The worker first: otherwise it would report the killed command as a failure of that command.
+            others = [pid for pid in descendants(os.getpid()) if pid != self._worker]
+            for pid, number in [(self._worker, MEMORY_SIGNAL), *((pid, signal.SIGKILL) for pid in others)]:
                 with contextlib.suppress(OSError):
                     os.kill(pid, number)
         return False
 
 
-def watch(pid: int, lifeline: int, seconds: float, memory: MemoryWatchdog) -> int:
-    """Wait for the worker's end, the build's end or the end of time or memory; returns the exit status to give."""
+def _watch(pid: int, lifeline: int, seconds: float, memory: MemoryWatchdog) -> int:
+    """Wait until the worker or the build ends, or a limit is reached; return the supervisor's exit status."""
     deadline = time.monotonic() + seconds
     worker = os.pidfd_open(pid)
     poller = select.poll()
     poller.register(worker, select.POLLIN)
     poller.register(lifeline, select.POLLIN | select.POLLHUP)
     while True:
-        rest = deadline - time.monotonic()
-        if rest <= 0:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
             return TIMED_OUT
-        ready = {fd for fd, _ in poller.poll(min(rest, POLL_INTERVAL) * 1000)}
+        ready = {fd for fd, _ in poller.poll(min(remaining, POLL_INTERVAL) * 1000)}
         if worker in ready:
             _, status = os.waitpid(pid, 0)
             return os.WEXITSTATUS(status) if os.WIFEXITED(status) else 128 + os.WTERMSIG(status)
@@ -214,18 +227,18 @@ def watch(pid: int, lifeline: int, seconds: float, memory: MemoryWatchdog) -> in
 
 
 def supervise(pid: int, lifeline: int, seconds: float, memory: MemoryWatchdog) -> int:
-    """Keep a worker.
+    """Watch a worker until it must end, then kill its process tree.
 
     Args:
-        pid: The worker.
-        lifeline: The pipe of which the build holds the other end.
-        seconds: When it is killed, should it still run.
-        memory: Sees to what it uses.
+        pid: Process id of the worker.
+        lifeline: File descriptor of the pipe whose other end the build holds.
+        seconds: Time after which the worker is killed.
+        memory: Memory limit of the worker.
 
     Returns:
-        The exit status to give; nothing of the worker is left.
+        Exit status of the supervisor.
     """
     try:
-        return watch(pid, lifeline, seconds, memory)
+        return _watch(pid, lifeline, seconds, memory)
     finally:
-        kill_all()
+        kill_descendants()

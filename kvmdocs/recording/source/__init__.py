@@ -1,1 +1,1 @@
-"""Source locations in a transcript: which line of which file a stack frame names, and whether it is there."""
+"""Source locations in a transcript: stack frames, their files and lines, and the check that they exist."""

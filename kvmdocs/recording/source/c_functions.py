@@ -1,9 +1,9 @@
-"""Which function a line of C or of assembly lies in.
+"""Functions in C and assembly, by line.
 
-A compiler's parser would need every header and option of the build, and parsers made for editors lose their way where a macro makes
-a function. Here a file is cut where C itself cuts it: into what stands side by side at the outermost level. What counts is
-which of these pieces a line lies in, and whether its head, all before the body, names the function. Of macros it needs to know only that what
-they make is named after their arguments: ``SYSCALL_DEFINE3(ioctl, …)`` makes ``__do_sys_ioctl``.
+A compiler's parser would need every header and option of the build, and the parsers of editors fail where a macro creates a
+function. Here a file is split into its declarations at the outermost level. All that is needed is the piece that contains a
+line, and whether its head, the part before the body, names the function. For macros it is enough to know that what they define
+is named after their arguments: ``SYSCALL_DEFINE3(ioctl, …)`` defines ``__do_sys_ioctl``.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 NAMING = 4
-"""How many identifiers among a macro's arguments may be what it names its function after."""
+"""Number of leading identifiers among a macro's arguments that may be part of the function's name."""
 
 PASTED = 4
-"""Characters of an identifier from which it is recognised also at the beginning of a longer word of a name."""
+"""Smallest length in characters of an identifier that is also recognised at the beginning of a longer word of a name."""
 
 _TOKEN = re.compile(
     r"""
@@ -30,7 +30,7 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
-# Labels that begin with a dot are the assembler's own and no functions.
+# Labels that begin with a dot are local to the assembler and not functions.
 _LABEL = re.compile(
     r"""^[ \t]*(?:
       (?P<end>SYM_\w*END|END|ENDPROC)[ \t]*\([ \t]*(?P<ended>[\w.$]+)
@@ -41,20 +41,20 @@ _LABEL = re.compile(
 )
 _COMPILERS = re.compile(r"\.(?:isra|constprop|part|cold|lto_priv|localalias|llvm)\b.*")
 _ABOUT = re.compile(r"EXPORT_|MODULE_|NOKPROBE_SYMBOL|ALLOW_ERROR_INJECTION|STACK_FRAME_|BTF_ID|\w*(?:init|exit|initcall)\b")
-"""Macros that say something of a function that is there already, mostly on the very next line."""
+"""Macros that refer to an existing function, mostly on the next line."""
 _SUFFIXES = (".c", ".h", ".inc", ".cc", ".cpp")
 
 
 @dataclass(frozen=True)
 class Extent:
-    """What stands at the outermost level of a source file: a function, a declaration, a macro that makes something.
+    """Piece of a source file at the outermost level: a function, a declaration, or a macro that defines something.
 
     Attributes:
-        first: Its first line, counted from 1.
-        last: Its last line.
-        names: What its head calls like a function: the function itself, and macros around or instead of it.
+        first: First line, counted from 1.
+        last: Last line.
+        names: Names in its head that are followed by a bracket: the function itself, and macros around or instead of it.
         given: Arguments of these macros that are identifiers.
-        inline: True when its head asks the compiler to put it into its callers.
+        inline: True if its head asks the compiler to inline it.
     """
 
     first: int
@@ -64,7 +64,7 @@ class Extent:
     inline: bool = False
 
     def makes(self, function: str) -> bool:
-        """Whether it defines a function: by its name, or by a macro that is given a part of the name."""
+        """Check whether the piece defines a function: by its name, or by a macro with a part of the name as an argument."""
         if function in self.names:
             return True
         about = bool(self.names) and _ABOUT.match(self.names[0])
@@ -78,34 +78,34 @@ class Extent:
 
 
 def is_part(part: str, name: str) -> bool:
-    """Whether a name is made of another and something before or behind it: ``ioctl`` in ``__do_sys_ioctl``."""
+    """Check whether a name consists of a part and a prefix or suffix: ``ioctl`` in ``__do_sys_ioctl``."""
     part = part.strip("_")
-    # What macros paste behind a name may follow it without a break; a short one could then be found in any name.
+    # A macro may paste a suffix without a separator. A short part would then match in any name.
     end = "" if len(part) >= PASTED else "(?![A-Za-z0-9])"
     return len(part) > 1 and re.search(rf"(?<![A-Za-z0-9]){re.escape(part)}{end}", name) is not None
 
 
 def plain_name(function: str) -> str:
-    """A function's name as its source has it: without what compilers add to the names of copies and parts of it."""
+    """Return a function's name as in its source, without the suffixes that compilers add to copies and parts of it."""
     return _COMPILERS.sub("", function)
 
 
 def extents(path: str, text: str) -> list[Extent]:
-    """What a source file consists of, in the order of its lines.
+    """Return the pieces of a source file in the order of their lines.
 
     Args:
-        path: Its name; it decides whether this is C or assembly.
-        text: What it holds.
+        path: Name of the file; it determines whether this is C or assembly.
+        text: Content of the file.
     """
     if path.endswith((".S", ".s")):
         return list(_assembly(text))
     return list(_c(text)) if path.endswith(_SUFFIXES) else list(_lines(text))
 
 
-def around(found: list[Extent], line: int) -> Extent | None:
-    """What a line lies in; None between two of them."""
-    index = bisect_right(found, line, key=lambda extent: extent.first) - 1
-    return found[index] if index >= 0 and line <= found[index].last else None
+def around(pieces: list[Extent], line: int) -> Extent | None:
+    """Return the piece that contains a line, or None if the line is between two pieces."""
+    index = bisect_right(pieces, line, key=lambda extent: extent.first) - 1
+    return pieces[index] if index >= 0 and line <= pieces[index].last else None
 
 
 @dataclass(frozen=True)
@@ -117,16 +117,16 @@ class _Token:
 
 def _tokens(text: str) -> Iterator[_Token]:
     line, last = 1, 0
-    for found in _TOKEN.finditer(text):
-        line += text.count("\n", last, found.start())
-        last = found.start()
-        kind = found.lastgroup or ""
+    for match in _TOKEN.finditer(text):
+        line += text.count("\n", last, match.start())
+        last = match.start()
+        kind = match.lastgroup or ""
         if kind != "comment":
-            yield _Token(kind, found[0], line)
+            yield _Token(kind, match[0], line)
 
 
 def _c(text: str) -> Iterator[Extent]:
-    """Cut C at its outermost level."""
+    """Split C at its outermost level."""
     depth = 0
     before: list[int] = []
     piece: list[_Token] = []
@@ -154,7 +154,7 @@ def _c(text: str) -> Iterator[Extent]:
 
 
 def _directive(text: str, depth: int, before: list[int]) -> int:
-    """How deep in brackets what follows a directive is: every branch of an ``#if`` begins where the first did."""
+    """Return the depth of brackets after a directive. Every branch of an ``#if`` begins at the depth of the first."""
     word = re.match(r"\s*#\s*(\w*)", text)
     name = word[1] if word else ""
     if name.startswith("if"):
@@ -167,7 +167,7 @@ def _directive(text: str, depth: int, before: list[int]) -> int:
 
 
 def _begins_anew(piece: list[_Token], token: _Token) -> bool:
-    """Whether a piece is a macro with its arguments and nothing else, and the token begins another piece on a new line."""
+    """Check whether a piece is only a macro with its arguments, and the token begins another piece on a new line."""
     whole = len(piece) > 2 and piece[0].kind == "name" and piece[1].text == "(" and piece[-1].text == ")"
     return whole and token.kind == "name" and token.line > piece[-1].line
 
@@ -175,7 +175,7 @@ def _begins_anew(piece: list[_Token], token: _Token) -> bool:
 def _extent(piece: list[_Token]) -> Extent:
     outermost = dict(_outermost(piece))
     head = piece[: outermost.get("{", len(piece))]
-    # A table of values is no function, whatever its head names.
+    # A table of values is not a function, whatever its head names.
     if outermost.get("=", len(head)) < len(head):
         return Extent(piece[0].line, piece[-1].line)
     names = [token.text for token, after in pairwise(head) if token.kind == "name" and after.text == "("]
@@ -184,21 +184,21 @@ def _extent(piece: list[_Token]) -> Extent:
 
 
 def _outermost(piece: list[_Token]) -> Iterator[tuple[str, int]]:
-    """The marks that no bracket encloses, the last first, and where each is."""
+    """Yield the marks outside of all brackets, the last first, each with its index."""
     depth = 0
-    found = []
+    marks = []
     for index, token in enumerate(piece):
         depth -= token.text in {")", "]", "}"}
         if not depth:
-            found.append((token.text, index))
+            marks.append((token.text, index))
         depth += token.text in {"(", "[", "{"}
-    return reversed(found)
+    return reversed(marks)
 
 
 def _given(head: list[_Token]) -> list[str]:
-    """Identifiers that a macro in a function's place is given.
+    """Return the identifiers among the arguments of a macro that takes the place of a function.
 
-    Such a macro is all of the head, or makes the name: then its arguments are followed by those of the function.
+    Such a macro is the whole head, or it makes the name and the function's own arguments follow.
     """
     opened = next((index for index, token in enumerate(head) if token.text == "("), len(head))
     depth = 0
@@ -215,29 +215,32 @@ def _given(head: list[_Token]) -> list[str]:
 
 
 def _assembly(text: str) -> Iterator[Extent]:
-    """Cut assembly at its labels and at the macros that stand for them; a label inside a function counts beside the function."""
+    """Split assembly at its labels and at the macros that define them.
+
+    A label inside a function is a piece of its own, which names the function as well.
+    """
     last = text.count("\n") + 1
     outer = ""
     names: tuple[str, ...] = ()
     since, counted, line = 1, 0, 1
-    for found in _LABEL.finditer(text):
-        line += text.count("\n", counted, found.start(found.lastgroup or 0))
-        counted = found.start(found.lastgroup or 0)
+    for match in _LABEL.finditer(text):
+        line += text.count("\n", counted, match.start(match.lastgroup or 0))
+        counted = match.start(match.lastgroup or 0)
         if names:
-            yield Extent(since, line if found["end"] else line - 1, names)
-        if found["end"]:
+            yield Extent(since, line if match["end"] else line - 1, names)
+        if match["end"]:
             outer, names = "", ()
             continue
-        name = found["begun"] or found["label"]
-        inside = outer and (found["label"] or "INNER" in found[0] or "LABEL" in found[0])
-        outer = outer if inside else name if found["begun"] else ""
+        name = match["begun"] or match["label"]
+        inside = outer and (match["label"] or "INNER" in match[0] or "LABEL" in match[0])
+        outer = outer if inside else name if match["begun"] else ""
         names, since = ((outer, name) if inside else (name,)), line
     if names:
         yield Extent(since, last, names)
 
 
 def _lines(text: str) -> Iterator[Extent]:
-    """A list of which every line makes a function, as QEMU's ``trace-events`` are."""
+    """Split a list in which every line defines a function, such as QEMU's ``trace-events``."""
     for number, line in enumerate(text.splitlines(), 1):
         names = tuple(re.findall(r"^(?:[a-z-]+ )*(\w+)\(", line))
         if names:

@@ -1,9 +1,9 @@
-"""Where in the source code the frames of a transcript are, and whether they are there.
+"""Source locations of the stack frames in a transcript, and the check that they are right.
 
-A recipe says which trees its transcripts speak of (`kvmdocs.recording.shell.Shell.sources`). When it has run, every frame in what its steps
-printed whose file is in one of them is looked up: the file is opened, and the line must lie in the function that the frame names. So a
-link that a reader follows leads where the transcript says, and a transcript of another build or tree than the recipe
-believes fails the recipe. A frame of a file outside the trees (the C library, code that the build generated) has no place.
+A recipe declares the source trees of its transcripts (`kvmdocs.recording.shell.Shell.sources`). After it has run, every frame
+in the output of its steps whose file is in one of them is looked up: the file is opened, and the line must be in the function
+that the frame names. So a link leads where the transcript says, and the recipe fails if the transcript is of another build or
+tree than expected. A frame of a file outside of the trees (the C library, generated code) has no location.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ from kvmdocs.core.model import SourceLocation, Step, Where
 from kvmdocs.recording.source.c_functions import Extent, around, extents, plain_name
 from kvmdocs.recording.source.stack_frames import Frame, find
 
-AROUND = 5
-"""Lines of an excerpt before and after the line itself."""
+CONTEXT_LINES = 5
+"""Number of lines of an excerpt before and after the line itself."""
 
 _BREAK_AT = re.compile(r"(?<![\w-])(?:t?h?break|t?b)\s+(?:[^\s'\"]+:)?([A-Za-z_]\w*)(?=[\s'\"]|\Z)")
 _JOINS_IN_GDB = re.compile(r"(?:target|attach|interrupt)\b")
 _JOINS = re.compile(r"(?:\S*/)?gdb\b.*?(?:\s-p\b|\s--pid\b|\battach\b|\btarget\b)", re.DOTALL)
-"""A debugger meets a program that runs: as a command of its own, and as a command of a shell."""
+"""A command that attaches a debugger to a running program; `_JOINS_IN_GDB` inside of gdb, this one in a shell."""
 _COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A source tree that transcripts speak of.
+    """Source tree that transcripts refer to.
 
     Attributes:
-        name: Its name, such as ``linux``; the setting ``links.linux`` says where a reader finds it.
-        root: Where it is on this host.
-        shown: Where it is for a reader.
-        astray: Patterns of functions whose lines the compiler is known to give wrongly.
+        name: Name, such as ``linux``; the setting ``links.linux`` has its URL template.
+        root: Path on this host.
+        shown: Path as shown to a reader.
+        astray: Patterns of functions whose lines the compiler is known to report wrongly.
     """
 
     name: str
@@ -50,10 +50,10 @@ class Tree:
 
     @cached_property
     def version(self) -> str:
-        """Its version: what the file ``VERSION`` holds, or what the kernel's ``Makefile`` says.
+        """Version of the tree: the content of the file ``VERSION``, or the one in the kernel's ``Makefile``.
 
         Raises:
-            CatalogError: It says none.
+            CatalogError: The tree has no version.
         """
         stated = self.root / "VERSION"
         if stated.is_file():
@@ -68,15 +68,15 @@ class Tree:
                     advice="give `sh.sources` the root of a source tree: the folder with VERSION or the kernel's Makefile"
                 ),
             )
-        # The first release of a series has no third number, neither in its tag nor in its tarball's name.
+        # The first release of a series has no third number in its tag and in the name of its tarball.
         small = f".{parts['SUBLEVEL']}" if parts.get("SUBLEVEL", "0") != "0" else ""
         return f"{parts['VERSION']}.{parts['PATCHLEVEL']}{small}{parts.get('EXTRAVERSION', '')}"
 
     @cached_property
     def patched(self) -> frozenset[str]:
-        """The files in which the distribution's patches move lines; none for a tree as upstream publishes it.
+        """Files in which the distribution's patches move lines; empty for an upstream tree.
 
-        A patch that sets ``VERSION`` is how a distribution takes over a stable release of upstream's: after it the tree is that one.
+        A patch that sets ``VERSION`` is an update to a stable release of upstream. The tree after it counts as upstream.
         """
         folder = self.root / "debian" / "patches"
         series = folder / "series"
@@ -89,10 +89,10 @@ class Tree:
         return frozenset(name for text in own for name in _moved(text))
 
     def find(self, path: str) -> str | None:
-        """The file that a transcript names, relative to the tree; None if it is not in the tree.
+        """Return the file that a transcript names, relative to the tree, or None if it is not in the tree.
 
-        A compiler names a file by its whole path, or relative to a build directory somewhere beside the tree: then what is left
-        without the leading dots is the path in the tree, or begins with the names of the folders that the tree lies in.
+        A compiler names a file by its absolute path, or relative to a build directory near the tree. In the latter case the
+        path without leading ``../`` is either the path in the tree, or begins with the names of the tree's parent folders.
         """
         clean = posixpath.normpath(path)
         if clean.startswith(("/", "~")):
@@ -106,7 +106,7 @@ class Tree:
 
 
 def _moved(patch: str) -> Iterable[str]:
-    """The files of a patch in which it puts lines elsewhere: some piece of them becomes longer or shorter."""
+    """Yield the files in which a patch moves lines: those with a hunk that becomes longer or shorter."""
     for part in re.split(r"^(?=\+\+\+ )", patch, flags=re.MULTILINE):
         named = re.match(r"\+\+\+ [^/\s]+/(\S+)", part)
         pieces = re.findall(r"^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@", part, re.MULTILINE)
@@ -115,41 +115,41 @@ def _moved(patch: str) -> Iterable[str]:
 
 
 def collect(steps: Sequence[Step], trees: Iterable[Tree]) -> tuple[SourceLocation, ...]:
-    """The places that a recipe's steps name, each once, in the order in which they are met.
+    """Return the source locations in the output of a recipe's steps, each once, in order of appearance.
 
     Args:
-        steps: The recipe's steps, with readable paths.
-        trees: The source trees they may speak of.
+        steps: Steps of the recipe, with readable paths.
+        trees: Source trees that they may refer to.
 
     Raises:
-        RecipeFailed: A line does not lie in the function that a frame names, or no step speaks of one of the trees at all.
+        RecipeFailed: A line is not in the function that a frame names, or no frame of a tree was printed.
         CatalogError: A tree has no version.
     """
-    known = tuple(trees)
+    trees = tuple(trees)
     files = _Files()
     places: dict[tuple[str, int, str], SourceLocation] = {}
-    met = set()
+    printed = set()
     for number, step, frame in _frames(steps):
-        inside = ((tree, path) for tree in known if (path := tree.find(frame.path)))
+        inside = ((tree, path) for tree in trees if (path := tree.find(frame.path)))
         for tree, path in islice(inside, 1):
             if frame.quoted and not _is_quoted(files.open(tree.root / path)[0], frame):
                 continue
-            met.add(tree.name)
+            printed.add(tree.name)
             place = _place(tree, path, frame, files, number, step)
             places.setdefault((place.shown, place.line, place.function), place)
-    for tree in known:
-        if tree.name not in met:
+    for tree in trees:
+        if tree.name not in printed:
             raise RecipeFailed(
                 f"no step printed a stack frame of the source tree {tree.name!r}",
                 Evidence(
-                    advice="take it out of `sh.sources`, or see why the frames have no file and line: were there symbols?"
+                    advice="remove it from `sh.sources`, or find out why frames have no file and line: missing debug symbols?"
                 ),
             )
     return tuple(places.values())
 
 
 def _frames(steps: Sequence[Step]) -> Iterator[tuple[int, Step, Frame]]:
-    """Every frame that a record holds; what is only in a log is not on the page either."""
+    """Yield every frame in a record. Output that is only in a log is not on the page either."""
     for number, step in enumerate(steps, 1):
         for part in (step.output.head, step.output.tail if step.output.omitted_bytes else ""):
             for frame in find(_COLOUR.sub("", part)):
@@ -157,7 +157,7 @@ def _frames(steps: Sequence[Step]) -> Iterator[tuple[int, Step, Frame]]:
 
 
 class _Files:
-    """Source files that were opened, cut into their functions."""
+    """Cache of opened source files, split into functions."""
 
     def __init__(self) -> None:
         self._read: dict[Path, tuple[list[str], list[Extent]]] = {}
@@ -170,7 +170,7 @@ class _Files:
 
 
 def _place(tree: Tree, path: str, frame: Frame, files: _Files, number: int, step: Step) -> SourceLocation:
-    """The place of a frame.
+    """Return the source location of a frame.
 
     Raises:
         RecipeFailed: The frame is not there.
@@ -182,18 +182,18 @@ def _place(tree: Tree, path: str, frame: Frame, files: _Files, number: int, step
     astray = not wrong and not frame.quoted and (piece is None or not (piece.makes(function) if function else piece.names))
     inlined = astray and _is_inlined(function, piece, pieces, lines[frame.line - 1])
     if astray and not inlined and not _may_be_astray(tree, function, step):
-        wrong = f"a frame of `{function}` is said to be there, and the line lies in {piece or 'no function'}"
+        wrong = f"it names a frame of `{function}`, but the line is in {piece or 'no function'}"
     if wrong:
         raise RecipeFailed(
-            f"{path}:{frame.line} of {tree.name} {tree.version} is not what the transcript says: {wrong}",
+            f"{path}:{frame.line} of {tree.name} {tree.version} does not match the transcript: {wrong}",
             Evidence(
                 step=number,
                 tail="\n".join(_numbered(lines, frame.line)),
-                advice="is what was debugged built from this very tree? A function whose lines the compiler itself gives "
-                "wrongly is named in `sh.sources(…, astray=[…])`",
+                advice="was the debugged program built from exactly this tree? If the compiler itself reports the lines of a "
+                "function wrongly, name the function in `sh.sources(…, astray=[…])`",
             ),
         )
-    first = max(1, frame.line - AROUND)
+    first = max(1, frame.line - CONTEXT_LINES)
     inside = piece.names[-1] if piece and piece.names else ""
     return SourceLocation(
         shown=frame.path,
@@ -202,7 +202,7 @@ def _place(tree: Tree, path: str, frame: Frame, files: _Files, number: int, step
         version=tree.version,
         path=path,
         function=inside if astray or not function else function,
-        excerpt=tuple(line.rstrip("\r") for line in lines[first - 1 : frame.line + AROUND]),
+        excerpt=tuple(line.rstrip("\r") for line in lines[first - 1 : frame.line + CONTEXT_LINES]),
         first=first,
         astray=function or "" if astray else "",
         patched=path in tree.patched,
@@ -210,37 +210,41 @@ def _place(tree: Tree, path: str, frame: Frame, files: _Files, number: int, step
 
 
 def _is_quoted(lines: Sequence[str], frame: Frame) -> bool:
-    """Whether a line of the source is what an output has behind its number; a compiler's warning looks the same and is not."""
+    """Check whether the text after a line number is that line of the source. A compiler's warning looks the same."""
     return 1 <= frame.line <= len(lines) and lines[frame.line - 1].rstrip() == (frame.source or "").rstrip()
 
 
 def _function(frame: Frame, step: Step) -> str | None:
-    """The function a frame is of; for a breakpoint the one it was asked for, None if it was asked for by a line."""
+    """Return the function of a frame.
+
+    For a breakpoint it is the function in the command, or None if the breakpoint was set by a line.
+    """
     if frame.function is None:
-        asked = _BREAK_AT.findall(step.command)
-        return asked[0] if len(asked) == 1 else None
+        functions = _BREAK_AT.findall(step.command)
+        return functions[0] if len(functions) == 1 else None
     return plain_name(frame.function)
 
 
 def _impossible(frame: Frame, function: str | None, lines: Sequence[str]) -> str:
-    """What is wrong with a frame whatever function its line lies in; "" if nothing is."""
+    """Return a reason why a frame cannot be right, independent of the function that contains its line; "" if there is none."""
     if function == "":
-        return "a frame is said to be there, and its function cannot be read"
+        return "it names a frame there, but its function cannot be parsed"
     if not 1 <= frame.line <= len(lines):
         return f"the file ends at line {len(lines)}"
     if frame.source is not None and frame.source.rstrip() != lines[frame.line - 1].rstrip():
         return (
-            f"the debugger printed {frame.source.strip()!r} for that line, and the file has {lines[frame.line - 1].strip()!r}"
+            f"the debugger printed {frame.source.strip()!r} for that line, but the file has {lines[frame.line - 1].strip()!r}"
         )
     return ""
 
 
 def _may_be_astray(tree: Tree, function: str | None, step: Step) -> bool:
-    """Whether a frame may name a function that its line does not lie in: the recipe says so, or nobody chose where to stop.
+    """Check whether a frame may name a function that does not contain its line.
 
-    Compilers that optimise give some instructions the line of what was inlined beside them (one in a hundred in Linux and QEMU; two in
-    a thousand of the calls). Whoever chose where to stop sees that when writing the recipe and names the function. Where a debugger
-    meets a program that runs nobody chose, and next time it is another instruction.
+    This is so if the recipe declares it, or if nobody chose the place to stop. Optimising compilers give some instructions the
+    line of code that was inlined next to them (one percent of the instructions in Linux and QEMU, 0.2 percent of the calls). An
+    author who chooses where to stop notices that and declares the function. When a debugger attaches to a running program, the
+    place is arbitrary and differs from run to run.
     """
     if any(fnmatchcase(function or "", pattern) for pattern in tree.astray):
         return True
@@ -249,10 +253,10 @@ def _may_be_astray(tree: Tree, function: str | None, step: Step) -> bool:
 
 
 def _is_inlined(function: str | None, piece: Extent | None, pieces: Sequence[Extent], line: str) -> bool:
-    """Whether the source itself shows that a line of another function may be in a frame of this one, by inlining.
+    """Check whether the source itself shows that a line of another function may be in a frame of this one, by inlining.
 
-    Either the line calls the function, which was put there; or it lies in an inline function that was put into this one, which is
-    defined in some other file.
+    Either the line calls the function, which was inlined there; or the line is in an inline function, and the function that it
+    was inlined into is defined in another file.
     """
     if piece is None or not function:
         return False
@@ -261,25 +265,25 @@ def _is_inlined(function: str | None, piece: Extent | None, pieces: Sequence[Ext
 
 
 def _numbered(lines: Sequence[str], line: int) -> list[str]:
-    first = max(1, line - AROUND)
-    return [f"{number:6} {text}" for number, text in enumerate(lines[first - 1 : line + AROUND], first)]
+    first = max(1, line - CONTEXT_LINES)
+    return [f"{number:6} {text}" for number, text in enumerate(lines[first - 1 : line + CONTEXT_LINES], first)]
 
 
 def make_trees(given: Mapping[str, Path], shown: Mapping[str, str], astray: Sequence[str]) -> list[Tree]:
-    """Trees from what a recipe says.
+    """Return the trees that a recipe declares.
 
     Args:
         given: Root of each tree by its name.
-        shown: The same for a reader.
-        astray: Patterns of functions whose lines the compiler gives wrongly.
+        shown: The same, as shown to a reader.
+        astray: Patterns of functions whose lines the compiler reports wrongly.
 
     Raises:
-        CatalogError: A root is no folder.
+        CatalogError: A root is not a directory.
     """
     for name, root in given.items():
         if not root.is_dir():
             raise CatalogError(
-                f"the source tree {name!r} is no folder: {shown[name]}",
+                f"the source tree {name!r} is not a folder: {shown[name]}",
                 Evidence(advice="give `sh.sources` the tree that a recipe of the sources returned"),
             )
     return [Tree(name, root, shown[name], tuple(astray)) for name, root in given.items()]

@@ -1,6 +1,6 @@
-"""Finding stack frames in what debuggers and symbolisers print: a function, and the file and line it is said to be at.
+"""Parser of stack frames in the output of debuggers and symbolisers: a function, its file and line.
 
-Pure text: nothing here knows a source tree. The forms, with who prints them:
+It works on text alone, without a source tree. The forms, with the programs that print them:
 
 - ``#3  0x… in func (args…) at path:line``: gdb, also behind ``hit Breakpoint 1,`` and wrapped over several lines
 - ``in func at path:line``: gdb's ``info breakpoints``; ``func at path:line``: ``addr2line -p``, Linux's ``faddr2line``
@@ -10,8 +10,8 @@ Pure text: nothing here knows a source tree. The forms, with who prints them:
 - ``path:line: func: Assertion``: assert() of the C library
 - ``func at ffffffff81000000 [kvm]`` and below it ``path: line``: ``bt -l`` of crash
 - ``Line 12 of "path" … <func+4>``: gdb's ``info line``
-- ``Breakpoint 1 at 0x…: file path, line 12.``: gdb's ``break``; it does not say which function
-- ``path:line:text``: no frame, but what ``grep -n`` prints, and as good: the text of the line
+- ``Breakpoint 1 at 0x…: file path, line 12.``: gdb's ``break``, without the function
+- ``path:line:text``: ``grep -n``. It is not a frame, but the text of the line can be checked
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from dataclasses import dataclass
 
 _PART = r"[^\s\"'`():<>|,;=]"
 PATH = rf"(?<!{_PART}){_PART}*\.[A-Za-z]{{1,4}}(?:\.inc)?"
-"""A source file as programs name it: a whole word, for a long word must not be tried at each of its letters."""
+"""Path of a source file in a text. It must be a whole word, so that a long word is not tried at each of its letters."""
 
 PLACE = re.compile(
     rf"(?P<path>{PATH})(?P<colon>: ?)(?P<line>\d+)(?!\w)"
     rf"|(?P<path2>{PATH}), line (?P<line2>\d+)(?!\w)"
     rf'|Line (?P<line3>\d+) of "(?P<path3>{PATH})"'
 )
-"""A file and a line in a text, in any of these forms: what a page makes a link of."""
+"""File and line in a text, in any of these forms. Pages turn them into links."""
 
 _NAME = r"[A-Za-z_$][\w.$]*"
 _OFFSET = r"(?:\+(?:0x[0-9a-f]+|\d+)(?:/0x[0-9a-f]+)?)?"
@@ -41,7 +41,7 @@ _MARK = re.compile(
     """,
     re.VERBOSE,
 )
-"""Brackets, those of a call with its function, and texts and characters, in which a bracket means nothing."""
+"""Brackets, with the function if they enclose its arguments; and strings and characters, in which brackets have no meaning."""
 _AT = re.compile(rf"\s+at (?P<path>{PATH}):(?P<line>\d+)(?=[\s),]|$)")
 _OTHERS = tuple(
     re.compile(form.replace("NAME", rf"(?<![\w.$])(?P<function>{_NAME})").replace("PATH", rf"(?P<path>{PATH})"), re.MULTILINE)
@@ -64,15 +64,14 @@ _SOURCE = re.compile(r"\n(?P<line>\d+)\t(?P<text>.*)")
 
 @dataclass(frozen=True)
 class Frame:
-    """What a text says of one frame.
+    """One frame in a text.
 
     Attributes:
-        function: The function's name as printed; None for a form that names none, "" where the text should name one and this module
-            cannot read it.
+        function: Name of the function as printed; None for a form without a function, "" if the function cannot be parsed.
         path: The file as printed.
         line: The line.
-        source: The text of that line, where the debugger prints it below; None elsewhere.
-        quoted: True for a line that is only quoted, by ``grep`` if the text is the line's.
+        source: Text of that line, if the debugger prints it below; otherwise None.
+        quoted: True for a line that ``grep`` may have quoted. It counts if the text is that of the line.
     """
 
     function: str | None
@@ -83,18 +82,18 @@ class Frame:
 
 
 def find(text: str) -> list[Frame]:
-    """All frames in an output, in the order in which they are printed, each as often as it is there."""
-    found = {**_loose(text), **_plain(text)}
+    """Return all frames in an output, in order, including repeated ones."""
+    frames = {**_loose(text), **_plain(text)}
     for begin, place, frame in _calls(text):
-        # An argument may be a text that reads like a frame.
-        found = {start: other for start, other in found.items() if not begin <= start < place}
-        found[place] = frame
-    # Debug information has line 0 for what no line of the source makes.
-    return [found[start] for start in sorted(found) if found[start].line]
+        # An argument may be a string that looks like a frame.
+        frames = {start: other for start, other in frames.items() if not begin <= start < place}
+        frames[place] = frame
+    # In debug information, line 0 means that no line of the source corresponds.
+    return [frames[start] for start in sorted(frames) if frames[start].line]
 
 
 def _calls(text: str) -> Iterator[tuple[int, int, Frame]]:
-    """Frames with arguments: where each begins, where its file is named, and the frame."""
+    """Yield frames with arguments: start of the frame, start of its file's name, and the frame."""
     opened: list[re.Match[str]] = []
     for mark in _MARK.finditer(text):
         if mark["open"]:
@@ -107,7 +106,7 @@ def _calls(text: str) -> Iterator[tuple[int, int, Frame]]:
 
 
 def _plain(text: str) -> dict[int, Frame]:
-    """Frames of the forms that are one pattern each."""
+    """Return the frames whose form is a single pattern."""
     return {
         match.start("path"): _frame(match["function"], match)
         for form in (_INFO_LINE, *reversed(_OTHERS))
@@ -116,14 +115,14 @@ def _plain(text: str) -> dict[int, Frame]:
 
 
 def _loose(text: str) -> dict[int, Frame]:
-    """Files and lines of frames whose function is not said, or not in a way that is known here."""
-    unread = {match.start("path"): _frame("", match) for match in _LOOSE.finditer(text)}
-    asked = {match.start("path"): _frame(None, match) for match in _BREAK.finditer(text)}
+    """Return files and lines of frames whose function is not printed, or cannot be parsed."""
+    unparsed = {match.start("path"): _frame("", match) for match in _LOOSE.finditer(text)}
+    breakpoints = {match.start("path"): _frame(None, match) for match in _BREAK.finditer(text)}
     quoted = {
         match.start("path"): Frame(None, match["path"], int(match["line"]), match["text"], quoted=True)
         for match in _QUOTED.finditer(text)
     }
-    return unread | asked | quoted
+    return unparsed | breakpoints | quoted
 
 
 def _frame(function: str | None, place: re.Match[str]) -> Frame:
@@ -133,7 +132,7 @@ def _frame(function: str | None, place: re.Match[str]) -> Frame:
 
 
 def spots(text: str) -> Iterator[tuple[int, int, str, int]]:
-    """Every file and line in a line of text: where it begins and ends, the file as printed and the line."""
+    """Yield every file and line in a line of text: start, end, the file as printed, and the line."""
     for match in PLACE.finditer(text):
         path = match["path"] or match["path2"] or match["path3"]
         line = match["line"] or match["line2"] or match["line3"]

@@ -1,1 +1,1 @@
-"""Recipes of docs/*/kvm/errors.md: what goes wrong, provoked."""
+"""Recipes of docs/*/kvm/errors.md: errors that are provoked on purpose."""

@@ -1,4 +1,4 @@
-"""The error museum, first family: what a build says when something is missing."""
+"""The error museum, first family: messages of builds that lack something."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from recipes.build.qemu import BUILD_TOOLS, with_python
 from recipes.kvm.errors.refusals import refused
 
 PACKED_BESIDE = ("ui/keycodemapdb", "subprojects/keycodemapdb")
-"""Where a release holds what the git repository has only a pointer to: a submodule until QEMU 8.0, a subproject since."""
+"""Paths that a release contains but that are mere pointers in the git repository: a submodule until QEMU 8.0, a subproject
+since."""
 
 LEAST = "--target-list=x86_64-softmmu --without-default-features --disable-tools --disable-install-blobs"
-"""Options of the quickest configuration there is."""
+"""Options of the fastest possible configuration."""
 
 
 @recipe(tools=BUILD_TOOLS, memory="512M", disk="320M", timeout="15m", expects="20s")
 def museum_build(sh: Shell, qemu_source: Path, qemu_python: Path | None, linux_source: Path, linux_build: Kernel) -> None:
-    """Configure QEMU with one thing missing after the other, and Linux with nothing configured.
+    """Configure QEMU with one thing missing at a time, and build Linux with nothing configured.
 
-    The source is a tree of links, so that a piece of it can be taken away; the tools are a folder of links for the same reason.
+    The source is a tree of links, so that parts of it can be taken away. The tools are a directory of links for the same
+    reason.
     """
     least = " ".join((LEAST, *with_python(qemu_python)))
     sh.cp("-rs", qemu_source, "qemu")
@@ -35,7 +37,7 @@ def museum_build(sh: Shell, qemu_source: Path, qemu_python: Path | None, linux_s
         with sh.cd("build"):
             refused(sh, f"PATH=$PWD/../tools ../qemu/configure {least}", "Cannot find Ninja")
     with sh.section("glib"), sh.cd("build"):
-        # Where pkg-config looks is the same as what is installed, as far as configure can tell.
+        # For configure, an empty search path of pkg-config is the same as libraries that are not installed.
         refused(
             sh,
             f"PKG_CONFIG_LIBDIR=/nowhere ../qemu/configure {least}",
@@ -51,25 +53,25 @@ def museum_build(sh: Shell, qemu_source: Path, qemu_python: Path | None, linux_s
 
 
 def _archive(sh: Shell, source: Path, least: str) -> None:
-    """Configure a tree such as a hosting site packs of a tag: without what the repository only points to.
+    """Configure a tree like a hosting site's archive of a tag: without the parts that the repository only points to.
 
     Args:
         sh: The recipe's shell.
         source: QEMU's source tree.
-        least: The options of configure.
+        least: Options of configure.
     """
     (held,) = [place for place in PACKED_BESIDE if (source / place / "meson.build").exists()]
     sh.rm("-r", f"qemu/{held}")
     sh.mkdir("from-archive")
     with sh.cd("from-archive"):
-        # Newer versions would fetch a missing subproject, given a network.
+        # Newer versions would download a missing subproject if there is a network.
         offline = " --disable-download" if held.startswith("subprojects") else ""
         refused(sh, f"../qemu/configure {least}{offline}", "missing GIT submodules", "missing subprojects")
     sh.cp("-rs", source / held, Path("qemu", held).parent)
 
 
 def _meson(sh: Shell, source: Path) -> None:
-    """Let meson read a project that asks for a newer one, as next year's QEMU will."""
+    """Let meson read a project that requires a newer meson, as next year's QEMU will."""
     sh.mkdir("newer")
     with sh.cd("newer"):
         sh.cp(source / "meson.build", source / "VERSION", ".")
@@ -81,7 +83,7 @@ def _meson(sh: Shell, source: Path) -> None:
 
 
 def _unconfigured(sh: Shell, source: Path, kernel: Kernel) -> None:
-    """Ask for one module of a kernel that was never configured; what is missing there is in a tree that was built once."""
+    """Build one module of a kernel that was never configured, then list the files that a configured tree has."""
     sh.mkdir("kernel")
     refused(sh, f"make -C {source} O=$PWD/kernel M=arch/x86/kvm modules", "Kernel configuration is invalid", "auto.conf")
     with sh.cd(kernel.build):

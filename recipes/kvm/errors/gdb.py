@@ -1,4 +1,4 @@
-"""The error museum: what the debugger says, of a process, of a program and of a kernel."""
+"""The error museum: the debugger's messages about a process, a program and a kernel."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from recipes.run.guest import FIRMWARE, Accelerator
 from recipes.run.machine import BOOT_LIMIT, machine
 
 GDB = "gdb -q -nx -batch"
-"""The debugger for a line of its own: no greeting, nobody's start-up files, no questions."""
+"""Command of a non-interactive gdb: no greeting, no start-up files, no questions."""
 
 NOBODY = "setpriv --reuid=65534 --regid=65534 --clear-groups"
-"""Another user than the one whose process it is."""
+"""Command prefix that runs a program as a user other than the process's owner."""
 
 WITHOUT_PTRACE = "setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace"
-"""root, but without the one right that a container does not give it."""
+"""Command prefix that runs a program as root but without CAP_SYS_PTRACE, which a container does not have either."""
 
 WATCHED = "do_sys_openat2"
-"""A function of the kernel that every opened file passes."""
+"""A kernel function that runs for every opened file."""
 
 
 @recipe(tools=("gdb", "readelf", "setpriv"), needs=("ptrace",), memory="1G", disk="64M", timeout="10m", expects="10s")
 def museum_gdb(sh: Shell, qemu_optimised: Path, qemu_source: Path, linux_build: Kernel) -> None:
-    """Attach without the right to, break in a program without symbols, and miss the kernel's own commands."""
+    """Attach without permission, break in a program without symbols, and miss the kernel's own gdb commands."""
     if os.geteuid() != 0:
         sh.skip("only root can give rights away; this user is not root")
     sh.sources(qemu=qemu_source)
@@ -56,7 +56,7 @@ def museum_gdb(sh: Shell, qemu_optimised: Path, qemu_source: Path, linux_build: 
 
 
 def says(sh: Shell, line: str) -> str:
-    """What a line prints, both streams, however it ends: gdb's exit status says little of what a command in it came to."""
+    """Return a line's output on both streams, whatever its exit status: gdb's says little about the commands it ran."""
     sh.line(line, _ok_code=range(256))
     return printed(sh)
 
@@ -67,7 +67,7 @@ def museum_gdb_kernel(
 ) -> None:
     """Debug a kernel with the wrong architecture, and one that is not where its symbols say; then find it in two ways."""
     sh.sources(linux=linux_source)
-    moved = Guest(linux_guest.kernel, linux_guest.initramfs)  # without the word that keeps the kernel in its place
+    moved = Guest(linux_guest.kernel, linux_guest.initramfs)  # without nokaslr
     vmlinux = linux_build.vmlinux
 
     safe = (f"add-auto-load-safe-path {linux_build.build}",)
@@ -101,7 +101,7 @@ def museum_gdb_kernel(
         gdb("hbreak start_kernel")
         told = gdb("continue")
         assert re.search(r"Breakpoint 1, .*start_kernel", told, re.DOTALL), told
-        # Now the kernel is where it will stay, and an instruction can be written there.
+        # By now the kernel is at its final address, and a breakpoint instruction can be written there.
         gdb(f"break {WATCHED}")
         told = gdb("continue")
         assert re.search(rf"Breakpoint 2, .*{WATCHED}", told, re.DOTALL), told
@@ -117,20 +117,21 @@ def museum_gdb_kernel(
 
 
 TEXT = "grep ' _text$' /proc/kallsyms"
-"""For the guest's shell: where the kernel's code begins."""
+"""Command for the guest's shell that prints where the kernel's code begins."""
 
 FAR = 64 << 20
-"""Bytes from where its symbols say the kernel is, so that nothing of it is there; one boot in thirty or so is nearer."""
+"""Minimum distance in bytes from the address in the symbols, so that nothing of the kernel is there. About one boot in thirty
+is nearer."""
 
 TRIES = 5
-"""Most boots until the kernel has chosen a place that far away."""
+"""Largest number of boots until the kernel has chosen an address that far away."""
 
 OPENS = "while cat /guest/proc/version; do :; done"
-"""Files opened for ever."""
+"""A loop that opens files endlessly."""
 
 
 def _miss(vm: Machine, gdb: Gdb) -> None:
-    """Set a breakpoint where the kernel is not; the machine opens files, ends, and never stops there."""
+    """Set a breakpoint at an address without the kernel. The machine opens files, shuts down, and never stops there."""
     gdb("bt 2")
     assert "Cannot access memory" in gdb("x/s linux_banner")
     gdb(f"hbreak {WATCHED}")
@@ -144,7 +145,7 @@ def _miss(vm: Machine, gdb: Gdb) -> None:
 
 
 def _hit(gdb: Gdb) -> None:
-    """Stop in the function that every opened file passes, and go on."""
+    """Stop in the function that runs for every opened file, and continue."""
     assert "Linux version" in gdb("x/s linux_banner")
     gdb(f"hbreak {WATCHED}")
     told = gdb("continue")
@@ -155,5 +156,5 @@ def _hit(gdb: Gdb) -> None:
 
 
 def address(symbol: str) -> int:
-    """The address in a line of ``nm`` or of ``/proc/kallsyms``."""
+    """Return the address in a line of ``nm`` or ``/proc/kallsyms``."""
     return int(symbol.split(maxsplit=1)[0], 16)

@@ -1,4 +1,4 @@
-"""The error museum: what the debugger says of a QEMU, and of a kernel, that run under KVM."""
+"""The error museum: the debugger's messages about a QEMU and a kernel that run under KVM."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from recipes.build.linux import Kernel
 from recipes.kvm.host import INNER_LIMIT, L1_TOOLS, KvmHost, inner, l1, load_kvm
 
 WIRES = {"l1.signals": "/dev/ttyS2", "l1.breakpoints": "/dev/ttyS3"}
-"""L1's third and fourth serial port, by the socket on the host that is the other end. What one debugger left unread would confuse the next."""
+"""L1's third and fourth serial port, by the host's socket at the other end. Each debugger has its own port, because data that
+one of them left unread would confuse the next."""
 
 L2 = (
     "/bin/qemu-system-x86_64 -accel kvm -cpu host -m 64M -L /firmware -nodefaults -display none -no-reboot "
     "-kernel /inner/bzImage -initrd /inner/initramfs.cpio.gz -serial file:/guest/tmp/l2.console"
 )
-"""A machine under KVM that boots and ends; what it says goes to a file of L1's."""
+"""A machine under KVM that boots and shuts down; its output goes to a file in L1."""
 
 
 @recipe(tools=("gdb", "gdbserver", *L1_TOOLS), memory="1500M", disk="192M", timeout="20m", expects="30s")
@@ -42,7 +43,7 @@ def museum_gdb_kvm(
 
 
 def _signals(sh: Shell, vm: Machine, qemu: Path) -> None:
-    """Run a QEMU under the debugger until it gets a signal, then tell the debugger to let them pass."""
+    """Run a QEMU under the debugger until it gets a signal, then have the debugger pass signals on."""
     name, port = "l1.signals", WIRES["l1.signals"]
     vm.guest_start(f"gdbserver {port} {L2} -append 'console=ttyS0 quiet panic=-1'")
     _wait_for_the_wire(vm, port)
@@ -53,13 +54,13 @@ def _signals(sh: Shell, vm: Machine, qemu: Path) -> None:
         gdb("bt 6")
         gdb("handle SIGUSR1 pass nostop noprint")
         told = gdb("continue")
-        # gdbserver 13 has been seen to miss how the last thread ended.
+        # gdbserver 13 sometimes misses how the last thread ended.
         assert re.search(r"exited normally|No unwaited-for children left", told), told
     assert "hello" in vm.guest("cat /guest/tmp/l2.console")
 
 
 def _breakpoints(sh: Shell, vm: Machine, kernel: Kernel, host: KvmHost) -> None:
-    """Break in a kernel whose code is not in memory yet: by writing an instruction to where it will be, and by a register of the processor."""
+    """Break in a kernel whose code is not in memory yet: by writing an instruction, and by a debug register."""
     name, port = "l1.breakpoints", WIRES["l1.breakpoints"]
     vm.guest_start(f"{L2} -append 'console=ttyS0 quiet panic=-1 nokaslr' -S -gdb {port}")
     _wait_for_the_wire(vm, port)
@@ -75,10 +76,10 @@ def _breakpoints(sh: Shell, vm: Machine, kernel: Kernel, host: KvmHost) -> None:
             assert re.search(r"Breakpoint 2, .*start_kernel", told), told
             gdb("delete")
             told = gdb("continue")
-        # Where QEMU 7.2 emulates L1's processor the guest runs past it; QEMU 10.0 has debug registers for the guest of a guest.
+        # If QEMU 7.2 emulates L1's processor, the guest does not stop. QEMU 10.0 has debug registers for a nested guest.
         assert "exited normally" in told, told
 
 
 def _wait_for_the_wire(vm: Machine, port: str) -> None:
-    """Wait until the process started last has opened the serial port: until then the port echoes what the debugger says."""
+    """Wait until the newest process has opened the serial port; until then the port echoes the debugger's data."""
     vm.guest(f"await 'ls -l /proc/$!/fd | grep -q {port}'", timeout=INNER_LIMIT)

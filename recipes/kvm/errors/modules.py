@@ -1,4 +1,4 @@
-"""The error museum: what kernel modules and KVM say, all in a machine whose kernel has KVM (L1)."""
+"""The error museum: messages of kernel modules and of KVM, all in a machine whose kernel has KVM (L1)."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ MODULE_LICENSE("GPL");
 """
 
 NOBODY = 65534
-"""A user who owns nothing."""
+"""Id of a user who owns nothing."""
 
 GROUP = 104
-"""The group that may open the device; distributions call it kvm and give it a number when a package makes it."""
+"""Id of the group that may open the device; distributions call it kvm and assign the number when they install a package."""
 
 
 @recipe(tools=("gcc", "kmod", "make", "setpriv", *L1_TOOLS), memory="1G", disk="192M", timeout="20m", expects="20s")
 def museum_modules(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost) -> None:
-    """Load KVM's modules wrongly in every way, then rightly, and use what they make in the wrong ways there are."""
+    """Load KVM's modules in every wrong way and then correctly, and misuse what they provide in every way."""
     with sh.section("pack"):
         parts = inner(sh, qemu_optimised, linux_build)
         first, *_ = kvm_host.modules
@@ -90,11 +90,12 @@ def museum_modules(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_hos
 
 
 NO_SUPPORT = "dmesg | grep -E 'kvm.*(no hardware support|not supported)' | tail -n 1"
-"""What a vendor's half says of another vendor's processor. It is looked for by its words: a clock named after KVM may say something meanwhile."""
+"""Command that prints the message of a vendor's module about another vendor's processor. It filters by text because KVM's clock
+may log a message meanwhile."""
 
 
 def _other_version(sh: Shell, module: Path) -> None:
-    """A copy of a module that says of itself that it was built for another version of Linux."""
+    """Copy a module and make the copy claim that it was built for another version of Linux."""
     sh.mkdir("other")
     sh.line(f"LC_ALL=C sed 's/vermagic=[0-9]*/vermagic=9/' {module} >other/{module.name}")
     told = sh.line(f"modinfo -F vermagic {module}; modinfo -F vermagic other/{module.name}")
@@ -102,7 +103,7 @@ def _other_version(sh: Shell, module: Path) -> None:
 
 
 def _build_rival(sh: Shell, kernel: Kernel) -> Path:
-    """Another hypervisor, as far as the processor can tell."""
+    """Build a module that occupies the processor's virtualisation like another hypervisor."""
     sh.write("rival/rival.c", RIVAL)
     sh.write("rival/Makefile", "obj-m := rival.o\n")
     sh.make("-C", kernel.build, f"M={sh.workspace / 'rival'}", "modules")
@@ -110,12 +111,12 @@ def _build_rival(sh: Shell, kernel: Kernel) -> Path:
 
 
 def _order(vm: Machine, host: KvmHost, missed: int) -> None:
-    """Load the vendor's half first, which finds nothing of what it calls, then in order.
+    """Load the vendor's module first, which finds none of its symbols, then all in order.
 
     Args:
         vm: L1.
         host: KVM's modules.
-        missed: How many names of ``kvm.ko`` the vendor's half uses.
+        missed: The number of symbols of ``kvm.ko`` that the vendor's module uses.
     """
     vm.guest("/guest/bin/dmesg -c >/dev/null")
     told = vm.guest(f"insmod /lib/modules/{host.vendor}.ko", ok=FAILURES)
@@ -127,7 +128,7 @@ def _order(vm: Machine, host: KvmHost, missed: int) -> None:
 
 
 def _vendor(vm: Machine, host: KvmHost) -> None:
-    """With half of KVM there is no device, and the other vendor's half does not give it."""
+    """Show that one module alone gives no device, and that the other vendor's module does not provide it."""
     assert "No such file" in vm.guest("ls -l /dev/kvm", ok=(1,))
     vm.guest("/guest/bin/dmesg -c >/dev/null")
     assert "can't insert" in vm.guest(f"insmod /lib/modules/{host.other.name}", ok=FAILURES)
@@ -135,7 +136,7 @@ def _vendor(vm: Machine, host: KvmHost) -> None:
 
 
 def _busy(vm: Machine, host: KvmHost) -> None:
-    """Let another hypervisor be there first; then send it away."""
+    """Load KVM while another hypervisor is present, then remove that one."""
     vm.guest("insmod /lib/modules/rival.ko")
     told = vm.guest(f"insmod /lib/modules/{host.vendor}.ko && inner", ok=FAILURES, timeout=INNER_LIMIT)
     assert re.search(r"evice or resource busy|Input/output error", told), told
@@ -146,8 +147,8 @@ def _busy(vm: Machine, host: KvmHost) -> None:
 
 
 def _permission(vm: Machine) -> None:
-    """Start a machine as somebody who may not open the device, then as the same one in the device's group."""
-    # By its path: the shell of busybox has a command of that name, with fewer options.
+    """Start a machine as a user who may not open the device, then as the same user in the device's group."""
+    # By its path: busybox's shell has a built-in of that name, with fewer options.
     nobody = f"/guest/bin/setpriv --reuid={NOBODY} --regid={NOBODY}"
     machine = "qemu-system-x86_64 -accel kvm -L /firmware -nodefaults -display none -S -daemonize"
     vm.guest("ls -l /dev/kvm")
@@ -161,13 +162,13 @@ def _permission(vm: Machine) -> None:
 
 
 def _in_use(vm: Machine, host: KvmHost) -> None:
-    """Try to unload a module that a machine needs, and unload it when the machine has ended."""
+    """Try to unload a module that a machine uses, and unload it after the machine has ended."""
     vm.guest(
         "while /guest/bin/pidof qemu-system-x86_64; do sleep 0.1; done", timeout=INNER_LIMIT
     )  # the last machine may not have ended yet
     vm.guest_start("inner -S")
     name = host.vendor.replace("-", "_")
-    # As many as machines and their processors hold it: the third column of lsmod, the fourth when others use it too.
+    # Its use count is the number of machines and processors: the third column of lsmod, the fourth if other modules use it too.
     vm.guest(f"await \"grep -q '^{name} [0-9]* [1-9]' /proc/modules\"; lsmod", timeout=INNER_LIMIT)
     told = vm.guest(f"/guest/bin/rmmod {name}", ok=FAILURES)
     assert "Resource temporarily unavailable" in told, told
@@ -178,7 +179,7 @@ def _in_use(vm: Machine, host: KvmHost) -> None:
 
 @recipe(tools=L1_TOOLS, memory="768M", disk="32M", timeout="15m", expects="6s")
 def museum_no_feature(sh: Shell, qemu_optimised: Path, linux_build: Kernel, kvm_host: KvmHost) -> None:
-    """Load KVM where the processor has no virtualisation, as in most virtual machines, then where it has."""
+    """Load KVM on a processor without virtualisation, as in most virtual machines, then on one that has it."""
     flag = next(name for name, vendor in VENDORS.items() if vendor == kvm_host.vendor)
     with sh.section("pack"):
         bare = l1(sh, qemu_optimised, linux_build, replace(kvm_host, cpu=f"{kvm_host.cpu},-{flag}"), name="bare")

@@ -1,4 +1,4 @@
-"""The error museum, second family: what QEMU and a kernel say when a machine does not start."""
+"""The error museum, second family: messages of QEMU and of a kernel when a machine does not start."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from recipes.kvm.errors.refusals import printed, refused
 from recipes.run.guest import FIRMWARE
 
 NOTHING = "-nodefaults -display none"
-"""A machine of nothing but a board."""
+"""Options for a machine that consists of a board only."""
 
 
 def started(name: str) -> str:
-    """Options and commands that prove a machine can start: QEMU goes to the background only when it has all it needs.
+    """Return options and commands that prove that a machine can start: QEMU daemonizes only when it has all it needs.
 
     Args:
-        name: A name for the file with the process id; each machine has its own, since QEMU locks it until it has ended.
+        name: A name for the pid file. Each machine needs its own, since QEMU locks the file until it exits.
     """
     return f"-S -daemonize -pidfile {name}.pid && kill $(cat {name}.pid) && echo started"
 
 
 BOOT_LIMIT = 180
-"""Seconds a kernel has to reach its panic, emulated, on a busy host; it is done four times in the recipe's own limit."""
+"""Seconds for a kernel to reach its panic, emulated, on a busy host; four such boots must fit into the recipe's time limit."""
 
 
 @recipe(tools=("busybox", "cpio", "readelf", *FIRMWARE), memory="512M", disk="64M", timeout="15m", expects="6s")
 def museum_start(sh: Shell, qemu_optimised: Path, linux_build: Kernel) -> None:
-    """Start machines without firmware, with too much memory, and with a kernel that finds no root, no init, or loses it."""
-    # Away from its build directory, which QEMU would look into; strip comes with binutils, as readelf does.
+    """Start machines without firmware, with too much memory, and with a kernel that finds no root or no init, or loses it."""
+    # QEMU would also search its build directory, so it runs elsewhere. strip comes with binutils, as readelf does.
     sh.strip("-o", "qemu", qemu_optimised)
     folders = firmware_folders(qemu_optimised, None) or (qemu_optimised.parent / "pc-bios",)
     found = " ".join(f"-L {folder}" for folder in folders)
@@ -64,7 +64,7 @@ def museum_start(sh: Shell, qemu_optimised: Path, linux_build: Kernel) -> None:
 
 
 def _option_rom(sh: Shell, folders: Sequence[str | Path], kernel: Kernel) -> None:
-    """Give QEMU the BIOS, but not the ROM that lets the BIOS start a kernel."""
+    """Give QEMU the BIOS, but not the ROM with which the BIOS starts a kernel."""
     bios = next(path for folder in folders if (path := Path(folder, "bios-256k.bin")).is_file())
     sh.mkdir("bios")
     sh.cp("-L", bios, "bios/")
@@ -74,8 +74,8 @@ def _option_rom(sh: Shell, folders: Sequence[str | Path], kernel: Kernel) -> Non
 
 
 def _panics(sh: Shell, boot: str) -> None:
-    """Let a kernel boot into the three panics of user space that is not there, and then into user space that is."""
-    # As on every machine of the lab: on a host that is very busy a timer that works may seem dead, which is a panic of its own.
+    """Boot a kernel into the three panics about missing user space, and then into a working user space."""
+    # As on every machine of the lab: on a very busy host a working timer may seem dead, which would cause a different panic.
     words = "console=ttyS0 quiet panic=-1 no_timer_check"
     with sh.section("root"):
         told = sh.line(f'{boot} -append "{words}" | grep -a -E "panic|VFS|root="', _ok_code=[0])
@@ -96,7 +96,7 @@ def _panics(sh: Shell, boot: str) -> None:
 
 
 def _pack(sh: Shell, init: str) -> None:
-    """An initramfs of an init and a busybox."""
+    """Pack an initramfs of an init and a busybox."""
     sh.line("mkdir -p broken && cp -L $(command -v busybox) broken/")
     sh.write("broken/init", init, 0o755)
     sh.line("cd broken && printf '%s\\n' init busybox | cpio -o -H newc --quiet >../broken.cpio")
@@ -104,7 +104,7 @@ def _pack(sh: Shell, init: str) -> None:
 
 @recipe(tools=("ps", *FIRMWARE), memory="512M", disk="64M", timeout="15m", expects="2s")
 def museum_taken(sh: Shell, qemu_optimised: Path, linux_guest: Guest) -> None:
-    """Start a second machine on the disk and on the port of a first one."""
+    """Start a second machine on the disk and on the port that a first one is using."""
     port = free_port()
     qemu = shlex.quote(str(qemu_optimised))
     alike = f"{qemu} {' '.join(f'-L {folder}' for folder in firmware_folders(qemu_optimised, None))} {NOTHING}"
@@ -125,7 +125,7 @@ def museum_taken(sh: Shell, qemu_optimised: Path, linux_guest: Guest) -> None:
 
 
 def free_port() -> int:
-    """A port of the loopback address that nobody uses at this moment."""
+    """Return a port of the loopback address that is currently free."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

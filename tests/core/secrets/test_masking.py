@@ -1,4 +1,4 @@
-"""What is a secret, and text without it."""
+"""Detection of secrets, and their removal from text."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def test_passwords_within_addresses_and_json_whatever_the_name():
             "https_proxy": "http://me:sword%2Ffish@proxy.example:3128",
             "DATABASE_URL": "postgres://app:db-pass-1@db/x",
             "PLAIN_URL": "https://mirror.example/x",
-            "DOCKER_AUTH_CONFIG": '{"auths": {"r.example": {"auth": "bWU6c3dvcmRmaXNo", "email": "me@r.example"}}, "x": [{"api_key": "in-a-list-1"}]}',
+            "DOCKER_AUTH_CONFIG": '{"auths": {"r.example": {"auth": "bWU6c3dvcmRmaXNo", "email": "me@r.example"}}, '
+            '"x": [{"api_key": "in-a-list-1"}]}',
             "BROKEN": '{"token": ',
             "ODD": "http://[broken:pass-word@x",
         }
@@ -109,7 +110,8 @@ FORMS = {
     "docker": "dckr_pat_" + "a1B2" * 7,
     "vault": "hvs." + "a1B2" * 8,
     "age": "AGE-SECRET-KEY-1" + "QPZRY9X8GF" * 5 + "QPZRY9X8",
-    "pem": "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n" + "MIIabcd+/=" * 6 + "\n" + "x" * 64 + "\n-----END RSA PRIVATE KEY-----",
+    "pem": "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n"
+    f"{'MIIabcd+/=' * 6}\n{'x' * 64}\n-----END RSA PRIVATE KEY-----",
     "openssh": "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END OPENSSH PRIVATE KEY-----",
     "pem_in_json": json.dumps("-----BEGIN PRIVATE KEY-----\nMIIabcd+/=MIIabcd\n-----END PRIVATE KEY-----\n")[1:-3],
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Which function a line lies in: every line of a source with all that C, the kernel and QEMU do to hide it."""
+"""Function of each line of a source, with everything in C, the kernel and QEMU that makes this hard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Addresses of places in source code, from the settings."""
+"""URLs of source locations, from the settings."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def test_the_environment_says_it_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("template", "told"),
     [
-        ('"https://a.org/{file}"', r"'links\.qemu' asks for \{file\}"),
-        ('"https://a.org/{}"', r"'links\.qemu' asks for \{\}"),
-        ('"https://a.org/{path!r}"', r"'links\.qemu' asks for \{path\}"),
-        ('"https://a.org/{line:>9}"', r"'links\.qemu' asks for \{line\}"),
+        ('"https://a.org/{file}"', r"'links\.qemu' has the invalid placeholder \{file\}"),
+        ('"https://a.org/{}"', r"'links\.qemu' has the invalid placeholder \{\}"),
+        ('"https://a.org/{path!r}"', r"'links\.qemu' has the invalid placeholder \{path!r\}"),
+        ('"https://a.org/{line:>9}"', r"'links\.qemu' has the invalid placeholder \{line:>9\}"),
         ('"https://a.org/{path"', r"'links\.qemu' is no template"),
         ('"javascript:alert(1)"', r"'links\.qemu' is no address"),
         ("7", r"'links\.qemu' is no address"),
