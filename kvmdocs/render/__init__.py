@@ -2,11 +2,11 @@
 
 from kvmdocs.core.words import Language
 from kvmdocs.render.anchors import Anchors, names
-from kvmdocs.render.beside import Beside, python_of
-from kvmdocs.render.notice import notice, problem
+from kvmdocs.render.banner import notice, problem
 from kvmdocs.render.page import blocked, failed, skipped, transcript
 from kvmdocs.render.places import linked
 from kvmdocs.render.stamp import stamp
+from kvmdocs.render.tabs import Beside, python_of
 
 __all__ = [
     "Anchors",

@@ -19,14 +19,14 @@ from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import lexers
 from kvmdocs.render.anchors import NONE_TAKEN, Anchors
 from kvmdocs.render.ansi import plain
-from kvmdocs.render.beside import Beside, python_of, tabbed
+from kvmdocs.render.commands import TypedStep, copied, entries, runs
 from kvmdocs.render.failure import Link, blocked_box, failure_box
 from kvmdocs.render.notes import Notes, Spot, hang, marking
 from kvmdocs.render.output import MARK, Logs, Printer, focusable, read, write_marks
 from kvmdocs.render.places import Sources, met, no_sources, write_spans
 from kvmdocs.render.reasons import reason
 from kvmdocs.render.stamp import stamp
-from kvmdocs.render.typed import TypedStep, copied, entries, runs
+from kvmdocs.render.tabs import Beside, python_of, tabbed
 
 _PROMPTS = {
     Where.HOST: ("$ ", "> "),

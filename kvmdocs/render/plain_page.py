@@ -89,7 +89,7 @@ _SPARED = re.compile(
     r'|(?<=<div class="tr-cmd") data-copy="[^"]*"',
     re.DOTALL,
 )
-"""What need not be read, since nothing of it is said: most of a page. No <div> is in those that are left out (`kvmdocs.render.beside`, `kvmdocs.render.places`)."""
+"""What need not be read, since nothing of it is said: most of a page. No <div> is in those that are left out (`kvmdocs.render.tabs`, `kvmdocs.render.places`)."""
 
 
 def as_markdown(html: str) -> str:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from kvmdocs.core.html import attribute, escape
 from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.core.words import Language, RenderWords, age, date, duration, size, words
-from kvmdocs.render.marks import mark
+from kvmdocs.render.icons import mark
 
 SHOWN_KEY = 12
 """Digits of the key that a reader sees; enough to tell records apart."""

@@ -172,7 +172,7 @@ class _Writer:
         self._told, self._speaker = told, ""
         self.said: dict[str, list[str]] = {}
         self._lexer, self._formatter = PythonLexer(), HtmlFormatter(nowrap=True)
-        self._markdown = Markdown(extensions=["fenced_code", "kvmdocs.render.narrow"])
+        self._markdown = Markdown(extensions=["fenced_code", "kvmdocs.render.responsive"])
 
     def object(self, thing: griffe.Object) -> str:
         """An object: its signature, what it says, and its members."""

@@ -8,7 +8,7 @@ import pytest
 
 from kvmdocs.core.control_characters import UNSEEN
 from kvmdocs.core.model import Step, Where
-from kvmdocs.render.typed import copied, entries, runs
+from kvmdocs.render.commands import copied, entries, runs
 from tests.support.render_samples import LAB, host, make_record
 
 

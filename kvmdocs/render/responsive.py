@@ -8,7 +8,7 @@ Two things, for which a style sheet alone knows too little:
 - Words of code with hyphens, such as options, keep together. A browser may break a line after any hyphen, and makes
   ``--`` and ``mode`` of ``--mode``.
 
-In ``mkdocs.yml``, under ``markdown_extensions``: ``kvmdocs.render.narrow: {}``.
+In ``mkdocs.yml``, under ``markdown_extensions``: ``kvmdocs.render.responsive: {}``.
 """
 
 from __future__ import annotations
