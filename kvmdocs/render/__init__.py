@@ -1,4 +1,4 @@
-"""From a record to what a page shows of it: pure functions that give HTML on one line."""
+"""Rendering of records as HTML. Pure functions; each returns HTML on one line."""
 
 from kvmdocs.core.words import Language
 from kvmdocs.render.anchors import Anchors, names

@@ -1,10 +1,10 @@
-"""What a reader types to do what a record did, to the letter: it is what the copy buttons copy.
+"""Commands that repeat the steps of a record, exactly as a reader types them and as the copy buttons copy them.
 
-A record knows a command, its working directory, what was fed to it and whether it went on in the background. Typed at a
-terminal that is a ``cd``, the command, a here-document, an ``&``.
+A record has a command, its working directory, its standard input, and whether it ran in the background. At a terminal these
+become a ``cd``, the command, a here-document and an ``&``.
 
-A ``cd`` can fail, and a terminal goes on with the next line. So what is copied joins commands to their ``cd`` by ``&&``. A command that
-removes or overwrites what lies in the current directory has its own, also on the page and in scripts.
+If a ``cd`` fails, a terminal continues with the next line. Therefore copied text joins commands to their ``cd`` with ``&&``. A
+command that removes or overwrites files in the current directory always has its own ``cd``, on the page and in scripts as well.
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from kvmdocs.core.model import Record, Step, Where
 
 _SHELLS = (Where.HOST, Where.ROOT)
 
-_BEGINS = (
+_COMMAND_START = (
     r"(?:^|[\n;&|(){}`\"']|\b(?:do|then|else)\s|\b(?:sudo|doas|exec|execdir|xargs|env|nice|time|timeout|busybox)\s(?:[^;|&\n]*\s)?)"
     r"\s*(?:\w+=\S*\s+)*(?:[\w./~-]*/)?"
 )
-"""Where a command begins in a line of shell, in quotes and command substitutions too."""
+"""Matches the start of a command in a line of shell, including within quotes and command substitutions."""
 
-_DESTROYS = re.compile(
-    rf"{_BEGINS}(?:rm|rmdir|unlink|shred|mv|dd|truncate|fallocate|wipefs|blkdiscard|mkfs|mkfs\.\w+|mke2fs|mkswap|rsync)(?![\w./=-])"
-    rf"|{_BEGINS}find\s[^;|&]*\s-delete\b"
-    rf"|{_BEGINS}git\s(?:[^;|&]*\s)?(?:clean|reset|checkout|restore|rm|stash)\b"
+_DESTRUCTIVE = re.compile(
+    rf"{_COMMAND_START}(?:rm|rmdir|unlink|shred|mv|dd|truncate|fallocate|wipefs|blkdiscard|mkfs|mkfs\.\w+|mke2fs|mkswap|rsync)(?![\w./=-])"
+    rf"|{_COMMAND_START}find\s[^;|&]*\s-delete\b"
+    rf"|{_COMMAND_START}git\s(?:[^;|&]*\s)?(?:clean|reset|checkout|restore|rm|stash)\b"
 )
-"""Finds commands that remove or overwrite whatever lies under a name that they are given. One too many does no harm."""
+"""Matches commands that remove or overwrite files named in their arguments. A false positive does no harm."""
 
-_LIST = re.compile(r";|\|\||(?<![&>])&(?![&>])|\n")
-"""Finds what makes a line of shell more than one pipeline, or a chain of such with ``&&``."""
+_SEPARATOR = re.compile(r";|\|\||(?<![&>])&(?![&>])|\n")
+"""Matches separators that make a line of shell more than one pipeline or chain of pipelines with ``&&``."""
 
 
 @dataclass(frozen=True)
 class TypedStep:
-    """A step with what is typed for it.
+    """A step with the text that is typed for it.
 
     Attributes:
         step: The step.
-        number: Its number in the record, counted from 1.
-        where: Who it is typed to; for a file, the shell that writes it.
-        change: The line that changes the working directory first, "" when it is already the right one.
-        typed: The command, with what is fed to it and its ``&``; may have several lines.
-        folder: The directory that the command must not be reached outside of, "" if it may.
+        number: The step's number in the record, counted from 1.
+        where: The program that reads the text; for a file, the shell that writes it.
+        change: The command that changes the working directory first; "" if the directory is already right.
+        typed: The command with its standard input and ``&``; may have several lines.
+        folder: The directory outside of which the command must not run; "" if it may run anywhere.
     """
 
     step: Step
@@ -58,63 +58,68 @@ class TypedStep:
 
     @property
     def copied(self) -> str:
-        """Everything that is typed for the step; of a host's command, to the letter what the page shows."""
+        """All text that is typed for the step. For a command on the host it is exactly the text on the page."""
         if self.where is Where.GUEST:
-            return _one_line(self.typed)
-        change = self.change or (_change(self.folder, make=False) if self.folder else "")
-        several = self.step.mode if self.step.where is Where.FILE else _LIST.search(self.typed.replace("\\\n", ""))
-        return _only_after(change, self.typed, grouped=bool(several)) if change else self.typed
+            return _join_lines(self.typed)
+        change = self.change or (_cd(self.folder, make=False) if self.folder else "")
+        grouped = self.step.mode if self.step.where is Where.FILE else _SEPARATOR.search(self.typed.replace("\\\n", ""))
+        return _after_cd(change, self.typed, grouped=bool(grouped)) if change else self.typed
 
     @property
     def shown(self) -> str:
-        """The text in the step's box: a file's content, else the command as it is typed."""
+        """The text in the step's box: the content of a file, or the command as typed."""
         if self.step.where is Where.FILE:
             return (self.step.stdin or "").removesuffix("\n")
         return self.typed if self.where is Where.GUEST else self.copied
 
     @property
     def place(self) -> tuple[Where, str]:
-        """The prompt it is typed at: steps with equal places share one."""
+        """The prompt at which the step is typed. Steps with equal values share a prompt."""
         return self.where, self.step.machine
 
 
 def entries(record: Record, section: str | None) -> list[TypedStep]:
-    """The steps of a section (all for None), each with what is typed for it.
+    """Return the steps of a section, each with the text that is typed for it.
 
-    A directory is changed to when it differs from that of the last step shown at the same terminal. It is made as well where the reader of
-    the page may not have it: the recipe's own folder, which the store had made, by the first step of the whole recipe; one below it, in
-    which a section begins, by the first step there, since the one that made it may be in no section that is shown.
+    A ``cd`` is added if the directory differs from that of the previous step at the same terminal. A ``mkdir`` is added if the
+    reader may not have the directory yet. This applies to the recipe's own folder, which the store creates, at the first step
+    of the recipe. It also applies to a folder below it in which a section starts, since the step that creates it may be in a
+    section that is not shown.
+
+    Args:
+        record: The record.
+        section: The section; None for the whole recipe.
     """
-    found: list[TypedStep] = []
+    selected: list[TypedStep] = []
     folders: dict[str, str] = {}
     first_folder = next((step.cwd for step in record.steps if step.cwd), None)
     entered: set[str] = set()
-    for number, (step, where) in enumerate(zip(record.steps, _places(record.steps), strict=True), 1):
-        shown = section is None or step.section == section
-        if shown:
+    for number, (step, where) in enumerate(zip(record.steps, _prompts(record.steps), strict=True), 1):
+        if section is None or step.section == section:
             change = ""
             if step.cwd and folders.get(step.machine) != step.cwd:
-                first = step.cwd not in entered and _own(step.cwd, record.recipe)
-                change = _change(step.cwd, make=first and (step.cwd == first_folder or (section is not None and not found)))
+                new = step.cwd not in entered and _is_own(step.cwd, record.recipe)
+                make = new and (step.cwd == first_folder or (section is not None and not selected))
+                change = _cd(step.cwd, make=make)
                 folders[step.machine] = step.cwd
-            found.append(_entry(step, number, where, change))
+            selected.append(_entry(step, number, where, change))
         entered |= {step.cwd} if step.cwd else set()
-    return found
+    return selected
 
 
 def _entry(step: Step, number: int, where: Where, change: str) -> TypedStep:
-    """A step with what is typed for it, given the line that changes the directory."""
+    """Return a step with the text that is typed for it. `change` is the command that changes the directory."""
     if step.where is Where.FILE:
-        harms = re.match(r"['\"]?[/~$]", step.command) is None
+        destructive = re.match(r"['\"]?[/~$]", step.command) is None
     else:
-        harms = where in _SHELLS and _DESTROYS.search(step.command) is not None
-    return TypedStep(step, number, where, change, _typed(step, where), (step.cwd or "") if harms else "")
+        destructive = where in _SHELLS and _DESTRUCTIVE.search(step.command) is not None
+    return TypedStep(step, number, where, change, _typed(step, where), (step.cwd or "") if destructive else "")
 
 
-def runs(found: Sequence[TypedStep]) -> list[list[TypedStep]]:
-    """The entries in groups of neighbours that are typed at the same prompt."""
+def runs(steps: Sequence[TypedStep]) -> list[list[TypedStep]]:
+    """Group consecutive steps that are typed at the same prompt."""
     groups: list[list[TypedStep]] = []
-    for entry in found:
+    for entry in steps:
         if groups and groups[-1][-1].place == entry.place:
             groups[-1].append(entry)
         else:
@@ -123,56 +128,59 @@ def runs(found: Sequence[TypedStep]) -> list[list[TypedStep]]:
 
 
 def copied(run: Sequence[TypedStep]) -> str:
-    """Everything that is typed for some entries at one prompt.
+    """Return all text that is typed for some steps at one prompt.
 
     Raises:
-        ValueError: They are typed at several prompts: in one window what is meant for a guest would reach the host.
+        ValueError: The steps are typed at several prompts. In one window, commands for a guest would run on the host.
     """
     if len({entry.place for entry in run}) > 1:
-        raise ValueError("what is typed at several prompts cannot be copied together")
+        raise ValueError("steps typed at several prompts cannot be copied together")
     parts: list[list[TypedStep]] = []
     for entry in run:
         if parts and not entry.change:
             parts[-1].append(entry)
         else:
             parts.append([entry])
-    return "\n".join(map(_copied_in_one_folder, parts))
+    return "\n".join(map(_copied_in_folder, parts))
 
 
-def _copied_in_one_folder(part: Sequence[TypedStep]) -> str:
-    """What is typed for entries of which only the first may change the directory: none of them is reached when that fails."""
+def _copied_in_folder(part: Sequence[TypedStep]) -> str:
+    """Return the text of steps of which only the first may change the directory. If the ``cd`` fails, none of them runs."""
     first, *others = part
     if not first.change or not others:
         return "\n".join(entry.copied for entry in part)
     lines = [first.typed, *(entry.copied for entry in others)]
-    return _only_after(first.change, "\n".join(lines), grouped=True)
+    return _after_cd(first.change, "\n".join(lines), grouped=True)
 
 
-def _only_after(change: str, typed: str, *, grouped: bool) -> str:
-    """What is typed, joined to a change of directory so that it is not reached when that fails."""
+def _after_cd(change: str, typed: str, *, grouped: bool) -> str:
+    """Join text to a ``cd`` so that it does not run if the ``cd`` fails."""
     return f"{change} && {{\n{typed}\n}}" if grouped else f"{change} &&\n{typed}"
 
 
-def _places(steps: Sequence[Step]) -> list[Where]:
-    """Who each step is typed to. A file is written from the shell that is in use, the next one if there is none yet."""
+def _prompts(steps: Sequence[Step]) -> list[Where]:
+    """Return the program that reads each step.
+
+    A file is written by the shell in use, or by the next one if none is in use yet.
+    """
     shell = next((step.where for step in steps if step.where in _SHELLS), Where.HOST)
-    places = []
+    prompts = []
     for step in steps:
         shell = step.where if step.where in _SHELLS else shell
-        places.append(shell if step.where is Where.FILE else step.where)
-    return places
+        prompts.append(shell if step.where is Where.FILE else step.where)
+    return prompts
 
 
-def _one_line(command: str) -> str:
-    """A command for a guest's shell, which takes each line for a whole command, without the breaks it is shown with."""
+def _join_lines(command: str) -> str:
+    """Join the lines of a wrapped command for a guest, whose shell takes each line for a complete command."""
     return re.sub(r"(\||&&|\{|\bdo|\bthen)\n\s*", r"\1 ", re.sub(r"\s*\\\n\s*", " ", command))
 
 
-def _own(folder: str, recipe: str) -> bool:
+def _is_own(folder: str, recipe: str) -> bool:
     return re.search(rf"/{re.escape(recipe)}(?:/|$)", folder) is not None
 
 
-def _change(folder: str, *, make: bool) -> str:
+def _cd(folder: str, *, make: bool) -> str:
     home, _, rest = folder.partition("~/")
     quoted = f"~/{shlex.quote(rest)}" if not home and rest else shlex.quote(folder)
     return f"mkdir -p {quoted} && cd {quoted}" if make else f"cd {quoted}"
@@ -181,45 +189,51 @@ def _change(folder: str, *, make: bool) -> str:
 def _typed(step: Step, where: Where) -> str:
     if step.where is Where.FILE:
         chmod = f"\nchmod {step.mode} {step.command}" if step.mode else ""
-        return _file(step.command, step.stdin or "") + chmod
+        return _file_command(step.command, step.stdin or "") + chmod
     command = step.command
     if step.stdin:
-        command = _fed(command, step.stdin) if where in (*_SHELLS, Where.GUEST) else f"{command}\n{step.stdin.rstrip()}"
+        command = _with_stdin(command, step.stdin) if where in (*_SHELLS, Where.GUEST) else f"{command}\n{step.stdin.rstrip()}"
     if step.background and not step.stdin:
         command += " &"
     return command
 
 
-def _file(name: str, text: str) -> str:
-    """The commands that write a file, its folder included."""
+def _file_command(name: str, text: str) -> str:
+    """Return the command that writes a file and creates its folder."""
     folder = name.rpartition("/")[0]
-    if folder and re.search(r"[\"']", name):  # a quoted name cannot be cut
+    if folder and re.search(r"[\"']", name):  # cutting a quoted name would unbalance its quotes
         folder = f'"$(dirname {name})"'
     make = f"mkdir -p {folder} && " if folder and not folder.endswith("~") else ""
-    if text and (quoted := _as_word(text)):
+    if text and (quoted := _quoted(text)):
         return f"{make}printf %s {quoted} > {name}"
-    return f"{make}cat > {name} {_here(text)}"
+    return f"{make}cat > {name} {_here_document(text)}"
 
 
-def _fed(command: str, text: str) -> str:
-    """A command with what it reads; a list or pipe is grouped, else only its last command would read."""
+def _with_stdin(command: str, text: str) -> str:
+    """Return a command with its standard input.
+
+    A list or pipeline is grouped, since otherwise the input would reach only one command.
+    """
     if re.search(r"[|;&\n]", command.replace("\\\n", "")):
         command = f"{{ {command}; }}"
-    if quoted := _as_word(text):
+    if quoted := _quoted(text):
         return f"printf %s {quoted} | {command}"
-    return f"{command} {_here(text)}"
+    return f"{command} {_here_document(text)}"
 
 
-def _as_word(text: str) -> str:
-    """Text as a word of bash where it cannot be a here-document, which always ends in a newline and shows what is in it; "" where it can."""
+def _quoted(text: str) -> str:
+    """Return text as a bash word, or "" if a here-document can hold it.
+
+    A here-document cannot hold text that does not end in a newline, and would contain invisible characters as they are.
+    """
     if UNSEEN.search(text):
         return in_ascii_quotes(text)
     return "" if text.endswith("\n") else shlex.quote(text)
 
 
-def _here(text: str) -> str:
-    """A here-document whose end mark is no line of the text."""
-    mark = "EOF"
-    while mark in text.split("\n"):
-        mark += "_"
-    return f"<<'{mark}'\n{text}{mark}"
+def _here_document(text: str) -> str:
+    """Return text as a here-document with a delimiter that is not a line of the text."""
+    delimiter = "EOF"
+    while delimiter in text.split("\n"):
+        delimiter += "_"
+    return f"<<'{delimiter}'\n{text}{delimiter}"

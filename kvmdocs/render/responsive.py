@@ -1,12 +1,10 @@
-"""What a page needs to fit a telephone, known while it is still Markdown: a Markdown extension.
+"""Markdown extension that prepares tables and inline code for narrow screens, where CSS alone has too little information.
 
-Two things, for which a style sheet alone knows too little:
-
-- A table whose longest cells, or words of its heads, do not fit a narrow screen side by side gets the mark ``data-stack``, and each of
-  its cells the head of its column as ``data-th``. The style sheet then sets the cells of a row one below the other where the
-  screen is narrow, each behind its head. The first is what the row is about, unless there are rows without it: then the mark is ``even``.
-- Words of code with hyphens, such as options, keep together. A browser may break a line after any hyphen, and makes
-  ``--`` and ``mode`` of ``--mode``.
+- A table that is too wide for a narrow screen gets the attribute ``data-stack``, and each of its cells the header of its column
+  as ``data-th``. On a narrow screen the style sheet then stacks the cells of a row, each behind its header. The first cell is
+  the subject of its row; if some rows have no first cell, ``data-stack`` is ``even``.
+- Words with hyphens in inline code, such as options, are not broken. A browser may otherwise break a line after any hyphen and
+  split ``--mode`` into ``--`` and ``mode``.
 
 In ``mkdocs.yml``, under ``markdown_extensions``: ``kvmdocs.render.responsive: {}``.
 """
@@ -28,77 +26,83 @@ from kvmdocs.core.html import together
 if TYPE_CHECKING:
     from markdown import Markdown
 
-FITS = 48
-"""Letters of a row that fits on 360 px; a wide one, such as a Chinese one, counts twice."""
+MAX_ROW_WIDTH = 48
+"""The most letters of a row that fit on 360 px. A wide letter, such as a Chinese one, counts twice."""
 
-SPACE = 5
-"""Letters that the space around a cell takes."""
+CELL_PADDING = 5
+"""The padding of a cell, in letters."""
 
 _TAG = re.compile(r"<[^>]*>")
 
 
-class Narrow(Treeprocessor):
-    """Marks tables and words of code."""
+class ResponsiveMarkup(Treeprocessor):
+    """Tree processor that marks wide tables and prevents breaks in words of inline code."""
 
     def run(self, root: Element) -> None:
-        """Mark them."""
+        """Process the page."""
         blocks = {id(code) for block in root.iter("pre") for code in block}
         for element in root.iter():
             if element.tag == "table":
-                self._stack(element)
+                self._mark_table(element)
             elif element.tag == "code" and id(element) not in blocks and not len(element):
-                self._keep_together(element)
+                self._prevent_breaks(element)
 
-    def _stack(self, table: Element) -> None:
-        """Mark a table that a narrow screen does not hold; one that is written as HTML may have another form, and stays as it is."""
-        heads = [self._text(head).strip() for top in table.iter("thead") for head in top.iter("th")]
+    def _mark_table(self, table: Element) -> None:
+        """Mark a table if it is too wide for a narrow screen.
+
+        A table written as HTML is skipped if its rows differ in length from the header.
+        """
+        headers = [self._text(cell).strip() for row in table.iter("thead") for cell in row.iter("th")]
         rows = [row for body in table.iter("tbody") for row in body]
-        if any(len(row) != len(heads) for row in rows):
+        if any(len(row) != len(headers) for row in rows):
             return
-        widths = [max(map(_width, head.split()), default=0) for head in heads]
+        widths = [max(map(_width, header.split()), default=0) for header in headers]
         for row in rows:
             for column, cell in enumerate(row):
                 widths[column] = max(widths[column], _width(self._text(cell)))
-        if sum(widths) + SPACE * len(widths) <= FITS:
+        if sum(widths) + CELL_PADDING * len(widths) <= MAX_ROW_WIDTH:
             return
-        subject = all(self._text(row[0]).strip(" —–-") for row in rows)
-        table.set("data-stack", "" if subject else "even")
+        has_subjects = all(self._text(row[0]).strip(" —–-") for row in rows)
+        table.set("data-stack", "" if has_subjects else "even")
         for row in rows:
-            for head, cell in zip(heads, row, strict=True):
-                if head:
-                    cell.set("data-th", head)
+            for header, cell in zip(headers, row, strict=True):
+                if header:
+                    cell.set("data-th", header)
 
-    def _keep_together(self, code: Element) -> None:
-        """Put what keeps together into elements of its own; pymdownx's inline code is HTML already, Markdown's own is escaped text."""
+    def _prevent_breaks(self, code: Element) -> None:
+        """Wrap words that must not be broken in elements.
+
+        Inline code is stashed HTML with pymdownx, and escaped text otherwise.
+        """
         text = HTML_PLACEHOLDER_RE.sub(self._raw, code.text or "")
-        kept = together(text)
-        if kept != text:
-            code.text = AtomicString(self.md.htmlStash.store(kept))
+        unbroken = together(text)
+        if unbroken != text:
+            code.text = AtomicString(self.md.htmlStash.store(unbroken))
 
     def _text(self, element: Element) -> str:
-        """What an element shows, whether its tags were written as Markdown or as HTML."""
+        """Return the visible text of an element, without tags, including those that were written as HTML."""
         return html.unescape(_TAG.sub("", HTML_PLACEHOLDER_RE.sub(self._raw, "".join(element.itertext()))))
 
-    def _raw(self, found: re.Match[str]) -> str:
-        """The HTML that a placeholder stands for."""
-        stored = self.md.htmlStash.rawHtmlBlocks[int(found[1])]
-        return stored if isinstance(stored, str) else found[0]
+    def _raw(self, placeholder: re.Match[str]) -> str:
+        """Return the HTML that a placeholder stands for."""
+        stored = self.md.htmlStash.rawHtmlBlocks[int(placeholder[1])]
+        return stored if isinstance(stored, str) else placeholder[0]
 
 
 def _width(text: str) -> int:
-    """The width of a text in letters of a line."""
+    """Return the width of a text in letters. Wide letters count twice."""
     return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
 
 
-class NarrowExtension(Extension):
-    """See the module."""
+class ResponsiveExtension(Extension):
+    """The Markdown extension of this module."""
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802  # Python-Markdown's name
-        """Register what marks them."""
-        # After inline markup has become elements (20), and before the glossary (3) marks terms in the cells.
-        md.treeprocessors.register(Narrow(md), "kvmdocs-narrow", 4)
+        """Register the tree processor."""
+        # After inline markup becomes elements (priority 20) and before the glossary (3) marks terms in cells.
+        md.treeprocessors.register(ResponsiveMarkup(md), "kvmdocs-responsive", 4)
 
 
-def makeExtension(**options: Any) -> NarrowExtension:  # noqa: N802  # the same
-    """What Python-Markdown calls."""
-    return NarrowExtension(**options)
+def makeExtension(**options: Any) -> ResponsiveExtension:  # noqa: N802  # the same
+    """Create the extension. Called by Python-Markdown."""
+    return ResponsiveExtension(**options)

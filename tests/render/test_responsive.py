@@ -1,4 +1,4 @@
-"""Tables and code that fit a telephone."""
+"""Tables and inline code on narrow screens."""
 
 from __future__ import annotations
 
