@@ -60,7 +60,7 @@ class Canvas:
             **attributes: The attributes; ``_`` in a name stands for ``-``.
         """
         named = {name.rstrip("_").replace("_", "-"): value for name, value in attributes.items()}
-        # Material's instant navigation assigns to the property `href` of every element that has it. For an <a> in SVG the property
+        # Material's instant navigation assigns to the property `href` of every element that has it. In an SVG <a> the property
         # is read-only, and instant navigation would fail.
         if "href" in named:
             named["xlink:href"] = named.pop("href")

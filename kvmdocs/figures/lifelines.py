@@ -74,8 +74,11 @@ class _SequenceDrawing:
 
     def look(self, key: str) -> str:
         """Return the CSS class of an actor."""
-        index = next(index for index, actor in enumerate(self.actors) if actor.key == key)
-        return f"pic-{index % LOOKS + 1}"
+        return f"pic-{self.index(key) % LOOKS + 1}"
+
+    def index(self, key: str) -> int:
+        """Return the index of an actor."""
+        return next(index for index, actor in enumerate(self.actors) if actor.key == key)
 
     def hold(self, key: str, y: float) -> None:
         """Draw the broad line of the previous holder down to here, and start that of the next holder."""
@@ -94,16 +97,16 @@ class _SequenceDrawing:
         if self.numbered:
             self.canvas.text((self.x(key), y + 3.6), str(self.count), "pic-on", size=10, anchor="middle")
 
-    def labels(self, message: Message, at: tuple[float, float], room: float, anchor: str = "start") -> float:
+    def labels(self, message: Message, at: tuple[float, float], max_width: float, anchor: str = "start") -> float:
         """Draw name and text of a message. Return the y coordinate of the base line after them."""
         x, y = at
-        for line in wrap(message.name, room, SIZE, code=True) if message.name else ():
+        for line in wrap(message.name, max_width, SIZE, code=True) if message.name else ():
             self.canvas.text(
                 (x, y), line, "pic-code pic-halo", size=SIZE - 0.5, anchor=anchor, href=message.href, title=message.title
             )
             y += SIZE * LINE_HEIGHT
         size, look = (SMALL, "pic-soft pic-halo") if message.name else (SIZE, "pic-halo")
-        return self.canvas.lines((x, y), wrap(message.text, room, size), look, size=size, anchor=anchor)
+        return self.canvas.lines((x, y), wrap(message.text, max_width, size), look, size=size, anchor=anchor)
 
 
 class _Wide(_SequenceDrawing):
@@ -115,8 +118,7 @@ class _Wide(_SequenceDrawing):
         return self.total / len(self.actors)
 
     def x(self, key: str) -> float:
-        index = next(index for index, actor in enumerate(self.actors) if actor.key == key)
-        return self.column * (index + 0.5)
+        return self.column * (self.index(key) + 0.5)
 
     def begin(self) -> float:
         return self._heads(0.0) + 8
@@ -146,8 +148,8 @@ class _Wide(_SequenceDrawing):
         if source == target:
             return self._action(message, base, target)
         left, right = min(source, target) + 14, max(source, target) - 14
-        room = max(right - left, min(230.0, self.total - left))
-        below = self._texts(message, (left, base), room, (left + right) / 2)
+        max_width = max(right - left, min(230.0, self.total - left))
+        below = self._texts(message, (left, base), max_width, (left + right) / 2)
         # A numbered mark is higher than an arrow.
         at = below - SIZE * LINE_HEIGHT + (14 if self.numbered else 9)
         if self.held:
@@ -160,16 +162,16 @@ class _Wide(_SequenceDrawing):
             self.mark(message.target, at)
         return at + _ROW_GAP
 
-    def _texts(self, message: Message, at: tuple[float, float], room: float, middle: float) -> float:
+    def _texts(self, message: Message, at: tuple[float, float], max_width: float, middle: float) -> float:
         """Draw the texts above an arrow: code starts at its left end, other text is centred.
 
         Return the base line after them.
         """
         x, y = at
         if message.name:
-            widths = [width(message.name, SIZE - 0.5, code=True), widest(wrap(message.text, room, SMALL), SMALL)]
-            return self.labels(message, (min(x, self.total - max(widths) - 4), y), room)
-        lines = wrap(message.text, room, SIZE)
+            widths = [width(message.name, SIZE - 0.5, code=True), widest(wrap(message.text, max_width, SMALL), SMALL)]
+            return self.labels(message, (min(x, self.total - max(widths) - 4), y), max_width)
+        lines = wrap(message.text, max_width, SIZE)
         half = widest(lines) / 2
         middle = min(max(middle, half + 2), self.total - half - 2)
         return self.canvas.lines((middle, y), lines, "pic-halo", anchor="middle")
@@ -217,8 +219,7 @@ class _Narrow(_SequenceDrawing):
     _tops: dict[str, float]
 
     def x(self, key: str) -> float:
-        index = next(index for index, actor in enumerate(self.actors) if actor.key == key)
-        return _MARK_RADIUS + 1 + _TRACK_WIDTH * index
+        return _MARK_RADIUS + 1 + _TRACK_WIDTH * self.index(key)
 
     @property
     def side(self) -> float:

@@ -49,14 +49,14 @@ def timeline(figure: Figure, spans: Sequence[Span], unit: str, alternative: str)
     return figure.html(_draw(spans, unit, WIDE, beside=True), _draw(spans, unit, NARROW, beside=False), alternative)
 
 
-def ticks(end: float, most: int) -> list[float]:
+def ticks(end: float, max_ticks: int) -> list[float]:
     """Return round values for the ticks of an axis from 0 to `end`.
 
     Args:
         end: The end of the axis.
-        most: The maximum number of ticks after the one at 0.
+        max_ticks: The maximum number of ticks after the one at 0.
     """
-    rough = end / most or 1.0
+    rough = end / max_ticks or 1.0
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
     return [step * index for index in range(int(end / step + 1.001))]
@@ -77,9 +77,9 @@ def _draw(spans: Sequence[Span], unit: str, total: float, *, beside: bool) -> Ca
     return canvas
 
 
-def _axis(canvas: Canvas, place: tuple[float, float], end: float, unit: str, most: int) -> None:
+def _axis(canvas: Canvas, place: tuple[float, float], end: float, unit: str, max_ticks: int) -> None:
     left, scale = place
-    for index, tick in enumerate(ticks(end, most)):
+    for index, tick in enumerate(ticks(end, max_ticks)):
         x = left + tick * scale
         canvas.upright(x, (18, canvas.height), "pic-grid")
         text = f"{tick:g}" + (f" {unit}" if not index else "")
