@@ -1,6 +1,7 @@
-"""Pictures drawn while the site is built, as SVG that stands in the page: no script draws them, and the theme colours them.
+"""Figures as inline SVG, drawn while the site is built. They need no JavaScript, and the theme sets their colours.
 
-Each function here gives a whole figure as HTML on one line: the drawing for a wide page, another for a narrow one, and the same in words.
+Each function returns a whole figure as HTML on one line: a drawing for wide pages, one for narrow pages, and a text
+alternative.
 """
 
 from kvmdocs.core.words import Language

@@ -1,22 +1,22 @@
-"""Boxes with text in them, for drawings of what leads to what."""
+"""Boxes with text, for flow charts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kvmdocs.figures.canvas import LEAD, SIZE, SMALL, Canvas, Point
+from kvmdocs.figures.canvas import LINE_HEIGHT, SIZE, SMALL, Canvas, Point
 from kvmdocs.figures.measure import width, wrap
 
-_PAD = (12.0, 8.0)
+_PADDING = (12.0, 8.0)
 
 
 @dataclass(frozen=True)
 class Line:
-    """A line in a box, which is wrapped if it is long.
+    """A line of text in a box. A long line is wrapped.
 
     Attributes:
-        text: The line.
-        look: ``""``, ``soft`` for what matters less, or ``code``.
+        text: The text.
+        look: ``""``, ``soft`` for less important text, or ``code``.
     """
 
     text: str
@@ -25,15 +25,15 @@ class Line:
 
 @dataclass(frozen=True)
 class Node:
-    """A box.
+    """A node of a flow chart.
 
     Attributes:
-        key: A name for it in edges.
-        lines: What stands in it; of a box with boxes in it, its heading.
-        inside: The box that it lies in, by its key.
-        look: Which of the looks `LOOKS` it has; 0 for none.
+        key: The name by which edges refer to the node.
+        lines: The node's text; the heading of a node that contains other nodes.
+        inside: The key of the node that contains this one; "" for none.
+        look: The number of the node's look, from 1 to `LOOKS`; 0 for none.
         shape: ``box``, ``question`` or ``store``.
-        href: Where it leads.
+        href: The target of a link; "" for no link.
     """
 
     key: str
@@ -45,45 +45,45 @@ class Node:
 
     @property
     def name(self) -> str:
-        """What stands in it, as one line."""
+        """The node's text on one line."""
         return " ".join(line.text for line in self.lines)
 
 
 class Box:
-    """A box with text in it.
+    """A node with its text wrapped to a width.
 
     Attributes:
-        node: What it shows.
-        size: How wide and how high it is.
+        node: The node.
+        size: Width and height in pixels.
     """
 
-    def __init__(self, node: Node, room: float) -> None:
+    def __init__(self, node: Node, text_width: float) -> None:
         self.node = node
         self._lines = [
             (text, line.look)
             for line in node.lines
-            for text in wrap(line.text, room, _size(line.look), code=line.look == "code")
+            for text in wrap(line.text, text_width, _size(line.look), code=line.look == "code")
         ]
         wide = max((width(text, _size(look), code=look == "code") for text, look in self._lines), default=0.0)
-        tall = sum(_size(look) * LEAD for _, look in self._lines)
-        more = {"question": (28.0, 14.0), "store": (0.0, 12.0)}.get(node.shape, (0.0, 0.0))
-        self.size = (max(wide + 2 * _PAD[0] + more[0], 44.0), tall + 2 * _PAD[1] + more[1])
+        tall = sum(_size(look) * LINE_HEIGHT for _, look in self._lines)
+        extra = {"question": (28.0, 14.0), "store": (0.0, 12.0)}.get(node.shape, (0.0, 0.0))
+        self.size = (max(wide + 2 * _PADDING[0] + extra[0], 44.0), tall + 2 * _PADDING[1] + extra[1])
 
     def draw(self, canvas: Canvas, at: Point, size: Point) -> None:
-        """Draw it."""
+        """Draw the box with its upper left corner at a point."""
         node = self.node
         look = f"pic-node pic-{node.look}" if node.look else "pic-node"
         if node.href:
             canvas.open("a", "pic-a", href=node.href)
         _outline(canvas, node.shape, at, size, look)
-        tall = sum(_size(kind) * LEAD for _, kind in self._lines)
+        tall = sum(_size(kind) * LINE_HEIGHT for _, kind in self._lines)
         y = at[1] + size[1] / 2 - tall / 2 + (4 if node.shape == "store" else 0)
         for text, kind in self._lines:
             size_of = _size(kind)
             canvas.text(
                 (at[0] + size[0] / 2, y + size_of * 1.02), text, f"pic-{kind}" if kind else "", size=size_of, anchor="middle"
             )
-            y += size_of * LEAD
+            y += size_of * LINE_HEIGHT
         if node.href:
             canvas.close()
 
@@ -114,9 +114,8 @@ def _outline(canvas: Canvas, shape: str, at: Point, size: Point, look: str) -> N
 
 
 def heading(canvas: Canvas, node: Node, at: Point, size: Point) -> None:
-    """A box with boxes in it: its outline and its heading."""
+    """Draw the outline and the heading of a node that contains other nodes."""
     canvas.box(at, size, f"pic-within pic-{node.look}" if node.look else "pic-within")
     text = node.name
-    room = size[0] - 20
-    scale = min(1.0, room / max(width(text, SMALL), 1))
+    scale = min(1.0, (size[0] - 20) / max(width(text, SMALL), 1))
     canvas.text((at[0] + 10, at[1] + 17), text, "pic-soft", size=SMALL * max(scale, 0.8))

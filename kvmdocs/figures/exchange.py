@@ -1,4 +1,4 @@
-"""What a sequence diagram is made of."""
+"""Model of a sequence diagram."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Actor:
-    """Somebody who takes part.
+    """A participant.
 
     Attributes:
-        key: A name for it in messages.
-        name: What it is called.
+        key: The name by which messages refer to the participant.
+        name: The displayed name.
     """
 
     key: str
@@ -20,15 +20,15 @@ class Actor:
 
 @dataclass(frozen=True)
 class Message:
-    """Something that goes from one actor to another, or that one does by itself.
+    """A message from one actor to another, or an action of one actor.
 
     Attributes:
-        source: Who it comes from.
-        target: Who it goes to.
-        text: What it is.
-        name: The function, or another name in code, above the text.
-        href: Where the name leads.
-        title: What is said of that.
+        source: The sender's key.
+        target: The receiver's key; the sender's for an action.
+        text: The text.
+        name: The name of a function, or other code, above the text.
+        href: The target of a link on the name; "" for no link.
+        title: The tooltip of the link.
         answer: True for an answer to an earlier message.
     """
 
@@ -43,11 +43,11 @@ class Message:
 
 @dataclass(frozen=True)
 class Note:
-    """A remark.
+    """A note.
 
     Attributes:
-        over: Whom it is about.
-        text: The remark.
+        over: The keys of the actors that it is about.
+        text: The text.
     """
 
     over: tuple[str, ...]
@@ -56,10 +56,10 @@ class Note:
 
 @dataclass(frozen=True)
 class MessageGroup:
-    """Some messages that belong together, such as those of a loop.
+    """A group of messages, such as those of a loop.
 
     Attributes:
-        text: What they are.
+        text: The heading of the group.
         items: The messages and notes.
     """
 

@@ -1,4 +1,4 @@
-"""Diagrams in guides: what a fence ``mermaid`` holds is drawn while the page is built."""
+"""Formatter of ``mermaid`` fences in guides: draws the diagram while the page is built."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from kvmdocs.core.words import Language, words
 from kvmdocs.figures.exchange import Message, MessageGroup, Note
 from kvmdocs.figures.figure import Cell, Figure, table
 from kvmdocs.figures.flow import Flow, flow
-from kvmdocs.figures.mermaid import Exchange, read
+from kvmdocs.figures.mermaid import SequenceDiagram, read
 from kvmdocs.figures.sequence import sequence
 
 
 def formatter(language: str = "en") -> Callable[..., str]:
-    """A formatter for a custom fence of ``pymdownx.superfences``.
+    """Return a formatter for a custom fence of ``pymdownx.superfences``.
 
     Args:
-        language: The language of the pages.
+        language: The language code of the pages.
     """
-    # No function of its own: Zensical pickles what is configured.
+    # Not a nested function: Zensical pickles the configuration.
     return partial(_diagram, Language.of(language))
 
 
@@ -32,48 +32,46 @@ def _diagram(language: Language, source: str, *_args: Any, **_more: Any) -> str:
     try:
         return draw(source, language)
     except GuideError as error:
-        # Any other exception would be taken for a fence of another kind, and the page show its source.
+        # superfences treats any other exception as a fence of another kind, and would show the source.
         raise SuperFencesException(error.message) from error
 
 
 def draw(source: str, language: Language) -> str:
-    """A diagram as HTML on one line.
+    """Draw a diagram as HTML on one line.
 
     Args:
-        source: It in Mermaid's language.
-        language: The language of the renderer's own words.
+        source: The diagram in Mermaid's language.
+        language: The language of the page.
 
     Raises:
-        GuideError: It cannot be read.
+        GuideError: The diagram cannot be parsed.
     """
     diagram = read(html.unescape(source))
-    say, found = words(language), diagram.drawn
-    title = diagram.title or say.diagram
-    if isinstance(found, Flow):
-        names = [node.name for node in found.nodes]
-        return flow(Figure(title, say.pic_of.format(what="; ".join(names)), language), found)
-    actors = [actor.name for actor in found.actors]
-    figure = Figure(title, say.pic_of.format(what="; ".join(actors)), language)
-    return sequence(figure, found.actors, found.items, _told(found, language))
+    labels, drawn = words(language), diagram.drawn
+    names = [node.name for node in drawn.nodes] if isinstance(drawn, Flow) else [actor.name for actor in drawn.actors]
+    figure = Figure(diagram.title or labels.diagram, labels.pic_of.format(what="; ".join(names)), language)
+    if isinstance(drawn, Flow):
+        return flow(figure, drawn)
+    return sequence(figure, drawn.actors, drawn.items, _as_table(drawn, language))
 
 
-def _told(found: Exchange, language: Language) -> str:
-    """A sequence diagram as a table."""
-    say = words(language)
-    names = {actor.key: actor.name for actor in found.actors}
+def _as_table(diagram: SequenceDiagram, language: Language) -> str:
+    """Return the messages and notes of a sequence diagram as a table."""
+    labels = words(language)
+    names = {actor.key: actor.name for actor in diagram.actors}
     rows: list[tuple[Cell, Cell, Cell]] = []
 
-    def tell(item: Message | Note) -> None:
+    def add_row(item: Message | Note) -> None:
         if isinstance(item, Message):
             rows.append((Cell(names[item.source]), Cell(names[item.target]), Cell(item.text)))
         else:
             rows.append((Cell("; ".join(names[key] for key in item.over)), Cell(""), Cell(item.text)))
 
-    for item in found.items:
+    for item in diagram.items:
         if isinstance(item, MessageGroup):
             rows.append((Cell(""), Cell(""), Cell(f"{item.text}:")))
             for inner in item.items:
-                tell(inner)
+                add_row(inner)
         else:
-            tell(item)
-    return table((say.pic_from, say.pic_to, say.pic_what), rows)
+            add_row(item)
+    return table((labels.pic_from, labels.pic_to, labels.pic_what), rows)

@@ -1,4 +1,4 @@
-"""A picture as it stands in a page: the drawing, for wide and for narrow pages, what it is called, and the same in words."""
+"""Figure in a page: drawings for wide and narrow pages, title, description, caption, and a text alternative."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from kvmdocs.core.words import Language, words
 from kvmdocs.figures.canvas import Canvas
 
 WIDE = 760.0
-"""How wide a drawing for a wide page is at most, in pixels."""
+"""Maximum width in pixels of a drawing for a wide page."""
 NARROW = 326.0
-"""How wide one for a narrow page is: a telephone's 360 pixels less the page's margins."""
+"""Width in pixels of a drawing for a narrow page: a telephone's 360 pixels less the page's margins."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Cell:
     """A cell of a table.
 
     Attributes:
-        text: Its text, with code in backticks.
-        href: Where it leads.
-        right: True for a number.
+        text: The text, with code in backticks.
+        href: The target of a link; "" for no link.
+        right: True to align the text to the right, as for numbers.
     """
 
     text: str
@@ -33,13 +33,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Figure:
-    """What is said of a picture.
+    """Title, description and caption of a figure.
 
     Attributes:
-        title: What it is a picture of.
-        describe: What it shows, in a sentence or two, for who does not see it.
-        language: The language of the renderer's own words.
-        caption: A line below it, with code in backticks.
+        title: The title.
+        describe: A description in one or two sentences, for readers who cannot see the figure.
+        language: The language of the page.
+        caption: A line below the figure, with code in backticks.
     """
 
     title: str
@@ -48,41 +48,42 @@ class Figure:
     caption: str = ""
 
     def html(self, wide: Canvas, narrow: Canvas | None, alternative: str, *, links: bool = False) -> str:
-        """The figure as HTML on one line.
+        """Return the figure as HTML on one line.
 
         Args:
-            wide: The drawing for a wide page.
-            narrow: That for a narrow one; None if the other fits there too.
-            alternative: The same in words, as HTML.
-            links: True if there are links in the drawings.
+            wide: The drawing for wide pages.
+            narrow: The drawing for narrow pages; None if `wide` fits there, too.
+            alternative: The text alternative, as HTML.
+            links: True if the drawings have links.
         """
-        say = words(self.language)
+        labels = words(self.language)
         drawings = [("pic-wide" if narrow else "pic-only", wide), *([("pic-narrow", narrow)] if narrow else [])]
         boxes = "".join(self._box(look, drawing, links) for look, drawing in drawings)
         caption = f"<figcaption>{prose(self.caption)}</figcaption>" if self.caption else ""
-        told = f'<details class="pic-text"><summary>{escape(say.as_text)}</summary>{alternative}</details>'
-        return f'<figure class="pic">{boxes}{caption}{told}</figure>'
+        text = f'<details class="pic-text"><summary>{escape(labels.as_text)}</summary>{alternative}</details>'
+        return f'<figure class="pic">{boxes}{caption}{text}</figure>'
 
     def _box(self, look: str, drawing: Canvas, links: bool) -> str:
         ident = hashlib.sha256(f"{look}{self.title}{self.describe}{drawing.width}x{drawing.height}".encode()).hexdigest()[:10]
-        # Only what is wider than a telephone may have to be scrolled, and must then be reached by the keyboard.
+        # Only a drawing wider than a telephone may have to be scrolled, and must then be reachable with the keyboard.
         scrolls = look != "pic-wide" and drawing.width > NARROW + 4
-        reach = f' tabindex="0" role="group" aria-label="{attribute(self.title)}"' if scrolls else ""
+        focus = f' tabindex="0" role="group" aria-label="{attribute(self.title)}"' if scrolls else ""
         svg = drawing.html(self.title, self.describe, links=links, ident=f"pic-{ident}")
-        return f'<div class="pic-box {look}" data-search-exclude{reach}>{svg}</div>'
+        return f'<div class="pic-box {look}" data-search-exclude{focus}>{svg}</div>'
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
-    """A table as HTML on one line.
+    """Return a table as HTML on one line.
 
     Args:
         heads: The names of the columns.
         rows: The cells of each row.
     """
-    # With a class of its own: Material makes any other table scroll in a box that the keyboard does not reach.
+    # Material wraps any table without a class in a scrolling box that the keyboard does not reach.
     head = "".join(f'<th scope="col">{prose(name)}</th>' for name in heads)
     body = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in rows)
-    return f'<div class="pic-table" tabindex="0"><table class="pic-words"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    rows_html = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="pic-table" tabindex="0"><table class="pic-words">{rows_html}</table></div>'
 
 
 def _cell(cell: Cell) -> str:

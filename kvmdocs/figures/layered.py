@@ -1,6 +1,6 @@
-"""Places for boxes and ways for lines, in layers that all lines cross in one direction. The layout is graphlay's, which knows how large each box is and what lies in it.
+"""Layered layout of graphs with graphlay, which takes the size and nesting of nodes into account.
 
-graphlay is young and its options may change: this is the one module that calls it.
+graphlay is young and its options may change, so only this module calls it.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ __all__ = ["Graph", "Placed", "place"]
 
 @dataclass(frozen=True)
 class Placed:
-    """A graph that has its places; all lengths are in pixels.
+    """The layout of a graph. All lengths are in pixels.
 
     Attributes:
-        boxes: Of each node, in the order in which they were added, its upper left corner and its size.
-        ways: Of each edge, in that order, the points of its way, from the border of the one node to that of the other.
-        size: How wide and how high all of it is, with the margin.
+        boxes: The upper left corner and the size of each node, in the order in which the nodes were added.
+        ways: The points of each edge, in the order in which the edges were added, from the border of one node to that of the
+            other.
+        size: The width and height of the whole, including the margin.
     """
 
     boxes: tuple[tuple[Point, Point], ...]
@@ -35,18 +36,18 @@ class Placed:
 def place(
     graph: Graph, *, across: bool, spacing: Mapping[str, float], routing: Mapping[str, str] | None = None, margin: float = 0.0
 ) -> Placed:
-    """Find a place for each node and a way for each edge.
+    """Lay out a graph.
 
     Args:
         graph: The graph; sizes are in pixels.
-        across: True if edges lead to the right, else they lead down.
-        spacing: What room there is between what, by graphlay's names for it.
-        routing: How ways are found, by graphlay's names.
-        margin: What room there is around all of it.
+        across: True if edges go to the right, False if they go down.
+        spacing: graphlay's option `spacing`: distances in pixels by name.
+        routing: graphlay's option `routing`.
+        margin: The margin around the whole, in pixels.
     """
     options = {"direction": "leftright" if across else "topbottom", "spacing": dict(spacing), "routing": dict(routing or {})}
-    laid = graphlay.layout(graph, options=options)
-    low, high = laid.bounds["min"], laid.bounds["max"]
+    layout = graphlay.layout(graph, options=options)
+    low, high = layout.bounds["min"], layout.bounds["max"]
 
     def moved(point: Mapping[str, float]) -> Point:
         return point["x"] - low["x"] + margin, point["y"] - low["y"] + margin
@@ -57,7 +58,7 @@ def place(
         return (x - wide / 2, y - tall / 2), (wide, tall)
 
     return Placed(
-        tuple(box(node) for node in laid.nodes),
-        tuple(tuple(moved(point) for point in edge["points"]) for edge in laid.edges),
+        tuple(box(node) for node in layout.nodes),
+        tuple(tuple(moved(point) for point in edge["points"]) for edge in layout.edges),
         (high["x"] - low["x"] + 2 * margin, high["y"] - low["y"] + 2 * margin),
     )

@@ -1,4 +1,4 @@
-"""The two forms of a sequence diagram: life lines side by side, and tracks at the side of the texts."""
+"""Drawing of sequence diagrams in two forms: lifelines for wide pages, tracks beside the texts for narrow pages."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from kvmdocs.figures.canvas import LEAD, LOOKS, SIZE, SMALL, Canvas, widest
+from kvmdocs.figures.canvas import LINE_HEIGHT, LOOKS, SIZE, SMALL, Canvas, widest
 from kvmdocs.figures.exchange import Actor, Item, Message, MessageGroup, Note
 from kvmdocs.figures.figure import NARROW, WIDE
 from kvmdocs.figures.measure import width, wrap
 
-_ROW = 14.0
-"""Below an arrow, before the text of the next."""
-_TRACK = 20.0
-_MARK = 9.0
+_ROW_GAP = 14.0
+"""Pixels between an arrow and the text of the next message."""
+_TRACK_WIDTH = 20.0
+_MARK_RADIUS = 9.0
 
 
 @dataclass
-class _Sheet:
-    """What both forms have in common.
+class _SequenceDrawing:
+    """Base class of both forms.
 
     Attributes:
-        actors: Who takes part.
-        numbered: Whether messages are counted.
-        held: Whether a broad line shows who has it.
+        actors: The actors, from left to right.
+        numbered: True to number the messages.
+        held: True to mark, with a broad line, the actor that has the thing passed by the messages.
     """
 
     actors: Sequence[Actor]
@@ -36,49 +36,52 @@ class _Sheet:
     total: ClassVar[float] = WIDE
 
     def draw(self, items: Sequence[Item]) -> Canvas:
-        """Draw everything."""
+        """Draw the diagram."""
         self.canvas = Canvas(self.total)
         y = self.begin()
         for item in items:
-            y = self.block(item, y) if isinstance(item, MessageGroup) else self.item(item, y)
+            y = self.group(item, y) if isinstance(item, MessageGroup) else self.item(item, y)
         self.end(y)
         return self.canvas
 
     def begin(self) -> float:
-        """Draw the actors; gives where messages begin."""
+        """Draw the actors. Return the y coordinate of the first item."""
         raise NotImplementedError
 
     def end(self, y: float) -> None:
-        """Draw what is known only after the last message, and give the drawing its height."""
+        """Draw everything that depends on the position of the last item, and set the height of the drawing."""
         raise NotImplementedError
 
     def message(self, message: Message, y: float) -> float:
-        """Draw a message; gives where the next item begins."""
+        """Draw a message. Return the y coordinate of the next item."""
         raise NotImplementedError
 
     def note(self, note: Note, y: float) -> float:
-        """Draw a note; gives where the next item begins."""
+        """Draw a note. Return the y coordinate of the next item."""
         raise NotImplementedError
 
-    def block(self, block: MessageGroup, y: float) -> float:
-        """Draw a block with what is in it; gives where the next item begins."""
+    def group(self, group: MessageGroup, y: float) -> float:
+        """Draw a group with its items. Return the y coordinate of the next item."""
         raise NotImplementedError
 
     def item(self, item: Message | Note, y: float) -> float:
-        """Draw a message or a note; gives where the next item begins."""
+        """Draw a message or a note. Return the y coordinate of the next item."""
         return self.note(item, y) if isinstance(item, Note) else self.message(item, y)
 
     def x(self, key: str) -> float:
-        """Where an actor's line is."""
+        """Return the x coordinate of an actor's line."""
         raise NotImplementedError
 
     def look(self, key: str) -> str:
-        """The look of an actor."""
-        index = next(index for index, actor in enumerate(self.actors) if actor.key == key)
-        return f"pic-{index % LOOKS + 1}"
+        """Return the CSS class of an actor."""
+        return f"pic-{self.index(key) % LOOKS + 1}"
+
+    def index(self, key: str) -> int:
+        """Return the index of an actor."""
+        return next(index for index, actor in enumerate(self.actors) if actor.key == key)
 
     def hold(self, key: str, y: float) -> None:
-        """The broad line of who has had it until now, and from here on somebody else's."""
+        """Draw the broad line of the previous holder down to here, and start that of the next holder."""
         if self.held and self.last:
             before, since = self.last
             self.canvas.sink(
@@ -87,48 +90,47 @@ class _Sheet:
         self.last = (key, y)
 
     def mark(self, key: str, y: float) -> None:
-        """Where a message arrives: its number, or a point."""
+        """Draw the mark at which a message arrives: its number or a dot."""
         self.count += 1
-        radius = _MARK if self.numbered else 4.0
+        radius = _MARK_RADIUS if self.numbered else 4.0
         self.canvas.add("circle", f"pic-mark {self.look(key)}", cx=self.x(key), cy=y, r=radius)
         if self.numbered:
             self.canvas.text((self.x(key), y + 3.6), str(self.count), "pic-on", size=10, anchor="middle")
 
-    def labels(self, message: Message, at: tuple[float, float], room: float, anchor: str = "start") -> float:
-        """The name and the text of a message; gives the base line after them."""
+    def labels(self, message: Message, at: tuple[float, float], max_width: float, anchor: str = "start") -> float:
+        """Draw name and text of a message. Return the y coordinate of the base line after them."""
         x, y = at
-        for line in wrap(message.name, room, SIZE, code=True) if message.name else ():
+        for line in wrap(message.name, max_width, SIZE, code=True) if message.name else ():
             self.canvas.text(
                 (x, y), line, "pic-code pic-halo", size=SIZE - 0.5, anchor=anchor, href=message.href, title=message.title
             )
-            y += SIZE * LEAD
+            y += SIZE * LINE_HEIGHT
         size, look = (SMALL, "pic-soft pic-halo") if message.name else (SIZE, "pic-halo")
-        return self.canvas.lines((x, y), wrap(message.text, room, size), look, size=size, anchor=anchor)
+        return self.canvas.lines((x, y), wrap(message.text, max_width, size), look, size=size, anchor=anchor)
 
 
-class _Wide(_Sheet):
-    """Life lines side by side."""
+class _Wide(_SequenceDrawing):
+    """The form for wide pages: lifelines side by side."""
 
     @property
     def column(self) -> float:
-        """How far one life line is from the next."""
+        """The distance between lifelines, in pixels."""
         return self.total / len(self.actors)
 
     def x(self, key: str) -> float:
-        index = next(index for index, actor in enumerate(self.actors) if actor.key == key)
-        return self.column * (index + 0.5)
+        return self.column * (self.index(key) + 0.5)
 
     def begin(self) -> float:
         return self._heads(0.0) + 8
 
     def _heads(self, top: float) -> float:
-        """The actors in a row; gives where it ends."""
+        """Draw a row with the actors. Return the y coordinate of its lower end."""
         names = [wrap(actor.name, self.column - 34, SIZE) for actor in self.actors]
-        height = max(len(lines) for lines in names) * SIZE * LEAD + 14
+        height = max(len(lines) for lines in names) * SIZE * LINE_HEIGHT + 14
         for actor, lines in zip(self.actors, names, strict=True):
             x = self.x(actor.key)
             wide = max(widest(lines) + 24, 90)
-            first = top + height / 2 - (len(lines) - 1) * SIZE * LEAD / 2 + SIZE * 0.36
+            first = top + height / 2 - (len(lines) - 1) * SIZE * LINE_HEIGHT / 2 + SIZE * 0.36
             self.canvas.box((x - wide / 2, top + 1), (wide, height - 2), f"pic-actor {self.look(actor.key)}")
             self.canvas.lines((x, first), lines, "pic-name", anchor="middle")
         return top + height
@@ -137,50 +139,56 @@ class _Wide(_Sheet):
         self.hold("", y)
         self.canvas.grow(self._heads(y + 10))
         for actor in self.actors:
-            # The heads are drawn over it.
+            # `upright` puts the line below the boxes of the actors.
             self.canvas.upright(self.x(actor.key), (9, self.canvas.height - 9), f"pic-life {self.look(actor.key)}")
 
     def message(self, message: Message, y: float) -> float:
         source, target = self.x(message.source), self.x(message.target)
         base = y + SIZE + 4
         if source == target:
-            return self._alone(message, base, target)
+            return self._action(message, base, target)
         left, right = min(source, target) + 14, max(source, target) - 14
-        room = max(right - left, min(230.0, self.total - left))
-        below = self._texts(message, (left, base), room, (left + right) / 2)
-        # A number on its mark reaches further up than an arrow does.
-        at = below - SIZE * LEAD + (14 if self.numbered else 9)
+        max_width = max(right - left, min(230.0, self.total - left))
+        below = self._texts(message, (left, base), max_width, (left + right) / 2)
+        # A numbered mark is higher than an arrow.
+        at = below - SIZE * LINE_HEIGHT + (14 if self.numbered else 9)
         if self.held:
             self.hold(message.target, at)
-        inset = _MARK if self.numbered else 2.0
+        inset = _MARK_RADIUS if self.numbered else 2.0
         way = 1 if target > source else -1
         look = "pic-line pic-dash" if message.answer else "pic-line"
         self.canvas.arrow([(source + 4 * way * self.held, at), (target - inset * way, at)], look)
         if self.numbered or self.held:
             self.mark(message.target, at)
-        return at + _ROW
+        return at + _ROW_GAP
 
-    def _texts(self, message: Message, at: tuple[float, float], room: float, middle: float) -> float:
-        """Above the arrow: in code from its left end on, in words in its middle."""
+    def _texts(self, message: Message, at: tuple[float, float], max_width: float, middle: float) -> float:
+        """Draw the texts above an arrow: code starts at its left end, other text is centred.
+
+        Return the base line after them.
+        """
         x, y = at
         if message.name:
-            widths = [width(message.name, SIZE - 0.5, code=True), widest(wrap(message.text, room, SMALL), SMALL)]
-            return self.labels(message, (min(x, self.total - max(widths) - 4), y), room)
-        lines = wrap(message.text, room, SIZE)
+            widths = [width(message.name, SIZE - 0.5, code=True), widest(wrap(message.text, max_width, SMALL), SMALL)]
+            return self.labels(message, (min(x, self.total - max(widths) - 4), y), max_width)
+        lines = wrap(message.text, max_width, SIZE)
         half = widest(lines) / 2
         middle = min(max(middle, half + 2), self.total - half - 2)
         return self.canvas.lines((middle, y), lines, "pic-halo", anchor="middle")
 
-    def _alone(self, message: Message, base: float, x: float) -> float:
-        """What an actor does by itself stands beside its line: at its right, at the last one's left."""
+    def _action(self, message: Message, base: float, x: float) -> float:
+        """Draw an action beside its actor's line: to the right, for the last actor to the left.
+
+        Return the y coordinate of the next item.
+        """
         last = x + self.column > self.total
         side, anchor = (x - 16, "end") if last else (x + 16, "start")
         below = self.labels(message, (side, base), min(self.column * 1.5, 260), anchor)
-        at = base + (below - SIZE * LEAD - base) / 2 - 4
+        at = base + (below - SIZE * LINE_HEIGHT - base) / 2 - 4
         if self.held:
             self.hold(message.target, at)
         self.mark(message.target, at)
-        return below - SIZE * LEAD + _ROW - 2
+        return below - SIZE * LINE_HEIGHT + _ROW_GAP - 2
 
     def note(self, note: Note, y: float) -> float:
         places = [self.x(key) for key in note.over]
@@ -188,39 +196,38 @@ class _Wide(_Sheet):
         lines = wrap(note.text, max(max(places) - min(places), 150) + 20, SMALL)
         wide = max(widest(lines, SMALL) + 20, max(places) - min(places) + 24)
         middle = min(max(middle, wide / 2 + 1), self.total - wide / 2 - 1)
-        high = len(lines) * SMALL * LEAD + 10
+        high = len(lines) * SMALL * LINE_HEIGHT + 10
         self.canvas.box((middle - wide / 2, y + 6), (wide, high), "pic-note", radius=2)
         self.canvas.lines((middle, y + 6 + SMALL + 4), lines, size=SMALL, anchor="middle")
         return y + high + 12
 
-    def block(self, block: MessageGroup, y: float) -> float:
-        texts = wrap(block.text, self.total - 40, SMALL)
+    def group(self, group: MessageGroup, y: float) -> float:
+        texts = wrap(group.text, self.total - 40, SMALL)
         top = y + 8
-        below = top + 8 + len(texts) * SMALL * LEAD
-        for item in block.items:
+        below = top + 8 + len(texts) * SMALL * LINE_HEIGHT
+        for item in group.items:
             below = self.item(item, below)
         self.canvas.box((6, top), (self.total - 12, below - top + 4), "pic-block")
         self.canvas.lines((16, top + SMALL + 5), texts, "pic-soft pic-halo", size=SMALL)
         return below + 10
 
 
-class _Narrow(_Sheet):
-    """Tracks side by side, and the texts beside them."""
+class _Narrow(_SequenceDrawing):
+    """The form for narrow pages: tracks side by side, and the texts to their right."""
 
     total = NARROW
     _tops: dict[str, float]
 
     def x(self, key: str) -> float:
-        index = next(index for index, actor in enumerate(self.actors) if actor.key == key)
-        return _MARK + 1 + _TRACK * index
+        return _MARK_RADIUS + 1 + _TRACK_WIDTH * self.index(key)
 
     @property
     def side(self) -> float:
-        """Where texts begin."""
-        return _TRACK * len(self.actors) + 10
+        """The x coordinate at which texts start."""
+        return _TRACK_WIDTH * len(self.actors) + 10
 
     def begin(self) -> float:
-        """The actors' names one below the other, each at the head of its track."""
+        """Draw the actors' names, one per line, each at the head of its track. Return the y coordinate of the first item."""
         y = SIZE + 2
         self._tops = {}
         for actor in reversed(self.actors):
@@ -240,7 +247,7 @@ class _Narrow(_Sheet):
         source, target = self.x(message.source), self.x(message.target)
         base = y + SIZE
         at = base - 4
-        inset = _MARK if self.numbered else 2.0
+        inset = _MARK_RADIUS if self.numbered else 2.0
         way = 1 if target > source else -1
         if self.held:
             self.hold(message.target, at)
@@ -249,30 +256,30 @@ class _Narrow(_Sheet):
             self.canvas.arrow([(source, at), (target - inset * way, at)], look)
         if self.numbered or self.held or source == target:
             self.mark(message.target, at)
-        return self.labels(message, (self.side, base), self.total - self.side) - SIZE * LEAD + _ROW
+        return self.labels(message, (self.side, base), self.total - self.side) - SIZE * LINE_HEIGHT + _ROW_GAP
 
     def note(self, note: Note, y: float) -> float:
         lines = wrap(note.text, self.total - self.side - 14, SMALL)
-        high = len(lines) * SMALL * LEAD + 8
+        high = len(lines) * SMALL * LINE_HEIGHT + 8
         x = self.x(note.over[0]) - 4
         self.canvas.box((x, y), (self.total - x - 1, high), "pic-note", radius=2)
         self.canvas.lines((self.side + 4, y + SMALL + 3), lines, size=SMALL)
         return y + high + 8
 
-    def block(self, block: MessageGroup, y: float) -> float:
-        texts = wrap(block.text, self.total - self.side - 8, SMALL)
+    def group(self, group: MessageGroup, y: float) -> float:
+        texts = wrap(group.text, self.total - self.side - 8, SMALL)
         below = self.canvas.lines((self.side, y + SMALL), texts, "pic-soft", size=SMALL) + 2
-        for item in block.items:
+        for item in group.items:
             below = self.item(item, below)
         self.canvas.box((0.5, y - 3), (self.total - 1, below - y - 2), "pic-block")
         return below + 8
 
 
 def life_lines(actors: Sequence[Actor], items: Sequence[Item], *, numbered: bool, held: bool) -> Canvas:
-    """The form for a wide page; the arguments are those of `kvmdocs.figures.sequence.sequence`."""
+    """Draw the form for wide pages. The arguments are those of `kvmdocs.figures.sequence.sequence`."""
     return _Wide(actors, numbered, held).draw(items)
 
 
 def tracks(actors: Sequence[Actor], items: Sequence[Item], *, numbered: bool, held: bool) -> Canvas:
-    """The form for a narrow page; the arguments are those of `kvmdocs.figures.sequence.sequence`."""
+    """Draw the form for narrow pages. The arguments are those of `kvmdocs.figures.sequence.sequence`."""
     return _Narrow(actors, numbered, held).draw(items)

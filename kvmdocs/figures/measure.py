@@ -1,7 +1,8 @@
-"""How wide text will be in a browser that is not there.
+"""Estimates of text widths, and line wrapping.
 
-The site's fonts are the reader's own, so nobody can know a width; a drawing needs one that is not too small. These are the advances of DejaVu Sans,
-the widest of the common ones, so other fonts leave a little room. East Asian characters are as wide as they are high.
+The site uses the reader's own fonts, so exact widths are unknown; a drawing needs upper bounds. The values are the advances of
+DejaVu Sans, the widest of the common fonts, so text in other fonts leaves some space. East Asian characters are as wide as they
+are high.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import unicodedata
 from functools import lru_cache
 
 CODE = 0.61
-"""Width of a character of a monospaced font, in its size."""
+"""Width of a character in a monospaced font, as a multiple of the font size."""
 
 _NARROW = {
     ".": 0.32,
@@ -28,21 +29,21 @@ _NARROW = {
 }
 _NARROW |= dict.fromkeys('()[]{}ftr-/\\ "`', 0.4)
 _WIDE = {"m": 0.98, "w": 0.82, "M": 0.87, "W": 0.99, "@": 1.0, "%": 0.95, "→": 0.84, "…": 1.0, "—": 1.0}
-_CAPITAL = 0.72
-_OTHER = 0.63
+_UPPERCASE = 0.72
+_DEFAULT = 0.63
 
 _UNIT = re.compile(r"\s+|[^\s]")
-_NO_BEGIN = "，。、；：？！）》」』”’…·,.;:?!)]}%"
-_NO_END = "（《「『“‘([{"
+_NO_LINE_START = "，。、；：？！）》」』”’…·,.;:?!)]}%"
+_NO_LINE_END = "（《「『“‘([{"
 
 
 @lru_cache(maxsize=4096)
 def width(text: str, size: float, *, code: bool = False) -> float:
-    """How wide a line of text is at most, in the units of its size.
+    """Return an upper bound of the width of a line of text, in the unit of `size`.
 
     Args:
         text: The text.
-        size: The size of the font.
+        size: The font size.
         code: True for a monospaced font.
     """
     return size * sum(_advance(character, code) for character in text)
@@ -55,71 +56,71 @@ def _advance(character: str, code: bool) -> float:
         return CODE
     if character in _NARROW:
         return _NARROW[character]
-    return _WIDE.get(character, _CAPITAL if character.isupper() else _OTHER)
+    return _WIDE.get(character, _UPPERCASE if character.isupper() else _DEFAULT)
 
 
-def wrap(text: str, room: float, size: float, *, code: bool = False) -> list[str]:
-    """Cut text into lines that fit.
+def wrap(text: str, max_width: float, size: float, *, code: bool = False) -> list[str]:
+    """Wrap text into lines.
 
-    A line ends where the text has a newline, at a space, or beside an East Asian character unless a mark there forbids it. A word that is
-    wider than a line is cut after ``_``, ``/``, ``-`` or ``.``, and anywhere if that does not help either. Text that is not code is given
-    lines of about the same width, so that no word and no character is left alone on the last.
+    Lines are broken at newlines, at spaces, and beside East Asian characters unless punctuation there forbids it. A word that
+    is wider than a line is broken after ``_``, ``/``, ``-`` or ``.``, and anywhere if it is still too wide. The lines of text
+    that is not code are balanced, so that no single word or character is left on the last line.
 
     Args:
         text: The text.
-        room: How wide a line may be.
-        size: The size of the font.
+        max_width: The maximum width of a line.
+        size: The font size.
         code: True for a monospaced font.
     """
-    return [line for part in text.split("\n") for line in _balanced(part.strip(), room, size, code)]
+    return [line for part in text.split("\n") for line in _balanced(part.strip(), max_width, size, code)]
 
 
-def _balanced(text: str, room: float, size: float, code: bool) -> list[str]:
-    lines = _wrap(text, room, size, code)
+def _balanced(text: str, max_width: float, size: float, code: bool) -> list[str]:
+    lines = _wrap(text, max_width, size, code)
     if len(lines) == 1 or code:
         return lines
     widest = max(width(piece.strip(), size, code=code) for piece in _pieces(text))
-    while room - size / 2 >= widest:
-        room -= size / 2
-        narrower = _wrap(text, room, size, code)
+    while max_width - size / 2 >= widest:
+        max_width -= size / 2
+        narrower = _wrap(text, max_width, size, code)
         if len(narrower) > len(lines):
             break
         lines = narrower
     return lines
 
 
-def _wrap(text: str, room: float, size: float, code: bool) -> list[str]:
+def _wrap(text: str, max_width: float, size: float, code: bool) -> list[str]:
     lines = [""]
     for piece in _pieces(text):
-        whole = lines[-1] + piece
-        if width(whole.rstrip(), size, code=code) <= room:
-            lines[-1] = whole
-        elif width(piece.strip(), size, code=code) <= room:
+        extended = lines[-1] + piece
+        if width(extended.rstrip(), size, code=code) <= max_width:
+            lines[-1] = extended
+        elif width(piece.strip(), size, code=code) <= max_width:
             lines.append(piece.lstrip())
         else:
-            lines += _cut(piece.strip(), room, size, code)
+            lines += _break_word(piece.strip(), max_width, size, code)
     return [line.strip() for line in lines if line.strip()] or [""]
 
 
 def _pieces(text: str) -> list[str]:
-    """The parts of a text between which a line may end; a space belongs to the part before it."""
+    """Split text where a line may be broken. A space belongs to the piece before it."""
     pieces = [""]
     for unit in _UNIT.findall(text):
         before = pieces[-1][-1:]
         wide = any(unicodedata.east_asian_width(one) in "WF" for one in (unit[0], before) if one)
-        apart = wide and unit not in _NO_BEGIN and before not in _NO_END and not unit.isspace()
-        if before and (apart or (before.isspace() and not unit.isspace())):
+        breakable = wide and unit not in _NO_LINE_START and before not in _NO_LINE_END and not unit.isspace()
+        if before and (breakable or (before.isspace() and not unit.isspace())):
             pieces.append(unit)
         else:
             pieces[-1] += unit
     return pieces
 
 
-def _cut(word: str, room: float, size: float, code: bool) -> list[str]:
+def _break_word(word: str, max_width: float, size: float, code: bool) -> list[str]:
     lines = [""]
     for part in re.findall(r"[^_/.-]*[_/.-]?", word):
-        for piece in [part] if width(part, size, code=code) <= room else list(part):
-            if lines[-1] and width(lines[-1] + piece, size, code=code) > room:
+        for piece in [part] if width(part, size, code=code) <= max_width else list(part):
+            if lines[-1] and width(lines[-1] + piece, size, code=code) > max_width:
                 lines.append("")
             lines[-1] += piece
     return lines

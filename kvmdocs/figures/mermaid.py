@@ -1,7 +1,8 @@
-"""Reading diagrams: the part of Mermaid's language that guides need, so that an author writes what other sites draw too.
+"""Parser for the subset of Mermaid's language that guides need. Other sites can render the same source with Mermaid.
 
-Flow charts (``flowchart TB``, ``LR``) with boxes, questions, stores, subgraphs and labelled lines; sequence diagrams with participants,
-arrows, notes and loops. The language is described at https://mermaid.js.org/intro/syntax-reference.html.
+It supports flow charts (``flowchart TB``, ``LR``) with boxes, questions, stores, subgraphs and labelled edges, and sequence
+diagrams with participants, arrows, notes and loops. The language is described at
+https://mermaid.js.org/intro/syntax-reference.html.
 """
 
 from __future__ import annotations
@@ -38,12 +39,12 @@ _BREAK = re.compile(r"<br\s*/?>")
 
 
 @dataclass(frozen=True)
-class Exchange:
-    """A sequence diagram as it was read.
+class SequenceDiagram:
+    """A parsed sequence diagram.
 
     Attributes:
-        actors: Who takes part.
-        items: What happens.
+        actors: The actors, from left to right.
+        items: The messages, notes and groups, in order.
     """
 
     actors: tuple[Actor, ...]
@@ -52,93 +53,93 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Diagram:
-    """A diagram as it was read.
+    """A parsed diagram.
 
     Attributes:
-        title: What it is a picture of: its ``accTitle``.
-        drawn: What is in it.
+        title: The title, from ``accTitle``; "" for none.
+        drawn: The content.
     """
 
     title: str
-    drawn: Flow | Exchange
+    drawn: Flow | SequenceDiagram
 
 
 def read(source: str) -> Diagram:
-    """Read a diagram.
+    """Parse a diagram.
 
     Args:
-        source: What stands in the fence.
+        source: The content of the fence.
 
     Raises:
-        GuideError: It is no diagram that is known here; the message has the line.
+        GuideError: The diagram cannot be parsed, or its kind is not supported. The message contains the line.
     """
     lines = [(number, line.strip()) for number, line in enumerate(source.split("\n"), 1)]
     lines = [(number, line) for number, line in lines if line and not line.startswith("%%")]
-    titles = [found["text"].strip() for _, line in lines if (found := _TITLE.match(line))]
+    titles = [match["text"].strip() for _, line in lines if (match := _TITLE.match(line))]
     lines = [(number, line) for number, line in lines if not _TITLE.match(line)]
     first = lines[0][1] if lines else ""
     title = titles[0] if titles else ""
     if first == "sequenceDiagram":
-        return Diagram(title, _Sequence().read(lines[1:]))
-    if head := _FLOW.match(first):
-        return Diagram(title, _Flow(across=head[1] == "LR").read(lines[1:]))
-    raise GuideError(f"line 1 of a diagram says {first!r}; flowchart TB, flowchart LR and sequenceDiagram are drawn here")
+        return Diagram(title, _SequenceParser().read(lines[1:]))
+    if header := _FLOW.match(first):
+        return Diagram(title, _FlowParser(across=header[1] == "LR").read(lines[1:]))
+    raise GuideError(f"line 1 of a diagram is {first!r}; supported are flowchart TB, flowchart LR and sequenceDiagram")
 
 
-def _text(found: str | None) -> str:
-    """A text as Mermaid has it: without its quotes, with its line breaks."""
-    return _BREAK.sub("\n", (found or "").strip().strip('"').strip())
+def _text(source: str | None) -> str:
+    """Return a text of Mermaid's without its quotes, and with ``<br>`` as newlines."""
+    return _BREAK.sub("\n", (source or "").strip().strip('"').strip())
 
 
-def _wrong(number: int, line: str) -> GuideError:
+def _syntax_error(number: int, line: str) -> GuideError:
     return GuideError(f"line {number} of a diagram cannot be read: {line!r}")
 
 
 @dataclass
-class _Flow:
+class _FlowParser:
     across: bool
     nodes: dict[str, Node] = field(default_factory=dict)
     edges: list[Edge] = field(default_factory=list)
     inside: list[str] = field(default_factory=list)
 
     def read(self, lines: Sequence[tuple[int, str]]) -> Flow:
-        """Read all statements."""
+        """Parse all statements."""
         for number, line in lines:
             if line.startswith("subgraph"):
                 self._open(number, line)
             elif line == "end" and self.inside:
                 self.inside.pop()
-            elif found := _CLICK.match(line):
-                self._link(number, line, found)
-            elif not line.startswith("direction "):  # one direction holds for the whole of a drawing
+            elif click := _CLICK.match(line):
+                self._link(number, line, click)
+            elif not line.startswith("direction "):  # ignored: a drawing has one direction
                 self._statement(number, line)
         if self.inside:
-            raise GuideError(f"the subgraph {self.inside[-1]!r} of a diagram has no end")
+            raise GuideError(f"the subgraph {self.inside[-1]!r} of a diagram is not closed with `end`")
         return Flow(tuple(self.nodes.values()), tuple(self.edges), across=self.across)
 
-    def _link(self, number: int, line: str, found: re.Match[str]) -> None:
-        if found["key"] not in self.nodes:
-            raise _wrong(number, line)
-        # As in a guide's text, a link to another guide names its source.
-        href = re.sub(r"\.md(?=#|$)", ".html", found["href"])
-        self.nodes[found["key"]] = replace(self.nodes[found["key"]], href=href)
+    def _link(self, number: int, line: str, click: re.Match[str]) -> None:
+        if click["key"] not in self.nodes:
+            raise _syntax_error(number, line)
+        # As in a guide's text, a link to another guide uses the path of its source.
+        href = re.sub(r"\.md(?=#|$)", ".html", click["href"])
+        self.nodes[click["key"]] = replace(self.nodes[click["key"]], href=href)
 
     def _open(self, number: int, line: str) -> None:
-        found = _SUBGRAPH.match(line)
-        if not found:
-            raise _wrong(number, line)
-        text = _text(found["text"] or found["key"])
-        lines = tuple(Line(part) for part in text.split("\n"))
-        self.nodes[found["key"]] = Node(found["key"], lines, self.inside[-1] if self.inside else "")
-        self.inside.append(found["key"])
+        subgraph = _SUBGRAPH.match(line)
+        if not subgraph:
+            raise _syntax_error(number, line)
+        key = subgraph["key"]
+        lines = tuple(Line(part) for part in _text(subgraph["text"] or key).split("\n"))
+        self.nodes[key] = Node(key, lines, self.inside[-1] if self.inside else "")
+        self.inside.append(key)
 
     def _statement(self, number: int, line: str) -> None:
-        """Nodes, and the lines between them: ``A & B --> C -- text --> D``."""
+        """Parse nodes and the edges between them: ``A & B --> C -- text --> D``."""
         before, rest = self._nodes(number, line, line)
         while rest:
             link = _LINK.match(rest)
             if not link:
-                raise _wrong(number, line)
+                raise _syntax_error(number, line)
             after, rest = self._nodes(number, line, rest[link.end() :])
             kind = link["named"] or link["bare"]
             heads = "none" if kind == "---" else "both" if link["back"] else "end"
@@ -148,56 +149,57 @@ class _Flow:
 
     def _nodes(self, number: int, line: str, rest: str) -> tuple[list[str], str]:
         keys = []
-        while found := _NODE.match(rest):
-            keys.append(found["key"])
-            self._node(found)
-            rest = rest[found.end() :]
+        while node := _NODE.match(rest):
+            keys.append(node["key"])
+            self._node(node)
+            rest = rest[node.end() :]
             if not rest.startswith("&"):
                 return keys, rest
             rest = rest[1:]
-        raise _wrong(number, line)
+        raise _syntax_error(number, line)
 
-    def _node(self, found: re.Match[str]) -> None:
-        shape = next((name for name in ("store", "box", "question") if found[name] is not None), "")
-        key = found["key"]
+    def _node(self, match: re.Match[str]) -> None:
+        shape = next((name for name in ("store", "box", "question") if match[name] is not None), "")
+        key = match["key"]
         if key not in self.nodes:
             self.nodes[key] = Node(key, (Line(key),), self.inside[-1] if self.inside else "")
         if shape:
-            first, *others = _text(found[shape]).split("\n")
+            first, *others = _text(match[shape]).split("\n")
             lines = (Line(first), *(Line(part, "soft" if shape == "box" else "") for part in others))
             self.nodes[key] = replace(self.nodes[key], lines=lines, shape=shape)
 
 
 @dataclass
-class _Sequence:
+class _SequenceParser:
     actors: dict[str, Actor] = field(default_factory=dict)
     items: list[Item] = field(default_factory=list)
-    block: tuple[str, list[Message | Note]] | None = None
+    loop: tuple[str, list[Message | Note]] | None = None
 
-    def read(self, lines: Sequence[tuple[int, str]]) -> Exchange:
-        """Read all statements."""
+    def read(self, lines: Sequence[tuple[int, str]]) -> SequenceDiagram:
+        """Parse all statements."""
         for number, line in lines:
-            if found := _PARTICIPANT.match(line):
-                self.actors[found["key"]] = Actor(found["key"], _text(found["name"] or found["key"]))
-            elif line.startswith("loop ") and self.block is None:
-                self.block = (_text(line.removeprefix("loop ")), [])
-            elif line == "end" and self.block is not None:
-                self.items.append(MessageGroup(self.block[0], tuple(self.block[1])))
-                self.block = None
+            if actor := _PARTICIPANT.match(line):
+                self.actors[actor["key"]] = Actor(actor["key"], _text(actor["name"] or actor["key"]))
+            elif line.startswith("loop ") and self.loop is None:
+                self.loop = (_text(line.removeprefix("loop ")), [])
+            elif line == "end" and self.loop is not None:
+                self.items.append(MessageGroup(self.loop[0], tuple(self.loop[1])))
+                self.loop = None
             else:
-                (self.items if self.block is None else self.block[1]).append(self._item(number, line))
-        if self.block is not None:
-            raise GuideError(f"the loop {self.block[0]!r} of a diagram has no end")
-        return Exchange(tuple(self.actors.values()), tuple(self.items))
+                (self.items if self.loop is None else self.loop[1]).append(self._item(number, line))
+        if self.loop is not None:
+            raise GuideError(f"the loop {self.loop[0]!r} of a diagram is not closed with `end`")
+        return SequenceDiagram(tuple(self.actors.values()), tuple(self.items))
 
     def _item(self, number: int, line: str) -> Message | Note:
-        if found := _MESSAGE.match(line):
-            for key in (found["source"], found["target"]):
+        if message := _MESSAGE.match(line):
+            source, target = message["source"], message["target"]
+            for key in (source, target):
                 self.actors.setdefault(key, Actor(key, key))
-            return Message(found["source"], found["target"], _text(found["text"]), answer=found["arrow"].startswith("--"))
-        if found := _NOTE.match(line):
-            over = tuple(key.strip() for key in found["over"].split(","))
+            return Message(source, target, _text(message["text"]), answer=message["arrow"].startswith("--"))
+        if note := _NOTE.match(line):
+            over = tuple(key.strip() for key in note["over"].split(","))
             if unknown := [key for key in over if key not in self.actors]:
-                raise GuideError(f"line {number} of a diagram has a note over {unknown[0]!r}, who does not take part")
-            return Note(over, _text(found["text"]))
-        raise _wrong(number, line)
+                raise GuideError(f"line {number} of a diagram has a note over {unknown[0]!r}, which is not a participant")
+            return Note(over, _text(note["text"]))
+        raise _syntax_error(number, line)

@@ -1,4 +1,4 @@
-"""Who hands what to whom: a sequence diagram. On a wide page each actor has a life line, on a narrow one a track at the side."""
+"""Sequence diagrams. On wide pages each actor has a lifeline, on narrow pages a track beside the texts."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def sequence(
     numbered: bool = False,
     held: bool = False,
 ) -> str:
-    """A sequence diagram as HTML on one line.
+    """Draw a sequence diagram, as HTML on one line.
 
     Args:
-        figure: What is said of it.
-        actors: Who takes part, from left to right.
-        items: What happens, in order.
-        alternative: The same in words, as HTML.
-        numbered: True to count the messages.
-        held: True if all messages are one thing that goes from hand to hand: then a broad line shows who has it.
+        figure: Title, description and caption.
+        actors: The actors, from left to right.
+        items: The messages, notes and groups, in order.
+        alternative: The text alternative, as HTML.
+        numbered: True to number the messages.
+        held: True if the messages pass one thing from actor to actor. A broad line then marks the actor that has it.
     """
     flat = [one for item in items for one in (item.items if isinstance(item, MessageGroup) else (item,))]
     links = any(isinstance(item, Message) and item.href for item in flat)

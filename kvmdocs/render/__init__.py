@@ -1,12 +1,12 @@
-"""From a record to what a page shows of it: pure functions that give HTML on one line."""
+"""Rendering of records as HTML. Pure functions; each returns HTML on one line."""
 
 from kvmdocs.core.words import Language
 from kvmdocs.render.anchors import Anchors, names
-from kvmdocs.render.beside import Beside, python_of
-from kvmdocs.render.notice import notice, problem
+from kvmdocs.render.banner import notice, problem
 from kvmdocs.render.page import blocked, failed, skipped, transcript
 from kvmdocs.render.places import linked
 from kvmdocs.render.stamp import stamp
+from kvmdocs.render.tabs import Beside, python_of
 
 __all__ = [
     "Anchors",

@@ -1,7 +1,7 @@
-"""What a page's transcripts can be jumped to by: names that no other element of the page has.
+"""Element ids of a page's transcripts, unique on the page.
 
-Nothing that has a copy button may stand in an element with such a name. Material names a box of code after the nearest one around it, and
-its buttons copy by that name.
+No element with a copy button may lie inside an element with such an id. Material derives the id of a code box from the nearest
+id around it, and its copy buttons find their text by that id.
 """
 
 from __future__ import annotations
@@ -15,50 +15,50 @@ from kvmdocs.core.model import SourceLocation
 
 @dataclass(frozen=True)
 class Anchors:
-    """The names that are left for a transcript.
+    """Allocator of element ids for one transcript.
 
     Attributes:
-        taken: The names its page has already.
-        prefix: What each name begins with, when it is not known what else the page holds.
+        taken: The ids that the page already has.
+        prefix: A prefix of every id, for when the ids of the rest of the page are unknown.
     """
 
     taken: frozenset[str] = field(default_factory=frozenset)
     prefix: str = ""
 
     def transcript(self, recipe: str, section: str | None) -> str:
-        """The name of a transcript; a number tells it from those before it that show the same."""
-        name = self.prefix + _word(f"tr-{recipe}.{section}" if section else f"tr-{recipe}")
+        """Return the id of a transcript. A number distinguishes it from earlier transcripts of the same section."""
+        name = self.prefix + _slug(f"tr-{recipe}.{section}" if section else f"tr-{recipe}")
         number = 1
         while self.has(numbered := name if number == 1 else f"{name}-{number}"):
             number += 1
         return numbered
 
     def recipe(self, name: str) -> str:
-        """The name of a recipe's Python."""
-        return f"{self.prefix}py-{_word(name)}"
+        """Return the id of a recipe's Python."""
+        return f"{self.prefix}py-{_slug(name)}"
 
     def failure(self, name: str) -> str:
-        """The name of what a recipe did before it failed."""
-        return f"{self.prefix}failed-{_word(name)}"
+        """Return the id of the steps that a recipe ran before it failed."""
+        return f"{self.prefix}failed-{_slug(name)}"
 
     def place(self, place: SourceLocation) -> str:
-        """The name of a place in source code."""
-        return f"{self.prefix}{_word(place.tree)}-{_word(place.version)}/{_word(place.path)}:{place.line}"
+        """Return the id of a source location."""
+        return f"{self.prefix}{_slug(place.tree)}-{_slug(place.version)}/{_slug(place.path)}:{place.line}"
 
     def has(self, name: str) -> bool:
-        """Whether the page has a name already."""
+        """Check whether the page already has an id."""
         return name in self.taken
 
 
 NONE_TAKEN = Anchors()
-"""The names of a page that has none yet."""
+"""The ids of an empty page."""
 
 
 def names(html: str) -> frozenset[str]:
-    """The names in HTML that was made with `Anchors`."""
+    """Return the ids in HTML that was made with `Anchors`."""
     return frozenset(unescape(name) for name in re.findall(r' id="([^"]+)"', html))
 
 
-def _word(text: str) -> str:
-    """A text without what would have to be written in another way in an address, in HTML or in a style sheet's selector."""
+def _slug(text: str) -> str:
+    """Replace the characters that URLs, HTML attributes or CSS selectors would escape."""
     return re.sub(r"[^\w./+-]+", "-", text)

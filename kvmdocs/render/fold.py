@@ -1,4 +1,4 @@
-"""Which lines of a long output are seen at once, which unfold, and which are only in the log."""
+"""Folding of long output: selects the visible lines and groups the others for folding."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-_SHORT = 4
-"""Fewer lines than this are not worth hiding: the line that says so takes as much room."""
+_MIN_FOLDED = 4
+"""The least number of lines to fold. Fewer would save nothing: the summary line takes space, too."""
 
 
 T = TypeVar("T")
@@ -15,11 +15,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class LineGroup(Generic[T]):
-    """Neighbouring lines that are treated alike.
+    """Consecutive lines that are all visible or all folded.
 
     Attributes:
         lines: The lines.
-        folded: True when they unfold on demand.
+        folded: True if the lines are hidden until the reader unfolds them.
     """
 
     lines: tuple[T, ...]
@@ -27,31 +27,31 @@ class LineGroup(Generic[T]):
 
 
 def fold(lines: Sequence[T], keep: Sequence[bool], first: int, last: int) -> list[LineGroup[T]]:
-    """Cut lines into pieces that are seen and pieces that are folded away.
+    """Group lines into visible and folded groups.
 
     Args:
         lines: The lines.
-        keep: For each line, whether it is seen wherever it stands (it carries a note or a mark).
-        first: Lines seen at the beginning.
-        last: Lines seen at the end.
+        keep: For each line, whether it is always visible, because it has a note or is highlighted.
+        first: The number of visible lines at the beginning.
+        last: The number of visible lines at the end.
     """
-    seen = [flag or number < first or number >= len(lines) - last for number, flag in enumerate(keep)]
-    for begin, end in _gaps(seen):
-        if end - begin < _SHORT:
-            seen[begin:end] = [True] * (end - begin)
-    pieces: list[LineGroup[T]] = []
-    begin = 0
+    visible = [flag or number < first or number >= len(lines) - last for number, flag in enumerate(keep)]
+    for start, end in _gaps(visible):
+        if end - start < _MIN_FOLDED:
+            visible[start:end] = [True] * (end - start)
+    groups: list[LineGroup[T]] = []
+    start = 0
     for end in range(1, len(lines) + 1):
-        if end == len(lines) or seen[end] != seen[begin]:
-            pieces.append(LineGroup(tuple(lines[begin:end]), not seen[begin]))
-            begin = end
-    return pieces
+        if end == len(lines) or visible[end] != visible[start]:
+            groups.append(LineGroup(tuple(lines[start:end]), not visible[start]))
+            start = end
+    return groups
 
 
-def _gaps(seen: Sequence[bool]) -> list[tuple[int, int]]:
-    """Begin and end of each stretch of lines that are not seen."""
+def _gaps(visible: Sequence[bool]) -> list[tuple[int, int]]:
+    """Return the start and end indices of each run of hidden lines; the end is exclusive."""
     gaps: list[tuple[int, int]] = []
-    for number, flag in enumerate(seen):
+    for number, flag in enumerate(visible):
         if flag:
             continue
         if gaps and gaps[-1][1] == number:

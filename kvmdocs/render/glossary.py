@@ -1,16 +1,16 @@
-"""Terms explained where they are first met: a Markdown extension that takes its explanations from the site's own glossary page.
+"""Markdown extension that explains terms at their first occurrence on a page, with texts from the site's glossary page.
 
-The glossary is a guide like any other. A heading of the third level is an entry; its terms stand in it between commas or in brackets,
-and the first sentence below it is what a reader is shown who points at the term on another page. So an explanation is
-written once, and has a page where it can be linked to and read without a mouse.
+The glossary is a guide like any other. A level-3 heading is an entry. It lists the entry's terms, separated by commas or in
+brackets. The first sentence below it is shown to a reader who points at the term on another page. So each explanation is
+written once, can be linked to, and can be read without a mouse.
 
 In ``mkdocs.yml``, under ``markdown_extensions``::
 
     kvmdocs.render.glossary:
       page: docs/en/glossary.md
 
-Only the first time that a page has a term is marked, and never in headings, links and code. Python-Markdown's own `abbr` marks every time,
-and needs a word's end around a term, which Chinese does not write.
+Only the first occurrence of a term on a page is marked, and none in headings, links and code. Python-Markdown's `abbr` marks
+every occurrence and requires word boundaries around a term, which Chinese does not have.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ if TYPE_CHECKING:
     from markdown import Markdown
 
 _ENTRY = re.compile(r"^### (?P<terms>.+?)\s*\{\s*#(?P<anchor>[\w-]+)\s*\}\s*$")
-_BETWEEN = re.compile(r"\s*[,、，()（）]\s*")
+_SEPARATOR = re.compile(r"\s*[,、，()（）]\s*")
 _SENTENCE = re.compile(r"(?<=。)|(?<=\.)\s+(?=[A-Z`])")
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 _LATIN = "A-Za-z0-9_"
 _TAG = re.compile(r"<(?P<end>/?)(?P<name>[a-z][a-z0-9]*)", re.IGNORECASE)
-SPARED = frozenset(
+UNMARKED_TAGS = frozenset(
     {"a", "abbr", "button", "code", "h1", "h2", "h3", "h4", "h5", "h6", "kbd", "pre", "script", "style", "summary"}
 )
-"""Elements in which nothing is marked."""
+"""Elements in which no term is marked."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +48,9 @@ class Term:
     """An entry of the glossary.
 
     Attributes:
-        terms: What it explains, under every name it has.
-        anchor: Where it stands on its page.
-        text: Its first sentence, without markup.
+        terms: The names of the explained thing.
+        anchor: The id of the entry's heading.
+        text: The first sentence of the explanation, without markup.
     """
 
     terms: tuple[str, ...]
@@ -58,8 +58,11 @@ class Term:
     text: str
 
 
-def entries(page: Path) -> list[Term]:
-    """The entries of a glossary.
+def read_entries(page: Path) -> list[Term]:
+    """Read the entries of a glossary.
+
+    Args:
+        page: The glossary's Markdown file.
 
     Raises:
         GuideError: The page cannot be read, an entry has no text, or a term has two entries.
@@ -68,27 +71,32 @@ def entries(page: Path) -> list[Term]:
         lines = page.read_text("utf-8").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise GuideError(f"the glossary {page} cannot be read: {error}", Evidence(place=Place(str(page)))) from error
-    found: list[Term] = []
-    known: dict[str, int] = {}
+    glossary: list[Term] = []
+    lines_of_terms: dict[str, int] = {}
     for number, line in enumerate(lines, 1):
         if not (heading := _ENTRY.match(line)):
             continue
         place = Place(str(page), number)
         text = next((below for below in lines[number:] if below.strip()), "")
         if not text or text.startswith("#"):
-            raise GuideError(f"{place}: the entry has no text", Evidence(place=place, advice="say below it what it means"))
-        terms = tuple(term.strip("`") for term in _BETWEEN.split(heading["terms"]) if term)
+            raise GuideError(
+                f"{place}: the entry has no text", Evidence(place=place, advice="write an explanation below the heading")
+            )
+        terms = tuple(term.strip("`") for term in _SEPARATOR.split(heading["terms"]) if term)
         for term in terms:
-            if term in known:
-                raise GuideError(f"{place}: {term!r} has an entry at line {known[term]} too", Evidence(place=place))
-            known[term] = number
+            if term in lines_of_terms:
+                raise GuideError(f"{place}: {term!r} has an entry at line {lines_of_terms[term]} too", Evidence(place=place))
+            lines_of_terms[term] = number
         sentence = _SENTENCE.split(_LINK.sub(r"\1", text))[0]
-        found.append(Term(terms, heading["anchor"], re.sub(r"[`*]", "", sentence)))
-    return found
+        glossary.append(Term(terms, heading["anchor"], re.sub(r"[`*]", "", sentence)))
+    return glossary
 
 
 def pattern(terms: list[str]) -> re.Pattern[str]:
-    """What finds terms in a text: the longest first, a Latin one only as a word of its own, or several of it, and not in a path."""
+    """Return a pattern that matches terms, longer terms first.
+
+    A Latin term matches only as a whole word, also in plural, and not in a path.
+    """
     parts = []
     for term in sorted(terms, key=len, reverse=True):
         before = rf"(?<![{_LATIN}/])" if re.match(rf"[{_LATIN}]", term) else ""
@@ -98,26 +106,26 @@ def pattern(terms: list[str]) -> re.Pattern[str]:
 
 
 class Marker(Treeprocessor):
-    """Marks the terms of a page."""
+    """Tree processor that marks the terms of a page."""
 
     def __init__(self, md: Markdown, glossary: list[Term]) -> None:
         super().__init__(md)
         self._entries = {term: entry for entry in glossary for term in entry.terms}
         self._pattern = re.compile(f"{HTML_PLACEHOLDER_RE.pattern}|{pattern(list(self._entries)).pattern}")
         self._seen: set[str] = set()
-        self._inside = 0
+        self._depth = 0
 
     def run(self, root: Element) -> None:
-        """Mark them, unless the page is the glossary itself."""
+        """Mark the terms of a page, unless the page is the glossary itself."""
         self._seen = set()
         anchors = {element.get("id") for element in root if element.tag == "h3"}
         if self._entries and not {entry.anchor for entry in self._entries.values()} <= anchors:
             self._mark(root)
 
     def _mark(self, element: Element) -> None:
-        if element.tag in SPARED:
+        if element.tag in UNMARKED_TAGS:
             return
-        outside = self._inside
+        depth = self._depth
         text, marked = self._split(element.text)
         children = list(element)
         element.text = text
@@ -127,62 +135,66 @@ class Marker(Treeprocessor):
             element.append(child)
             child.tail, marked = self._split(child.tail)
             element.extend(marked)
-        self._inside = outside  # a tag that nobody closed ends with what it stands in
+        self._depth = depth  # an unclosed tag ends with its parent element
 
     def _split(self, text: str | None) -> tuple[str | None, list[Element]]:
-        """A text up to its first term, and an element with the text behind it for each term."""
+        """Return the text before the first term, and for each term an element whose tail is the text after it."""
         if not text or isinstance(text, AtomicString):
             return text, []
         marked: list[Element] = []
         head, last = text, 0
-        for found in self._pattern.finditer(text):
-            if found[1]:
-                self._pass(int(found[1]))
+        for match in self._pattern.finditer(text):
+            if match[1]:
+                self._track_tag(int(match[1]))
                 continue
-            entry = self._entries.get(found[0]) or self._entries[found[0][:-1]]
-            if self._inside or entry.anchor in self._seen:
+            entry = self._entries.get(match[0]) or self._entries[match[0][:-1]]
+            if self._depth or entry.anchor in self._seen:
                 continue
             self._seen.add(entry.anchor)
-            between = text[last : found.start()]
+            between = text[last : match.start()]
             if marked:
                 marked[-1].tail = between
             else:
                 head = between
             element = Element("abbr", {"title": entry.text})
-            element.text = AtomicString(found[0])
+            element.text = AtomicString(match[0])
             marked.append(element)
-            last = found.end()
+            last = match.end()
         if marked:
             marked[-1].tail = text[last:]
         return head, marked
 
-    def _pass(self, number: int) -> None:
-        """Note a tag that was written as HTML, which stands in the text as a number, for whether it begins or ends what is spared."""
+    def _track_tag(self, number: int) -> None:
+        """Track whether a stashed HTML tag opens or closes an element of `UNMARKED_TAGS`.
+
+        `number` is its index in the stash.
+        """
         raw = self.md.htmlStash.rawHtmlBlocks[number]
         tag = _TAG.match(raw) if isinstance(raw, str) else None
-        if tag and tag["name"].lower() in SPARED:
-            self._inside = max(0, self._inside - 1) if tag["end"] else self._inside + 1
+        if tag and tag["name"].lower() in UNMARKED_TAGS:
+            self._depth = max(0, self._depth - 1) if tag["end"] else self._depth + 1
 
 
 class GlossaryExtension(Extension):
-    """See the module."""
+    """The Markdown extension of this module."""
 
     def __init__(self, **options: Any) -> None:
-        self.config = {"page": ["", "The glossary, from the project's folder; empty for none."]}
+        self.config = {"page": ["", "Path of the glossary, relative to the project's folder; empty for none."]}
         super().__init__(**options)
 
     def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802  # Python-Markdown's name
-        """Register what marks terms.
+        """Register the tree processor.
 
         Raises:
             GuideError: The glossary cannot be read.
         """
         page = self.getConfig("page")
         if page:
-            # After inline markup has become elements (20) and before those are written (0); the table of contents (5) sees no marks.
-            md.treeprocessors.register(Marker(md, entries(find_root() / page)), "kvmdocs-glossary", 3)
+            # After inline markup becomes elements (priority 20), and after the table of contents (5), which thus has no marks.
+            # Before elements are serialised (0).
+            md.treeprocessors.register(Marker(md, read_entries(find_root() / page)), "kvmdocs-glossary", 3)
 
 
 def makeExtension(**options: Any) -> GlossaryExtension:  # noqa: N802  # the same
-    """What Python-Markdown calls."""
+    """Create the extension. Called by Python-Markdown."""
     return GlossaryExtension(**options)

@@ -1,7 +1,7 @@
-"""Colours for what is typed and for what debuggers and monitors answer.
+"""Syntax highlighting of commands, files and the output of debuggers and monitors.
 
-Pygments knows shells and JSON. It has no lexer for a gdb session or for QEMU's monitor, so two small ones are here; they are
-also registered under the names ``gdb`` and ``hmp`` for fenced blocks in guides.
+Pygments has lexers for shells and JSON, but none for gdb sessions and QEMU's monitor. Those defined here are also registered
+with Pygments as ``gdb`` and ``hmp``, for fenced blocks in guides.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from kvmdocs.render.ansi import Spans
 
 
 def _groups(*kinds: Any) -> Any:
-    """`bygroups`, whose stub has no types."""
+    """Call `bygroups`, whose stub has no types."""
     return bygroups(*kinds)  # type: ignore[no-untyped-call]
 
 
@@ -45,7 +45,7 @@ _PLACE = r"[\w./+-]*\w\.(?:c|h|S|s|cc|cpp|hpp|inc|rs|py)"
 
 
 class GdbLexer(RegexLexer):
-    """A gdb session, with or without its prompts: frames, places, addresses, values and the commands typed."""
+    """Lexer for gdb sessions, with or without prompts: frames, source locations, addresses, values and commands."""
 
     name = "gdb session"
     aliases: ClassVar[list[str]] = ["gdb"]
@@ -80,7 +80,7 @@ class GdbLexer(RegexLexer):
 
 
 class MonitorLexer(RegexLexer):
-    """QEMU's human monitor, with or without its prompts."""
+    """Lexer for sessions of QEMU's human monitor, with or without prompts."""
 
     name = "QEMU monitor"
     aliases: ClassVar[list[str]] = ["hmp", "qemu-monitor"]
@@ -103,10 +103,10 @@ class MonitorLexer(RegexLexer):
     }
 
 
-class MonitorAnswerLexer(RegexLexer):
-    """What QEMU's human monitor answers: the names of things and what they are."""
+class MonitorOutputLexer(RegexLexer):
+    """Lexer for the output of QEMU's human monitor: names and their values."""
 
-    name = "QEMU monitor answer"
+    name = "QEMU monitor output"
     flags = re.MULTILINE
     tokens: ClassVar[dict[str, list[object]]] = {
         "root": [
@@ -123,7 +123,7 @@ class MonitorAnswerLexer(RegexLexer):
 
 
 class GdbCommandLexer(RegexLexer):
-    """What is typed to gdb: the command, and the places and values among its arguments."""
+    """Lexer for gdb commands: the command, and source locations and values in its arguments."""
 
     name = "gdb command"
     flags = re.MULTILINE
@@ -163,24 +163,24 @@ _CLASSES = (
     (Operator, "o"),
     (Punctuation, "o"),
 )
-"""A letter for each kind of token a page tells apart, the narrower kind first."""
+"""The letter in the CSS class of each kind of token. Subtypes come before their supertypes."""
 
 _OPTION = re.compile(r"-{1,2}[A-Za-z][\w.+-]*\Z")
 
 
-def typed(command: str, where: Where) -> list[Spans]:
-    """The lines of a typed command, coloured for whom it was typed to."""
-    return _lines(command, _FOR_COMMAND.get(where, _SHELL), options=where not in (Where.GDB, Where.HMP, Where.QMP))
+def highlight_command(command: str, where: Where) -> list[Spans]:
+    """Return the lines of a command, highlighted for the program that reads it."""
+    return _lines(command, _COMMAND_LEXERS.get(where, _SHELL), options=where not in (Where.GDB, Where.HMP, Where.QMP))
 
 
-def answered(line: str, where: Where) -> Spans:
-    """One line of what came back, coloured where the answerer has a form; plain for shells."""
-    lexer = _FOR_OUTPUT.get(where)
+def highlight_output(line: str, where: Where) -> Spans:
+    """Highlight one line of output from gdb or a monitor. Output of shells stays plain."""
+    lexer = _OUTPUT_LEXERS.get(where)
     return _lines(line, lexer)[0] if lexer and line else (("", line),)
 
 
-def file(name: str, text: str) -> list[Spans]:
-    """The lines of a file, coloured by what its name says it is."""
+def highlight_file(name: str, text: str) -> list[Spans]:
+    """Return the lines of a file, highlighted by the type that its name implies."""
     try:
         lexer = get_lexer_for_filename(name, stripnl=False, ensurenl=False)
     except ClassNotFound:
@@ -188,16 +188,16 @@ def file(name: str, text: str) -> list[Spans]:
     return _lines(text, lexer)
 
 
-def shell(script: str) -> list[Spans]:
-    """The lines of a shell script."""
+def highlight_shell(script: str) -> list[Spans]:
+    """Return the highlighted lines of a shell script."""
     return _lines(script, _SHELL, options=True)
 
 
 def _lines(text: str, lexer: Lexer, *, options: bool = False) -> list[Spans]:
-    """Tokens cut at line ends."""
-    # Some lexers see a comment only where a newline ends it; the line that this one begins is taken off again.
+    """Split tokens at line ends. With `options`, also highlight command-line options."""
+    # Some lexers recognise a comment only if a newline follows. The extra line is removed at the end.
     tokens = list(_tokens(text + "\n", lexer))
-    if "".join(value for _, value in tokens) != text + "\n":  # colours are never worth a character
+    if "".join(value for _, value in tokens) != text + "\n":  # a lexer that changes the text is not used
         tokens = [("", text + "\n")]
     lines: list[list[tuple[str, str]]] = [[]]
     for name, value in tokens:
@@ -211,7 +211,7 @@ def _lines(text: str, lexer: Lexer, *, options: bool = False) -> list[Spans]:
 
 
 def _tokens(text: str, lexer: Lexer) -> Iterator[tuple[str, str]]:
-    # get_tokens() would turn CR into LF and drop a byte order mark; the unprocessed form leaves text as it is.
+    # get_tokens() would turn CR into LF and drop a byte order mark; get_tokens_unprocessed() leaves the text unchanged.
     for _, kind, value in lexer.get_tokens_unprocessed(text):
         yield next((letter for parent, letter in _CLASSES if is_token_subtype(kind, parent)), ""), value
 
@@ -220,13 +220,13 @@ _SHELL = BashLexer(stripnl=False, ensurenl=False)
 _TEXT = TextLexer(stripnl=False, ensurenl=False)
 _JSON = JsonLexer(stripnl=False, ensurenl=False)
 _MONITOR = MonitorLexer(stripnl=False, ensurenl=False)
-_FOR_COMMAND: dict[Where, Lexer] = {
+_COMMAND_LEXERS: dict[Where, Lexer] = {
     Where.GDB: GdbCommandLexer(stripnl=False, ensurenl=False),
     Where.HMP: _MONITOR,
     Where.QMP: _JSON,
 }
-_FOR_OUTPUT: dict[Where, Lexer] = {
+_OUTPUT_LEXERS: dict[Where, Lexer] = {
     Where.GDB: GdbLexer(stripnl=False, ensurenl=False),
-    Where.HMP: MonitorAnswerLexer(stripnl=False, ensurenl=False),
+    Where.HMP: MonitorOutputLexer(stripnl=False, ensurenl=False),
     Where.QMP: _JSON,
 }

@@ -1,4 +1,7 @@
-"""Notes of an author, hung on the first line that matches: real output moves, so no line number would do."""
+"""An author's notes on lines of a transcript.
+
+A regular expression selects the line, since line numbers change with the output.
+"""
 
 from __future__ import annotations
 
@@ -8,94 +11,98 @@ from dataclasses import dataclass, field
 
 from kvmdocs.core.errors import Evidence, GuideError
 
-Spot = tuple[int, str, int]
-"""A line of a transcript: the step's number, ``"typed"`` or ``"head"`` or ``"tail"``, the line counted from 0."""
+LinePosition = tuple[int, str, int]
+"""Position of a line in a transcript: step number; ``"typed"``, ``"head"`` or ``"tail"``; index of the line in that part."""
 
 
 @dataclass(frozen=True)
 class Notes:
-    """The notes of one transcript, numbered in the order a reader meets them.
+    """The notes of one transcript, numbered from 1 in the order of their lines.
 
     Attributes:
-        texts: The text of each note, the first one's number being 1.
-        at: The numbers of the notes that hang on a line.
+        texts: The text of each note; note 1 is the first.
+        numbers: The numbers of the notes on each line that has notes.
     """
 
     texts: tuple[str, ...] = ()
-    at: Mapping[Spot, tuple[int, ...]] = field(default_factory=dict)
+    numbers: Mapping[LinePosition, tuple[int, ...]] = field(default_factory=dict)
 
-    def on(self, spot: Spot) -> tuple[int, ...]:
-        """The numbers of the notes on a line."""
-        return self.at.get(spot, ())
+    def on(self, position: LinePosition) -> tuple[int, ...]:
+        """Return the numbers of the notes on a line."""
+        return self.numbers.get(position, ())
 
     def of_step(self, number: int) -> list[tuple[int, str]]:
-        """Number and text of the notes on a step's lines."""
-        numbers = sorted({note for spot, notes in self.at.items() if spot[0] == number for note in notes})
-        return [(note, self.texts[note - 1]) for note in numbers]
+        """Return number and text of the notes on a step's lines."""
+        notes = sorted({note for position, numbers in self.numbers.items() if position[0] == number for note in numbers})
+        return [(note, self.texts[note - 1]) for note in notes]
 
 
-def pattern(text: str, recipe: str) -> re.Pattern[str]:
-    """A regular expression an author wrote.
+def compile_pattern(text: str, recipe: str) -> re.Pattern[str]:
+    """Compile an author's regular expression.
+
+    Args:
+        text: The regular expression.
+        recipe: The recipe's name, for the error message.
 
     Raises:
-        GuideError: It is none.
+        GuideError: The regular expression is invalid.
     """
     try:
         return re.compile(text)
     except re.error as error:
         raise GuideError(
             f"{text!r} is not a regular expression: {error}",
-            Evidence(recipe=recipe, advice="mend the pattern in the block"),
+            Evidence(recipe=recipe, advice="correct the pattern in the block"),
         ) from error
 
 
-def marking(text: str, lines: Iterable[str], recipe: str) -> re.Pattern[str]:
-    """The pattern that marks lines of output.
+def compile_highlight(text: str, lines: Iterable[str], recipe: str) -> re.Pattern[str]:
+    """Compile the pattern of a block's `highlight` option.
 
     Args:
-        text: A regular expression an author wrote.
-        lines: Every line of output a reader can see, without its looks.
-        recipe: The recipe's name, for a message.
+        text: The author's regular expression.
+        lines: All visible lines of output, without styles.
+        recipe: The recipe's name, for the error message.
 
     Raises:
-        GuideError: It is none, or is found nowhere.
+        GuideError: The regular expression is invalid or matches no line.
     """
-    regex = pattern(text, recipe)
+    regex = compile_pattern(text, recipe)
     if not any(map(regex.search, lines)):
         raise GuideError(
             f"highlight={text!r} marks nothing: no line of output of {recipe} matches",
-            Evidence(recipe=recipe, advice="mend or remove it in the block"),
+            Evidence(recipe=recipe, advice="correct or remove it in the block"),
         )
     return regex
 
 
-def hang(notes: Mapping[str, str], lines: Iterable[tuple[Spot, str]], recipe: str) -> Notes:
-    """Hang each note on the first line its pattern is found in.
+def attach_notes(notes: Mapping[str, str], lines: Iterable[tuple[LinePosition, str]], recipe: str) -> Notes:
+    """Attach each note to the first line that its pattern matches.
 
     Args:
-        notes: Text by regular expression.
-        lines: Every line a reader can see, in order, without its looks. A spot may come again with another reading of it.
-        recipe: The recipe's name, for a message.
+        notes: The text of each note, by its regular expression.
+        lines: All visible lines in order, without styles. A position may occur again with another form of its line.
+        recipe: The recipe's name, for the error message.
 
     Raises:
-        GuideError: A pattern is none, or is found nowhere.
+        GuideError: A regular expression is invalid or matches no line.
     """
-    missing = {text: pattern(text, recipe) for text in notes}
-    found: list[tuple[Spot, str]] = []
-    met: dict[Spot, int] = {}
-    if missing:
-        for spot, line in lines:
-            met.setdefault(spot, len(met))
-            for text in [text for text, regex in missing.items() if regex.search(line)]:
-                found.append((spot, notes[text]))
-                del missing[text]
-    if missing:
+    unmatched = {text: compile_pattern(text, recipe) for text in notes}
+    attached: list[tuple[LinePosition, str]] = []
+    order: dict[LinePosition, int] = {}
+    if unmatched:
+        for position, line in lines:
+            order.setdefault(position, len(order))
+            for text in [text for text, regex in unmatched.items() if regex.search(line)]:
+                attached.append((position, notes[text]))
+                del unmatched[text]
+    if unmatched:
         raise GuideError(
-            f"the note on {next(iter(missing))!r} hangs nowhere: no command and no line of output of {recipe} matches",
-            Evidence(recipe=recipe, advice="mend or remove the note in the block"),
+            f"the note on {next(iter(unmatched))!r} hangs nowhere: no command and no line of output of {recipe} matches",
+            Evidence(recipe=recipe, advice="correct or remove the note in the block"),
         )
-    at: dict[Spot, tuple[int, ...]] = {}
-    found.sort(key=lambda hung: met[hung[0]])
-    for number, (spot, _) in enumerate(found, 1):
-        at[spot] = (*at.get(spot, ()), number)
-    return Notes(tuple(text for _, text in found), at)
+    numbers: dict[LinePosition, tuple[int, ...]] = {}
+    attached.sort(key=lambda note: order[note[0]])
+    for number, (position, _) in enumerate(attached, 1):
+        numbers[position] = (*numbers.get(position, ()), number)
+    return Notes(tuple(text for _, text in attached), numbers)

@@ -1,7 +1,7 @@
-"""Places in source code on a page: links in the output, and below it the lines themselves, which need no network.
+"""Source locations on a page: links in the output, and excerpts of the source below it, which need no network.
 
-A link leads to the lines, wherever on the page they are; a page has them once. Where scripts run, a click opens them under the line
-that names them (``overrides/assets/js/peek.js``).
+A page contains each excerpt once; every link to that location leads to it. With JavaScript, a click opens the excerpt below the
+line with the link (``overrides/assets/js/peek.js``).
 """
 
 from __future__ import annotations
@@ -19,66 +19,67 @@ from kvmdocs.render.anchors import NONE_TAKEN, Anchors
 from kvmdocs.render.ansi import Spans, plain
 
 Sources = Callable[[SourceLocation], str | None]
-"""Gives the address of a place in source code, or None when there is none."""
+"""Maps a source location to its URL in a source browser; None if there is none."""
 
 
 def no_sources(_place: SourceLocation) -> None:
-    """There are no addresses of source code."""
+    """Return no URL for any source location."""
 
 
 @dataclass(frozen=True)
 class LinkedPlaces:
-    """The places of one transcript.
+    """The source locations of one transcript.
 
     Attributes:
-        say: The words.
-        known: The record's places, by the file as the output names it and the line.
-        address: Where a reader finds them.
-        first: The places that a step is the first of its page to name, by its number.
-        anchors: The names of the places on the page.
+        labels: The renderer's words in the language of the page.
+        places: The record's source locations, by file (as the output names it) and line.
+        address: Gives their URLs.
+        first: By number of the step: the locations that this step is the first on the page to name.
+        anchors: The allocator of element ids on the page.
     """
 
-    say: RenderWords
-    known: Mapping[tuple[str, int], SourceLocation] = field(default_factory=dict)
+    labels: RenderWords
+    places: Mapping[tuple[str, int], SourceLocation] = field(default_factory=dict)
     address: Sources = no_sources
     first: Mapping[int, tuple[SourceLocation, ...]] = field(default_factory=dict)
     anchors: Anchors = field(default_factory=Anchors)
 
     def write(self, spans: Spans) -> str:
-        """A line as HTML, its places as links; what it reads, and what is copied of it, stays as it is."""
-        if not self.known:
+        """Return a line as HTML with links at its source locations. Its text is unchanged."""
+        if not self.places:
             return write_spans(spans)
         html = []
         rest = spans
         done = 0
         for start, end, path, line in spots(plain(spans)):
-            place = self.known.get((path, line))
+            place = self.places.get((path, line))
             if place:
                 before, rest = _cut(rest, start - done)
-                inside, rest = _cut(rest, end - start)
+                text, rest = _cut(rest, end - start)
                 done = end
-                html += [write_spans(before), self._open(place), write_spans(inside), "</a>"]
+                html += [write_spans(before), self._open(place), write_spans(text), "</a>"]
         return "".join([*html, write_spans(rest)])
 
     def _title(self, place: SourceLocation) -> str:
+        """Return function, tree and version of a location, and caveats about its line number."""
         parts = [f"{place.function}, {place.tree} {place.version}" if place.function else f"{place.tree} {place.version}"]
         if place.astray:
-            parts.append(self.say.astray.format(function=place.astray))
+            parts.append(self.labels.astray.format(function=place.astray))
         if place.patched:
-            parts.append(self.say.patched)
+            parts.append(self.labels.patched)
         return ". ".join(parts)
 
     def link(self, markdown: str) -> str:
-        """Markdown that a guide makes of a recipe's value, such as a table, with its places as links, and their lines after it.
+        """Link the source locations in Markdown that a guide makes of a recipe's value, and append their excerpts.
 
-        Only what stands there as plain text counts; what is quoted, or part of an address, stays as it is.
+        Such Markdown is, for example, a table. Locations in quotes or code, or within a URL, are not linked.
         """
-        inside = {(place.path, place.line): place for place in self.known.values()}
+        by_path = {(place.path, place.line): place for place in self.places.values()}
         html = []
         done = 0
         named: dict[str, SourceLocation] = {}
         for start, end, path, line in spots(markdown):
-            place = inside.get((path, line))
+            place = by_path.get((path, line))
             if place and (not start or markdown[start - 1] not in "`\"'=([/"):
                 html += [markdown[done:start], self._open(place), markdown[start:end], "</a>"]
                 done = end
@@ -90,7 +91,7 @@ class LinkedPlaces:
         return f'<a class="tr-at" href="{attribute(f"#{self.anchors.place(place)}")}" title="{attribute(self._title(place))}">'
 
     def peeks(self, number: int) -> str:
-        """The lines around the places that a step is the first to name, folded away; "" when it names none."""
+        """Return the folded excerpts of the locations that a step is the first to name; "" if there are none."""
         return self._folded(self.first.get(number, ()))
 
     def _folded(self, places: Sequence[SourceLocation]) -> str:
@@ -98,9 +99,9 @@ class LinkedPlaces:
             return ""
         body = "".join(self._peek(place) for place in places)
         if len(places) > 1:
-            count = escape(self.say.source_lines.format(count=len(places)))
+            count = escape(self.labels.source_lines.format(count=len(places)))
             body = f"<details><summary>{count}</summary>{body}</details>"
-        return f'<div class="tr-peek" data-close="{attribute(self.say.close)}" data-search-exclude>{body}</div>'
+        return f'<div class="tr-peek" data-close="{attribute(self.labels.close)}" data-search-exclude>{body}</div>'
 
     def _peek(self, place: SourceLocation) -> str:
         url = self.address(place)
@@ -108,81 +109,92 @@ class LinkedPlaces:
         head = f"<code>{name}</code>" + (f" {escape(place.function)}" if place.function else "")
         foot = escape(self._title(place))
         if url:
-            foot += f' · <a href="{attribute(url)}">{escape(self.say.browse)}</a>'
-        # A browser that is sent to a name inside what is folded unfolds it; to that of the fold itself, it would not.
+            foot += f' · <a href="{attribute(url)}">{escape(self.labels.browse)}</a>'
+        # Browsers unfold <details> to show a link's target inside it, but not if the target is <details> itself.
         code = f'<pre id="{attribute(self.anchors.place(place))}" tabindex="0">{_excerpt(place)}</pre>'
         return f"<details><summary>{head}</summary>{code}<p>{foot}</p></details>"
 
 
 def _excerpt(place: SourceLocation) -> str:
-    """An excerpt beside its lines' numbers, which no selection takes along; the line itself is marked.
+    """Return an excerpt with line numbers, which cannot be selected, and with its line highlighted.
 
-    A page may hold hundreds of these, so the numbers are one element, and brackets and operators have no colour.
+    A page may contain hundreds of excerpts, so the numbers are one element, and brackets and operators are not coloured.
     """
     last = place.first + len(place.excerpt) - 1
     numbers = "&#10;".join(f"{number:>{len(str(last))}}" for number in range(place.first, last + 1))
     lines = []
-    for number, spans in enumerate(lexers.file(place.path, "\n".join(place.excerpt)), place.first):
-        html = write_spans(merged(spans))
+    for number, spans in enumerate(lexers.highlight_file(place.path, "\n".join(place.excerpt)), place.first):
+        html = write_spans(simplify(spans))
         lines.append(f"<mark>{html}</mark>" if number == place.line else html)
     return f'<span class="tr-ln" data-ln="{numbers}"></span><span>{"&#10;".join(lines)}</span>'
 
 
-def merged(spans: Spans) -> Spans:
-    """A line without the looks of brackets and operators; what then looks alike is one span."""
-    plainer = ((look if look != "tr-o" else "", text) for look, text in spans)
-    return tuple((look, "".join(text for _, text in group)) for look, group in groupby(plainer, key=lambda span: span[0]))
+def simplify(spans: Spans) -> Spans:
+    """Remove the style of brackets and operators from a line, and merge neighbouring spans of the same style."""
+    plainer = (("" if css_class == "tr-o" else css_class, text) for css_class, text in spans)
+    groups = groupby(plainer, key=lambda span: span[0])
+    return tuple((css_class, "".join(text for _, text in group)) for css_class, group in groups)
 
 
-def met(
+def find_places(
     steps: Iterable[tuple[int, Iterable[str]]],
     places: Iterable[SourceLocation],
     address: Sources,
-    say: RenderWords,
+    labels: RenderWords,
     anchors: Anchors = NONE_TAKEN,
 ) -> LinkedPlaces:
-    """The places of a transcript.
+    """Find which step of a transcript is the first on the page to name each source location.
 
     Args:
         steps: Each step's number and the lines of its output.
-        places: The record's places.
-        address: Where a reader finds them.
-        say: The words.
-        anchors: The names of the places on the page.
+        places: The record's source locations.
+        address: Gives their URLs.
+        labels: The renderer's words in the language of the page.
+        anchors: The allocator of element ids on the page.
     """
-    known = {(place.shown, place.line): place for place in places}
+    by_name = {(place.shown, place.line): place for place in places}
     first: dict[int, tuple[SourceLocation, ...]] = {}
     seen = set(anchors.taken)
-    for number, lines in steps if known else ():
+    for number, lines in steps if by_name else ():
         for line in lines:
             for _, _, path, at in spots(line):
-                place = known.get((path, at))
+                place = by_name.get((path, at))
                 if place and (name := anchors.place(place)) not in seen:
                     seen.add(name)
                     first[number] = (*first.get(number, ()), place)
-    return LinkedPlaces(say, known, address, first, anchors)
+    return LinkedPlaces(labels, by_name, address, first, anchors)
 
 
 def linked(
     markdown: str, places: Iterable[SourceLocation], address: Sources, language: Language, anchors: Anchors = NONE_TAKEN
 ) -> str:
-    """Markdown made of a recipe's value, with the places it names, relative to their trees, as links, and their lines after it."""
-    return met((), places, address, words(language), anchors).link(markdown)
+    """Link the source locations in Markdown that was made of a recipe's value, and append their excerpts.
+
+    Args:
+        markdown: The Markdown, which names files relative to their source trees.
+        places: The record's source locations.
+        address: Gives their URLs.
+        language: The language of the page.
+        anchors: The allocator of element ids on the page.
+    """
+    return find_places((), places, address, words(language), anchors).link(markdown)
 
 
 def write_spans(spans: Spans) -> str:
-    """Spans as HTML."""
-    return "".join(f'<span class="{look}">{escape(text)}</span>' if look else escape(text) for look, text in spans)
+    """Return spans as HTML."""
+    return "".join(
+        f'<span class="{css_class}">{escape(text)}</span>' if css_class else escape(text) for css_class, text in spans
+    )
 
 
 def _cut(spans: Spans, at: int) -> tuple[Spans, Spans]:
-    """Cut a line after so many characters, a span in two if need be."""
+    """Cut a line after `at` characters, if necessary within a span."""
     left: list[tuple[str, str]] = []
-    for index, (look, text) in enumerate(spans):
+    for index, (css_class, text) in enumerate(spans):
         if at <= 0:
             return tuple(left), spans[index:]
         if len(text) > at:
-            return (*left, (look, text[:at])), ((look, text[at:]), *spans[index + 1 :])
-        left.append((look, text))
+            return (*left, (css_class, text[:at])), ((css_class, text[at:]), *spans[index + 1 :])
+        left.append((css_class, text))
         at -= len(text)
     return tuple(left), ()

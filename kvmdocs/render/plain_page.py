@@ -1,6 +1,7 @@
-"""A page as Markdown, for programs that read: its prose, and its transcripts as text.
+"""Conversion of a page to Markdown for programs such as language models: prose, and transcripts as text.
 
-It is made of the page's HTML, so it has what the page has, whatever made that: blocks, snippets, pictures (their words), tables.
+The source is the page's HTML, so the result includes all that the page has: output of blocks, snippets, tables and, for
+pictures, their text alternatives.
 """
 
 from __future__ import annotations
@@ -10,54 +11,57 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-LONGEST = 40
-"""Lines of folded output that are told; of more it is said how many they are."""
+MAX_FOLDED_LINES = 40
+"""The most lines of a fold that are included. Of a longer fold, only the number of lines is."""
 
 _VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "source", "wbr"}
-_UNSAID = {"svg", "script", "style", "button", "input", "label", "template"}
-_UNSAID_LOOKS = {"headerlink", "tabbed-labels", "tr-page-script", "tr-script", "tr-python", "tr-made", "tr-anchor", "tr-peek",
-                 "tr-copy"}  # fmt: skip
-"""What a page has for its looks, or what it says a second time."""
-_INLINE = {"a", "abbr", "b", "br", "cite", "code", "del", "em", "i", "img", "ins", "kbd", "mark", "q", "s", "small", "span", "strong", "sub", "sup",
-           "time", "u", "var", "wbr"}  # fmt: skip
-_MARKS = {"b": "**", "strong": "**", "em": "*", "i": "*"}
+_SKIPPED_TAGS = {"svg", "script", "style", "button", "input", "label", "template"}
+_SKIPPED_CLASSES = {
+    "headerlink", "tabbed-labels", "tr-anchor", "tr-copy", "tr-made", "tr-page-script", "tr-peek", "tr-python", "tr-script",
+}  # fmt: skip
+"""CSS classes of elements that are decoration or repeat other content."""
+_INLINE = {
+    "a", "abbr", "b", "br", "cite", "code", "del", "em", "i", "img", "ins", "kbd", "mark", "q", "s", "small", "span", "strong",
+    "sub", "sup", "time", "u", "var", "wbr",
+}  # fmt: skip
+_EMPHASIS = {"b": "**", "strong": "**", "em": "*", "i": "*"}
 
 
 @dataclass
 class _Node:
-    """An element; its text is among its children."""
+    """An HTML element; its children are elements and text."""
 
     tag: str
-    given: dict[str, str] = field(default_factory=dict)
-    below: list[_Node | str] = field(default_factory=list)
+    attributes: dict[str, str] = field(default_factory=dict)
+    children: list[_Node | str] = field(default_factory=list)
 
     @property
-    def looks(self) -> set[str]:
-        return set(self.given.get("class", "").split())
+    def classes(self) -> set[str]:
+        return set(self.attributes.get("class", "").split())
 
     @property
-    def unsaid(self) -> bool:
-        return self.tag in _UNSAID or not _UNSAID_LOOKS.isdisjoint(self.looks)
+    def skipped(self) -> bool:
+        return self.tag in _SKIPPED_TAGS or not _SKIPPED_CLASSES.isdisjoint(self.classes)
 
     def elements(self) -> list[_Node]:
-        return [one for one in self.below if isinstance(one, _Node) and not one.unsaid]
+        return [one for one in self.children if isinstance(one, _Node) and not one.skipped]
 
-    def find(self, told: Callable[[_Node], bool]) -> Iterator[_Node]:
-        """The elements below that are meant, outermost only."""
+    def find(self, matches: Callable[[_Node], bool]) -> Iterator[_Node]:
+        """Yield the descendants that match, without those inside another match."""
         for one in self.elements():
-            if told(one):
+            if matches(one):
                 yield one
             else:
-                yield from one.find(told)
+                yield from one.find(matches)
 
     def text(self) -> str:
-        """All of its text, prompts and the numbers of notes included."""
-        if self.unsaid:
+        """Return all text in the element, including prompts and the numbers of notes."""
+        if self.skipped:
             return ""
-        if "tr-mark" in self.looks:
-            return f"  ← ({''.join(one for one in self.below if isinstance(one, str))})"
-        inside = "".join(one if isinstance(one, str) else one.text() for one in self.below)
-        return self.given.get("data-ps", "") + ("\n" if self.tag == "br" else inside)
+        if "tr-mark" in self.classes:
+            return f"  ← ({''.join(one for one in self.children if isinstance(one, str))})"
+        text = "".join(one if isinstance(one, str) else one.text() for one in self.children)
+        return self.attributes.get("data-ps", "") + ("\n" if self.tag == "br" else text)
 
 
 class _Reader(HTMLParser):
@@ -68,7 +72,7 @@ class _Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         node = _Node(tag, {name: value or "" for name, value in attrs})
-        self._open[-1].below.append(node)
+        self._open[-1].children.append(node)
         if tag not in _VOID:
             self._open.append(node)
 
@@ -79,53 +83,57 @@ class _Reader(HTMLParser):
                 return
 
     def handle_data(self, data: str) -> None:
-        self._open[-1].below.append(data)
+        self._open[-1].children.append(data)
 
 
-_SPARED = re.compile(
+_SKIPPED_HTML = re.compile(
     r"<svg\b.*?</svg>"
     r'|<div class="tabbed-block tr-(?:script|python)" data-search-exclude>.*?</div>'
     r'|<div class="tr-peek" data-close="[^"]*" data-search-exclude>.*?</div>'
     r'|(?<=<div class="tr-cmd") data-copy="[^"]*"',
     re.DOTALL,
 )
-"""What need not be read, since nothing of it is said: most of a page. No <div> is in those that are left out (`kvmdocs.render.beside`, `kvmdocs.render.places`)."""
+"""Matches skipped elements, most of a page's HTML, so that they need not be parsed.
+
+They contain no nested <div> (see `tabs` and `places`).
+"""
 
 
 def as_markdown(html: str) -> str:
-    """A page's content as Markdown.
+    """Convert a page's content to Markdown. Links to pages of the site are changed to their Markdown versions.
 
     Args:
-        html: The HTML between the page's header and its footer. Links to pages of the site lead to their Markdown.
+        html: The HTML between the page's header and its footer.
     """
     reader = _Reader()
-    reader.feed(_SPARED.sub("", html))
+    reader.feed(_SKIPPED_HTML.sub("", html))
     reader.close()
     return "\n\n".join(_blocks(reader.root)) + "\n"
 
 
 def _blocks(node: _Node) -> Iterator[str]:
-    """The blocks of text in an element, each without an empty line around it; text and inline elements side by side are one."""
-    beside: list[_Node | str] = []
-    for one in node.below:
-        if isinstance(one, str) or one.tag in _INLINE:
-            beside.append(one)
-        elif not one.unsaid:
-            yield from _told(beside)
-            beside = []
-            yield from _block(one)
-    yield from _told(beside)
+    """Yield the blocks of an element, without blank lines around them. Consecutive text and inline elements form one block."""
+    inline: list[_Node | str] = []
+    for child in node.children:
+        if isinstance(child, str) or child.tag in _INLINE:
+            inline.append(child)
+        elif not child.skipped:
+            yield from _inline_block(inline)
+            inline = []
+            yield from _block(child)
+    yield from _inline_block(inline)
 
 
-def _told(beside: Sequence[_Node | str]) -> Iterator[str]:
-    text = _inline(beside).strip()
+def _inline_block(nodes: Sequence[_Node | str]) -> Iterator[str]:
+    text = _inline(nodes).strip()
     if text:
         yield text
 
 
 def _block(node: _Node) -> Iterator[str]:
-    kind = next((_LOOKS[look] for look in sorted(node.looks) if look in _LOOKS), None) or _TAGS.get(node.tag, _blocks)
-    for text in kind(node):
+    by_class = next((_BY_CLASS[name] for name in sorted(node.classes) if name in _BY_CLASS), None)
+    convert = by_class or _BY_TAG.get(node.tag, _blocks)
+    for text in convert(node):
         if text.strip():
             yield text.strip("\n")
 
@@ -135,23 +143,23 @@ def _inline(nodes: Sequence[_Node | str]) -> str:
     for one in nodes:
         if isinstance(one, str):
             parts.append(re.sub(r"\s+", " ", one))
-        elif one.unsaid:
+        elif one.skipped:
             continue
         elif one.tag == "code":
             parts.append(f"`{one.text()}`")
         elif one.tag == "br":
             parts.append("\n")
-        elif "tr-item" in one.looks:
-            parts.append(f"{_inline(one.below)} · ")
+        elif "tr-item" in one.classes:
+            parts.append(f"{_inline(one.children)} · ")
         else:
-            inside = _inline(one.below)
-            mark = _MARKS.get(one.tag, "")
-            parts.append(_link(one, inside) if one.tag == "a" else f"{mark}{inside}{mark}" if inside.strip() else inside)
+            text = _inline(one.children)
+            mark = _EMPHASIS.get(one.tag, "")
+            parts.append(_link(one, text) if one.tag == "a" else f"{mark}{text}{mark}" if text.strip() else text)
     return "".join(parts)
 
 
 def _link(node: _Node, text: str) -> str:
-    href = node.given.get("href", "")
+    href = node.attributes.get("href", "")
     if not text.strip() or not href:
         return text
     if "://" not in href:
@@ -160,15 +168,15 @@ def _link(node: _Node, text: str) -> str:
 
 
 def _heading(node: _Node) -> Iterator[str]:
-    yield f"{'#' * int(node.tag[1])} {_inline(node.below).strip()}"
+    yield f"{'#' * int(node.tag[1])} {_inline(node.children).strip()}"
 
 
 def _paragraph(node: _Node) -> Iterator[str]:
-    yield from _told(node.below)
+    yield from _inline_block(node.children)
 
 
 def _fenced(text: str) -> str:
-    longest = max((len(found) for found in re.findall(r"`{3,}", text)), default=2)
+    longest = max((len(backticks) for backticks in re.findall(r"`{3,}", text)), default=2)
     fence = "`" * (longest + 1)
     return f"{fence}\n{text.strip(chr(10))}\n{fence}"
 
@@ -178,30 +186,30 @@ def _code(node: _Node) -> Iterator[str]:
 
 
 def _items(node: _Node) -> Iterator[str]:
-    number = int(node.given.get("start") or 1)
+    number = int(node.attributes.get("start") or 1)
     lines = []
     for one in node.elements():
-        sign = f"{one.given.get('value') or number}. " if node.tag == "ol" else "- "
+        marker = f"{one.attributes.get('value') or number}. " if node.tag == "ol" else "- "
         number += 1
-        lines.append(_hanging(sign, "\n".join(_blocks(one))))
+        lines.append(_indented(marker, "\n".join(_blocks(one))))
     yield "\n".join(lines)
 
 
-def _hanging(sign: str, text: str) -> str:
-    """Text behind a sign, further lines as far in."""
-    return sign + text.replace("\n", "\n" + " " * len(sign))
+def _indented(marker: str, text: str) -> str:
+    """Put text behind a list marker and indent its further lines accordingly."""
+    return marker + text.replace("\n", "\n" + " " * len(marker))
 
 
 def _terms(node: _Node) -> Iterator[str]:
-    for one in node.find(lambda below: below.tag in {"dt", "dd"}):
+    for one in node.find(lambda node: node.tag in {"dt", "dd"}):
         text = "\n".join(_blocks(one))
-        yield f"**{text}**" if one.tag == "dt" else _hanging(":   ", text)
+        yield f"**{text}**" if one.tag == "dt" else _indented(":   ", text)
 
 
 def _table(node: _Node) -> Iterator[str]:
     rows = [
         [" ".join(" ".join(_blocks(cell)).split()).replace("|", "\\|") for cell in row.elements()]
-        for row in node.find(lambda below: below.tag == "tr")
+        for row in node.find(lambda node: node.tag == "tr")
     ]
     if rows:
         lines = [f"| {' | '.join(row)} |" for row in rows]
@@ -210,78 +218,82 @@ def _table(node: _Node) -> Iterator[str]:
 
 def _details(node: _Node) -> Iterator[str]:
     for one in node.elements():
-        yield from [f"**{_inline(one.below).strip()}**"] if one.tag == "summary" else _block(one)
+        yield from [f"**{_inline(one.children).strip()}**"] if one.tag == "summary" else _block(one)
 
 
 def _quote(node: _Node) -> Iterator[str]:
-    yield _hanging("> ", "\n\n".join(_blocks(node))).replace("\n  ", "\n> ")
+    yield _indented("> ", "\n\n".join(_blocks(node))).replace("\n  ", "\n> ")
 
 
 def _run(node: _Node) -> Iterator[str]:
-    """Steps typed at one prompt: who they were typed to, and steps in one box as far as nothing is said between them."""
+    """Yield the name of a prompt and the steps typed at it.
+
+    Consecutive steps share a code block unless there is text between them.
+    """
     boxes: list[str] = []
     for one in node.elements():
-        if "tr-bar" in one.looks:
-            yield f"*{''.join(badge.text() for badge in one.find(lambda below: 'tr-badge' in below.looks))}*"
+        if "tr-bar" in one.classes:
+            yield f"*{''.join(badge.text() for badge in one.find(lambda node: 'tr-badge' in node.classes))}*"
             continue
-        box, behind = _step(one) if "tr-step" in one.looks else ([], [*_block(one)])
+        box, after = _step(one) if "tr-step" in one.classes else ([], [*_block(one)])
         boxes += box
-        if behind:
+        if after:
             yield from [_fenced("\n".join(boxes))] if boxes else []
             boxes = []
-            yield from behind
+            yield from after
     if boxes:
         yield _fenced("\n".join(boxes))
 
 
 def _step(node: _Node) -> tuple[list[str], list[str]]:
-    """What stands in a step's box, and what is said behind it."""
+    """Return the lines of a step's code block, and the blocks after it."""
     boxes: list[str] = []
-    behind: list[str] = []
+    after: list[str] = []
     notes: list[str] = []
     for one in node.elements():
-        if "tr-facts" in one.looks:
+        if "tr-facts" in one.classes:
             boxes.append("".join(f"[{fact.text()}]\n" for fact in one.elements()).rstrip("\n"))
-        elif "tr-cmd" in one.looks or "tr-out" in one.looks:
+        elif "tr-cmd" in one.classes or "tr-out" in one.classes:
             boxes.append(one.text().removesuffix("\n"))
-        elif "tr-long" in one.looks:
+        elif "tr-long" in one.classes:
             boxes += _long(one)
-        elif "tr-notes" in one.looks:
-            notes += [f"({item.given.get('value', '')}) {_inline(item.below).strip()}" for item in one.elements()]
+        elif "tr-notes" in one.classes:
+            notes += [f"({item.attributes.get('value', '')}) {_inline(item.children).strip()}" for item in one.elements()]
         else:
-            behind += _block(one)
-    return boxes, [*behind, *(["\n".join(notes)] if notes else [])]
+            after += _block(one)
+    return boxes, [*after, *(["\n".join(notes)] if notes else [])]
 
 
 def _long(node: _Node) -> Iterator[str]:
-    """A long output: what is folded away is told if it is not too much."""
+    """Yield the parts of a long output. Folds of more than `MAX_FOLDED_LINES` are replaced by their summary."""
     for one in node.elements():
-        summary = next(one.find(lambda below: below.tag == "summary"), None) if one.tag == "details" else None
+        summary = next(one.find(lambda node: node.tag == "summary"), None) if one.tag == "details" else None
         if summary is not None:
-            text = "\n".join(below.text() for below in one.elements() if below.tag != "summary")
-            yield text if text.count("\n") < LONGEST else summary.text()
+            text = "\n".join(child.text() for child in one.elements() if child.tag != "summary")
+            yield text if text.count("\n") < MAX_FOLDED_LINES else summary.text()
         else:
             yield one.text().strip("\n")
 
 
 def _session(node: _Node) -> Iterator[str]:
-    """Of tabs that show the same the first."""
-    yield from _block(next(node.find(lambda below: "tabbed-block" in below.looks), _Node("")))
+    """Yield the blocks of the first tab; the others repeat it."""
+    yield from _block(next(node.find(lambda node: "tabbed-block" in node.classes), _Node("")))
 
 
 def _stamp(node: _Node) -> Iterator[str]:
-    for one in node.find(lambda below: below.tag == "summary"):
-        yield f"*{re.sub(r'[*]+', '', _inline(one.below)).strip(' ·')}*"
+    for one in node.find(lambda node: node.tag == "summary"):
+        yield f"*{re.sub(r'[*]+', '', _inline(one.children)).strip(' ·')}*"
 
 
 def _title(node: _Node) -> Iterator[str]:
-    yield f"**{_inline(node.below).strip()}**"
+    yield f"**{_inline(node.children).strip()}**"
 
 
-_TAGS: dict[str, Callable[[_Node], Iterator[str]]] = {
+_BY_TAG: dict[str, Callable[[_Node], Iterator[str]]] = {
     **{f"h{level}": _heading for level in range(1, 7)},
-    "p": _paragraph, "pre": _code, "ul": _items, "ol": _items, "dl": _terms, "table": _table, "details": _details, "blockquote": _quote,
+    "p": _paragraph, "pre": _code, "ul": _items, "ol": _items, "dl": _terms, "table": _table, "details": _details,
+    "blockquote": _quote,
 }  # fmt: skip
-_LOOKS: dict[str, Callable[[_Node], Iterator[str]]] = {
+_BY_CLASS: dict[str, Callable[[_Node], Iterator[str]]] = {
     "tr-run": _run, "tr-tabs": _session, "tr-stamp": _stamp, "admonition-title": _title,
 }  # fmt: skip

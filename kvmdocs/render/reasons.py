@@ -1,7 +1,8 @@
-"""Why a recipe is skipped, in a page's own language.
+"""Translation of skip reasons to the language of a page.
 
-Reasons are English: a record keeps them, terminals print them, and one record serves the pages of all languages. Those that the engine makes are
-sentences of a few forms, which are known here. What a recipe says itself (`sh.skip`) stays as it is, marked as English.
+Reasons are in English: records store them, terminals print them, and one record is shown on the pages of every language. The
+engine's own reasons follow a few patterns, which are translated here. A reason from a recipe (`sh.skip`) is not translated and
+is marked as English.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import re
 from kvmdocs.core.html import prose
 from kvmdocs.core.words import Language
 
-_FORMS = {
-    # What a group whose name begins with an underscore holds is a reason, too.
+_PATTERNS = {
+    # A group whose name starts with an underscore contains another reason, which is translated as well.
     Language.ZH: (
         (
             r"there is no record of it yet, and this build runs nothing; (?P<how>`.+`) makes one",
@@ -39,24 +40,24 @@ _FORMS = {
 
 
 def reason(text: str, language: Language) -> str:
-    """A reason as HTML: in the page's language where the engine made it, else as it is and marked as English.
+    """Return a reason as HTML. A reason of the engine is translated; any other is left in English and marked as such.
 
     Args:
         text: The reason, in English, with code in backticks.
-        language: The page's language.
+        language: The language of the page.
     """
-    known = text if language is Language.EN else _said(text, language)
-    return f'<span lang="en">{prose(text)}</span>' if known is None else prose(known)
+    translation = text if language is Language.EN else _translate(text, language)
+    return f'<span lang="en">{prose(text)}</span>' if translation is None else prose(translation)
 
 
-def _said(text: str, language: Language) -> str | None:
-    """The sentence in another language; None if it is of no known form."""
-    for pattern, form in _FORMS.get(language, ()):
-        if found := re.fullmatch(pattern, text):
-            parts = found.groupdict()
-            inner = {name: _said(part, language) for name, part in parts.items() if name.startswith("_")}
+def _translate(text: str, language: Language) -> str | None:
+    """Translate a reason; return None if it matches no pattern."""
+    for pattern, translation in _PATTERNS.get(language, ()):
+        if match := re.fullmatch(pattern, text):
+            parts = match.groupdict()
+            inner = {name: _translate(part, language) for name, part in parts.items() if name.startswith("_")}
             if None not in inner.values():
-                return form.format(**{**parts, **inner})
-    several = text.split("; ")
-    told = [_said(one, language) for one in several] if len(several) > 1 else [None]
-    return "；".join(one for one in told if one) if all(told) else None
+                return translation.format(**{**parts, **inner})
+    sentences = text.split("; ")
+    translations = [_translate(sentence, language) for sentence in sentences] if len(sentences) > 1 else [None]
+    return "；".join(one for one in translations if one) if all(translations) else None

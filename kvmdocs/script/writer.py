@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kvmdocs.core.model import Record, Step, Where
-from kvmdocs.render.typed import TypedStep, entries
+from kvmdocs.render.commands import TypedStep, entries
 from kvmdocs.script.runtime_ids import RuntimeIds, find
 from kvmdocs.script.sessions import BackgroundProcess, Session, backgrounds, one_line, sessions
 

@@ -124,7 +124,7 @@ class _Writer:
         from pygments.lexers import PythonLexer
 
         self._lexer, self._formatter = PythonLexer(), HtmlFormatter(nowrap=True)
-        self._markdown = Markdown(extensions=["fenced_code", "kvmdocs.render.narrow"])
+        self._markdown = Markdown(extensions=["fenced_code", "kvmdocs.render.responsive"])
 
     def object(self, thing: griffe.Object) -> str:
         """Write an object: its signature, its docstring, and its members."""

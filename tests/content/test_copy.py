@@ -6,7 +6,7 @@ from functools import cache
 
 import pytest
 
-from kvmdocs.render.typed import copied, entries, runs
+from kvmdocs.render.commands import copied, entries, runs
 from tests.support.browser import Browser
 from tests.support.clipboard import is_mixture, shown
 from tests.support.copied import Copy, Transcript, transcripts

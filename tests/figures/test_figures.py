@@ -1,4 +1,4 @@
-"""Pictures as SVG: what is drawn, how text is measured and wrapped, what stands beside for who does not see it."""
+"""Figures as SVG: drawings, measuring and wrapping of text, and text alternatives."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def texts(svg: ET.Element, look: str = "") -> list[str]:
 
 
 def boxes(svg: ET.Element, look: str) -> list[tuple[float, float, float, float]]:
-    """Left, top, right and bottom of each rectangle of a look."""
+    """Return left, top, right and bottom of each rectangle of a look."""
     found = []
     for rect in svg.iter("rect"):
         if look in rect.get("class", "").split():
@@ -88,7 +88,7 @@ def test_no_line_is_too_wide_and_no_letter_is_lost(text: str, room: float, code:
 
 
 def every_picture(text: str, href: str = "") -> dict[str, str]:
-    """One picture of each kind, every text of which is `text`."""
+    """Return one figure of each kind, with `text` as all of its texts."""
     named = Figure(text, text, caption=text)
     words = table((text,), [(Cell(text),)])
     message = Message("a", "b", text, text, href, text)
@@ -135,7 +135,7 @@ def test_a_picture_has_a_name_a_description_and_words() -> None:
 
 
 def test_a_picture_with_links_is_no_image_for_a_screen_reader() -> None:
-    """What has the role of an image hides the links in it."""
+    """An element with the role of an image hides its links from screen readers."""
     html = sequence(figure(), ACTORS, [Message("a", "b", "x", "f", "https://example.org/")], WORDS)
     assert {svg.get("role") for svg in drawings(html)} == {"group"}
     assert html.count('<a class="pic-a" xlink:href="https://example.org/">') == 2
@@ -157,7 +157,7 @@ def test_only_what_may_have_to_be_scrolled_is_reached_by_the_keyboard() -> None:
 
 
 def fan(*more: Edge) -> Flow:
-    """One box that leads to many, which no layout side by side fits into a narrow page."""
+    """Return a node with many successors, for which no layered layout fits on a narrow page."""
     nodes = (Node("top", (Line("the top"),)), *(Node(str(n), (Line(f"box {n}"),), href=f"#{n}") for n in range(9)))
     return Flow(nodes, (*(Edge("top", str(n)) for n in range(9)), *more))
 
@@ -175,7 +175,7 @@ def test_what_fits_no_narrow_page_side_by_side_stands_in_rows() -> None:
 
 
 def test_a_box_that_several_lead_to_stands_once_and_is_named_at_the_others() -> None:
-    """Where most boxes come before it."""
+    """It is drawn at the end of the longest path."""
     _, narrow = drawings(flow(figure(), fan(Edge("0", "8"))))
     said = texts(narrow)
     assert said.count("box 8") == 1

@@ -1,4 +1,4 @@
-"""Diagrams in Mermaid's language: what is read, what is refused, and what a page shows."""
+"""Diagrams in Mermaid's language: parsing, errors, and figures in a page."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pymdownx.superfences import SuperFencesException
 from kvmdocs.core.errors import GuideError
 from kvmdocs.figures import Edge, Flow, Line, Message, Note
 from kvmdocs.figures.fence import draw, formatter
-from kvmdocs.figures.mermaid import Exchange, read
+from kvmdocs.figures.mermaid import SequenceDiagram, read
 from kvmdocs.render import Language
 
 FLOW = """\
@@ -71,7 +71,7 @@ def test_a_box_that_is_named_before_its_subgraph_begins_is_drawn_as_one() -> Non
 
 def test_a_sequence_diagram() -> None:
     drawn = read(SEQUENCE).drawn
-    assert isinstance(drawn, Exchange)
+    assert isinstance(drawn, SequenceDiagram)
     assert [(actor.key, actor.name) for actor in drawn.actors] == [("M", "QEMU, main thread"), ("K", "K")]
     first, block = drawn.items
     assert first == Message("M", "K", "make a VM")
@@ -82,15 +82,15 @@ def test_a_sequence_diagram() -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("", "line 1 of a diagram says ''; flowchart TB, flowchart LR and sequenceDiagram are drawn here"),
-        ("pie\n  a: 1\n", "line 1 of a diagram says 'pie'"),
+        ("", "line 1 of a diagram is ''; supported are flowchart TB, flowchart LR and sequenceDiagram"),
+        ("pie\n  a: 1\n", "line 1 of a diagram is 'pie'"),
         ("flowchart TB\n  A --> B\n  A ==> B\n", "line 3 of a diagram cannot be read: 'A ==> B'"),
         ("flowchart TB\n  A -->\n", "line 2 of a diagram cannot be read: 'A -->'"),
-        ("flowchart TB\n  subgraph Q\n  A\n", "the subgraph 'Q' of a diagram has no end"),
+        ("flowchart TB\n  subgraph Q\n  A\n", "the subgraph 'Q' of a diagram is not closed with `end`"),
         ('flowchart TB\n  A\n  click B "x.md"\n', "line 3 of a diagram cannot be read"),
         ("sequenceDiagram\n  A->>B\n", "line 2 of a diagram cannot be read: 'A->>B'"),
-        ("sequenceDiagram\n  A->>B: x\n  Note over C: y\n", "a note over 'C', who does not take part"),
-        ("sequenceDiagram\n  loop x\n  A->>B: x\n", "the loop 'x' of a diagram has no end"),
+        ("sequenceDiagram\n  A->>B: x\n  Note over C: y\n", "a note over 'C', which is not a participant"),
+        ("sequenceDiagram\n  loop x\n  A->>B: x\n", "the loop 'x' of a diagram is not closed with `end`"),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_line(source: str, said: str) -> None:
@@ -108,7 +108,7 @@ def page(source: str, language: str) -> str:
 
 
 def test_what_draws_fences_can_be_pickled() -> None:
-    """Zensical does it with all that is configured."""
+    """Zensical pickles the configuration."""
     drawn = pickle.loads(pickle.dumps(formatter("zh")))
     assert "图中内容的文字版" in drawn(FLOW)
 

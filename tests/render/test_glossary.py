@@ -1,4 +1,4 @@
-"""Terms that are explained where they are first met."""
+"""Terms explained at their first occurrence on a page."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from markdown import Markdown
 
 from kvmdocs.core.errors import GuideError
-from kvmdocs.render.glossary import GlossaryExtension, Term, entries
+from kvmdocs.render.glossary import GlossaryExtension, Term, read_entries
 from tests.support import ROOT
 
 SMALL = """\
@@ -43,7 +43,7 @@ def marked(html):
 
 def test_an_entry_is_its_terms_and_its_first_sentence(tmp_path):
     (tmp_path / "glossary.md").write_text(SMALL, "utf-8")
-    assert entries(tmp_path / "glossary.md") == [
+    assert read_entries(tmp_path / "glossary.md") == [
         Term(("EPT",), "ept", "Extended page tables: x in Intel's words."),
         Term(("协程", "coroutine"), "coroutine", "可以暂停的函数。"),
         Term(("MSI", "MSI-X"), "msi", "Messages."),
@@ -122,17 +122,17 @@ def test_the_glossary_itself_is_not_marked(convert):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("### EPT { #ept }\n\n### NPT { #npt }\n\nText.", r"glossary\.md:1: the entry has no text"),
         ("### EPT { #ept }\n", r"glossary\.md:1: the entry has no text"),
         ("### EPT { #a }\n\nA.\n\n### X, EPT { #b }\n\nB.", r"glossary\.md:5: 'EPT' has an entry at line 1 too"),
     ],
 )
-def test_a_wrong_entry_is_an_error_that_names_its_line(tmp_path, text, told):
+def test_a_wrong_entry_is_an_error_that_names_its_line(tmp_path, text, message):
     (tmp_path / "glossary.md").write_text(text, "utf-8")
-    with pytest.raises(GuideError, match=told):
-        entries(tmp_path / "glossary.md")
+    with pytest.raises(GuideError, match=message):
+        read_entries(tmp_path / "glossary.md")
 
 
 def test_a_glossary_that_is_not_there_is_an_error(tmp_path):
@@ -141,7 +141,7 @@ def test_a_glossary_that_is_not_there_is_an_error(tmp_path):
 
 
 def test_both_languages_explain_the_same():
-    english, chinese = (entries(ROOT / "docs" / language / "glossary.md") for language in ("en", "zh"))
+    english, chinese = (read_entries(ROOT / "docs" / language / "glossary.md") for language in ("en", "zh"))
     assert [entry.anchor for entry in english] == [entry.anchor for entry in chinese]
     assert len(english) >= 40
     for entry in (*english, *chinese):

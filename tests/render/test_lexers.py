@@ -8,7 +8,7 @@ from pygments.lexer import Lexer
 from kvmdocs.core.model import Where
 from kvmdocs.render import lexers
 from kvmdocs.render.ansi import Spans, plain
-from kvmdocs.render.lexers import GdbCommandLexer, GdbLexer, MonitorLexer, answered, typed
+from kvmdocs.render.lexers import GdbCommandLexer, GdbLexer, MonitorLexer, highlight_command, highlight_output
 
 FRAME = "#1  0x000055d0c8a3b2f0 in virtqueue_flush (vq=0x7f2b2c0c3010, count=1) at ../hw/virtio/virtio.c:1449"
 
@@ -41,18 +41,18 @@ def test_our_lexers_keep_every_character(lexer: Lexer, text: str) -> None:
 @pytest.mark.parametrize("where", Where)
 @given(text=st.text(st.characters(codec="utf-8"), max_size=80))
 def test_colours_never_change_a_character(where: Where, text: str) -> None:
-    assert "\n".join(plain(line) for line in typed(text, where)) == text
+    assert "\n".join(plain(line) for line in highlight_command(text, where)) == text
     line = text.replace("\n", " ")
-    assert plain(answered(line, where)) == line
+    assert plain(highlight_output(line, where)) == line
 
 
 @given(name=st.sampled_from(["a.c", "init", "a.py", "a.json", "Kconfig", "a.sh"]), text=st.text(max_size=80))
 def test_neither_do_those_of_files(name: str, text: str) -> None:
-    assert "\n".join(plain(line) for line in lexers.file(name, text)) == text
+    assert "\n".join(plain(line) for line in lexers.highlight_file(name, text)) == text
 
 
 def test_a_frame_of_a_call_stack() -> None:
-    found = looks(answered(FRAME, Where.GDB))
+    found = looks(highlight_output(FRAME, Where.GDB))
     assert found["#1"] == "tr-n"
     assert found["virtqueue_flush"] == "tr-f"
     assert found["../hw/virtio/virtio.c"] == "tr-p"
@@ -61,37 +61,37 @@ def test_a_frame_of_a_call_stack() -> None:
 
 
 def test_a_breakpoint_that_was_hit() -> None:
-    found = looks(answered(SESSION[1], Where.GDB))
+    found = looks(highlight_output(SESSION[1], Where.GDB))
     assert found["Thread"] == "tr-k"
     assert found['"CPU 0/TCG"'] == "tr-s"
     assert found["virtqueue_flush"] == "tr-f"
 
 
 def test_a_gdb_command() -> None:
-    found = looks(typed("break virtio.c:virtqueue_flush", Where.GDB)[0])
+    found = looks(highlight_command("break virtio.c:virtqueue_flush", Where.GDB)[0])
     assert found == {"break": "tr-k", "virtio.c": "tr-p", ":": "tr-o", "virtqueue_flush": "tr-f"}
 
 
 def test_options_of_a_shell_command() -> None:
-    found = looks(typed("make -j2 --quiet V=1 # all", Where.ROOT)[0])
+    found = looks(highlight_command("make -j2 --quiet V=1 # all", Where.ROOT)[0])
     assert found["-j2"] == found["--quiet"] == "tr-a"
     assert found["# all"] == "tr-c"
 
 
 def test_what_the_monitor_answers_has_names_and_values() -> None:
-    found = looks(answered('    Cache mode:       writeback, direct = 3 (0x3) "a"', Where.HMP))
+    found = looks(highlight_output('    Cache mode:       writeback, direct = 3 (0x3) "a"', Where.HMP))
     assert found == {"mode": "tr-a", ":": "tr-o", "direct": "tr-a", "=": "tr-o", "3": "tr-n", "(0x3)": "tr-c", '"a"': "tr-s"}
-    assert not looks(answered("type System", Where.HMP)), "the first word of an answer is no command"
+    assert not looks(highlight_output("type System", Where.HMP)), "the first word of an answer is no command"
 
 
 def test_qmp_is_json() -> None:
-    found = looks(answered('{"return": {"running": true}}', Where.QMP))
+    found = looks(highlight_output('{"return": {"running": true}}', Where.QMP))
     assert found['"return"'] == "tr-a"
 
 
 def test_output_of_a_shell_is_plain() -> None:
-    assert answered('if "x" then 12', Where.HOST) == (("", 'if "x" then 12'),)
+    assert highlight_output('if "x" then 12', Where.HOST) == (("", 'if "x" then 12'),)
 
 
 def test_a_script_without_a_known_name() -> None:
-    assert looks(lexers.file("init", "#!/bin/sh\necho x\n")[1]) == {"echo": "tr-k"}
+    assert looks(lexers.highlight_file("init", "#!/bin/sh\necho x\n")[1]) == {"echo": "tr-k"}

@@ -1,4 +1,4 @@
-"""What a block prints goes through Markdown once more, with all of the site's extensions: nothing of it may change."""
+"""The output of a block passes through Markdown again, with all of the site's extensions. It must not change."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kvmdocs.render import Beside
 from tests.support import ROOT
 from tests.support.render_samples import HOSTILE, host, make_record, show
 
-# What other sites turn on and this one might: all of them read text that a transcript may hold.
+# Extensions of other sites whose syntax may occur in a transcript.
 MORE: dict[str, dict[str, object]] = {
     "nl2br": {},
     "sane_lists": {},

@@ -98,7 +98,7 @@ def test_a_file_is_shown_as_a_file_and_copied_as_a_command() -> None:
     assert "init" in root.one("p", "tr-name").text
 
 
-def test_notes_hang_on_what_matches_and_are_numbered_as_they_are_met() -> None:
+def test_notes_are_on_the_lines_that_match_and_numbered_in_their_order() -> None:
     root = page(
         host("run --fast", "one\ntwo\ntwo\n"),
         host("stop"),
@@ -116,7 +116,7 @@ def test_a_note_sees_through_colours_and_wrapped_lines() -> None:
     assert texts(root.all("li")) == ["wrapped", "coloured"]
 
 
-def test_a_note_on_a_wrapped_command_hangs_on_the_line_that_says_it() -> None:
+def test_a_note_on_a_wrapped_command_is_on_the_line_that_matches() -> None:
     notes = {"--two": "its own line", "a --one": "only all of it says that"}
     html = show(make_record(host("a \\\n    --one \\\n    --two")), notes=notes)
     typed = html.partition("<pre>")[2].partition("</pre>")[0].split("&#10;")
@@ -124,13 +124,13 @@ def test_a_note_on_a_wrapped_command_hangs_on_the_line_that_says_it() -> None:
     assert texts(parse(html).all("li")) == ["only all of it says that", "its own line"]
 
 
-def test_a_note_that_hangs_nowhere_is_an_error() -> None:
+def test_a_note_that_matches_nothing_is_an_error() -> None:
     with pytest.raises(GuideError, match="no_such_line"):
         page(host("a", "b\n"), notes={"a": "there", "no_such_line": "text"})
 
 
 @pytest.mark.parametrize("option", [{"notes": {"(": "x"}}, {"highlight": "("}])
-def test_a_pattern_that_is_none_is_an_error(option: dict[str, object]) -> None:
+def test_an_invalid_pattern_is_an_error(option: dict[str, object]) -> None:
     with pytest.raises(GuideError, match="not a regular expression"):
         page(host("a"), **option)
 
@@ -300,7 +300,7 @@ def test_chinese() -> None:
 @pytest.mark.parametrize("character", ["\u202e", "\u2066", "\u200f", "\u2028", "\ufeff", "\x1b"])
 @pytest.mark.parametrize("where", [Where.HOST, Where.GUEST, Where.GDB, Where.QMP])
 def test_what_is_not_seen_is_copied_as_it_is_shown(character: str, where: Where) -> None:
-    """A record of git's may hold what the shell of a recipe refuses."""
+    """An approved record may contain characters that the shell of a recipe rejects."""
     root = page(Step(where, f"echo a{character}b", cwd=None), Step(where, "echo c", cwd=None))
     box = root.all("div", "tr-cmd")[0]
     assert box.attributes["data-copy"] == box.one("code").text

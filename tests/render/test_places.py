@@ -1,4 +1,4 @@
-"""Places in source code on a page: links that change nothing of what is read or copied, and the source in place."""
+"""Source locations on a page: links that leave the text unchanged, and excerpts of the source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures to look at in a browser, and a script that finds texts which are where they should not be."""
+"""Sample figures for a browser, and a script that finds misplaced texts in figures."""
 
 from __future__ import annotations
 
@@ -43,11 +43,14 @@ for (const svg of shown) {
 }
 return [shown.length, faults];
 """
-"""Which texts of the pictures that are shown leave their picture, or lie over each other. A text's box has room above and below its letters."""
+"""JavaScript that returns the number of visible drawings, and the texts that leave their drawing or overlap another text.
+
+Small overlaps are allowed, since the box of a text extends above and below its letters.
+"""
 
 
 def pictures(language: Language) -> list[str]:
-    """One picture of each kind, with texts about as long as guides have them."""
+    """Return one figure of each kind, with texts about as long as those in guides."""
     long = {Language.EN: "a coroutine has reached the image file", Language.ZH: "协程已经走到了镜像文件，主循环继续"}[language]
     code = "virtio_blk_handle_request"
     figure = Figure(long, long, language)

@@ -1,4 +1,4 @@
-"""Records to render, and output that tries to become something else than text."""
+"""Sample records, and output that tries to become markup."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ HOSTILE = {
 
 
 def make_record(*steps: Step, name: str = "sample", **fields: Any) -> Record:
-    """A record with what a test does not care about filled in."""
+    """Return a record with defaults for the fields that a test does not need."""
     status = fields.pop("status", Status.PASSED)
     return Record(name, "3f" * 32, status, HOST, "2026-11-23T05:40:11+00:00", steps=steps, **fields)
 
 
 def host(command: str, output: str = "", **fields: Any) -> Step:
-    """A step in a user's shell, in the recipe's own folder."""
+    """Return a step in a user's shell, in the recipe's own folder."""
     return Step(Where.HOST, command, Output(output), **{"cwd": f"{LAB}/sample", "status": 0, **fields})
 
 
 def show(record: Record, language: Language = Language.EN, **options: Any) -> str:
-    """The record's HTML."""
+    """Return a record as HTML."""
     logs = options.pop("logs", lambda name: None)
     fresh = options.pop("freshness", Freshness.RAN)
     beside = options.pop("beside", Beside())
@@ -56,7 +56,7 @@ def show(record: Record, language: Language = Language.EN, **options: Any) -> st
 
 
 def searched(html: str) -> str:
-    """What the theme's search index holds of a page."""
+    """Return the text that the theme's search index contains of a page."""
     parser = Parser()
     parser.feed(f'<h1 id="x">Title</h1><div><div>{html}</div></div><p>after</p>')
     parser.close()

@@ -9,7 +9,7 @@ from kvmdocs.core.html import attribute, escape
 from kvmdocs.core.words import words as common
 from kvmdocs.figures.canvas import rounded
 from kvmdocs.render import Language
-from kvmdocs.render.marks import mark, shape
+from kvmdocs.render.icons import mark, shape
 from kvmdocs.site.status import layout
 from kvmdocs.site.status.data import Report, State
 from kvmdocs.site.status.layout import Arrow, GraphLayout, RecipeGroup, lay_out

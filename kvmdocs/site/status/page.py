@@ -14,7 +14,7 @@ from kvmdocs.core.settings import variable
 from kvmdocs.core.words import date as moment
 from kvmdocs.core.words import words as common
 from kvmdocs.render import Language
-from kvmdocs.render.marks import mark
+from kvmdocs.render.icons import mark
 from kvmdocs.render.reasons import reason
 from kvmdocs.site.status.data import Need, PageRow, RecipeRow, Report, State
 from kvmdocs.site.status.graph_svg import Link

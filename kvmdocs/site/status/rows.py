@@ -8,7 +8,7 @@ from importlib import resources
 from kvmdocs.core.html import attribute, escape
 from kvmdocs.core.words import duration
 from kvmdocs.core.words import words as common
-from kvmdocs.render.marks import mark
+from kvmdocs.render.icons import mark
 from kvmdocs.render.reasons import reason
 from kvmdocs.site.status.data import RecipeRow, Report
 from kvmdocs.site.status.page import StatusView, names_of

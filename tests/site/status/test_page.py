@@ -10,7 +10,7 @@ import pytest
 
 from kvmdocs.core.model import Host
 from kvmdocs.render import Language
-from kvmdocs.render.marks import SHAPES
+from kvmdocs.render.icons import SHAPES
 from kvmdocs.site.status import badge_svg, graph_svg, page, rows
 from kvmdocs.site.status.comparing import ApprovedRecord, Drifted
 from kvmdocs.site.status.data import Need, PageRow, RecipeRow, Report, ShownOn, State, Want, count

@@ -8,7 +8,7 @@ import pytest
 
 from kvmdocs.core.control_characters import UNSEEN
 from kvmdocs.core.model import Step, Where
-from kvmdocs.render.typed import copied, entries, runs
+from kvmdocs.render.commands import copied, entries, runs
 from tests.support.render_samples import LAB, host, make_record
 
 
@@ -26,7 +26,7 @@ def test_a_folder_is_changed_to_when_it_changes() -> None:
 
 
 def test_a_folder_that_a_hidden_step_made_is_made_where_a_section_begins_in_it() -> None:
-    """The page shows sections; the `mkdir` before the first one is on no page."""
+    """The page shows only sections, so the `mkdir` before the first one is not on it."""
     build = f"{LAB}/sample/build"
     steps = [host("mkdir build"), host("configure", cwd=build, section="c"), host("make", cwd=build, section="m")]
     assert typed(*steps, section="c") == [f"mkdir -p {build} && cd {build} &&\nconfigure"]
@@ -129,7 +129,7 @@ DESTROY = [
 
 
 def bash(line: str, here: Path) -> str:
-    """Type a line in a shell that goes on after a failure, as a terminal does; returns what stands in the reader's own file then."""
+    """Run lines in a shell that continues after a failure, like a terminal. Return the content of the reader's file then."""
     (here / "victim").write_text("mine")
     (here / "other").write_text("other")
     script = f"{line}\nwait\n"

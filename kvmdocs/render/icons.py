@@ -1,4 +1,7 @@
-"""The mark of each state: a shape of its own, since not everybody tells colours apart. Style sheets colour it by its class."""
+"""Status icons.
+
+Each state has its own shape, for readers who cannot tell colours apart; the style sheet colours them by class.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,16 @@ SHAPES = {
     "blocked": '<circle r="3.8" class="ks-line"/><path d="M-2.7 2.7 2.7-2.7" class="ks-line"/>',
     "failed": '<path d="M-3.2-3.2l6.4 6.4M-3.2 3.2l6.4-6.4" class="ks-line"/>',
 }
-"""What is drawn for each state (`kvmdocs.site.status.data.State`), around the origin and within 5 pixels of it."""
+"""The SVG of each state's icon (`kvmdocs.site.status.data.State`), centred on the origin, within 5 pixels of it."""
 
 
-def shape(state: str, across: float, down: float) -> str:
-    """The mark inside of a drawing, at a place in it."""
-    return f'<g class="ks-mark ks-{state}" transform="translate({across:g} {down:g})">{SHAPES[state]}</g>'
+def shape(state: str, x: float, y: float) -> str:
+    """Return the icon as a group inside an SVG, centred on a point."""
+    return f'<g class="ks-mark ks-{state}" transform="translate({x:g} {y:g})">{SHAPES[state]}</g>'
 
 
 def mark(state: str) -> str:
-    """The mark in a line of text. It says nothing by itself: the state's name stands beside it."""
+    """Return the icon as HTML for a line of text. It is hidden from screen readers, since the state's name is beside it."""
     return (
         f'<svg class="ks-mark ks-{state}" viewBox="-5 -5 10 10" width="10" height="10" aria-hidden="true">{SHAPES[state]}</svg>'
     )

@@ -1,4 +1,4 @@
-"""What stands above a transcript while somebody is at work on it: that it is stale, that it is running, that it cannot be shown."""
+"""Banners above a transcript in ``mkdocs serve``: the record is stale, the recipe is running, or the block has an error."""
 
 from __future__ import annotations
 
@@ -10,38 +10,44 @@ from kvmdocs.core.words import Language, words
 
 
 def notice(recipe: str, freshness: Freshness, reasons: Iterable[str], language: Language, *, first: bool = False) -> str:
-    """A box that says that the record below it is from before a change, and whether a new one is being made.
+    """Return a banner: the record below is out of date, and the recipe may be running again.
 
     Args:
         recipe: The recipe's name.
         freshness: `Freshness.STALE` or `Freshness.RUNNING`.
-        reasons: Why it is stale, each in a few words.
-        language: The language of the words.
-        first: Whether there is no record yet.
+        reasons: Why the record is stale, each a short phrase in English.
+        language: The language of the page.
+        first: True if the recipe has no record yet.
 
     Returns:
         HTML on one line.
     """
-    say = words(language)
+    labels = words(language)
     running = freshness is Freshness.RUNNING
-    title = say.stale_title if not running else say.first_title if first else say.running_title
+    title = labels.stale_title if not running else labels.first_title if first else labels.running_title
     rows = [f'<p lang="en">{prose(reason)}</p>' for reason in reasons]
     if not running:
-        rows.append(f"<p><b>{escape(say.to_run_it)}{say.colon}</b><code>kvmdocs run {escape(recipe)}</code></p>")
-    return _box(freshness.value, recipe, f"{title}{say.colon}", rows)
+        rows.append(f"<p><b>{escape(labels.to_run_it)}{labels.colon}</b><code>kvmdocs run {escape(recipe)}</code></p>")
+    return _box(freshness.value, recipe, f"{title}{labels.colon}", rows)
 
 
 def problem(recipe: str, message: str, advice: str, language: Language) -> str:
-    """A box that says why a block shows nothing.
+    """Return a banner with the error of a block that cannot be shown.
+
+    Args:
+        recipe: The recipe's name.
+        message: The error, in English.
+        advice: How to fix it, in English; "" for none.
+        language: The language of the page.
 
     Returns:
         HTML on one line.
     """
-    say = words(language)
+    labels = words(language)
     rows = [f'<p class="tr-reason" lang="en">{prose(message)}</p>']
     if advice:
-        rows.append(f'<p><b>{escape(say.next)}{say.colon}</b><span lang="en">{prose(advice)}</span></p>')
-    return _box("failed", recipe, f"{say.problem_title}{say.colon}", rows)
+        rows.append(f'<p><b>{escape(labels.next)}{labels.colon}</b><span lang="en">{prose(advice)}</span></p>')
+    return _box("failed", recipe, f"{labels.problem_title}{labels.colon}", rows)
 
 
 def _box(kind: str, recipe: str, title: str, rows: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""What stands beside a session: the script and the Python, in tabs that work without a script."""
+"""Tabs of a transcript with its script and its Python, which work without JavaScript."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def page(beside: Beside, language: Language = Language.EN, **options: object) ->
 
 
 def tabs(root: Element) -> list[tuple[str, str]]:
-    """Label and content of each tab."""
+    """Return label and content of each tab."""
     labels = root.one("div", "tabbed-labels").all("label")
     return list(zip([label.text for label in labels], [block.text for block in root.all("div", "tabbed-block")], strict=True))
 
@@ -89,7 +89,7 @@ def test_a_page_has_a_recipe_once_and_then_a_link_to_it() -> None:
 
 
 def test_nothing_with_a_copy_button_stands_in_an_element_with_a_name() -> None:
-    """Material would give every box of code in it the same name, and every button would copy the first."""
+    """Material would give all code boxes inside the same id, and every button would copy the first."""
     root = page(Beside(SCRIPT, Written(WHOLE, (PART,))), section="s")
     named = [element for element in root.all() if "id" in element.attributes]
     assert named

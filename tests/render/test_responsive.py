@@ -1,4 +1,4 @@
-"""Tables and code that fit a telephone."""
+"""Tables and inline code on narrow screens."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LONG = "a sentence that does not stand beside another on a telephone"
 
 @pytest.fixture(params=[(), ("pymdownx.inlinehilite",)], ids=["markdown", "pymdownx"])
 def convert(request):
-    return Markdown(extensions=["tables", "kvmdocs.render.narrow", *request.param]).convert
+    return Markdown(extensions=["tables", "kvmdocs.render.responsive", *request.param]).convert
 
 
 def test_a_table_that_does_not_fit_has_its_heads_at_its_cells(convert):
@@ -40,7 +40,7 @@ def test_a_table_whose_rows_begin_with_nothing_has_no_subject(convert):
 
 
 def test_a_table_of_another_form_stays_as_it_is():
-    made = Markdown(extensions=["md_in_html", "kvmdocs.render.narrow"]).convert(
+    made = Markdown(extensions=["md_in_html", "kvmdocs.render.responsive"]).convert(
         f'<table markdown="1"><tbody><tr><th>{LONG}</th><td>{LONG}</td></tr></tbody></table>'
     )
     assert LONG in made
@@ -69,5 +69,5 @@ def test_a_word_of_code_with_a_hyphen_keeps_together(convert, written, made):
 
 
 def test_code_in_a_block_stays_as_it_is():
-    made = Markdown(extensions=["fenced_code", "kvmdocs.render.narrow"]).convert("```\na --mode b\n```\n\n    b --mode c\n")
+    made = Markdown(extensions=["fenced_code", "kvmdocs.render.responsive"]).convert("```\na --mode b\n```\n\n    b --mode c\n")
     assert "span" not in made
