@@ -173,6 +173,25 @@ def test_recipes_that_cannot_be_imported_are_2(kvmdocs, project):
         assert f"{project.package}/all.py:4" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["list", "status", "diff", "doctor", "run", "why", "approve", "export"])
+def test_a_folder_without_a_project_is_wrong_use(tmp_path, monkeypatch, command):
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    names = ["any"] if command in ("run", "why", "approve", "export") else []
+    for where in ([], ["-C", str(tmp_path / "sub")]):
+        done = CliRunner().invoke(main.main, [*where, command, *names], catch_exceptions=False)
+        folder = tmp_path / "sub" if where else tmp_path
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert f"kvmdocs: no project in {folder}" in done.stderr
+        assert "kvmdocs -C FOLDER" in done.stderr
+
+
+def test_a_project_needs_no_settings(trial):
+    made = trial().recipes(RECIPES)
+    (made.root / "kvmdocs.toml").unlink()
+    assert made.kvmdocs("list").exit_code == 0
+
+
 def test_the_list_names_every_recipe(kvmdocs):
     done = kvmdocs("list")
     assert done.exit_code == 0
