@@ -24,7 +24,7 @@ def new() -> None:
 @click.option("--recipe", default="", help="Recipe to show, new or existing; default: a new one named like the guide.")
 @click.pass_obj
 @reporting
-def guide(project: Path | None, name: str, titles: tuple[str, ...], recipe: str) -> None:
+def guide(folder: Path | None, name: str, titles: tuple[str, ...], recipe: str) -> None:
     """Create a guide in every language, add it to each navigation, and create the recipe it shows.
 
     NAME is the guide's folder and name, such as run/boot-a-guest.
@@ -32,25 +32,25 @@ def guide(project: Path | None, name: str, titles: tuple[str, ...], recipe: str)
     from kvmdocs.cli import scaffold
     from kvmdocs.execution.project import Project
 
-    opened = Project(project)
+    project = Project(folder)
     by_language = dict(title.partition("=")[::2] for title in titles)
     if untitled := [language for language, title in by_language.items() if not title]:
         raise click.UsageError(f"--title {untitled[0]}: write LANG=TITLE, such as --title 'en=Boot a guest'")
     shown_recipe = recipe or name.removesuffix(".md").rpartition("/")[2].replace("-", "_")
-    _write(opened, scaffold.plan_guide(opened, name, by_language, recipe), shown_recipe)
+    _write(project, scaffold.plan_guide(project, name, by_language, recipe), shown_recipe)
 
 
 @new.command("recipe")
 @click.argument("name")
 @click.pass_obj
 @reporting
-def new_recipe(project: Path | None, name: str) -> None:
+def new_recipe(folder: Path | None, name: str) -> None:
     """Create a recipe in its own module. NAME is the recipe's name, such as boot_a_guest."""
     from kvmdocs.cli import scaffold
     from kvmdocs.execution.project import Project
 
-    opened = Project(project)
-    _write(opened, scaffold.plan_recipe(opened, name), name)
+    project = Project(folder)
+    _write(project, scaffold.plan_recipe(project, name), name)
 
 
 def _write(project: Project, planned: dict[Path, str], recipe: str) -> None:

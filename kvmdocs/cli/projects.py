@@ -16,12 +16,12 @@ from kvmdocs.core.schemas import NAMES
 @can_be_json
 @click.pass_obj
 @reporting
-def list_recipes(project: Path | None, as_json: bool) -> None:
+def list_recipes(folder: Path | None, as_json: bool) -> None:
     """List every recipe with what it builds on and, with --json, where guides show it."""
     from kvmdocs.cli import documents
     from kvmdocs.execution import report
 
-    catalog = open_project(project).catalog
+    catalog = open_project(folder).catalog
     listed = report.listing(catalog)
     if as_json:
         print_json(documents.RecipeList(recipes=tuple(listed)))
@@ -40,7 +40,7 @@ def list_recipes(project: Path | None, as_json: bool) -> None:
 @can_be_json
 @click.pass_obj
 @reporting
-def doctor(project: Path | None, install: bool, as_json: bool) -> None:
+def doctor(folder: Path | None, install: bool, as_json: bool) -> None:
     """Check what this host can do for the project, and print advice for what it cannot.
 
     With REQUIRE=all a missing package is an error.
@@ -49,12 +49,12 @@ def doctor(project: Path | None, install: bool, as_json: bool) -> None:
     from kvmdocs.execution import modes
     from kvmdocs.execution.doctor import examine
 
-    opened = open_project(project)
+    project = open_project(folder)
     if install:
         from kvmdocs.site.build import install_missing
 
-        install_missing(opened, opened.all_tools(), require=modes.wants_all())
-    checks = examine(opened)
+        install_missing(project, project.all_tools(), require=modes.wants_all())
+    checks = examine(project)
     if as_json:
         print_json(documents.Examination(checks=tuple(checks)))
     else:
@@ -76,7 +76,7 @@ def doctor(project: Path | None, install: bool, as_json: bool) -> None:
 @can_be_json
 @click.pass_obj
 @reporting
-def clean(project: Path | None, older: str, over: str, dry_run: bool, as_json: bool) -> None:
+def clean(folder: Path | None, older: str, over: str, dry_run: bool, as_json: bool) -> None:
     """Remove old items from the store, or the oldest of too many. Items in use stay."""
     from kvmdocs.cli import documents
     from kvmdocs.execution import report
@@ -86,7 +86,7 @@ def clean(project: Path | None, older: str, over: str, dry_run: bool, as_json: b
 
     days = older.removesuffix("d")
     age = None if older == "never" else float(days) * 86400 if days != older and days.isdigit() else parse_time(older)
-    store = Project(project).store
+    store = Project(folder).store
     chosen = choose(
         collectable(store), older=age, total=disk_usage(store) if over else 0, over=parse_size(over) if over else None
     )

@@ -18,16 +18,16 @@ from kvmdocs.core.terminal import unguarded
 @can_be_json
 @click.pass_obj
 @reporting
-def why(project: Path | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
+def why(folder: Path | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Explain why recipes, or those they build on, are stale. Nothing is run."""
     from kvmdocs.cli import documents
     from kvmdocs.execution.explain import explain
 
-    opened = open_project(project)
-    wanted = opened.catalog.shown_recipes() if everything else list(names)
+    project = open_project(folder)
+    wanted = project.catalog.shown_recipes() if everything else list(names)
     if not wanted:
         raise click.UsageError("name a recipe (`kvmdocs list` lists them) or give --all")
-    explanations = explain(opened, wanted)
+    explanations = explain(project, wanted)
     if as_json:
         print_json(documents.Reasons(recipes=tuple(explanations.values())))
         return
@@ -43,7 +43,7 @@ def why(project: Path | None, names: tuple[str, ...], everything: bool, as_json:
 @can_be_json
 @click.pass_obj
 @reporting
-def approve(project: Path | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
+def approve(folder: Path | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
     """Approve the newest records: write them to files for git, which are shown where a recipe cannot run.
 
     A file stays as it is if its record says the same. A stale record is not approved. Nothing is run.
@@ -52,17 +52,17 @@ def approve(project: Path | None, names: tuple[str, ...], everything: bool, as_j
     from kvmdocs.execution.plan import make_plan
     from kvmdocs.script import approval
 
-    opened = open_project(project)
-    wanted = approval.approvable(opened) if everything else list(names)
+    project = open_project(folder)
+    wanted = approval.approvable(project) if everything else list(names)
     if not wanted:
         raise click.UsageError("name a recipe (`kvmdocs list` lists them) or give --all")
     for name in wanted:
-        approval.fresh(opened, name)
-    plan = make_plan(opened, wanted)
+        approval.fresh(project, name)
+    plan = make_plan(project, wanted)
     stale = [name for name in wanted if plan[name].stale]
     # Not the newest record: another checkout that shares the store may have run its own version of the recipe since.
-    records = [approval.fresh(opened, name, plan[name]) for name in wanted if name not in stale]
-    files = {name: opened.catalog.shown(path) if path else None for name, path in approval.approve(opened, records).items()}
+    records = [approval.fresh(project, name, plan[name]) for name in wanted if name not in stale]
+    files = {name: project.catalog.shown(path) if path else None for name, path in approval.approve(project, records).items()}
     if as_json:
         print_json(documents.Approval(approved=files, stale=tuple(stale)))
     else:
@@ -80,7 +80,7 @@ def approve(project: Path | None, names: tuple[str, ...], everything: bool, as_j
 @can_be_json
 @click.pass_obj
 @reporting
-def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_json: bool) -> None:
+def diff(folder: Path | None, names: tuple[str, ...], only_stable: bool, as_json: bool) -> None:
     """Show how records differ from the approved ones; exit code 4 if any does.
 
     Values that vary between runs, such as paths and process ids, do not count. Without names every recipe that has both
@@ -90,16 +90,16 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
     from kvmdocs.execution.plan import make_plan
     from kvmdocs.script import approval
 
-    opened = open_project(project)
-    both = (name for name in opened.approved.names() if name in opened.catalog.entries and opened.store.latest(name))
+    project = open_project(folder)
+    both = (name for name in project.approved.names() if name in project.catalog.entries and project.store.latest(name))
     compared = names or tuple(both)
-    plan = make_plan(opened, compared)
+    plan = make_plan(project, compared)
     drifts = []
     for name in compared:
-        stable = opened.catalog.get(name).recipe.stable if only_stable else True
-        if drift := approval.drift_of(opened, approval.fresh(opened, name, plan[name]), stable):
+        stable = project.catalog.get(name).recipe.stable if only_stable else True
+        if drift := approval.drift_of(project, approval.fresh(project, name, plan[name]), stable):
             drifts.append(drift)
-    unapproved = [name for name in names if opened.approved.get(name) is None]
+    unapproved = [name for name in names if project.approved.get(name) is None]
     if as_json:
         print_json(documents.Comparison(compared=compared, drifts=tuple(drifts), unapproved=tuple(unapproved)))
     else:
@@ -124,7 +124,7 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
 )
 @click.pass_obj
 @reporting
-def export(project: Path | None, names: tuple[str, ...], guide: Path | None, output: Path | None) -> None:
+def export(folder: Path | None, names: tuple[str, ...], guide: Path | None, output: Path | None) -> None:
     """Write recipes or a whole guide, with all recipes they build on, as a bash script. Nothing is run."""
     from kvmdocs.core.errors import CatalogError, Evidence
     from kvmdocs.core.model import Record
@@ -134,20 +134,20 @@ def export(project: Path | None, names: tuple[str, ...], guide: Path | None, out
 
     if bool(names) == bool(guide):
         raise click.UsageError("name recipes (`kvmdocs list` lists them) or give --guide, not both")
-    opened = open_project(project)
-    plan = make_plan(opened, names or opened.catalog.shown_recipes())
+    project = open_project(folder)
+    plan = make_plan(project, names or project.catalog.shown_recipes())
 
     def newest(name: str) -> Record | None:
-        return (plan[name].record if name in plan else None) or modes.newest(opened, name)
+        return (plan[name].record if name in plan else None) or modes.newest(project, name)
 
     for name in names:
         if newest(name) is None:
-            approval.fresh(opened, name)
+            approval.fresh(project, name)
     if guide:
-        text = guides.for_guide(opened, guides.find_guide(opened, guide), newest)
+        text = guides.for_guide(project, guides.find_guide(project, guide), newest)
     else:
         title = f"The recipes {', '.join(names)}" if len(names) > 1 else ""
-        text = guides.for_recipes(opened, names, newest, title)
+        text = guides.for_recipes(project, names, newest, title)
     if text is None:
         advice = "`kvmdocs status` shows the state of each recipe"
         raise CatalogError("no recipe has a record that a script could be made from", Evidence(advice=advice))
@@ -165,7 +165,7 @@ def export(project: Path | None, names: tuple[str, ...], guide: Path | None, out
 @can_be_json
 @click.pass_obj
 @reporting
-def status(project: Path | None, names: tuple[str, ...], as_json: bool) -> None:
+def status(folder: Path | None, names: tuple[str, ...], as_json: bool) -> None:
     """Show the state of recipes: current, stale or failed, when they ran, what is approved, what has drifted.
 
     Without names all recipes that guides show are listed, with those they build on. Nothing is run.
@@ -173,8 +173,8 @@ def status(project: Path | None, names: tuple[str, ...], as_json: bool) -> None:
     from kvmdocs.cli import documents
     from kvmdocs.cli.status import status as rows_of
 
-    opened = open_project(project)
-    rows = rows_of(opened, names or opened.catalog.shown_recipes())
+    project = open_project(folder)
+    rows = rows_of(project, names or project.catalog.shown_recipes())
     if as_json:
         print_json(documents.Standings(recipes=tuple(rows)))
         return

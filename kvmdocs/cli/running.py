@@ -33,12 +33,12 @@ from kvmdocs.core.exit_codes import exit_code
 @with_pdf
 @click.pass_obj
 @reporting
-def build(project: Path | None, install: bool, output: Path | None, keep_going: bool) -> None:
+def build(folder: Path | None, install: bool, output: Path | None, keep_going: bool) -> None:
     """Run stale recipes and build the site in every language."""
     from kvmdocs.execution import modes
     from kvmdocs.site.build import SiteBuild
 
-    SiteBuild(project, install=install, require=modes.wants_all(), output=output, keep_going=keep_going).build()
+    SiteBuild(folder, install=install, require=modes.wants_all(), output=output, keep_going=keep_going).build()
 
 
 @click.command()
@@ -51,7 +51,7 @@ def build(project: Path | None, install: bool, output: Path | None, keep_going: 
 @with_pdf
 @click.pass_obj
 @reporting
-def publish(project: Path | None, version: str, old: bool, branch: str, keep_going: bool) -> None:
+def publish(folder: Path | None, version: str, old: bool, branch: str, keep_going: bool) -> None:
     """Build the site and commit it to a branch as VERSION, next to the branch's other versions."""
     from kvmdocs.site.publishing import publish as commit
 
@@ -59,7 +59,7 @@ def publish(project: Path | None, version: str, old: bool, branch: str, keep_goi
         raise click.UsageError(
             "a site that shows failures is not published; `kvmdocs build --keep-going` builds one to look at"
         )
-    for language in commit(project, version, newest=not old, branch=branch):
+    for language in commit(folder, version, newest=not old, branch=branch):
         click.echo(f"committed {language}/{version} to the branch {branch}")
 
 
@@ -74,7 +74,7 @@ def publish(project: Path | None, version: str, old: bool, branch: str, keep_goi
 @can_be_json
 @click.pass_obj
 @reporting
-def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: bool, shell: bool, as_json: bool) -> None:
+def run(folder: Path | None, names: tuple[str, ...], fresh: bool, everything: bool, shell: bool, as_json: bool) -> None:
     """Run recipes and those they build on, and print their records."""
     from kvmdocs.cli import documents
     from kvmdocs.core.errors import CatalogError
@@ -84,15 +84,15 @@ def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: b
 
     if shell and (everything or as_json or len(names) != 1):
         raise click.UsageError("--shell needs the name of exactly one recipe, without --all and --json")
-    opened = open_project(project)
-    wanted = sorted(opened.catalog.entries) if everything else list(names)
+    project = open_project(folder)
+    wanted = sorted(project.catalog.entries) if everything else list(names)
     if not wanted:
         raise click.UsageError("name a recipe (`kvmdocs list` lists them) or give --all")
-    executor = Executor(opened, progress.reporter(), require=modes.wants_all(), fresh=frozenset(wanted if fresh else ()))
+    executor = Executor(project, progress.reporter(), require=modes.wants_all(), fresh=frozenset(wanted if fresh else ()))
     try:
         result = executor.run(wanted)
     except CatalogError as error:
-        raise opened.catalog.find_related_problem(error) from error
+        raise project.catalog.find_related_problem(error) from error
     if as_json:
         print_json(documents.Run.of(result, wanted))
     else:
@@ -103,13 +103,13 @@ def run(project: Path | None, names: tuple[str, ...], fresh: bool, everything: b
     failed = result.names(status=Status.FAILED)
     for name in failed:
         record = result.records[name]
-        click.echo(f"\n{report.describe_failure(record, opened.catalog.shown_at(name), opened.store)}", err=True)
+        click.echo(f"\n{report.describe_failure(record, project.catalog.shown_at(name), project.store)}", err=True)
     if shell:
         from kvmdocs.execution.debug_shell import open_shell
 
         # The recipe that failed may be one that the named recipe builds on.
         failed_or_named = failed[0] if failed else wanted[0]
-        open_shell(opened, failed_or_named, result.records, lambda line: click.echo(line, err=True))
+        open_shell(project, failed_or_named, result.records, lambda line: click.echo(line, err=True))
     if failed:
         sys.exit(exit_code(result.failure(f"{len(failed)} recipes failed")))
 
