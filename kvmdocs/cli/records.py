@@ -57,11 +57,11 @@ def approve(folder: Path | None, names: tuple[str, ...], everything: bool, as_js
     if not wanted:
         raise click.UsageError("name a recipe (`kvmdocs list` lists them) or give --all")
     for name in wanted:
-        approval.fresh(project, name)
+        approval.passed_record(project, name)
     plan = make_plan(project, wanted)
     stale = [name for name in wanted if plan[name].stale]
     # Not the newest record: another checkout that shares the store may have run its own version of the recipe since.
-    records = [approval.fresh(project, name, plan[name]) for name in wanted if name not in stale]
+    records = [approval.passed_record(project, name, plan[name]) for name in wanted if name not in stale]
     files = {name: project.catalog.shown(path) if path else None for name, path in approval.approve(project, records).items()}
     if as_json:
         print_json(documents.Approval(approved=files, stale=tuple(stale)))
@@ -97,7 +97,7 @@ def diff(folder: Path | None, names: tuple[str, ...], only_stable: bool, as_json
     drifts = []
     for name in compared:
         stable = project.catalog.get(name).recipe.stable if only_stable else True
-        if drift := approval.drift_of(project, approval.fresh(project, name, plan[name]), stable):
+        if drift := approval.drift_of(project, approval.passed_record(project, name, plan[name]), stable):
             drifts.append(drift)
     unapproved = [name for name in names if project.approved.get(name) is None]
     if as_json:
@@ -142,7 +142,7 @@ def export(folder: Path | None, names: tuple[str, ...], guide: Path | None, outp
 
     for name in names:
         if newest(name) is None:
-            approval.fresh(project, name)
+            approval.passed_record(project, name)
     if guide:
         text = guides.for_guide(project, guides.find_guide(project, guide), newest)
     else:

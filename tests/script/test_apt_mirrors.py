@@ -10,7 +10,7 @@ from importlib.resources import files
 import pytest
 
 from kvmdocs.core.model import Host, Record, Status, Step, Where
-from kvmdocs.script.apt_mirrors import filling
+from kvmdocs.script.apt_mirrors import fill_lines
 from kvmdocs.script.assemble import script
 
 KEY = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -136,18 +136,18 @@ def test_without_such_an_entry_it_says_what_to_give(tmp_path, entries):
     assert done.returncode != 0
     assert told == ""
     assert (
-        "MIRROR: is to be the address that stands as <mirror> on the page; apt of this host has no entry for bookworm bookworm-updates"
+        "MIRROR: set it to the address that the page shows as <mirror>; apt on this host has no entry for bookworm bookworm-updates"
         in done.stderr
     )
 
 
 def test_an_address_that_stands_elsewhere_has_to_be_given():
     steps = [Step(Where.HOST, "echo <mirror-2>/y")]
-    assert filling(steps) == [
-        ': "${MIRROR_2:?is to be the address that stands as <mirror-2> on the page}"',
+    assert fill_lines(steps) == [
+        ': "${MIRROR_2:?set it to the address that the page shows as <mirror-2>}"',
         'fill() { sed -i -e "s|<mirror-2>|$MIRROR_2|g" "$1"; }',
     ]
-    assert filling([Step(Where.HOST, "true")]) == []
+    assert fill_lines([Step(Where.HOST, "true")]) == []
 
 
 def test_the_function_does_not_stand_in_a_script_that_needs_it_not():

@@ -305,7 +305,7 @@ def test_a_mirror_is_the_reader_s_own(tmp_path):
     path = written(tmp_path, record, mirrors={"mirror": "http://one.example"})
     done = run(path, tmp_path / "home")
     assert done.returncode == 1
-    assert "MIRROR_2: is to be the address that stands as <mirror-2> on the page" in done.stderr
+    assert "MIRROR_2: set it to the address that the page shows as <mirror-2>" in done.stderr
     path = written(tmp_path, record, mirrors={"mirror": "http://one.example", "mirror-2": "http://two.example"})
     assert run(path, tmp_path / "home").returncode == 0
     made = tmp_path / "home/kvm-lab/any"

@@ -76,7 +76,7 @@ def test_wrong_use_of_export_is_told(words):
     assert "it shows no recipe" in done.output
     assert done.exit_code == 2
     done = words.kvmdocs("export", "--guide", str(words.root / "kvmdocs.toml"))
-    assert "it is no guide of this project" in done.output
+    assert "it is not a guide of this project" in done.output
     done = words.kvmdocs("export", "--guide", str(words.root / "docs/part/words.md"))
     assert "no recipe has a record that a script could be made from" in done.output
     assert done.exit_code == 2
