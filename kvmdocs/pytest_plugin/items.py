@@ -86,7 +86,7 @@ class GuideFile(ProjectFile):
 
     @cached_property
     def rendered_before(self) -> bool:
-        """Whether the store has the note that `teardown` writes, for the same inputs and the same engine."""
+        """True if the store has the note that `teardown` writes, for the same inputs and the same engine."""
         from kvmdocs.store.derived import recall
 
         return recall(self.project_session.project.store, self._all_inputs(), RENDERED) is not None

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from kvmdocs.core.model import Step, Where
 
 PROCESS = re.compile(
-    r"(?:(?<= -p )|(?<=--pid=)|(?<=--pid )|(?<=/proc/)|(?<=\bkill )|(?<=\bkill -[0-9] )|(?<=\bkill -[A-Z]{4} ))(?![12]\b)[1-9][0-9]*(?![\w.])"
+    r"(?:(?<= -p )|(?<=--pid=)|(?<=--pid )|(?<=/proc/)|(?<=\bkill )|(?<=\bkill -[0-9] )|(?<=\bkill -[A-Z]{4} ))"
+    r"(?![12]\b)[1-9][0-9]*(?![\w.])"
 )
 """Process id. 1 (init) and 2 (kthreadd) are excluded: they do not vary."""
 THREAD = re.compile(r"(?<=/task/)[1-9][0-9]*(?!\w)")

@@ -1,4 +1,4 @@
-"""The command line: what it says, and its exit codes."""
+"""The command line: its output and exit codes."""
 
 from __future__ import annotations
 
@@ -347,7 +347,7 @@ def test_the_status_of_all_that_guides_show(kvmdocs, project):
 
 
 def complete(kvmdocs, project, *words: str) -> list[str]:
-    """What bash is offered for the last of these words."""
+    """Return bash's completions of the last of these words."""
     for name in [name for name in sys.modules if name.partition(".")[0] == project.package]:
         del sys.modules[name]
     typed = ["kvmdocs", "-C", str(project.root), *words]

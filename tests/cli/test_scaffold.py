@@ -1,4 +1,4 @@
-"""`kvmdocs new`: what it writes passes at once, in a project of its own kind and in this one; what cannot be is refused."""
+"""`kvmdocs new`: its files pass the tests, in another project and in this one; wrong names are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The script of a whole page: from the command line, and beside the page on the site."""
+"""The script of a page: from the command line, and next to the page on the site."""
 
 from __future__ import annotations
 
