@@ -1,4 +1,4 @@
-"""``python -m kvmdocs.cli``: the command line, where its script is not installed."""
+"""``python -m kvmdocs.cli``: the command line without its installed script."""
 
 from kvmdocs.cli.main import main
 

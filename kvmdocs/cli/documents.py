@@ -1,7 +1,8 @@
-"""What commands print with ``--json``, and what a site has as data: one class each, from which its JSON Schema is made.
+"""Documents that commands print with ``--json``, and a site's ``report.json``: a class each, with its JSON Schema.
 
-``schema`` is the version of a document's form. Raise it when something goes or means another thing; adding does not raise it.
-After a change ``python -m kvmdocs.cli.documents`` writes the files of `kvmdocs.core.schemas` anew.
+``schema`` is the version of a document's format. Raise it when a field is removed or changes its meaning, not when one is
+added. After a change run ``python -m kvmdocs.cli.documents``, which rewrites the files of `kvmdocs.core.schemas`. The first
+line of a class's docstring is the description in the schema.
 """
 
 from __future__ import annotations
@@ -38,9 +39,9 @@ class Ran:
 
     Attributes:
         recipe: Its name.
-        asked: Whether it was named; else it is something that a named one builds on.
-        freshness: Where its record came from.
-        record: The record.
+        asked: Whether it was named on the command line; otherwise a named recipe builds on it.
+        freshness: Origin of its record.
+        record: Its record.
     """
 
     recipe: str
@@ -57,10 +58,10 @@ class Run:
     recipes: tuple[Ran, ...]
 
     @classmethod
-    def of(cls, outcome: RunResult, asked: list[str]) -> Run:
-        """The document of an outcome."""
-        records = outcome.records.items()
-        return cls(recipes=tuple(Ran(name, name in asked, outcome.freshness[name], record) for name, record in records))
+    def of(cls, result: RunResult, asked: list[str]) -> Run:
+        """Return the document of a run's result, of which the recipes in `asked` were named on the command line."""
+        records = result.records.items()
+        return cls(recipes=tuple(Ran(name, name in asked, result.freshness[name], record) for name, record in records))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,10 +85,10 @@ class Comparison:
     """How the newest records differ from the approved ones (`kvmdocs diff`).
 
     Attributes:
-        schema: Version of this form.
-        compared: The recipes that were looked at.
-        drifts: Those that differ.
-        unapproved: Those of `compared` that have no approved record.
+        schema: Version of this format.
+        compared: Names of the recipes that were compared.
+        drifts: Differences, one for each recipe that differs.
+        unapproved: Names in `compared` that have no approved record.
     """
 
     schema: Literal[1] = 1
@@ -109,9 +110,9 @@ class Approval:
     """What was made of records (`kvmdocs approve`).
 
     Attributes:
-        schema: Version of this form.
-        approved: The file that was written for each recipe, relative to the project; null where it said the same before.
-        stale: The recipes that were not approved, because their records are stale.
+        schema: Version of this format.
+        approved: File written for each recipe, relative to the project; null if the approved record already said the same.
+        stale: Names of the recipes that were not approved because their records are stale.
     """
 
     schema: Literal[1] = 1
@@ -124,9 +125,9 @@ class Freed:
     """Something that went from the store.
 
     Attributes:
-        name: The recipe and the first digits of its key.
-        size: Bytes it took on the disk.
-        age: Seconds since it was made.
+        name: Recipe and first digits of its key.
+        size: Size on disk in bytes.
+        age: Age in seconds.
     """
 
     name: str
@@ -139,11 +140,11 @@ class Cleaning:
     """What was freed, or with ``--dry-run`` would be (`kvmdocs clean`).
 
     Attributes:
-        schema: Version of this form.
-        dry_run: Whether nothing was removed.
-        store: The store's folder.
-        items: What recipes have left.
-        rest: Bytes that rendered pages and writes cut short took.
+        schema: Version of this format.
+        dry_run: True if nothing was removed.
+        store: Folder of the store.
+        items: Removed items of recipes.
+        rest: Bytes freed from rendered pages and unfinished writes.
     """
 
     schema: Literal[1] = 1
@@ -166,20 +167,20 @@ DOCUMENTS: dict[str, type[Any]] = {
     "status": Standings,
     "why": Reasons,
 }
-"""The document of each command, and the one beside the status page."""
+"""Document class of each command, and of the file next to the status page."""
 
 
 TITLES = {"report": "report.json of a site"}
-"""What a schema is of where that is no command."""
+"""Titles of the schemas that belong to no command."""
 
 
 def dump(document: Document) -> str:
-    """A document as JSON."""
+    """Return a document as JSON."""
     return schemas.write(document)
 
 
 def schema(name: str) -> str:
-    """The JSON Schema of a command's document, as the file in `kvmdocs.core.schemas` holds it."""
+    """Return the JSON Schema of a command's document, as its file in `kvmdocs.core.schemas` must be."""
     made = TypeAdapter(DOCUMENTS[name]).json_schema(mode="serialization")
     about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:kvmdocs:{name}:1"}
     _plain(made)
@@ -189,11 +190,11 @@ def schema(name: str) -> str:
 
 
 def _plain(node: Any) -> None:
-    """Keep the first line of each description: what follows in a docstring is written for those who read the code."""
+    """Cut each description to its first line; the rest of a docstring is for readers of the code."""
     if isinstance(node, dict):
         if isinstance(node.get("description"), str):
             node["description"] = node["description"].partition("\n")[0]
-        # Serialising gives every field, those with defaults too.
+        # A serialised document has every field, including those with defaults.
         if isinstance(node.get("properties"), dict):
             node["required"] = sorted(node["properties"])
     for deeper in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():

@@ -1,7 +1,7 @@
 """The command line: ``kvmdocs`` and its commands.
 
-Exit codes live in `kvmdocs.cli.common` alone: 0 done, 1 a recipe failed, 2 wrong use or configuration, 3 the host lacks something, 4 drift,
-130 interrupted.
+Exit codes (`kvmdocs.core.exit_codes`): 0 done, 1 a recipe failed, 2 wrong use or configuration, 3 the host lacks something,
+4 drift, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ Exit codes: 0 done, 1 a recipe failed, 2 wrong use or configuration,
 3 the host lacks something, 4 drift, 130 interrupted.
 
 \b
-Completion of commands, options and names of recipes:
+Completion of commands, options and recipe names:
   bash   eval "$(_KVMDOCS_COMPLETE=bash_source kvmdocs)"
   zsh    eval "$(_KVMDOCS_COMPLETE=zsh_source kvmdocs)"
   fish   _KVMDOCS_COMPLETE=fish_source kvmdocs | source
 
 \b
-Every setting is a variable too: KVMDOCS_STORE_PATH for store.path.
-NO_COLOR=1 takes the colours away.
+Every setting can be set by a variable: KVMDOCS_STORE_PATH for store.path.
+NO_COLOR=1 turns colours off.
 """
 
 
 class GuardedGroup(click.Group):
-    """The commands, of which none prints past `kvmdocs.core.terminal`."""
+    """Group of all commands; everything they print goes through `kvmdocs.core.terminal`."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run one; help and usage are printed here, too."""
-        with terminal.guarded() as known:
-            self._known = known
+        """Run a command, or print help or usage."""
+        with terminal.guarded() as guard:
+            self._guard = guard
             return super().main(*args, **kwargs)
 
-    def about(self, project: Path | None) -> None:
-        """Say which project the command is about."""
-        self._known.root = project
+    def use_project(self, project: Path | None) -> None:
+        """Set the project whose secrets are masked in the output."""
+        self._guard.root = project
 
 
 @click.group(cls=GuardedGroup, context_settings={"help_option_names": ["-h", "--help"]}, epilog=EPILOG)
@@ -54,8 +54,8 @@ class GuardedGroup(click.Group):
 def main(context: click.Context, project: Path | None) -> None:
     """Guides whose commands run."""
     context.obj = project
-    assert isinstance(context.command, GuardedGroup)  # it is this one
-    context.command.about(project)
+    assert isinstance(context.command, GuardedGroup)
+    context.command.use_project(project)
 
 
 for command in (*running.COMMANDS, *records.COMMANDS, *projects.COMMANDS, *authoring.COMMANDS):

@@ -1,4 +1,4 @@
-"""Adding a page to the ``nav`` of a MkDocs configuration, whose comments and layout stay as they are."""
+"""Insertion of a page into the ``nav`` of a MkDocs configuration, which keeps its comments and layout."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from kvmdocs.core.errors import Evidence, GuideError, Place
 
 
 def with_page(text: str, page: str, title: str, shown: str) -> str:
-    """A configuration with one more page in its navigation: behind the last of the page's folder, else at the end.
+    """Return a configuration with a page added to its navigation: after the last page of the same folder, else at the end.
 
     Args:
-        text: The configuration.
-        page: The page, relative to the folder of guides.
-        title: Its title.
-        shown: The configuration's path as it is best shown.
+        text: Text of the configuration.
+        page: Path of the page, relative to the folder of guides.
+        title: Title of the page.
+        shown: Path of the configuration for messages.
 
     Raises:
         GuideError: Its ``nav`` is not a list with a page on each line.
@@ -26,21 +26,21 @@ def with_page(text: str, page: str, title: str, shown: str) -> str:
     folder = page.rpartition("/")[0]
     at, indent = end, _indent(lines[start + 1 : end])
     for number in range(start + 1, end):
-        found = re.match(r"(\s*)- (?:.*?:\s+)?[\"']?([\w./-]+\.md)[\"']?\s*(?:#.*)?$", lines[number])
-        if found and found[2].rpartition("/")[0] == folder and folder:
-            at, indent = number + 1, found[1]
-    made = [*lines[:at], f"{indent}- {_quoted(title)}: {page}", *lines[at:]]
-    before, after = _pages(lines), _pages(made)
+        entry = re.match(r"(\s*)- (?:.*?:\s+)?[\"']?([\w./-]+\.md)[\"']?\s*(?:#.*)?$", lines[number])
+        if entry and entry[2].rpartition("/")[0] == folder and folder:
+            at, indent = number + 1, entry[1]
+    changed = [*lines[:at], f"{indent}- {_quoted(title)}: {page}", *lines[at:]]
+    before, after = _pages(lines), _pages(changed)
     if not before or page in before or sorted(after) != sorted([*before, page]):
         raise GuideError(
-            f"{shown} has a `nav` that cannot be added to",
-            Evidence(place=Place(shown, start + 1), advice=f"write the page into it by hand: `- {_quoted(title)}: {page}`"),
+            f"cannot add a page to the `nav` of {shown}, which is not a list with a page on each line",
+            Evidence(place=Place(shown, start + 1), advice=f"add the page by hand: `- {_quoted(title)}: {page}`"),
         )
-    return "\n".join(made)
+    return "\n".join(changed)
 
 
 def _extent(lines: list[str]) -> tuple[int, int]:
-    """The line of ``nav:`` and the one after its last entry."""
+    """Return the index of the line ``nav:`` and of the line after its last entry."""
     start = next(number for number, line in enumerate(lines) if re.match(r"nav\s*:", line))
     end = start + 1
     for number in range(start + 1, len(lines)):
@@ -57,13 +57,13 @@ def _indent(entries: list[str]) -> str:
 
 
 def _quoted(title: str) -> str:
-    """A title as a key of YAML."""
+    """Return a title as a YAML key."""
     plain = re.fullmatch(r"\w[^:#\"'{}\[\],&*!|>%@`]*", title) and yaml.safe_load(title) == title
     return title if plain else '"' + title.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _pages(lines: list[str]) -> list[str]:
-    """Every page in a configuration's navigation, in order; of the rest nothing is read, which may have tags that only MkDocs knows."""
+    """Return the pages of the navigation, in order. Only ``nav`` is parsed: the rest may have tags that only MkDocs knows."""
     start, end = _extent(lines)
     try:
         nav = yaml.safe_load("\n".join(lines[start:end]))["nav"]

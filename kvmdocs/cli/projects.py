@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from kvmdocs.cli.common import can_be_json, print_json, reporting
+from kvmdocs.cli.common import can_be_json, open_project, print_json, reporting
 from kvmdocs.core.exit_codes import LACKS, WRONG
 from kvmdocs.core.schemas import NAMES
 
@@ -16,47 +16,45 @@ from kvmdocs.core.schemas import NAMES
 @can_be_json
 @click.pass_obj
 @reporting
-def list_recipes(project: Path | None, as_json: bool) -> None:
-    """Name every recipe, what it builds on, and where it is shown."""
+def list_recipes(folder: Path | None, as_json: bool) -> None:
+    """List every recipe with what it builds on and, with --json, where guides show it."""
     from kvmdocs.cli import documents
     from kvmdocs.execution import report
-    from kvmdocs.execution.project import Project
 
-    known = Project(project)
-    listed = report.listing(known.catalog)
+    catalog = open_project(folder).catalog
+    listed = report.listing(catalog)
     if as_json:
         print_json(documents.RecipeList(recipes=tuple(listed)))
     else:
         for entry in listed:
             builds = f"  ← {', '.join(entry.builds_on)}" if entry.builds_on else ""
             click.echo(f"{entry.name:<28} {entry.title}{builds}")
-    for problem in known.catalog.problems:
+    for problem in catalog.problems:
         click.echo(f"\n{problem.report()}", err=True)
-    if known.catalog.problems:
+    if catalog.problems:
         sys.exit(WRONG)
 
 
 @click.command()
-@click.option("--install", is_flag=True, help="Install what is missing.")
+@click.option("--install", is_flag=True, help="Install missing packages.")
 @can_be_json
 @click.pass_obj
 @reporting
-def doctor(project: Path | None, install: bool, as_json: bool) -> None:
-    """Say what this host can do for the project, and what to do about what it cannot.
+def doctor(folder: Path | None, install: bool, as_json: bool) -> None:
+    """Check what this host can do for the project, and print advice for what it cannot.
 
     With REQUIRE=all a missing package is an error.
     """
     from kvmdocs.cli import documents
     from kvmdocs.execution import modes
     from kvmdocs.execution.doctor import examine
-    from kvmdocs.execution.project import Project
 
-    known = Project(project)
+    project = open_project(folder)
     if install:
         from kvmdocs.site.build import install_missing
 
-        install_missing(known, known.all_tools(), require=modes.wants_all())
-    checks = examine(known)
+        install_missing(project, project.all_tools(), require=modes.wants_all())
+    checks = examine(project)
     if as_json:
         print_json(documents.Examination(checks=tuple(checks)))
     else:
@@ -67,14 +65,19 @@ def doctor(project: Path | None, install: bool, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--older", default="30d", show_default=True, help="Remove what is older, such as 12h or 30d; `never` for no age.")
-@click.option("--over", default="", help="Remove the oldest until the store takes no more than this, such as 20G.")
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option(
+    "--older",
+    default="30d",
+    show_default=True,
+    help="Remove items older than this, such as 12h or 30d; `never` keeps items of any age.",
+)
+@click.option("--over", default="", help="Remove the oldest items until the store is no larger than this, such as 20G.")
+@click.option("--dry-run", is_flag=True, help="Only print what would be removed.")
 @can_be_json
 @click.pass_obj
 @reporting
-def clean(project: Path | None, older: str, over: str, dry_run: bool, as_json: bool) -> None:
-    """Free the store of what is old or too much; what is in use stays."""
+def clean(folder: Path | None, older: str, over: str, dry_run: bool, as_json: bool) -> None:
+    """Remove old items from the store, or the oldest of too many. Items in use stay."""
     from kvmdocs.cli import documents
     from kvmdocs.execution import report
     from kvmdocs.execution.project import Project
@@ -83,21 +86,21 @@ def clean(project: Path | None, older: str, over: str, dry_run: bool, as_json: b
 
     days = older.removesuffix("d")
     age = None if older == "never" else float(days) * 86400 if days != older and days.isdigit() else parse_time(older)
-    store = Project(project).store
+    store = Project(folder).store
     chosen = choose(
         collectable(store), older=age, total=disk_usage(store) if over else 0, over=parse_size(over) if over else None
     )
-    gone = [item for item in chosen if dry_run or delete(store, item)]
-    swept = delete_files(stale_files(store, age), dry_run=dry_run)
+    removed = [item for item in chosen if dry_run or delete(store, item)]
+    rest = delete_files(stale_files(store, age), dry_run=dry_run)
     if as_json:
-        items = tuple(documents.Freed(item.name, item.size, item.age) for item in gone)
-        print_json(documents.Cleaning(dry_run=dry_run, store=str(store.path), items=items, rest=swept))
+        items = tuple(documents.Freed(item.name, item.size, item.age) for item in removed)
+        print_json(documents.Cleaning(dry_run=dry_run, store=str(store.path), items=items, rest=rest))
         return
-    for item in gone:
+    for item in removed:
         click.echo(f"{item.name:<60} {report.size(item.size):>10}  {item.age / 86400:.0f} days old")
-    if swept:
-        click.echo(f"{'rendered pages and writes cut short':<60} {report.size(swept):>10}")
-    freed = swept + sum(item.size for item in gone)
+    if rest:
+        click.echo(f"{'rendered pages and writes cut short':<60} {report.size(rest):>10}")
+    freed = rest + sum(item.size for item in removed)
     click.echo(f"{report.size(freed)} {'would be freed' if dry_run else 'freed'} in {store.path}", err=True)
 
 
@@ -105,9 +108,9 @@ def clean(project: Path | None, older: str, over: str, dry_run: bool, as_json: b
 @click.argument("name", type=click.Choice(NAMES))
 @reporting
 def schema(name: str) -> None:
-    """Print the JSON Schema of what a command prints with --json, or of the report.json of a site.
+    """Print the JSON Schema of a command's --json output, or of a site's report.json.
 
-    The number in `schema` is raised when something goes or means another thing; what is added does not raise it.
+    The number in `schema` rises when a field is removed or changes its meaning, not when one is added.
     """
     from kvmdocs.core.schemas import read
 

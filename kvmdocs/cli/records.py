@@ -7,106 +7,106 @@ from pathlib import Path
 
 import click
 
-from kvmdocs.cli.common import can_be_json, names_of_recipes, print_json, reporting
+from kvmdocs.cli.common import can_be_json, names_of_recipes, open_project, print_json, report_unwritable, reporting
 from kvmdocs.core.exit_codes import DRIFT, FAILED
 from kvmdocs.core.terminal import unguarded
 
 
 @click.command()
 @names_of_recipes
-@click.option("--all", "everything", is_flag=True, help="Every recipe that guides show.")
+@click.option("--all", "everything", is_flag=True, help="All recipes that guides show.")
 @can_be_json
 @click.pass_obj
 @reporting
-def why(project: Path | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
-    """Say what made recipes stale, and what they build on. Nothing is run."""
+def why(folder: Path | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
+    """Explain why recipes, or those they build on, are stale. Nothing is run."""
     from kvmdocs.cli import documents
     from kvmdocs.execution.explain import explain
-    from kvmdocs.execution.project import Project
 
-    known = Project(project)
-    wanted = known.catalog.shown_recipes() if everything else list(names)
+    project = open_project(folder)
+    wanted = project.catalog.shown_recipes() if everything else list(names)
     if not wanted:
-        raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
-    answers = explain(known, wanted)
+        raise click.UsageError("name a recipe (`kvmdocs list` lists them) or give --all")
+    explanations = explain(project, wanted)
     if as_json:
-        print_json(documents.Reasons(recipes=tuple(answers.values())))
+        print_json(documents.Reasons(recipes=tuple(explanations.values())))
         return
-    for name, answer in answers.items():
-        # What it builds on is told where it is the reason.
-        if name in wanted or answer.state == "stale":
-            click.echo("\n".join(answer.lines()))
+    for name, explanation in explanations.items():
+        # A recipe that was not named is printed only if it makes a named one stale.
+        if name in wanted or explanation.state == "stale":
+            click.echo("\n".join(explanation.lines()))
 
 
 @click.command()
 @names_of_recipes
-@click.option("--all", "everything", is_flag=True, help="Every recipe that guides show and that has a record here.")
+@click.option("--all", "everything", is_flag=True, help="All recipes that guides show and that have a record here.")
 @can_be_json
 @click.pass_obj
 @reporting
-def approve(project: Path | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
-    """Make the newest records the approved ones, for git: readers and hosts that cannot run a recipe are shown those.
+def approve(folder: Path | None, names: tuple[str, ...], everything: bool, as_json: bool) -> None:
+    """Approve the newest records: write them to files for git, which are shown where a recipe cannot run.
 
-    A file whose record says the same as before is left as it is. A record that is stale is not approved. Nothing is run.
+    A file stays as it is if its record says the same. A stale record is not approved. Nothing is run.
     """
     from kvmdocs.cli import documents
     from kvmdocs.execution.plan import make_plan
-    from kvmdocs.execution.project import Project
     from kvmdocs.script import approval
 
-    known = Project(project)
-    wanted = approval.approvable(known) if everything else list(names)
+    project = open_project(folder)
+    wanted = approval.approvable(project) if everything else list(names)
     if not wanted:
-        raise click.UsageError("name a recipe (`kvmdocs list` has them) or give --all")
+        raise click.UsageError("name a recipe (`kvmdocs list` lists them) or give --all")
     for name in wanted:
-        approval.fresh(known, name)
-    found = make_plan(known, wanted)
-    stale = [name for name in wanted if found[name].stale]
-    # Not the newest: another checkout that shares the store may have run its own version of a recipe since.
-    records = [approval.fresh(known, name, found[name]) for name in wanted if name not in stale]
-    files = {name: known.catalog.shown(path) if path else None for name, path in approval.approve(known, records).items()}
+        approval.passed_record(project, name)
+    plan = make_plan(project, wanted)
+    stale = [name for name in wanted if plan[name].stale]
+    # Not the newest record: another checkout that shares the store may have run its own version of the recipe since.
+    records = [approval.passed_record(project, name, plan[name]) for name in wanted if name not in stale]
+    files = {name: project.catalog.shown(path) if path else None for name, path in approval.approve(project, records).items()}
     if as_json:
         print_json(documents.Approval(approved=files, stale=tuple(stale)))
-    for name, file in () if as_json else files.items():
-        click.echo(f"{name}: {file or 'as approved before'}")
-    for name in () if as_json else stale:
-        click.echo(f"{name}: not approved, its record is stale; first `kvmdocs run {name}`", err=True)
+    else:
+        for name, file in files.items():
+            click.echo(f"{name}: {file or 'as approved before'}")
+        for name in stale:
+            click.echo(f"{name}: not approved, its record is stale; first `kvmdocs run {name}`", err=True)
     if stale:
         sys.exit(FAILED)
 
 
 @click.command()
 @names_of_recipes
-@click.option("--stable", "only_stable", is_flag=True, help="Compare only what recipes call stable.")
+@click.option("--stable", "only_stable", is_flag=True, help="Compare only the sections that recipes call stable.")
 @can_be_json
 @click.pass_obj
 @reporting
-def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_json: bool) -> None:
-    """Show how records differ from the approved ones, under stable names; exit code 4 if any does.
+def diff(folder: Path | None, names: tuple[str, ...], only_stable: bool, as_json: bool) -> None:
+    """Show how records differ from the approved ones; exit code 4 if any does.
 
-    Without names it is every recipe that has both. Nothing is run.
+    Values that vary between runs, such as paths and process ids, do not count. Without names every recipe that has both
+    records is compared. Nothing is run.
     """
     from kvmdocs.cli import documents
     from kvmdocs.execution.plan import make_plan
-    from kvmdocs.execution.project import Project
     from kvmdocs.script import approval
 
-    known = Project(project)
-    both = [name for name in known.approved.names() if name in known.catalog.entries and known.store.latest(name)]
-    stand = make_plan(known, names or both)
-    found = []
-    for name in names or both:
-        stable = known.catalog.get(name).recipe.stable if only_stable else True
-        found.append(approval.drift_of(known, approval.fresh(known, name, stand[name]), stable))
-    drifts = [drift for drift in found if drift]
-    unapproved = [name for name in names if known.approved.get(name) is None]
+    project = open_project(folder)
+    both = (name for name in project.approved.names() if name in project.catalog.entries and project.store.latest(name))
+    compared = names or tuple(both)
+    plan = make_plan(project, compared)
+    drifts = []
+    for name in compared:
+        stable = project.catalog.get(name).recipe.stable if only_stable else True
+        if drift := approval.drift_of(project, approval.passed_record(project, name, plan[name]), stable):
+            drifts.append(drift)
+    unapproved = [name for name in names if project.approved.get(name) is None]
     if as_json:
-        print_json(documents.Comparison(compared=tuple(names or both), drifts=tuple(drifts), unapproved=tuple(unapproved)))
+        print_json(documents.Comparison(compared=compared, drifts=tuple(drifts), unapproved=tuple(unapproved)))
     else:
         for drift in drifts:
             click.echo("\n".join(drift.lines()))
-        click.echo(f"{len(found) - len(unapproved)} compared, {len(drifts)} drifted", err=True)
-        for name in (name for name in names or both if stand[name].stale):
+        click.echo(f"{len(compared) - len(unapproved)} compared, {len(drifts)} drifted", err=True)
+        for name in (name for name in compared if plan[name].stale):
             click.echo(f"{name}: its record is stale; `kvmdocs run {name}` makes a new one", err=True)
         for name in unapproved:
             click.echo(f"{name} has no approved record; `kvmdocs approve {name}` makes one", err=True)
@@ -116,44 +116,48 @@ def diff(project: Path | None, names: tuple[str, ...], only_stable: bool, as_jso
 
 @click.command()
 @names_of_recipes
-@click.option("--guide", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="All that this guide shows.")
-@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="Write it there; else it is printed.")
+@click.option(
+    "--guide", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Export all recipes that this guide shows."
+)
+@click.option(
+    "--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default: standard output."
+)
 @click.pass_obj
 @reporting
-def export(project: Path | None, names: tuple[str, ...], guide: Path | None, output: Path | None) -> None:
-    """Write recipes, or a whole guide's, with all they build on, as the bash script a reader could run. Nothing is run."""
+def export(folder: Path | None, names: tuple[str, ...], guide: Path | None, output: Path | None) -> None:
+    """Write recipes or a whole guide, with all recipes they build on, as a bash script. Nothing is run."""
     from kvmdocs.core.errors import CatalogError, Evidence
     from kvmdocs.core.model import Record
     from kvmdocs.execution import modes
     from kvmdocs.execution.plan import make_plan
-    from kvmdocs.execution.project import Project
     from kvmdocs.script import approval, guides
 
     if bool(names) == bool(guide):
-        raise click.UsageError("name recipes (`kvmdocs list` has them) or give --guide")
-    known = Project(project)
-    stand = make_plan(known, names or known.catalog.shown_recipes())
+        raise click.UsageError("name recipes (`kvmdocs list` lists them) or give --guide, not both")
+    project = open_project(folder)
+    plan = make_plan(project, names or project.catalog.shown_recipes())
 
     def newest(name: str) -> Record | None:
-        return (stand[name].record if name in stand else None) or modes.newest(known, name)
+        return (plan[name].record if name in plan else None) or modes.newest(project, name)
 
     for name in names:
         if newest(name) is None:
-            approval.fresh(known, name)
+            approval.passed_record(project, name)
     if guide:
-        text = guides.for_guide(known, guides.find_guide(known, guide), newest)
+        text = guides.for_guide(project, guides.find_guide(project, guide), newest)
     else:
         title = f"The recipes {', '.join(names)}" if len(names) > 1 else ""
-        text = guides.for_recipes(known, names, newest, title)
+        text = guides.for_recipes(project, names, newest, title)
     if text is None:
-        advice = "`kvmdocs status` says how they stand"
-        raise CatalogError("there is no record to make a script of", Evidence(advice=advice))
+        advice = "`kvmdocs status` shows the state of each recipe"
+        raise CatalogError("no recipe has a record that a script could be made from", Evidence(advice=advice))
     if output is None:
-        # A file or a program gets the script as `--output` writes it, a person what is safe to look at.
+        # A terminal gets the guarded text; a file or a pipe gets the script as `--output` writes it.
         (sys.stdout if sys.stdout.isatty() else unguarded(sys.stdout)).write(text)
     else:
-        output.write_text(text, "utf-8")
-        output.chmod(0o755)
+        with report_unwritable(output, "check permissions and free space there, or let --output name another file"):
+            output.write_text(text, "utf-8")
+            output.chmod(0o755)
 
 
 @click.command()
@@ -161,17 +165,16 @@ def export(project: Path | None, names: tuple[str, ...], guide: Path | None, out
 @can_be_json
 @click.pass_obj
 @reporting
-def status(project: Path | None, names: tuple[str, ...], as_json: bool) -> None:
-    """Say how recipes stand: current, stale or failed, when they ran, what is approved, what has drifted.
+def status(folder: Path | None, names: tuple[str, ...], as_json: bool) -> None:
+    """Show the state of recipes: current, stale or failed, when they ran, what is approved, what has drifted.
 
-    Without names it is every recipe that guides show, with what they build on. Nothing is run.
+    Without names all recipes that guides show are listed, with those they build on. Nothing is run.
     """
     from kvmdocs.cli import documents
-    from kvmdocs.cli.status import status as standing
-    from kvmdocs.execution.project import Project
+    from kvmdocs.cli.status import status as rows_of
 
-    known = Project(project)
-    rows = standing(known, names or known.catalog.shown_recipes())
+    project = open_project(folder)
+    rows = rows_of(project, names or project.catalog.shown_recipes())
     if as_json:
         print_json(documents.Standings(recipes=tuple(rows)))
         return

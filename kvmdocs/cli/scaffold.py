@@ -1,13 +1,15 @@
-"""Beginning a guide or a recipe: files that are sound from the first moment on, for their author to go on from.
+"""Scaffold of a guide or a recipe: files that pass the tests as they are, for an author to edit.
 
-All of it is planned before anything is written: a start that cannot be made whole leaves nothing behind.
+All files are planned before the first is written. If one cannot be written, the others are restored.
 """
 
 from __future__ import annotations
 
 import keyword
+import os
 import re
 from collections.abc import Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 import yaml
 
 from kvmdocs.catalog.titles import titles, with_title
+from kvmdocs.cli.common import report_unwritable
 from kvmdocs.cli.navigation import with_page
 from kvmdocs.core.errors import CatalogError, Evidence, GuideError, Place
 from kvmdocs.core.settings import FILE
@@ -36,16 +39,16 @@ def {name}(sh: Shell) -> str:
         Its name and release.
     """
     with sh.section("look"):
-        told = sh.uname("-sr")
-    assert told.startswith("Linux ")
-    return told.strip()
+        kernel = sh.uname("-sr")
+    assert kernel.startswith("Linux ")
+    return kernel.strip()
 '''
 
 TITLES = {"zh": "说出这台宿主机运行的是哪个内核。"}
-"""What that recipe does, in further languages (`kvmdocs.catalog.titles`)."""
+"""Summary of that recipe in further languages (`kvmdocs.catalog.titles`)."""
 
-TAKEN = ("sh",)
-"""Names that a recipe cannot have, since no other could take its result: parameters with a meaning of their own."""
+RESERVED = ("sh",)
+"""Names that a recipe cannot have: as parameters of other recipes they do not mean a recipe's result."""
 
 GUIDES = {
     "en": """\
@@ -71,9 +74,9 @@ from {module} import {name}
 ```
 """,
 }
-"""A guide's first text in each language; English for all others."""
+"""First text of a guide by language; other languages get English."""
 
-SHOWN = """\
+SHOW_EXISTING = """\
 ```python exec="on"
 from {module} import {name}
 
@@ -84,13 +87,13 @@ from {module} import {name}
 
 @dataclass(frozen=True)
 class LanguageSite:
-    """The site in one language.
+    """Site in one language.
 
     Attributes:
-        config: Its configuration.
-        docs: Its folder of guides.
-        language: The code of its language.
-        nav: Whether its configuration says itself what stands in the navigation.
+        config: Path of its MkDocs configuration.
+        docs: Folder of its guides.
+        language: Language code.
+        nav: Whether the configuration itself has a ``nav``; one that it inherits does not count.
     """
 
     config: Path
@@ -100,7 +103,7 @@ class LanguageSite:
 
 
 def sites(project: Project) -> list[LanguageSite]:
-    """The site in each language, as the configurations say.
+    """Return the site in each language, in the order of the setting ``project.configs``.
 
     Raises:
         GuideError: A configuration cannot be read.
@@ -114,17 +117,19 @@ def _site(path: Path, name: str) -> LanguageSite:
 
     try:
         with path.open(encoding="utf-8") as file:
-            told = yaml_load(file)
+            config = yaml_load(file)
     except (OSError, MkDocsException, yaml.YAMLError) as error:
-        raise GuideError(f"{name} cannot be read: {error}", Evidence(place=Place(name), advice="mend it")) from error
-    theme: Any = told.get("theme") or {}
+        raise GuideError(f"{name} cannot be read: {error}", Evidence(place=Place(name), advice="fix the file")) from error
+    theme: Any = config.get("theme") or {}
     language = str(theme.get("language") or theme.get("locale") or "en") if isinstance(theme, dict) else "en"
     nav = re.search(r"^nav\s*:", path.read_text("utf-8"), re.MULTILINE) is not None
-    return LanguageSite(path, path.parent / (told.get("docs_dir") or "docs"), language.partition("-")[0].partition("_")[0], nav)
+    return LanguageSite(
+        path, path.parent / (config.get("docs_dir") or "docs"), language.partition("-")[0].partition("_")[0], nav
+    )
 
 
 def package_for(project: Project, folder: str) -> str:
-    """The package for recipes of the guides in a folder: the one of the folder's name, where the project has it, else that of all recipes."""
+    """Return the package for recipes of a folder's guides: the subpackage of that name if it exists, else the main package."""
     package: str = project.settings["project.recipes"]
     below = f"{package}/{folder}".replace("-", "_").strip("/")
     return below.replace("/", ".") if (project.root / below / "__init__.py").exists() else package
@@ -133,101 +138,104 @@ def package_for(project: Project, folder: str) -> str:
 def plan_recipe(
     project: Project, name: str, advice_if_there: str = "choose another name", package: str = ""
 ) -> dict[Path, str]:
-    """The module of a new recipe, and what it does in further languages.
+    """Plan a new recipe: its module, and its summary in further languages.
 
     Args:
         project: The project.
-        name: The recipe's name, and its module's.
-        advice_if_there: What to do if there is a recipe of that name.
-        package: The package it lies in; that of all recipes if not given.
+        name: Name of the recipe and of its module.
+        advice_if_there: Advice if a recipe of that name exists.
+        package: Package of the module; the main package of recipes if not given.
 
     Returns:
         Text by file.
 
     Raises:
-        CatalogError: The name cannot be one, is a recipe's already, or its module is there.
+        CatalogError: The name is not allowed or belongs to a recipe.
+        GuideError: The module exists.
     """
     advice = ""
-    if keyword.iskeyword(name) or name in TAKEN:
-        advice = f"{name} is a word of Python's, or every recipe's first parameter: choose another"
+    if keyword.iskeyword(name) or name in RESERVED:
+        advice = f"{name} is a Python keyword or the first parameter of every recipe: choose another name"
     elif not re.fullmatch(r"[a-z][a-z0-9_]*", name):
-        advice = "a name has small letters, digits and underscores, and begins with a letter: boot_a_guest"
+        advice = "use lower-case letters, digits and underscores, and begin with a letter: boot_a_guest"
     if advice:
         raise CatalogError(f"a recipe cannot be called {name!r}", Evidence(advice=advice))
-    if known := project.catalog.entries.get(name):
+    if existing := project.catalog.entries.get(name):
         raise CatalogError(
-            f"there is a recipe {name} already", Evidence(recipe=name, place=known.place, advice=advice_if_there)
+            f"a recipe {name} already exists", Evidence(recipe=name, place=existing.place, advice=advice_if_there)
         )
     package = package or project.settings["project.recipes"]
     folder = project.root / package.replace(".", "/")
     path = folder / f"{name}.py"
     _refuse_present(path, project)
-    first = {} if (folder / "__init__.py").exists() else {folder / "__init__.py": f'"""Recipes of {project.root.name}."""\n'}
-    return {**first, path: RECIPE.format(title=_title(name), name=name), **_titles(project, name)}
+    init = {} if (folder / "__init__.py").exists() else {folder / "__init__.py": f'"""Recipes of {project.root.name}."""\n'}
+    return {**init, path: RECIPE.format(title=_title(name), name=name), **_titles(project, name)}
 
 
 def _titles(project: Project, name: str) -> dict[Path, str]:
-    """The file of what recipes do in further languages, with a sentence in each that is known here and has a table there."""
+    """Plan the file of summaries in further languages: add one for each language that is in `TITLES` and has a table there."""
     if not project.settings["project.titles"]:
         return {}
     path = project.root / project.settings["project.titles"]
-    # Read first: where the file is not there, that says so.
-    told = [language for language in TITLES if titles(project.settings, language, project.catalog.entries)]
+    # Reading the titles first raises an error with advice if the file does not exist.
+    languages = [language for language in TITLES if titles(project.settings, language, project.catalog.entries)]
     text = path.read_text("utf-8")
-    for language in told:
+    for language in languages:
         text = with_title(text, language, name, TITLES[language])
     return {path: text}
 
 
 def plan_guide(project: Project, name: str, titles: Mapping[str, str], recipe: str = "") -> dict[Path, str]:
-    """A new guide in every language, its place in each navigation, and the recipe it shows.
+    """Plan a new guide in every language, its entry in each navigation, and the recipe it shows.
 
     Args:
         project: The project.
-        name: The guide's folder and name without its ending: ``run/boot-a-guest``.
-        titles: Its title by language; made of its name where there is none.
-        recipe: The recipe it shows, which may be there; of the guide's name if not given.
+        name: Folder and name of the guide without suffix: ``run/boot-a-guest``.
+        titles: Title by language; made from the name for other languages.
+        recipe: Recipe to show, which may exist; a new one named like the guide if not given.
 
     Returns:
         Text by file.
 
     Raises:
-        GuideError: The name cannot be one, a guide of it is there, or a folder of it is not.
-        CatalogError: The recipe cannot be called so.
+        GuideError: The name is not allowed, a guide of that name exists, or its folder does not.
+        CatalogError: The recipe's name is not allowed.
     """
     name = name.removesuffix(".md")
     if not re.fullmatch(r"[a-z0-9]([a-z0-9-]*/[a-z0-9])*[a-z0-9-]*", name):
         raise GuideError(
             f"a guide cannot be called {name!r}",
-            Evidence(advice="give its folder and name in small letters, digits and hyphens: run/boot-a-guest"),
+            Evidence(advice="give its folder and name in lower-case letters, digits and hyphens: run/boot-a-guest"),
         )
     built = sites(project)
     if unknown := sorted(set(titles) - {site.language for site in built}):
-        known = ", ".join(site.language for site in built)
-        raise GuideError(f"there is no site in {', '.join(unknown)}", Evidence(advice=f"titles can be given for: {known}"))
+        languages = ", ".join(site.language for site in built)
+        raise GuideError(
+            f"there is no site in {', '.join(unknown)}", Evidence(advice=f"languages of this project: {languages}")
+        )
     last = name.rpartition("/")[2]
     shown = recipe or last.replace("-", "_")
-    # With --recipe the guide may show one that is there.
-    there = project.catalog.entries.get(shown) if recipe else None
-    if there and there.block is not None:
+    # Only with --recipe may the guide show an existing recipe.
+    existing = project.catalog.entries.get(shown) if recipe else None
+    if existing and existing.block is not None:
         raise CatalogError(
-            f"recipe {shown} is written in a page, and no other page can show it",
+            f"recipe {shown} is defined in a page, and no other page can show it",
             Evidence(
-                recipe=shown, place=there.place, advice=f"move it into a module below {project.settings['project.recipes']}/"
+                recipe=shown, place=existing.place, advice=f"move it into a module below {project.settings['project.recipes']}/"
             ),
         )
     package = package_for(project, name.rpartition("/")[0])
-    advice = f"choose another name, or show that one: --recipe {shown}"
-    planned = {} if there else plan_recipe(project, shown, advice, package)
-    module = there.module if there else f"{package}.{shown}"
+    advice = f"choose another name, or show the existing recipe: --recipe {shown}"
+    planned = {} if existing else plan_recipe(project, shown, advice, package)
+    module = existing.module if existing else f"{package}.{shown}"
     for site in built:
         path = site.docs / f"{name}.md"
         _refuse_present(path, project)
         _refuse_unknown_folder(path, site, built, project)
         title = titles.get(site.language) or _title(last)
         text = GUIDES.get(site.language, GUIDES["en"])
-        if there:
-            text = text[: text.index("```")] + SHOWN
+        if existing:
+            text = text[: text.index("```")] + SHOW_EXISTING
         planned[path] = text.format(title=title, module=module, name=shown, pattern='r"^uname"')
         if site.nav:
             before = planned.get(site.config) or site.config.read_text("utf-8")
@@ -235,29 +243,54 @@ def plan_guide(project: Project, name: str, titles: Mapping[str, str], recipe: s
     return planned
 
 
-def write(planned: Mapping[Path, str]) -> None:
-    """Write what was planned."""
-    for path, text in planned.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
+def write(planned: Mapping[Path, str], project: Project) -> None:
+    """Write planned files. If one cannot be written, restore what was there before.
+
+    Args:
+        planned: Text by file.
+        project: The project.
+
+    Raises:
+        HostLacks: A file cannot be written.
+    """
+    with ExitStack() as undo:
+        for path, text in planned.items():
+            with report_unwritable(project.catalog.shown(path), "check permissions and free space there; nothing was changed"):
+                for folder in reversed([folder for folder in path.parents if not folder.exists()]):
+                    undo.callback(_restore, folder, None)
+                    folder.mkdir()
+                undo.callback(_restore, path, path.read_bytes() if path.exists() else None)
+                path.write_text(text, "utf-8")
+        undo.pop_all()
+
+
+def _restore(path: Path, content: bytes | None) -> None:
+    """Restore a file's content, or remove the file or folder if there was none."""
+    with suppress(OSError):
+        if content is not None:
+            path.write_bytes(content)
+        elif path.is_dir():
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _refuse_present(path: Path, project: Project) -> None:
-    if path.exists():
+    if os.path.lexists(path):
         shown = project.catalog.shown(path)
-        raise GuideError(f"{shown} is there already", Evidence(place=Place(shown), advice="choose another name, or remove it"))
+        raise GuideError(f"{shown} already exists", Evidence(place=Place(shown), advice="choose another name, or remove it"))
 
 
 def _refuse_unknown_folder(path: Path, site: LanguageSite, built: list[LanguageSite], project: Project) -> None:
     if path.parent.is_dir():
         return
     shown = project.catalog.shown
-    known = sorted(str(folder.relative_to(site.docs)) for folder in site.docs.rglob("*") if folder.is_dir())
+    present = sorted(str(folder.relative_to(site.docs)) for folder in site.docs.rglob("*") if folder.is_dir())
     relative = path.parent.relative_to(site.docs)
     folders = " ".join(shown(one.docs / relative) for one in built)
     raise GuideError(
-        f"there is no folder {shown(path.parent)}; there are: {', '.join(known) or 'none'}",
-        Evidence(place=Place(FILE), advice=f"if it is meant: mkdir -p {folders}"),
+        f"there is no folder {shown(path.parent)}; there are: {', '.join(present) or 'none'}",
+        Evidence(place=Place(FILE), advice=f"choose one of these, or make it: mkdir -p {folders}"),
     )
 
 

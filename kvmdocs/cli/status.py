@@ -1,4 +1,4 @@
-"""How a project's recipes stand: each one's state, its record, its approved one, and whether they differ."""
+"""State of a project's recipes: each recipe's record, its approved record, and whether they differ."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class StatusRow:
     Attributes:
         recipe: Its name.
         state: ``current``, ``stale`` or ``cannot run``.
-        reasons: Why it is not current.
-        made: When its record was made here (UTC, ISO 8601), or "".
-        seconds: How long that took.
-        approved: When its approved record was made, or "".
-        approved_host: The host of that.
-        drift: How its record differs from the approved one: a kind of `kvmdocs.store.drift.DriftCause`, or "" where they say the same or one is missing.
-        failed: When it failed last, if that is its last word here, or "".
-        guides: The places that show it.
+        reasons: Reasons why it is not current.
+        made: Time at which its record was made here (UTC, ISO 8601), or "".
+        seconds: Duration of that run.
+        approved: Time at which its approved record was made, or "".
+        approved_host: Name of the host that made the approved record, or "".
+        drift: Cause of the drift (a value of `kvmdocs.store.drift.DriftCause`), or "" if the records agree or one is missing.
+        failed: Time of its last failure here, or "" if it passed since.
+        guides: Places in guides that show it.
     """
 
     recipe: str
@@ -41,7 +41,7 @@ class StatusRow:
     guides: tuple[str, ...] = ()
 
     def line(self) -> str:
-        """As a line for a terminal."""
+        """Return the row as a line for a terminal."""
         made = f"{self.made[:16].replace('T', ' ')}  {report.duration(self.seconds)}" if self.made else "-"
         approved = f"approved {self.approved[:10]} on {self.approved_host}" if self.approved else ""
         notes = [note for note in (approved, f"drift: {self.drift}" if self.drift else "", *self.reasons[:1]) if note]
@@ -50,32 +50,30 @@ class StatusRow:
 
 
 def status(project: Project, names: Iterable[str]) -> list[StatusRow]:
-    """How recipes and all they build on stand, each after what it builds on. Nothing is run.
+    """Return a row for each recipe and each recipe they build on, in topological order. Nothing is run.
 
     Raises:
         CatalogError: A name is unknown, or an approved record cannot be read.
     """
-    return [_row(project, name, standing) for name, standing in make_plan(project, names).items()]
+    return [_row(project, name, entry) for name, entry in make_plan(project, names).items()]
 
 
-def _row(project: Project, name: str, standing: PlanEntry) -> StatusRow:
-    told = answer(project, name, standing)
-    latest = record_of(project, name, standing)
+def _row(project: Project, name: str, entry: PlanEntry) -> StatusRow:
+    explanation = answer(project, name, entry)
+    latest = record_of(project, name, entry)
     approved, failure = project.approved.get(name), project.store.failure(name)
     drift = drift_of(project, latest) if latest else None
-    # A failure stays in the store until the next one; what passed after it is newer.
-    failed = (
-        failure.started if failure and told.state == "stale" and (latest is None or failure.started > latest.started) else ""
-    )
+    # The store keeps a failure until the next one; a record that passed since then is newer.
+    failed_last = failure and explanation.state == "stale" and (latest is None or failure.started > latest.started)
     return StatusRow(
         recipe=name,
-        state=told.state,
-        reasons=told.reasons,
+        state=explanation.state,
+        reasons=explanation.reasons,
         made=latest.started if latest else "",
         seconds=latest.seconds if latest else 0.0,
         approved=approved.started if approved else "",
         approved_host=approved.host.name if approved else "",
         drift=str(drift.kind) if drift else "",
-        failed=failed,
+        failed=failure.started if failure and failed_last else "",
         guides=tuple(str(place) for place in project.catalog.shown_at(name)),
     )

@@ -1,4 +1,4 @@
-"""What pytest collects of a project: a guide with an item for each of its blocks, a module of recipes with one for each recipe."""
+"""pytest's nodes: guides with an item for each block, and modules of recipes with an item for each recipe."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from kvmdocs.pytest_plugin.session import RecipeDidFail, RecordDrifted, Unit, skip, unit_of
+from kvmdocs.pytest_plugin.session import ProjectSession, RecordDrifted, RecordFailed, session_of, skip
 from kvmdocs.recording.source.urls import PREFIX
 
 if TYPE_CHECKING:
@@ -21,138 +21,135 @@ if TYPE_CHECKING:
     from kvmdocs.site.publisher import Publisher
 
 SLOW = 60.0
-"""Seconds a recipe is expected to take from which on it is marked ``slow``."""
+"""Seconds: a recipe that is expected to take this long or longer is marked ``slow``."""
 
-SHOWN = ".shown"
-"""Ending of what is kept of a guide whose blocks can be shown."""
+RENDERED = ".shown"
+"""File name suffix of a guide's note in the store that its plain blocks were rendered without an error."""
 
 DRIFT_LINES = 40
-"""Lines of the drift that are shown with a failure."""
+"""Most lines of the drift to show with a failure."""
 
 
 class ProjectFile(pytest.File):
-    """A file of a project, which knows its unit."""
+    """A file of a project."""
 
     @cached_property
-    def unit(self) -> Unit:
-        """The unit of its project."""
-        unit = unit_of(self.config, self.path)
-        assert unit is not None  # pytest_collect_file has seen to it
-        return unit
+    def project_session(self) -> ProjectSession:
+        """Session of the project that the file belongs to."""
+        session = session_of(self.config, self.path)
+        assert session is not None  # pytest_collect_file checks it
+        return session
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
-        """The engine's own errors without a traceback."""
+        """Return the engine's own errors without a traceback."""
         del style
         from kvmdocs.core.errors import KvmdocsError
 
         error = excinfo.value
-        return self.unit.told(error.report()) if isinstance(error, KvmdocsError) else super().repr_failure(excinfo)
+        printable = self.project_session.printable
+        return printable(error.report()) if isinstance(error, KvmdocsError) else super().repr_failure(excinfo)
 
 
 class GuideFile(ProjectFile):
-    """A guide; its items are its blocks."""
+    """A guide, with an item for each block."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """An item for each block."""
+        """Yield an item for each block."""
         for block in self.blocks:
-            # What came of the block when its guide was read; None for one that has nothing to do with recipes.
-            read = self.unit.project.catalog.read.get((self.path, block.line))
+            # The block's result from reading the guide; None for a block that has nothing to do with recipes.
+            read = self.project_session.project.catalog.read.get((self.path, block.line))
             yield BlockItem.from_parent(self, name=f"line {block.line}", block=block, read=read)
 
     @cached_property
     def blocks(self) -> list[Block]:
-        """Its blocks, as the catalog has read them; a guide that it could not read tells here why."""
+        """Blocks of the guide, from the catalog. If the catalog could not read the guide, reading it here raises the error."""
         from kvmdocs.catalog.guides import find_blocks
 
-        known = self.unit.project.catalog.blocks.get(self.path)
-        return find_blocks(self.path) if known is None else known
+        blocks = self.project_session.project.catalog.blocks.get(self.path)
+        return find_blocks(self.path) if blocks is None else blocks
 
     @cached_property
     def plain(self) -> dict[int, list[str]]:
-        """Blocks, by their lines, that only show records which passed, and for each what it depends on whether they can be shown so."""
-        found = {}
+        """Inputs of rendering by line, for each block that only shows records that passed and has no ``render`` function."""
+        plain = {}
         for block in self.blocks:
-            read = self.unit.project.catalog.read.get((self.path, block.line))
+            read = self.project_session.project.catalog.read.get((self.path, block.line))
             if read is None or read.error or not read.requests:
                 continue
-            if all(request.options.render is None and self.unit.passed(request.name) for request in read.requests):
-                found[block.line] = [part for request in read.requests for part in self._parts(request)]
-        return found
+            if all(request.options.render is None and self.project_session.passed(request.name) for request in read.requests):
+                plain[block.line] = [part for request in read.requests for part in self._inputs(request)]
+        return plain
 
-    def _parts(self, request: Request) -> list[str]:
-        record = self.unit.record(request.name)
+    def _inputs(self, request: Request) -> list[str]:
+        record = self.project_session.record(request.name)
         return [record.recipe, record.key, record.started, repr(request.options)]
 
     @cached_property
-    def known(self) -> bool:
-        """Whether all its plain blocks have been shown before, by this renderer, as `teardown` notes."""
+    def rendered_before(self) -> bool:
+        """True if the store has the note that `teardown` writes, for the same inputs and the same engine."""
         from kvmdocs.store.derived import recall
 
-        return recall(self.unit.project.store, self._all_parts(), SHOWN) is not None
+        return recall(self.project_session.project.store, self._all_inputs(), RENDERED) is not None
 
-    def _all_parts(self) -> list[str]:
-        settings = self.unit.project.settings.values
+    def _all_inputs(self) -> list[str]:
+        settings = self.project_session.project.settings.values
         links = {name: value for name, value in settings.items() if name.startswith(PREFIX)}
-        return [repr(links), *(part for line, parts in self.plain.items() for part in (str(line), *parts))]
+        return [repr(links), *(part for line, inputs in self.plain.items() for part in (str(line), *inputs))]
 
     def teardown(self) -> None:
-        """Note in the store that all its plain blocks can be shown, if they were."""
-        if self.shown and not self.known and self.shown >= self.plain.keys():
+        """Note in the store that all plain blocks can be rendered, if they were rendered in this run."""
+        if self.rendered and not self.rendered_before and self.rendered >= self.plain.keys():
             from kvmdocs.store.derived import keep
 
-            keep(self.unit.project.store, self._all_parts(), "", SHOWN)
+            keep(self.project_session.project.store, self._all_inputs(), "", RENDERED)
 
     @cached_property
-    def shown(self) -> set[int]:
-        """Lines of the blocks that were shown without an error."""
+    def rendered(self) -> set[int]:
+        """Lines of the blocks that were rendered without an error in this run."""
         return set()
 
     @cached_property
     def publisher(self) -> Publisher:
-        """Renders what its blocks show."""
+        """Renderer of the guide's blocks."""
         from kvmdocs.site.publisher import Publisher
 
-        return Publisher(self.unit.project, guide=self.path)
+        return Publisher(self.project_session.project, guide=self.path)
 
 
 class RecipeFile(ProjectFile):
-    """A module of recipes; its items are the recipes it defines."""
+    """A module of recipes, with an item for each recipe it defines."""
 
     def collect(self) -> Iterator[pytest.Item]:
-        """An item for each recipe."""
-        shown = self.unit.project.catalog.shown(self.path)
-        for name, entry in self.unit.project.catalog.entries.items():
-            if entry.block is None and entry.place.path == shown:
+        """Yield an item for each recipe."""
+        catalog = self.project_session.project.catalog
+        path = catalog.shown(self.path)
+        for name, entry in catalog.entries.items():
+            if entry.block is None and entry.place.path == path:
                 yield RecipeItem.from_parent(self, name=name, entry=entry)
 
 
 class ProjectItem(pytest.Item):
-    """What recipes and blocks have in common: recipes they need, and how a failure is told."""
+    """Base of the items for recipes and blocks."""
 
     @cached_property
-    def unit(self) -> Unit:
-        """The project's unit."""
+    def project_session(self) -> ProjectSession:
+        """Session of the project that the item belongs to."""
         file = self.parent
-        assert isinstance(file, ProjectFile)  # items are made by those only
-        return file.unit
+        assert isinstance(file, ProjectFile)  # only these make items
+        return file.project_session
 
     def needs(self) -> list[str]:
-        """Names of the recipes this item looks at."""
+        """Return the names of the recipes whose records this item reads."""
         raise NotImplementedError
 
-    def sound(self) -> bool:
-        """Whether nothing of the project's own has to run to tell that it passes."""
-        names = self.needs()
-        return bool(names) and all(self.unit.passed(name) for name in names)
-
     def locate(self, line: int) -> None:
-        """Put file and line into JUnit's XML, whose current form has no attributes for them."""
-        self.user_properties += [("file", self.unit.project.catalog.shown(self.path)), ("line", line)]
+        """Add file and line as properties for JUnit XML, whose ``xunit2`` form has no attributes for them."""
+        self.user_properties += [("file", self.project_session.project.catalog.shown(self.path)), ("line", line)]
 
     def mark(self, names: list[str]) -> None:
-        """Put on the markers that follow from what recipes declare."""
+        """Add the markers that follow from the declarations of recipes."""
         for name in names:
-            entry = self.unit.project.catalog.entries.get(name)
+            entry = self.project_session.project.catalog.entries.get(name)
             if entry is None:
                 continue
             recipe = entry.recipe
@@ -164,40 +161,42 @@ class ProjectItem(pytest.Item):
                     self.add_marker(kind)
 
     def repr_failure(self, excinfo: ExceptionInfo[BaseException], style: Any = None) -> str | TerminalRepr:
-        """A recipe's failure with its evidence; the engine's own errors without a traceback."""
+        """Return a recipe's failure with its evidence, and the engine's own errors without a traceback."""
         from kvmdocs.core.errors import KvmdocsError
 
         error = excinfo.value
-        if isinstance(error, RecipeDidFail):
-            return self.unit.told("\n".join([*self._told(error.record), *self._drifted(error.record)]))
+        if isinstance(error, RecordFailed):
+            return self._printable([self._failure(error.record), *self._drift(error.record)])
         if isinstance(error, RecordDrifted):
             accept = f"kvmdocs approve {error.drift.recipe}"
-            lines = [*error.drift.lines(), f"  next     mend the recipe, or accept what it gives now: {accept}"]
-            return self.unit.told("\n".join(lines))
+            return self._printable([*error.drift.lines(), f"  next     fix the recipe, or accept its new output: {accept}"])
         if isinstance(error, KvmdocsError):
-            return self.unit.told(error.report())
+            return self._printable([error.report()])
         return super().repr_failure(excinfo, style)
 
-    def _told(self, record: Record) -> list[str]:
+    def _printable(self, lines: list[str]) -> str:
+        return self.project_session.printable("\n".join(lines))
+
+    def _failure(self, record: Record) -> str:
         from kvmdocs.execution import report
 
-        project = self.unit.project
-        return [report.describe_failure(record, project.catalog.shown_at(record.recipe), project.store)]
+        project = self.project_session.project
+        return report.describe_failure(record, project.catalog.shown_at(record.recipe), project.store)
 
-    def _drifted(self, record: Record) -> list[str]:
-        """How a failed record differs from the approved one up to where it failed."""
+    def _drift(self, record: Record) -> list[str]:
+        """Return the drift of a failed record up to the failing step, as lines; [] if there is none."""
         from kvmdocs.script.approval import drift_until_failure
 
-        drift = drift_until_failure(self.unit.project, record)
+        drift = drift_until_failure(self.project_session.project, record)
         if drift is None:
             return []
         lines = drift.lines()
         more = [f"… {len(lines) - DRIFT_LINES} more lines"] if len(lines) > DRIFT_LINES else []
-        return ["", "Up to there it differs from the approved record:", *lines[:DRIFT_LINES], *more]
+        return ["", "Up to the failing step it differs from the approved record:", *lines[:DRIFT_LINES], *more]
 
 
 class RecipeItem(ProjectItem):
-    """A recipe passes if it has a record that passed, and that has not drifted in what the recipe calls stable."""
+    """A recipe. It passes if it has a record that passed and that has not drifted in the sections the recipe calls stable."""
 
     def __init__(self, *, entry: CatalogEntry, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -206,25 +205,25 @@ class RecipeItem(ProjectItem):
         self.mark([entry.recipe.name])
 
     def needs(self) -> list[str]:
-        """The recipe itself."""
+        """Return the recipe's own name."""
         return [self._entry.recipe.name]
 
     def runtest(self) -> None:
-        """Look at its record."""
+        """Check the recipe's record."""
         from kvmdocs.script.approval import drift_of
 
-        record = self.unit.record(self._entry.recipe.name)
+        record = self.project_session.record(self._entry.recipe.name)
         stable = self._entry.recipe.stable
-        if stable and (drift := drift_of(self.unit.project, record, stable)):
+        if stable and (drift := drift_of(self.project_session.project, record, stable)):
             raise RecordDrifted(drift)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """File, line counted from 0, and name."""
+        """Return the module, the line counted from 0, and the item's name."""
         return self.path, self._entry.place.line - 1, f"recipe {self.name}"
 
 
 class BlockItem(ProjectItem):
-    """A block passes if it runs and all that it shows can be shown."""
+    """A block. It passes if it runs and everything it shows can be rendered."""
 
     def __init__(self, *, block: Block, read: Read | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -235,46 +234,42 @@ class BlockItem(ProjectItem):
         self.mark(self._needs)
 
     def needs(self) -> list[str]:
-        """The recipes it shows."""
+        """Return the names of the recipes that the block shows."""
         return self._needs
 
     @cached_property
     def _guide(self) -> GuideFile:
         file = self.parent
-        assert isinstance(file, GuideFile)  # it is what makes blocks
+        assert isinstance(file, GuideFile)  # only these make blocks
         return file
 
-    def sound(self) -> bool:
-        """The same; what a block renders by itself is code of the project's own."""
-        return self._block.line in self._guide.plain
-
     def runtest(self) -> None:
-        """Render what it shows, or execute it if that is nothing."""
+        """Render the records that the block shows, or execute the block if it shows none."""
         read = self._read
         if read is None:
             self._execute()
             return
         if read.error is not None:
             raise read.error
-        if self.sound() and self._guide.known:
+        if self._block.line in self._guide.plain and self._guide.rendered_before:
             return
         publisher = self._guide.publisher
         publisher.turn_to(self.path)
         reasons = []
         for request in read.requests:
-            self.unit.project.catalog.get(request.name)
+            self.project_session.project.catalog.get(request.name)
             try:
-                publisher.render(self.unit.record(request.name), request.options)
+                publisher.render(self.project_session.record(request.name), request.options)
             except pytest.skip.Exception as skipped:
                 reasons.append(f"{request.name}: {skipped.msg}")
         if reasons and len(reasons) == len(read.requests):
-            skip(self.unit.told("; ".join(reasons)))
-        self._guide.shown.add(self._block.line)
+            skip(self._printable(["; ".join(reasons)]))
+        self._guide.rendered.add(self._block.line)
 
     def _execute(self) -> None:
-        """Execute the block after the earlier ones of its session."""
+        """Execute the block after the earlier blocks of its session."""
         names: dict[str, Any] = {}
-        catalog = self.unit.project.catalog
+        catalog = self.project_session.project.catalog
         if self._block.session:
             for earlier in self._guide.blocks:
                 if earlier.session == self._block.session and earlier.line < self._block.line:
@@ -282,5 +277,5 @@ class BlockItem(ProjectItem):
         catalog.execute(self._block, names, lambda *_: None)
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Guide, line counted from 0, and name."""
-        return self.path, self._block.line - 1, f"{self.unit.project.catalog.shown(self.path)}:{self._block.line}"
+        """Return the guide, the line counted from 0, and the block's location."""
+        return self.path, self._block.line - 1, f"{self.project_session.project.catalog.shown(self.path)}:{self._block.line}"

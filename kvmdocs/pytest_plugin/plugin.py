@@ -1,27 +1,28 @@
 """The pytest plugin: every recipe and every block of every guide is a test.
 
-Given a guide (``docs/en/debug.md``) or a module of recipes (``recipes/build/qemu.py``), pytest collects an item for each block or recipe in it. All that
-the selected items need is run once, in parallel, by the same executor and into the same store as a build; then each item
-says what became of its part. Under pytest-xdist that is still one run (`kvmdocs.pytest_plugin.xdist`).
+pytest collects an item for each block of a guide (``docs/en/debug.md``) and for each recipe of a module
+(``recipes/build/qemu.py``). The recipes that the selected items need run once, in parallel, before the first item, with the
+same executor and store as a build. Each item then reports the result of its part. Under pytest-xdist the recipes still run
+once (`kvmdocs.pytest_plugin.xdist`).
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from kvmdocs.core.model import Mode
 from kvmdocs.pytest_plugin.items import GuideFile, ProjectItem, RecipeFile
-from kvmdocs.pytest_plugin.session import Unit, unit_of
+from kvmdocs.pytest_plugin.session import ProjectSession, session_of
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers that items carry, and see to the mode that was asked for."""
+    """Register the plugin's markers and apply ``--kvmdocs-mode``."""
     for name, meaning in {
-        "kvm": "needs a KVM that a guest has booted under",
+        "kvm": "needs a KVM that can boot a guest",
         "slow": "a recipe that takes over a minute the first time",
         "network": "needs the network beyond this host",
         "root": "needs root's rights",
@@ -31,29 +32,29 @@ def pytest_configure(config: pytest.Config) -> None:
     if mode:
         from kvmdocs.execution.modes import use_mode
 
-        around = ExitStack()
-        around.enter_context(use_mode(mode))
-        config.add_cleanup(around.close)
+        stack = ExitStack()
+        stack.enter_context(use_mode(mode))
+        config.add_cleanup(stack.close)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the plugin's option."""
+    """Add the option ``--kvmdocs-mode``."""
     parser.getgroup("kvmdocs").addoption(
         "--kvmdocs-mode",
         choices=[str(mode) for mode in Mode],
         default="",
-        help="What is done about stale recipes: run them (live), run everything (fresh), run nothing (recorded).",
+        help="Which recipes to run: those without a current record (live), all (fresh) or none (recorded).",
     )
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Take guides and modules of recipes."""
+    """Collect guides and modules of recipes."""
     if file_path.suffix not in (".md", ".py"):
         return None
-    unit = unit_of(parent.config, file_path)
-    if unit is None:
+    session = session_of(parent.config, file_path)
+    if session is None:
         return None
-    settings = unit.project.settings
+    settings = session.project.settings
     if file_path.suffix == ".md":
         inside = any(file_path.is_relative_to(settings.root / folder) for folder in settings["project.docs"])
         return GuideFile.from_parent(parent, path=file_path) if inside else None
@@ -63,67 +64,36 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist which folder it shares with the others."""
+    """Pass the workers' shared folder to a worker of pytest-xdist."""
     from kvmdocs.pytest_plugin.xdist import KEY, folder_for_workers
 
     node.workerinput[KEY] = str(folder_for_workers(node.config))
 
 
-def _empty(passed: pytest.TestReport, when: Literal["setup", "teardown"], at: float) -> pytest.TestReport:
-    """The report of a phase beside a test's call in which there was nothing to do, and so nothing that a plugin could say about it."""
-    return pytest.TestReport(
-        passed.nodeid,
-        passed.location,
-        passed.keywords,
-        "passed",
-        None,
-        when,
-        start=at,
-        stop=at,
-        user_properties=passed.user_properties,
-    )
+def _is_skipped(item: pytest.Item) -> bool:
+    """Check whether a mark skips an item for certain.
 
-
-def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
-    """Report a recipe or block that is sound without the frame of a test: nothing runs that had to be set up, captured, logged or torn down.
-
-    What is not, and the last of a file, after which pytest takes down what earlier tests have set up, go pytest's own way.
+    A ``skipif`` condition given as text does not count: pytest evaluates it when it sets the item up.
     """
-    if (
-        not isinstance(item, ProjectItem)
-        or nextitem is None
-        or nextitem.parent is not item.parent
-        or item.config.getoption("setuponly")
-    ):
-        return None
-    if not item.sound():
-        return None
-    call = pytest.CallInfo.from_call(item.runtest, "call", (KeyboardInterrupt, pytest.exit.Exception))
-    if call.excinfo:
-        return None  # pytest tells it, with all that belongs to a failure
-    hook = item.ihook
-    hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    passed = hook.pytest_runtest_makereport(item=item, call=call)
-    for report in (_empty(passed, "setup", passed.start), passed, _empty(passed, "teardown", passed.stop)):
-        hook.pytest_runtest_logreport(report=report)
-    hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
-    return True
+    if not item.config.pluginmanager.hasplugin("skipping"):
+        return False
+    conditions = [mark.args[0] for mark in item.iter_markers("skipif") if mark.args]
+    return item.get_closest_marker("skip") is not None or any(one for one in conditions if not isinstance(one, str))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """Run all that the selected items need before the first of them, so that it runs in parallel."""
-    units: dict[int, Unit] = {}
+    """Run the recipes that the selected items need, in parallel, before the first item."""
+    projects: dict[int, ProjectSession] = {}
     for item in session.items:
-        if isinstance(item, ProjectItem):
-            units[id(item.unit)] = item.unit
-            item.unit.wanted.extend(item.needs())
-    if session.config.option.collectonly or not units:
+        if isinstance(item, ProjectItem) and not _is_skipped(item):
+            projects[id(item.project_session)] = item.project_session
+            item.project_session.needed.extend(item.needs())
+    if session.config.option.collectonly or not projects:
         return
-    capture = session.config.pluginmanager.getplugin("capturemanager")
     from kvmdocs.pytest_plugin.xdist import shared_folder
 
-    shared = shared_folder(session.config)
-    with capture.global_and_fixture_disabled():
-        for unit in units.values():
-            unit.run(shared)
+    capture = session.config.pluginmanager.getplugin("capturemanager")  # None with ``-p no:capture``
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        for project in projects.values():
+            project.run(shared_folder(session.config))

@@ -1,4 +1,4 @@
-"""What the items of one project share in a test run: the project, and one run of all that they need."""
+"""State that the items of one project share in a test run: the project, and one run of the recipes they need."""
 
 from __future__ import annotations
 
@@ -19,79 +19,83 @@ if TYPE_CHECKING:
     from kvmdocs.store.drift import Drift
 
 
-_units = pytest.StashKey[dict[Path, "Unit"]]()
+_sessions = pytest.StashKey[dict[Path, "ProjectSession"]]()
 
 
-def unit_of(config: pytest.Config, path: Path) -> Unit | None:
-    """The unit of the project that a file belongs to; None for a file of no project."""
-    units = config.stash.setdefault(_units, {})
+def session_of(config: pytest.Config, path: Path) -> ProjectSession | None:
+    """Return the session of the project that a file belongs to; None for a file outside of any project."""
+    sessions = config.stash.setdefault(_sessions, {})
     root = next((folder for folder in path.parents if (folder / FILE).is_file()), None)
     if root is None:
         return None
-    if root not in units:
-        units[root] = Unit(root)
-    return units[root]
+    if root not in sessions:
+        sessions[root] = ProjectSession(root)
+    return sessions[root]
 
 
-class Unit:
-    """What the items of one project share: the project, and what came of running what they need.
+class ProjectSession:
+    """A project in a test run, and the result of running the recipes that its items need.
 
     Args:
         root: The project's folder.
+
+    Attributes:
+        project: The project.
+        needed: Names of the recipes that the selected items need; a name may be there more than once.
     """
 
     def __init__(self, root: Path) -> None:
         from kvmdocs.execution.project import Project
 
         self.project: Project = Project(root)
-        self.wanted: list[str] = []
-        self._outcome: RunResult | None = None
-        self._wrong: dict[str, KvmdocsError] = {}
+        self.needed: list[str] = []
+        self._result: RunResult | None = None
+        self._errors: dict[str, KvmdocsError] = {}
 
     @property
-    def outcome(self) -> RunResult:
-        """What came of the run."""
-        if self._outcome is None:
+    def result(self) -> RunResult:
+        """Result of the run, which is made now if it was not made yet."""
+        if self._result is None:
             self.run()
-        assert self._outcome is not None  # set by run()
-        return self._outcome
+        assert self._result is not None  # set by run()
+        return self._result
 
     def run(self, shared: Path | None = None) -> None:
-        """Run all that the selected items need. What keeps all of it from running is told by each of them.
+        """Run the needed recipes. An error that stops the whole run is reported by every item.
 
         Args:
-            shared: The folder of the workers of a test run; the first of them runs everything for all.
+            shared: The folder that the workers of pytest-xdist share: one worker runs the recipes for all.
         """
         if shared is None:
             from kvmdocs.execution import progress
 
-            self._outcome = self._ran(progress.reporter(sys.__stderr__))
+            self._result = self._run(progress.reporter(sys.__stderr__))
         else:
             from kvmdocs.execution import report
             from kvmdocs.pytest_plugin.xdist import once
 
-            def told() -> tuple[RunResult, dict[str, KvmdocsError]]:
-                return self._ran(report.Lines(sys.__stderr__)), self._wrong
+            def run_here() -> tuple[RunResult, dict[str, KvmdocsError]]:
+                return self._run(report.Lines(sys.__stderr__)), self._errors
 
-            self._outcome, self._wrong = once(shared, str(self.project.root), told)
+            self._result, self._errors = once(shared, str(self.project.root), run_here)
 
-    def _ran(self, reporter: ProgressListener) -> RunResult:
+    def _run(self, listener: ProgressListener) -> RunResult:
         from kvmdocs.core.errors import Interrupted, KvmdocsError
         from kvmdocs.execution import modes
         from kvmdocs.execution.result import RunResult
 
-        names = [name for name in dict.fromkeys(self.wanted) if name in self.project.catalog.entries]
-        sound = [name for name in names if self._is_sound(name)] if self._fault(names) else names
+        names = [name for name in dict.fromkeys(self.needed) if name in self.project.catalog.entries]
+        runnable = [name for name in names if self._can_run(name)] if self._graph_error(names) else names
         try:
-            return modes.run(self.project, reporter, sound, require=modes.wants_all())
+            return modes.run(self.project, listener, runnable, require=modes.wants_all())
         except Interrupted as error:
             raise KeyboardInterrupt from error
         except KvmdocsError as error:
-            self._wrong.update(dict.fromkeys(sound, error))
+            self._errors.update(dict.fromkeys(runnable, error))
             return RunResult()
 
-    def _fault(self, names: list[str]) -> CatalogError | None:
-        """What these build on that is not there, or in a circle; None when all is well."""
+    def _graph_error(self, names: list[str]) -> CatalogError | None:
+        """Return the error in the graph of what these recipes build on (a missing recipe or a cycle), or None."""
         from kvmdocs.core import graph
         from kvmdocs.core.errors import CatalogError
         from kvmdocs.execution.plan import with_inputs
@@ -102,57 +106,63 @@ class Unit:
             return error
         return None
 
-    def _is_sound(self, name: str) -> bool:
-        """Whether a recipe can be run; what is wrong is told by its items."""
-        error = self._fault([name])
+    def _can_run(self, name: str) -> bool:
+        """Check whether the graph below a recipe is complete and acyclic. Its items report the error otherwise."""
+        error = self._graph_error([name])
         if error:
             catalog = self.project.catalog
-            told = [problem for problem in catalog.problems if problem.evidence.recipe == name]
-            self._wrong[name] = (told or [error])[0].seen(place=catalog.get(name).place)
+            problems = [problem for problem in catalog.problems if problem.evidence.recipe == name]
+            self._errors[name] = (problems or [error])[0].seen(place=catalog.get(name).place)
         return error is None
 
     def record(self, name: str) -> Record:
-        """A recipe's record; the test is skipped or fails as the recipe did."""
+        """Return a recipe's record.
+
+        Raises:
+            pytest.skip.Exception: The recipe was skipped.
+            RecordFailed: The recipe failed.
+            KvmdocsError: The recipe could not be run.
+        """
         from kvmdocs.core.model import Status
 
-        outcome = self.outcome
-        if name in self._wrong:
-            raise self._wrong[name]
-        record = outcome.records[name]
+        result = self.result
+        if name in self._errors:
+            raise self._errors[name]
+        record = result.records[name]
         if record.status is Status.SKIPPED:
-            skip(self.told(f"{self._lacking(name)}{record.reason}"))
+            skip(self.printable(f"{self._missing_needs(name)}{record.reason}"))
         if record.status is Status.FAILED:
-            raise RecipeDidFail(record)
+            raise RecordFailed(record)
         return record
 
-    def told(self, text: str) -> str:
-        """A text for pytest's reports: without secrets, and without what a terminal obeys."""
+    def printable(self, text: str) -> str:
+        """Return a text for pytest's reports, with secrets masked and control characters replaced."""
         from kvmdocs.core.control_characters import neutral
 
         return neutral(self.project.secrets.mask(text))
 
     def passed(self, name: str) -> bool:
-        """Whether a recipe has a record that passed."""
+        """Check whether a recipe has a record that passed."""
         from kvmdocs.core.model import Status
 
-        record = self.outcome.records.get(name)
-        return record is not None and name not in self._wrong and record.status is Status.PASSED
+        record = self.result.records.get(name)
+        return record is not None and name not in self._errors and record.status is Status.PASSED
 
-    def _lacking(self, name: str) -> str:
-        """The capabilities that a skipped recipe needs and that the host has not, named as the recipe names them."""
+    def _missing_needs(self, name: str) -> str:
+        """Return "needs …: " with the capabilities that this host lacks, as the recipe names them; "" for none."""
         if self.project.mode is Mode.RECORDED:
-            return ""  # nothing is tried there
+            return ""  # no capability is probed in this mode
         needs = self.project.catalog.get(name).recipe.needs
         lacking = [need for need in needs if not self.project.capabilities.have(need).able]
         return f"needs {', '.join(lacking)}: " if lacking else ""
 
 
 def skip(reason: str) -> NoReturn:
-    """Skip the item that runs; pytest shows its place, not this one."""
+    """Skip the running item; pytest reports the item's location instead of this line."""
     raise pytest.skip.Exception(reason, _use_item_location=True)
 
 
-class RecipeDidFail(Exception):
+class RecordFailed(Exception):
     """A recipe failed; its record says why."""
 
     def __init__(self, record: Record) -> None:
@@ -161,7 +171,7 @@ class RecipeDidFail(Exception):
 
 
 class RecordDrifted(Exception):
-    """A record differs from the approved one in what its recipe calls stable."""
+    """A record differs from the approved one in a section that its recipe calls stable."""
 
     def __init__(self, drift: Drift) -> None:
         super().__init__(drift.recipe)

@@ -1,8 +1,8 @@
 """One run of recipes for all workers of pytest-xdist.
 
-With ``-n 2`` each worker collects everything and is then handed some of the items. What runs recipes in parallel is the executor, which also keeps those that
-want the same machine or other named thing apart; two executors side by side would not know of each other. So the first worker runs all
-that the items need, and the others wait for it and read what came of it.
+With ``-n 2`` each worker collects every item and runs some of them. The executor runs recipes in parallel and keeps those
+apart that claim the same resource, such as a machine; two executors would not know of each other. So the first worker runs
+the recipes that all items need; the other workers wait and read its result.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TypeVar
 import pytest
 
 KEY = "kvmdocs_shared"
-"""What a worker's input calls the folder that all workers of a test run have in common."""
+"""Name of the shared folder in a worker's ``workerinput``."""
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ _folder = pytest.StashKey[Path]()
 
 
 def folder_for_workers(config: pytest.Config) -> Path:
-    """The folder that the workers of a test run have in common, made and removed by the process that starts them."""
+    """Return the folder that all workers of a test run share. The controller makes it and removes it at the end."""
     if _folder not in config.stash:
         made = tempfile.TemporaryDirectory(prefix="kvmdocs-", ignore_cleanup_errors=True)
         config.add_cleanup(made.cleanup)
@@ -34,14 +34,20 @@ def folder_for_workers(config: pytest.Config) -> Path:
 
 
 def shared_folder(config: pytest.Config) -> Path | None:
-    """The same seen by a worker; None in a process that is none, and in one on another machine."""
+    """Return the shared folder in a worker; None outside of a worker, and in a worker on another machine."""
     folder = getattr(config, "workerinput", {}).get(KEY)
     return Path(folder) if folder and os.path.isdir(folder) else None
 
 
 def once(folder: Path, what: str, make: Callable[[], T]) -> T:
-    """What `make` gives, called by one worker only; should that one die, by the next."""
-    # Only where there are other workers.
+    """Return the result of `make`, which one worker calls for all. If that worker dies, the next one calls it.
+
+    Args:
+        folder: The folder that the workers share.
+        what: A name for the result, unique in the test run.
+        make: Makes the result, which must be picklable.
+    """
+    # Imported late: a run without other workers needs neither.
     import pickle
 
     from filelock import FileLock
@@ -49,8 +55,8 @@ def once(folder: Path, what: str, make: Callable[[], T]) -> T:
     path = folder / hashlib.sha256(what.encode()).hexdigest()
     with FileLock(path.with_suffix(".lock")):
         if path.exists():
-            known: T = pickle.loads(path.read_bytes())  # noqa: S301  # the folder is this user's alone
-            return known
+            result: T = pickle.loads(path.read_bytes())  # noqa: S301  # only this user can write the folder
+            return result
         made = make()
         fresh = path.with_suffix(".new")
         fresh.write_bytes(pickle.dumps(made))

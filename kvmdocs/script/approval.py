@@ -1,4 +1,4 @@
-"""Comparing fresh records with approved ones, and approving them: what `kvmdocs diff` and `kvmdocs approve` do."""
+"""Comparison of new records with approved ones, and approval: `kvmdocs diff` and `kvmdocs approve`."""
 
 from __future__ import annotations
 
@@ -16,35 +16,36 @@ from kvmdocs.store.drift import Drift, compare
 
 
 def drift_of(project: Project, record: Record, stable: bool | tuple[str, ...] = True) -> Drift | None:
-    """How a record that passed differs from its recipe's approved one; None where it does not, or where there is none.
+    """Return the drift of a record that passed from its recipe's approved record; None if they agree or none is approved.
 
     Args:
         project: The project.
         record: The record.
-        stable: The sections to compare; True for everything.
+        stable: Sections to compare; True for all.
 
     Raises:
-        CatalogError: The approved record cannot be read, or neither has a section that is to be compared.
+        CatalogError: The approved record cannot be read, or neither record has one of the sections.
     """
     approved = project.approved.get(record.recipe)
     if not isinstance(stable, bool):
-        _see_sections(project, [record, *([approved] if approved else [])], stable)
+        _check_sections(project, [record, *([approved] if approved else [])], stable)
     return None if approved is None else compare(approved, redact(record, project.hidden()), stable)
 
 
-def _see_sections(project: Project, records: list[Record], stable: tuple[str, ...]) -> None:
-    """See that what is called stable is there: a name that is misspelt would compare nothing, and say that nothing differs."""
-    known = {step.section: None for record in records for step in record.steps if step.section}
-    if unknown := [name for name in stable if name not in known]:
+def _check_sections(project: Project, records: list[Record], stable: tuple[str, ...]) -> None:
+    """Check that the stable sections exist: a misspelt name would compare nothing and report no drift."""
+    sections = {step.section: None for record in records for step in record.steps if step.section}
+    if unknown := [name for name in stable if name not in sections]:
         name = records[0].recipe
         raise CatalogError(
-            f"recipe {name} calls sections stable that it does not have: {', '.join(unknown)}; it has: {', '.join(known) or 'none'}",
-            Evidence(recipe=name, place=project.catalog.get(name).place, advice="give `stable` names of its sections"),
+            f"recipe {name} calls sections stable that it does not have: {', '.join(unknown)}; "
+            f"it has: {', '.join(sections) or 'none'}",
+            Evidence(recipe=name, place=project.catalog.get(name).place, advice="in `stable`, use names of its sections"),
         )
 
 
 def drift_until_failure(project: Project, record: Record) -> Drift | None:
-    """How a record that failed differs, as far as it got, from its recipe's approved one: what is new may be what it fails by."""
+    """Return the drift of a failed record from as many steps of its approved record; it may show the cause of the failure."""
     approved = project.approved.get(record.recipe)
     if approved is None or not record.steps:
         return None
@@ -53,66 +54,66 @@ def drift_until_failure(project: Project, record: Record) -> Drift | None:
 
 
 def approve(project: Project, records: Iterable[Record]) -> dict[str, Path | None]:
-    """Make records of the store the approved ones.
+    """Approve records of the store.
 
     Returns:
-        By recipe the file that was written; None where the approved record says the same under stable names.
+        File written for each recipe; None if the approved record agrees once values that vary between runs are normalised.
 
     Raises:
-        CatalogError: What a recipe calls stable is not there.
+        CatalogError: A recipe calls a section stable that its record does not have.
     """
     done: dict[str, Path | None] = {}
     for record in records:
         name = record.recipe
-        known = _known(project, name)
+        approved = _readable_approved(project, name)
         if not isinstance(stable := project.catalog.get(name).recipe.stable, bool):
-            _see_sections(project, [record], stable)
-        kept = redact(record, project.hidden())
-        same = known is not None and known.host == kept.host and known.tools == kept.tools and compare(known, kept) is None
-        done[name] = None if same else project.approved.put(_small(project, kept))
+            _check_sections(project, [record], stable)
+        new = redact(record, project.hidden())
+        same = approved and approved.host == new.host and approved.tools == new.tools and compare(approved, new) is None
+        done[name] = None if same else project.approved.put(_truncated(project, new))
     return done
 
 
-def _known(project: Project, name: str) -> Record | None:
-    """The approved record that is there; None also for one that cannot be read, which a new one then replaces."""
+def _readable_approved(project: Project, name: str) -> Record | None:
+    """Return the approved record; None if there is none or it cannot be read, so that a new one replaces it."""
     try:
         return project.approved.get(name)
     except CatalogError:
         return None
 
 
-def fresh(project: Project, name: str, standing: PlanEntry | None = None) -> Record:
-    """The record of a recipe that passed on this host and that it is to be judged by.
+def passed_record(project: Project, name: str, entry: PlanEntry | None = None) -> Record:
+    """Return the record of a recipe that passed on this host: the current one, else the newest.
 
     Args:
         project: The project.
-        name: The recipe.
-        standing: How it stands; the newest record counts if that is not given.
+        name: Name of the recipe.
+        entry: Its plan entry; without one the newest record is returned.
 
     Raises:
         CatalogError: There is no recipe of that name.
-        RecipeFailed: There is no such record.
+        RecipeFailed: The recipe has no record that passed.
     """
     project.catalog.get(name)
-    record = project.store.latest(name) if standing is None else record_of(project, name, standing)
+    record = project.store.latest(name) if entry is None else record_of(project, name, entry)
     if record is None:
         raise RecipeFailed(f"recipe {name} has no record here", Evidence(recipe=name, advice=f"kvmdocs run {name}"))
     return record
 
 
-def _small(project: Project, record: Record) -> Record:
-    """The record with long outputs shortened, unless a guide hangs a note on a line that would be lost."""
-    small = truncate(record)
+def _truncated(project: Project, record: Record) -> Record:
+    """Return the record with long outputs truncated, or as it is if a guide has a note on a line that would be lost."""
+    truncated = truncate(record)
     try:
         for request in project.catalog.requests:
             if request.name == record.recipe and request.options.render is None:
-                transcript(small, request.options, Language.EN, freshness=Freshness.RECORDED)
+                transcript(truncated, request.options, Language.EN, freshness=Freshness.RECORDED)
     except GuideError:
         return record
-    return small
+    return truncated
 
 
 def approvable(project: Project) -> list[str]:
-    """The recipes that guides show and that have a record here, in the order of the guides."""
+    """Return the recipes that guides show and that have a record here which passed, in the order of the guides."""
     names = project.catalog.shown_recipes()
     return [name for name in names if (record := project.store.latest(name)) and record.status is Status.PASSED]

@@ -1,7 +1,8 @@
-"""The addresses that a script has to find out on its reader's host: records do not tell those of the host that made them.
+"""Addresses of apt mirrors, which a script looks up on its reader's host because records do not contain them.
 
-A recipe writes entries for apt, in which ``<mirror>`` stands for the address of its own host's mirror. What is written beside it, suites,
-components and keyring, says which archive that is; so the script looks in its own host's apt configuration for an entry of the same archive.
+A recipe writes entries for apt (sources.list(5)) in which ``<mirror>`` stands for the address of its host's mirror. The suites,
+components and keyring next to it identify the archive. The script looks for an entry of the same archive in the apt
+configuration of the host it runs on.
 """
 
 from __future__ import annotations
@@ -15,49 +16,49 @@ from kvmdocs.core.model import Step, Where
 _MIRROR = re.compile(r"<(mirror(?:-\d+)?)>")
 
 
-def hidden(steps: Iterable[Step]) -> list[str]:
-    """The names of the addresses that steps do not tell, such as ``mirror-2``, each once."""
+def mirror_names(steps: Iterable[Step]) -> list[str]:
+    """Return the names of the mirrors in steps, such as ``mirror-2``, each once."""
     texts = [text for step in steps for text in (step.command, step.stdin or "")]
     return list(dict.fromkeys(name for text in texts for name in _MIRROR.findall(text)))
 
 
 def variable(name: str) -> str:
-    """The variable of a script for such an address."""
+    """Return the script's variable for a mirror: ``MIRROR_2`` for ``mirror-2``."""
     return name.upper().replace("-", "_")
 
 
-def asking(steps: Iterable[Step], given: Collection[str] = ()) -> list[str]:
-    """The lines of a script that ask its host's apt for the addresses in entries for apt; what its reader has given stays.
+def lookup_lines(steps: Iterable[Step], given: Collection[str] = ()) -> list[str]:
+    """Return the lines of a script that look up mirrors in its host's apt configuration, unless the reader has set them.
 
     Args:
-        steps: What all of its recipes did.
-        given: Addresses that the script knows already, by name.
+        steps: Steps of all its recipes.
+        given: Names of the mirrors that have an address already.
     """
-    asked = {name: archive for name, archive in _archives(steps).items() if name not in given}
-    return [f': "${{{variable(name)}:=$(mirror {shlex.join(archive)})}}"' for name, archive in asked.items()]
+    archives = {name: archive for name, archive in _archives(steps).items() if name not in given}
+    return [f': "${{{variable(name)}:=$(mirror {shlex.join(archive)})}}"' for name, archive in archives.items()]
 
 
-def filling(steps: Collection[Step], given: Collection[str] = ()) -> list[str]:
-    """The lines of a recipe that put the addresses into a file that was written as the page shows it; each must be known by then.
+def fill_lines(steps: Collection[Step], given: Collection[str] = ()) -> list[str]:
+    """Return the lines of a recipe that check that all mirrors are set and define ``fill``, which puts them into a file.
 
     Args:
-        steps: What the recipe did.
-        given: Addresses that the script knows already, by name.
+        steps: Steps of the recipe.
+        given: Names of the mirrors that have an address already.
     """
     archives = _archives(steps)
-    names = hidden(steps)
+    names = mirror_names(steps)
     lines = []
     for name in names:
-        nowhere = f"; apt of this host has no entry for {archives[name][0]}" if name in archives and name not in given else ""
-        lines.append(f': "${{{variable(name)}:?is to be the address that stands as <{name}> on the page{nowhere}}}"')
+        reason = f"; apt on this host has no entry for {archives[name][0]}" if name in archives and name not in given else ""
+        lines.append(f': "${{{variable(name)}:?set it to the address that the page shows as <{name}>{reason}}}"')
     fills = " ".join(f'-e "s|<{name}>|${variable(name)}|g"' for name in names)
     return [*lines, f'fill() {{ sed -i {fills} "$1"; }}'] if names else []
 
 
 def _archives(steps: Iterable[Step]) -> dict[str, tuple[str, str, str]]:
-    """Suites of all its entries for apt, and components and keyring of the first one, of each address that stands in one.
+    """Return for each mirror the suites of all its entries, and the components and the keyring of the first.
 
-    A host that has any of the suites has the archive: so a script made on one release of a distribution works on the next.
+    A host that has one of the suites has the archive, so a script made on one release of a distribution works on the next.
     """
     found: dict[str, tuple[str, str, str]] = {}
     for step in steps:

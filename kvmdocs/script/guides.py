@@ -1,4 +1,4 @@
-"""The scripts of a project: of some of its recipes, and of all that a guide shows."""
+"""Scripts of a project: of some recipes, or of all recipes that a guide shows."""
 
 from __future__ import annotations
 
@@ -18,22 +18,23 @@ from kvmdocs.store.derived import kept
 
 MIRRORS = "script.mirrors."
 CANNOT = "script.cannot."
-"""Settings: the address for each ``<mirror>`` of the records, and why a recipe cannot be done again by a script."""
+"""Prefixes of settings: address of each ``<mirror>`` in the records, and reason why a script cannot repeat a recipe."""
 
 TERMINALS = (Where.GUEST, Where.HMP, Where.QMP)
-"""Who is reached by a socket, which takes a program of its own (setting ``project.terminals``)."""
+"""Prompts that are reached through a socket, which takes further tools (setting ``project.terminals``)."""
 
 RecordOf = Callable[[str], Record | None]
-"""Gives a recipe's record."""
+"""Function that returns a recipe's record."""
 
 
 class Scripted(NamedTuple):
-    """A script, and what it wants.
+    """A script and its requirements.
 
     Attributes:
-        text: The script.
-        packages: What root types before it is run, by family of distributions (`kvmdocs.host.packages.by_family`).
-        seconds: How long each of its recipes took when its record was made.
+        text: Text of the script.
+        packages: Command for root that installs the needed packages, by family of distributions
+            (`kvmdocs.host.packages.by_family`).
+        seconds: Duration of each recipe's recorded run in seconds.
     """
 
     text: str
@@ -42,16 +43,16 @@ class Scripted(NamedTuple):
 
 
 def for_recipes(project: Project, names: Iterable[str], record_of: RecordOf, title: str = "") -> str | None:
-    """The script of some recipes, with all they build on, each once and in order.
+    """Return the script of some recipes and of all they build on, each once and in topological order.
 
     Args:
         project: The project.
-        names: The recipes.
-        record_of: Gives the record of each.
-        title: What the script is of.
+        names: Names of the recipes.
+        record_of: Returns the record of a recipe.
+        title: Title of the script.
 
     Returns:
-        The script; None when none of these recipes has a record that a script can be made of.
+        Text of the script; None if none of these recipes has a record that a script can be made from.
     """
     made = _scripted(project, names, record_of, title)
     return made.text if made else None
@@ -59,7 +60,7 @@ def for_recipes(project: Project, names: Iterable[str], record_of: RecordOf, tit
 
 def _scripted(project: Project, names: Iterable[str], record_of: RecordOf, title: str) -> Scripted | None:
     wanted = list(names)
-    records, missing = _chosen(project, wanted, record_of)
+    records, missing = _select(project, wanted, record_of)
     shown = [record.recipe for record in records if record.recipe in wanted]
     if not shown:
         return None
@@ -71,14 +72,14 @@ def _scripted(project: Project, names: Iterable[str], record_of: RecordOf, title
         return script(records, FIXED, missing, title=title, shown=shown, mirrors=mirrors, lab=lab, packages=packages)
 
     if not all(record.key for record in records):
-        return Scripted(make(), packages, seconds)  # what an approved record holds has no key
+        return Scripted(make(), packages, seconds)  # an approved record has no key
     made = [f"{record.key} {record.started}" for record in records]
     depends = [*made, repr((FIXED, missing, title, shown, mirrors, lab, packages))]
     return Scripted(kept(project.store, depends, make, ".sh"), packages, seconds)
 
 
-def _chosen(project: Project, names: list[str], record_of: RecordOf) -> tuple[list[Record], dict[str, str]]:
-    """The records a script of some recipes is made of, each after those it builds on; and which it cannot have, and why."""
+def _select(project: Project, names: list[str], record_of: RecordOf) -> tuple[list[Record], dict[str, str]]:
+    """Return the records for a script in topological order, and the reason for each recipe that is left out."""
     records: list[Record] = []
     missing: dict[str, str] = {}
     for name in graph.topological_order(with_inputs(project, names)):
@@ -86,7 +87,7 @@ def _chosen(project: Project, names: list[str], record_of: RecordOf) -> tuple[li
         if reason := project.settings.values.get(f"{CANNOT}{name}"):
             missing[name] = str(reason)
         elif record is None:
-            missing[name] = "there is no record of it"
+            missing[name] = "it has no record"
         elif record.status is not Status.PASSED:
             missing[name] = record.reason or (record.failure.message if record.failure else "it did not pass")
         elif any(MASK in text for step in record.steps for text in (step.command, step.stdin or "")):
@@ -97,38 +98,39 @@ def _chosen(project: Project, names: list[str], record_of: RecordOf) -> tuple[li
 
 
 def tools(project: Project, records: Iterable[Record]) -> list[str]:
-    """The tools that somebody needs who types what these records show, sorted: what the recipes declare, and what a guest or a monitor is reached with."""
-    known = list(records)
-    reached = any(step.where in TERMINALS for record in known for step in record.steps)
-    return sorted(
-        {tool for record in known for tool in record.tools} | set(project.settings["project.terminals"] if reached else ())
-    )
+    """Return the tools that the records' commands need, sorted: those of the recipes, and those for guests and monitors."""
+    records = list(records)
+    reached = any(step.where in TERMINALS for record in records for step in record.steps)
+    declared = {tool for record in records for tool in record.tools}
+    return sorted(declared | set(project.settings["project.terminals"] if reached else ()))
 
 
 def for_guide(project: Project, guide: Path, record_of: RecordOf) -> str | None:
-    """The script of all that a guide shows; None when it shows nothing that a script can be made of."""
+    """Return the text of a guide's script; None if the guide shows nothing that a script can be made from."""
     made = scripted_guide(project, guide, record_of)
     return made.text if made else None
 
 
 def scripted_guide(project: Project, guide: Path, record_of: RecordOf) -> Scripted | None:
-    """The same, with what it wants."""
+    """Return a guide's script with its requirements; None if it shows nothing that a script can be made from."""
     names = dict.fromkeys(request.name for request in project.catalog.requests if request.block.guide == guide)
-    known = [name for name in names if name in project.catalog.entries]
-    return _scripted(project, known, record_of, f"The page {project.catalog.shown(guide)}") if known else None
+    recipes = [name for name in names if name in project.catalog.entries]
+    return _scripted(project, recipes, record_of, f"The page {project.catalog.shown(guide)}") if recipes else None
 
 
 def find_guide(project: Project, guide: Path) -> Path:
-    """A guide of the project by its path.
+    """Return the path of a guide as the catalog has it.
 
     Raises:
-        GuideError: It is none, or it shows no recipe.
+        GuideError: It is not a guide of the project, or it shows no recipe.
     """
-    found = guide.resolve()
-    if found not in {request.block.guide.resolve() for request in project.catalog.requests}:
-        known = "it shows no recipe" if found in project.catalog.guides() else "it is no guide of this project"
-        raise GuideError(f"there is no script of {guide}: {known}", Evidence(advice="`kvmdocs list` names what guides show"))
-    return next(request.block.guide for request in project.catalog.requests if request.block.guide.resolve() == found)
+    path = guide.resolve()
+    for request in project.catalog.requests:
+        if request.block.guide.resolve() == path:
+            return request.block.guide
+    reason = "it shows no recipe" if path in project.catalog.guides() else "it is not a guide of this project"
+    advice = "`kvmdocs list --json` lists the guides that show recipes"
+    raise GuideError(f"{guide} has no script: {reason}", Evidence(advice=advice))
 
 
 def _settings(project: Project, prefix: str) -> Iterator[tuple[str, str]]:

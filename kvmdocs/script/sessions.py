@@ -1,4 +1,4 @@
-"""What of a record goes on while later steps run: processes in the background, machines among them, and debuggers that are told things."""
+"""Background processes (including machines) and debugger sessions of a record."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ SHELLS = (Where.HOST, Where.ROOT)
 
 _MACHINE = re.compile(r"(?<= -qmp unix:)([\w.-]+)\.qmp\b")
 _DEBUGGER = re.compile(r"\S*gdb\b")
-_REFUSED = re.compile(
-    r"^(?:No (?:symbol|line|frame|source|breakpoint|registers|struct|type)\b|Cannot |Couldn't |Undefined |Function .* not defined|Attempt to "
-    r"|The program (?:is not|has no)|Error |Python Exception|Remote (?:connection|'g')|Invalid |A syntax error|Make breakpoint pending)",
+_GDB_ERROR = re.compile(
+    r"^(?:No (?:symbol|line|frame|source|breakpoint|registers|struct|type)\b|Cannot |Couldn't |Undefined "
+    r"|Function .* not defined|Attempt to |The program (?:is not|has no)|Error |Python Exception"
+    r"|Remote (?:connection|'g')|Invalid |A syntax error|Make breakpoint pending)",
     re.MULTILINE,
 )
-"""What gdb says when it cannot do what it is told: the first words of its messages, as they stand in its output."""
+"""First words of gdb's error messages, at the beginning of a line of its output."""
 
 
 @dataclass
 class BackgroundProcess:
-    """A process that goes on while later steps run.
+    """A process that runs on while later steps run.
 
     Attributes:
-        name: Its name in the script: a machine's own, or a number.
-        number: The number of its step.
-        end: The number of the last step begun before it ended; that of the record's last one when nothing says so.
+        name: Name in the script: that of the machine, or ``job`` and the step's number.
+        number: Number of its step.
+        end: Number of the last step that began before the process ended; the record's last step if its end is unknown.
         machine: Whether it is a virtual machine of the lab.
     """
 
@@ -39,27 +40,27 @@ class BackgroundProcess:
 
 @dataclass
 class Session:
-    """What one debugger was told.
+    """One debugger and the commands typed into it.
 
     Attributes:
-        start: The step that started it.
-        told: The steps that told it something.
-        number: Its number in the record, counted from 1.
-        whole: Whether it was told all of that in one go: then a file of commands does.
-        refused: Whether it could not do some of it. A file that is given with ``-x`` ends there.
+        start: Number of the step that started it.
+        number: Number of the session in the record, counted from 1.
+        commands: Numbers of the steps typed into it.
+        is_batch: Whether no other step lies in between, so that a file of commands does the same.
+        has_errors: Whether one of the commands failed. gdb stops a file given with ``-x`` at the first error.
     """
 
     start: int
     number: int
-    told: list[int] = field(default_factory=list)
-    whole: bool = False
-    refused: bool = False
+    commands: list[int] = field(default_factory=list)
+    is_batch: bool = False
+    has_errors: bool = False
 
 
 def backgrounds(steps: Sequence[Step]) -> list[BackgroundProcess]:
-    """The processes of a record that go on while later steps run, and when they end.
+    """Return the background processes of a record, each with its end.
 
-    Where nothing says when, a machine ends when another one of its name starts, or with the recipe.
+    If the record does not say when a machine ended, it ends when another one of its name starts, or with the recipe.
     """
     found: list[BackgroundProcess] = []
     for number, step in enumerate(steps, 1):
@@ -75,28 +76,27 @@ def backgrounds(steps: Sequence[Step]) -> list[BackgroundProcess]:
 
 
 def sessions(steps: Sequence[Step]) -> list[Session]:
-    """What each debugger of a record was told. Where several are open, a label tells them apart."""
+    """Return the debugger sessions of a record. The steps' labels (`Step.machine`) tell apart those open at the same time."""
     found: list[Session] = []
     for number, step in enumerate(steps, 1):
         if starts_debugger(step):
             found.append(Session(number, len(found) + 1))
         elif step.where is Where.GDB:
-            open_ones = [one for one in found if steps[one.start - 1].machine == step.machine]
-            if open_ones:
-                open_ones[-1].told.append(number)
-    for one in found:
-        told = [steps[number - 1] for number in one.told]
-        in_one_go = one.told == list(range(one.start + 1, one.start + 1 + len(told)))
-        one.whole = bool(told) and in_one_go
-        one.refused = any(_REFUSED.search(step.output.text) for step in told)
+            same_label = [session for session in found if steps[session.start - 1].machine == step.machine]
+            if same_label:
+                same_label[-1].commands.append(number)
+    for session in found:
+        numbers = session.commands
+        session.is_batch = bool(numbers) and numbers == list(range(session.start + 1, session.start + 1 + len(numbers)))
+        session.has_errors = any(_GDB_ERROR.search(steps[number - 1].output.text) for number in numbers)
     return found
 
 
 def starts_debugger(step: Step) -> bool:
-    """Whether a step of the host is a debugger that was told its commands later."""
+    """Check whether a step of the host starts a debugger into which later steps are typed."""
     return step.where in SHELLS and step.status is None and not step.background and _DEBUGGER.match(step.command) is not None
 
 
 def one_line(command: str) -> str:
-    """A command on one line."""
+    """Return a command on one line."""
     return " ".join(command.replace("\\\n", " ").split())

@@ -1,4 +1,4 @@
-"""What commands print with --json, and the JSON Schemas of it."""
+"""JSON output of commands, and its JSON Schemas."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line: what it says, and its exit codes."""
+"""The command line: its output and exit codes."""
 
 from __future__ import annotations
 
@@ -173,6 +173,25 @@ def test_recipes_that_cannot_be_imported_are_2(kvmdocs, project):
         assert f"{project.package}/all.py:4" in done.stderr
 
 
+@pytest.mark.parametrize("command", ["list", "status", "diff", "doctor", "run", "why", "approve", "export"])
+def test_a_folder_without_a_project_is_wrong_use(tmp_path, monkeypatch, command):
+    (tmp_path / "sub").mkdir()
+    monkeypatch.chdir(tmp_path)
+    names = ["any"] if command in ("run", "why", "approve", "export") else []
+    for where in ([], ["-C", str(tmp_path / "sub")]):
+        done = CliRunner().invoke(main.main, [*where, command, *names], catch_exceptions=False)
+        folder = tmp_path / "sub" if where else tmp_path
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert f"kvmdocs: no project in {folder}" in done.stderr
+        assert "kvmdocs -C FOLDER" in done.stderr
+
+
+def test_a_project_needs_no_settings(trial):
+    made = trial().recipes(RECIPES)
+    (made.root / "kvmdocs.toml").unlink()
+    assert made.kvmdocs("list").exit_code == 0
+
+
 def test_the_list_names_every_recipe(kvmdocs):
     done = kvmdocs("list")
     assert done.exit_code == 0
@@ -328,7 +347,7 @@ def test_the_status_of_all_that_guides_show(kvmdocs, project):
 
 
 def complete(kvmdocs, project, *words: str) -> list[str]:
-    """What bash is offered for the last of these words."""
+    """Return bash's completions of the last of these words."""
     for name in [name for name in sys.modules if name.partition(".")[0] == project.package]:
         del sys.modules[name]
     typed = ["kvmdocs", "-C", str(project.root), *words]

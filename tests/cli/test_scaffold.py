@@ -1,4 +1,4 @@
-"""`kvmdocs new`: what it writes passes at once, in a project of its own kind and in this one; what cannot be is refused."""
+"""`kvmdocs new`: its files pass the tests, in another project and in this one; wrong names are refused."""
 
 from __future__ import annotations
 
@@ -76,15 +76,15 @@ class Project:
         )
         return done.returncode, done.stdout
 
-    def refused(self, *arguments: str) -> str:
-        """A command that must end with the status of wrong use, and leave everything as it was."""
+    def refused(self, *arguments: str, status: int = 2) -> str:
+        """Output of a command that must end with this status, and leave everything as it was."""
         before = self.state()
         # In this process, since there are many; the package of recipes is read anew each time.
         for name in [name for name in sys.modules if name.partition(".")[0] == "howto"]:
             del sys.modules[name]
         done = CliRunner().invoke(main.main, ["-C", str(self.root), "new", *arguments])
         told = done.output
-        assert done.exit_code == 2, told
+        assert done.exit_code == status, told
         assert "Traceback" not in told
         assert self.state() == before
         return told
@@ -171,34 +171,51 @@ def test_what_cannot_be_begun_is_refused_and_nothing_is_written(foreign, monkeyp
     monkeypatch.setattr(sys, "path", [*sys.path])
     foreign("kvmdocs.cli", "new", "recipe", "kernel_name")
     for name in ("for", "sh"):
-        assert f"{name} is a word of Python's, or every recipe's first parameter" in foreign.refused("recipe", name)
+        assert f"{name} is a Python keyword or the first parameter of every recipe" in foreign.refused("recipe", name)
     for name in ("Kernel", "kernel-name", "2nd", "for", "../up", ""):
         assert f"a recipe cannot be called {name!r}" in foreign.refused("recipe", name)
     told = foreign.refused("recipe", "kernel_name")
-    assert "there is a recipe kernel_name already" in told
+    assert "a recipe kernel_name already exists" in told
     assert "howto/kernel_name.py:8" in told
     told = foreign.refused("guide", "kernel-name")
-    assert "choose another name, or show that one: --recipe kernel_name" in told
+    assert "choose another name, or show the existing recipe: --recipe kernel_name" in told
     foreign.write("docs/en/inline.md", INLINE)
     foreign.write("docs/zh/inline.md", INLINE)
     told = foreign.refused("guide", "x", "--recipe", "clock")
-    assert "recipe clock is written in a page, and no other page can show it" in told
+    assert "recipe clock is defined in a page, and no other page can show it" in told
     assert "docs/en/inline.md:5" in told
     assert "move it into a module below howto/" in told
     foreign.write("howto/empty.py", "")
-    assert "howto/empty.py is there already" in foreign.refused("recipe", "empty")
+    assert "howto/empty.py already exists" in foreign.refused("recipe", "empty")
     for name in ("../up", "/run/x", "run/", "Run/x", "run//x", "run/x y"):
         assert "a guide cannot be called" in foreign.refused("guide", name)
     told = foreign.refused("guide", "boot/x")
     assert "there is no folder docs/en/boot; there are: run" in told
     assert "mkdir -p docs/en/boot docs/zh/boot" in told
-    assert "docs/en/run/start.md is there already" in foreign.refused("guide", "run/start", "--recipe", "begin")
+    assert "docs/en/run/start.md already exists" in foreign.refused("guide", "run/start", "--recipe", "begin")
     assert "there is no site in fr" in foreign.refused("guide", "run/x", "--title", "fr=Oui")
     assert "write LANG=TITLE" in foreign.refused("guide", "run/x", "--title", "Something")
     foreign.write("zh.yml", CONFIG.format(language="zh").replace("nav:\n", "nav: [index.md]\nrest:\n"))
     told = foreign.refused("guide", "run/x")
     assert "zh.yml:10" in told
-    assert "write the page into it by hand: `- X: run/x.md`" in told
+    assert "add the page by hand: `- X: run/x.md`" in told
+
+
+def test_a_file_that_cannot_be_written_leaves_nothing_behind(foreign):
+    # Nobody can make a file in /proc. The recipe, the English page and its navigation are written before.
+    (foreign.root / "docs/zh/proc").symlink_to("/proc")
+    foreign.write("docs/en/proc/index.md", "# Proc")
+    told = foreign.refused("guide", "proc/x", status=3)
+    assert "docs/zh/proc/x.md cannot be written: No such file or directory" in told
+    assert "check permissions and free space there; nothing was changed" in told
+    assert not (foreign.root / "howto").exists()
+
+
+def test_a_link_that_leads_nowhere_is_not_overwritten(foreign):
+    link = foreign.root / "docs/zh/run/x.md"
+    link.symlink_to(foreign.root / "absent/x.md")
+    assert "docs/zh/run/x.md already exists" in foreign.refused("guide", "run/x")
+    assert link.is_symlink()
 
 
 @pytest.mark.parametrize(
@@ -221,7 +238,7 @@ def test_a_page_is_put_where_it_belongs(nav, page, after):
 
 def test_a_navigation_of_another_form_is_left_to_its_author():
     for nav in ("nav: [a.md]\n", "nav:\n  - a.md\n  - T: b.md\n", "nav: !include x\n"):
-        with pytest.raises(GuideError, match="cannot be added to"):
+        with pytest.raises(GuideError, match="cannot add a page to the `nav`"):
             with_page(nav, "b.md", "T", "mkdocs.yml")
 
 

@@ -43,9 +43,9 @@ def project(trial):
     return made
 
 
-def pytest_in(made, *arguments: str):
-    """Run pytest in the project and give what it printed, with its exit status."""
-    done = made.command("pytest", "-p", "no:cacheprovider", "-W", "error", "-rs", "--rootdir=.", *arguments)
+def pytest_in(made, *arguments: str, **environ: str):
+    """Run pytest in the project; return its exit status and its output."""
+    done = made.command("pytest", "-p", "no:cacheprovider", "-W", "error", "-rs", "--rootdir=.", *arguments, **environ)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -187,17 +187,16 @@ def test_a_session_is_executed_from_its_beginning(project):
     assert "2 passed" in told
 
 
-def test_only_what_runs_code_of_the_project_s_own_is_set_up_captured_and_torn_down(project):
-    """A sound block is reported without that, in all three phases; what is around it is set up and torn down as ever."""
+def test_every_block_is_set_up_captured_and_torn_down(project):
     made = project
-    sound = f'from {made.module} import fine\nfine.show("part")'
+    passing = f'from {made.module} import fine\nfine.show("part")'
     renders = """\
-def told(value):
+def failing(value):
     nothing = 0
     return 1 / nothing
 
-fine.show(render=told)"""
-    made.guide("page.md", fenced(sound, sound, f"from {made.module} import fine\n\n{renders}", sound, sound))
+fine.show(render=failing)"""
+    made.guide("page.md", fenced(passing, passing, f"from {made.module} import fine\n\n{renders}", passing, passing))
     (made.root / "docs/test_beside.py").write_text("def test_one(tmp_path): print('in a test')\n")
     (made.root / "docs/conftest.py").write_text(
         "def note(name, line):\n"
@@ -206,18 +205,94 @@ fine.show(render=told)"""
         "def pytest_runtest_teardown(item): note('ends', item.name)\n"
         "def pytest_runtest_logreport(report): note('reports', f'{report.nodeid} {report.when} {report.outcome}')\n"
     )
-    status, told = pytest_in(made, "-rA", "docs/page.md", "docs/test_beside.py")
-    assert status == 1, told
-    assert (made.root / "ends").read_text().splitlines() == ["line 11", "line 26", "test_one"]
+    status, output = pytest_in(made, "-rA", "docs/page.md", "docs/test_beside.py")
+    assert status == 1, output
+    names = ["line 1", "line 6", "line 11", "line 21", "line 26", "test_one"]
+    assert (made.root / "ends").read_text().splitlines() == names
     reports = [line.rpartition("::")[2] for line in (made.root / "reports").read_text().splitlines()]
     assert reports == [
         f"{name} {when} {'failed' if (name, when) == ('line 11', 'call') else 'passed'}"
-        for name in ("line 1", "line 6", "line 11", "line 21", "line 26", "test_one")
+        for name in names
         for when in ("setup", "call", "teardown")
     ]
-    assert "what `render` does with the result of fine fails: ZeroDivisionError: division by zero" in told
-    assert "mend it, at docs/page.md:16" in told
-    assert "begun line 1\n" not in told
+    assert "what `render` does with the result of fine fails: ZeroDivisionError: division by zero" in output
+    assert "mend it, at docs/page.md:16" in output
+    assert "begun line 1\n" in output
+
+
+CONFTEST = """\
+import pytest
+
+def pytest_addoption(parser):
+    parser.addoption("--runslow", action="store_true")
+
+def pytest_collection_modifyitems(config, items):
+    marks = {
+        "line 1": None if config.getoption("--runslow") else pytest.mark.skip(reason="slow"),
+        "line 6": pytest.mark.xfail(strict=True),
+        "line 11": pytest.mark.skipif(True, reason="not today"),
+        "line 21": pytest.mark.xfail,
+    }
+    for item in items:
+        if mark := marks.get(item.name):
+            item.add_marker(mark)
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    if item.name == "line 16":
+        raise TimeoutError("too slow")
+    return (yield)
+"""
+
+
+def test_marks_and_hooks_count_for_blocks_whose_recipes_passed(project):
+    project.guide("page.md", fenced(*[f"from {project.module} import fine\nfine.show('part')"] * 6))
+    (project.root / "docs/conftest.py").write_text(CONFTEST)
+    for options, first in (((), "SKIPPED"), ((), "SKIPPED"), (("--runslow",), "PASSED")):
+        status, output = pytest_in(project, "-v", "docs", *options)
+        assert status == 1
+        assert dict(re.findall(r"^docs/page.md::(line \d+) (\w+)", output, re.MULTILINE)) == {
+            "line 1": first,
+            "line 6": "FAILED",
+            "line 11": "SKIPPED",
+            "line 16": "FAILED",
+            "line 21": "XPASS",
+            "line 26": "PASSED",
+        }
+        assert "[XPASS(strict)]" in output
+        assert "TimeoutError: too slow" in output
+
+
+def test_recipes_that_only_skipped_blocks_show_are_not_run(project):
+    project.guide("page.md", fenced(*[f"from {project.module} import fine\nfine.show('part')"] * 3))
+    marks = {"line 1": "skip(reason='slow')", "line 6": "skipif(True, reason='slow')", "line 11": "skipif('1', reason='slow')"}
+    conftest = project.root / "docs/conftest.py"
+    for names, runs in ((("line 1", "line 6"), False), (("line 1", "line 6", "line 11"), True)):
+        chosen = ", ".join(f"{name!r}: pytest.mark.{marks[name]}" for name in names)
+        conftest.write_text(
+            f"import pytest\nMARKS = {{{chosen}}}\n"
+            "def pytest_collection_modifyitems(items):\n"
+            "    items[:] = [item for item in items if item.name in MARKS]\n"
+            "    for item in items:\n        item.add_marker(MARKS[item.name])\n"
+        )
+        status, output = pytest_in(project, "docs")
+        assert status == 0, output
+        assert f"{len(names)} skipped" in output
+        # A condition that is text is evaluated by pytest alone, and later.
+        assert (project.root / "count").exists() is runs
+    # Nothing heeds the mark here.
+    conftest.write_text(conftest.read_text().replace("skipif('1', reason='slow')", "skip"))
+    (project.root / "count").unlink()
+    status, output = pytest_in(project, "-p", "no:skipping", "docs", KVMDOCS_STORE_PATH=str(project.root / "other"))
+    assert status == 0, output
+    assert "3 passed" in output
+
+
+def test_output_may_be_left_uncaptured(project):
+    status, output = pytest_in(project, "-p", "no:capture", "docs/page.md::line 3")
+    assert "INTERNALERROR" not in output
+    assert status == 0, output
+    assert "1 passed" in output
 
 
 def test_what_was_shown_before_is_not_shown_again(trial):
@@ -352,7 +427,7 @@ def test_a_failure_shows_how_it_differs_from_the_approved_record(trial):
     status, told = pytest_in(made, f"{made.package}/all.py")
     assert status == 1
     assert "assertion failed" in told
-    assert "Up to there it differs from the approved record:" in told
+    assert "Up to the failing step it differs from the approved record:" in told
     lines = told.splitlines()
     assert "-two" in lines
     assert "+2" in lines

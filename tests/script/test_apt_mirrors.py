@@ -10,7 +10,7 @@ from importlib.resources import files
 import pytest
 
 from kvmdocs.core.model import Host, Record, Status, Step, Where
-from kvmdocs.script.apt_mirrors import filling
+from kvmdocs.script.apt_mirrors import fill_lines
 from kvmdocs.script.assemble import script
 
 KEY = "/usr/share/keyrings/debian-archive-keyring.gpg"
@@ -78,7 +78,7 @@ FOUND = "URIs: http://one.example/debian\nURIs: http://two.example/security\n"
 
 @pytest.fixture(params=["mawk", "busybox awk", "gawk"])
 def path(request, tmp_path):
-    """Where programs are found, with one awk or another."""
+    """PATH on which one of several awks is found."""
     program, *_ = words = request.param.split()
     if not (real := shutil.which(program)):
         pytest.skip(f"not on this host: {program}")
@@ -90,7 +90,7 @@ def path(request, tmp_path):
 
 
 def run(tmp_path, entries, path=os.environ["PATH"], stanzas=STANZAS, **environ):
-    """Run the script of a recipe that writes the entries for apt, on a host with these; gives the addresses it has written."""
+    """Run the script of a recipe that writes entries for apt, on a host with these; return it and the addresses it wrote."""
     etc, home = tmp_path / "etc apt", tmp_path / "home"
     for name, text in entries.items():
         (etc / name).parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +115,7 @@ def test_both_forms_are_read_by_any_awk(tmp_path, path, entries):
 
 
 def test_a_host_of_a_later_release_has_the_same_archive(tmp_path):
-    """Where the page's host asked for both releases, each of them says where the archive is."""
+    """The page's host has both releases; an entry of either shows where the archive is."""
     stanzas = STANZAS + "\n" + STANZAS.replace("bookworm", "trixie")
     done, told = run(tmp_path, {name: text.replace("bookworm", "trixie") for name, text in LINES.items()}, stanzas=stanzas)
     assert (done.returncode, done.stderr) == (0, "")
@@ -135,19 +135,17 @@ def test_without_such_an_entry_it_says_what_to_give(tmp_path, entries):
     done, told = run(tmp_path, entries)
     assert done.returncode != 0
     assert told == ""
-    assert (
-        "MIRROR: is to be the address that stands as <mirror> on the page; apt of this host has no entry for bookworm bookworm-updates"
-        in done.stderr
-    )
+    assert "MIRROR: set it to the address that the page shows as <mirror>; apt on this host" in done.stderr
+    assert "has no entry for bookworm bookworm-updates" in done.stderr
 
 
 def test_an_address_that_stands_elsewhere_has_to_be_given():
     steps = [Step(Where.HOST, "echo <mirror-2>/y")]
-    assert filling(steps) == [
-        ': "${MIRROR_2:?is to be the address that stands as <mirror-2> on the page}"',
+    assert fill_lines(steps) == [
+        ': "${MIRROR_2:?set it to the address that the page shows as <mirror-2>}"',
         'fill() { sed -i -e "s|<mirror-2>|$MIRROR_2|g" "$1"; }',
     ]
-    assert filling([Step(Where.HOST, "true")]) == []
+    assert fill_lines([Step(Where.HOST, "true")]) == []
 
 
 def test_the_function_does_not_stand_in_a_script_that_needs_it_not():

@@ -1,4 +1,4 @@
-"""The script that a recipe is exported as: it runs in an empty directory and gives the same, or stops."""
+"""The exported script of a recipe: in an empty directory it does the same, or stops."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ HOST = Host("box", "Debian GNU/Linux 12 (bookworm)", "6.1.0", "x86_64", 2, 4 << 
 
 @pytest.fixture
 def exported(trial, monkeypatch, tmp_path):
-    """Gives the script of a recipe."""
+    """Function that exports a recipe's script."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     made = trial().recipes(RECIPES)
 
@@ -74,7 +74,7 @@ def run(path, home, *options):
 
 
 def tree(folder):
-    """Name, permissions and content of every file below a folder."""
+    """Return name, permissions and content of every file below a folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return [(str(path.relative_to(folder)), path.stat().st_mode, path.read_bytes()) for path in files]
 
@@ -144,7 +144,7 @@ REFUSAL = Output('{\n  "error": {\n    "class": "CommandNotFound"\n  }\n}\n')
 
 
 def lab(qemu):
-    """The record of a recipe with a machine, a debugger that is told things between others, and one that is told all in one go."""
+    """Return a record with a machine, a debugger used between other steps, and one used in one go."""
     machine = (
         f"{qemu} \\\n    -name vm \\\n    -serial file:vm.console \\\n    -serial unix:vm.shell,server=on,wait=off"
         " \\\n    -qmp unix:vm.qmp,server=on,wait=off"
@@ -305,7 +305,7 @@ def test_a_mirror_is_the_reader_s_own(tmp_path):
     path = written(tmp_path, record, mirrors={"mirror": "http://one.example"})
     done = run(path, tmp_path / "home")
     assert done.returncode == 1
-    assert "MIRROR_2: is to be the address that stands as <mirror-2> on the page" in done.stderr
+    assert "MIRROR_2: set it to the address that the page shows as <mirror-2>" in done.stderr
     path = written(tmp_path, record, mirrors={"mirror": "http://one.example", "mirror-2": "http://two.example"})
     assert run(path, tmp_path / "home").returncode == 0
     made = tmp_path / "home/kvm-lab/any"

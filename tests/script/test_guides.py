@@ -1,4 +1,4 @@
-"""The script of a whole page: from the command line, and beside the page on the site."""
+"""The script of a page: from the command line, and next to the page on the site."""
 
 from __future__ import annotations
 
@@ -76,10 +76,20 @@ def test_wrong_use_of_export_is_told(words):
     assert "it shows no recipe" in done.output
     assert done.exit_code == 2
     done = words.kvmdocs("export", "--guide", str(words.root / "kvmdocs.toml"))
-    assert "it is no guide of this project" in done.output
+    assert "it is not a guide of this project" in done.output
     done = words.kvmdocs("export", "--guide", str(words.root / "docs/part/words.md"))
-    assert "there is no record to make a script of" in done.output
+    assert "no recipe has a record that a script could be made from" in done.output
     assert done.exit_code == 2
+
+
+@pytest.mark.parametrize(("file", "reason"), [("absent/x.sh", "No such file"), ("kvmdocs.toml/x.sh", "Not a directory")])
+def test_a_script_that_cannot_be_written_is_an_error(words, file, reason):
+    assert words.kvmdocs("run", "one").exit_code == 0
+    for path in (words.root / file, "/dev/full"):
+        done = words.kvmdocs("export", "one", "--output", str(path))
+        assert done.exit_code == 3
+        assert f"{path} cannot be written: {'No space left' if path == '/dev/full' else reason}" in done.stderr
+        assert "let --output name another file" in done.stderr
 
 
 def test_what_cannot_be_done_again_is_told(words):

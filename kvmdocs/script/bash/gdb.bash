@@ -1,4 +1,4 @@
-# debugger NAME COMMAND...: start gdb, and keep it for what it is told later.
+# debugger NAME COMMAND...: start gdb; gdb_do types commands into it later.
 debugger() {
   open_talk "$@"
   new_mark
@@ -7,7 +7,7 @@ debugger() {
   hear "$1" "$mark"
 }
 
-# gdb_do NAME COMMAND: tell gdb something; its answer ends where it echoes a mark.
+# gdb_do NAME COMMAND: type a command into gdb. Its answer ends where gdb echoes the mark.
 gdb_do() {
   printf '(gdb) %s\n' "$2"
   new_mark

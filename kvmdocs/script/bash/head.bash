@@ -14,8 +14,8 @@ while [ $# -gt 0 ]; do
   esac
 done
 
-# due RECIPE WHAT DIGEST: begin a recipe in a folder of its own. It is not begun when others build on it (WHAT is "input") and a
-# script has made it with the very same commands, or when --have says that it is there.
+# due RECIPE ROLE DIGEST: begin a recipe in its own folder. Return 1 if it need not run: its ROLE is "input" (others build on
+# it) and a script has run the same commands before (same DIGEST), or --have names it.
 due() {
   local folder=$lab/$1 made=$lab/.made/$1
   if [[ $have == *" $1 "* || ($have == *' all '* && $2 == input) ]]; then
@@ -36,12 +36,13 @@ due() {
   mkdir -p "$folder" "$lab/.made" && echo begun > "$made" && cd "$folder" || exit 1
 }
 
-# made RECIPE DIGEST: remember that a recipe has come to its end.
+# made RECIPE DIGEST: note that a recipe has run to its end.
 made() {
   echo "$2" > "$lab/.made/$1"
 }
 
-# check WANTED STATUS WHAT: stop when a command did not end as it did when it was recorded. What went well then must go well now.
+# check EXPECTED STATUS WHAT: stop if a command's exit status is not the recorded one. If a recorded failure succeeds now, only
+# warn.
 check() {
   if [ "$1" -ne "$2" ] && [ "$2" -eq 0 ]; then
     echo "$3: exit status 0, when it was recorded $1" >&2

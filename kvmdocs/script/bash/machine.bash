@@ -1,4 +1,4 @@
-# Carries what comes on the standard input to a unix socket, and what comes from there to the standard output.
+# Connects a unix socket to standard input and output.
 bridge='
 import os, select, socket, sys, time
 
@@ -21,8 +21,8 @@ machine() {
   start "$@"
 }
 
-# ready NAME shell|try|monitor SECONDS: wait until the monitor can be asked; for a shell until the guest has one, too; for a try until
-# it has one, or the machine has ended, or so many seconds have passed.
+# ready NAME shell|try|monitor SECONDS: wait until the monitor answers; with "shell" also until the guest has a shell; with
+# "try" until it has a shell, the machine has ended or the time is over, whichever comes first.
 ready() {
   local tries=$((10 * $3))
   until [ -S "$1.qmp" ] || ! alive "$1" || ((tries-- <= 0)); do sleep 0.1; done
@@ -38,12 +38,12 @@ ready() {
   [ "$2" != shell ] || open_talk "$1.shell" python3 -c "$bridge" "$1.shell"
 }
 
-# ask MACHINE JSON: have a machine's monitor do something; $said is its answer.
+# ask MACHINE JSON: send a command to a machine's QMP monitor; the answer is in $said.
 ask() {
   new_mark
   say "$1.qmp" "${2%\}}, \"id\": \"$mark\"}"
   while IFS= read -r -t "$limit" -u "${ear[$1.qmp]}" said; do
-    # Between its answers a monitor tells what has happened.
+    # A monitor also sends events between its answers.
     [[ $said == *"\"id\": \"$mark\""* ]] || continue
     said=${said/", \"id\": \"$mark\""/}
     said=${said/"\"id\": \"$mark\", "/}
@@ -53,7 +53,7 @@ ask() {
   fail "the monitor of $1 does not answer"
 }
 
-# qmp MACHINE return|error JSON
+# qmp MACHINE return|error JSON: send a QMP command and print it with its answer, which must be of that kind.
 qmp() {
   printf -- '-> %s\n' "$3"
   ask "$1" "$3"
@@ -61,7 +61,7 @@ qmp() {
   [[ $said == "{\"$2\":"* ]] || fail "$1 does not answer with \"$2\""
 }
 
-# hmp MACHINE COMMAND
+# hmp MACHINE COMMAND: send a command of the human monitor and print it with its answer.
 hmp() {
   local text=${2//\\/\\\\}
   printf '(qemu) %s\n' "$2"
@@ -73,22 +73,22 @@ hmp() {
   printf '%b' "${text//\\\"/\"}"
 }
 
-# guest MACHINE STATUS COMMAND: have a guest's shell run a command; $background is its last process in the background.
+# guest MACHINE STATUS COMMAND: run a command in a guest's shell; $background is the id of its last background process.
 guest() {
   local text=${3//\\/\\\\} status
   text=${text//$'\n'/\\n}
   printf 'guest# %s\n' "$3"
   new_mark
-  # One line is one command there. What it prints stands between two marks.
+  # The guest's shell takes each line as one command. The output is printed between two marks.
   say "$1.shell" "echo $mark+; eval \"\$(printf %b '${text//"'"/"'\\''"}')\" < /dev/null; printf '\\n$mark: %s %s\\n' \$? \"\$!\""
   hear "$1.shell" "$mark+" > /dev/null
   hear "$1.shell" "$mark: "
-  # shellcheck disable=SC2034  # for scripts in which a guest's process is named later
+  # shellcheck disable=SC2034  # used by scripts that name the guest's process later
   read -r status background <<< "$said"
   check "$2" "$status" "in the guest of $1: $3"
 }
 
-# stop MACHINE: have QEMU quit.
+# stop MACHINE: tell QEMU to quit, and kill it if it does not.
 stop() {
   if alive "$1" && [ -n "${ear[$1.qmp]-}" ]; then
     say "$1.qmp" '{"execute": "quit"}'
@@ -97,7 +97,7 @@ stop() {
   kill_off "${pid[$1]}"
 }
 
-# powered_off MACHINE: wait until a guest has ended its machine.
+# powered_off MACHINE: wait until a guest has powered off its machine.
 powered_off() {
   gone "$limit" "${pid[$1]}" || fail "the machine $1 does not end"
 }

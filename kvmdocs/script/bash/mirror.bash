@@ -1,9 +1,10 @@
-# mirror SUITES COMPONENTS KEYRING: the address from which this host's apt gets one of these suites with one of these components, signed with
-# that keyring; nothing if it has no such entry. Both forms of sources.list(5) are read, in apt's order. APT_ETC is another configuration.
+# mirror SUITES COMPONENTS KEYRING: print the address from which this host's apt gets one of these suites with one of these
+# components, signed with that keyring; print nothing if there is no such entry. Reads both formats of sources.list(5), in apt's
+# order. APT_ETC names another folder than /etc/apt.
 mirror() {
   local etc=${APT_ETC:-/etc/apt} LC_ALL=C files=() file
   for file in "$etc/sources.list" "$etc"/sources.list.d/*; do
-    # apt ignores other names: that is how an entry is put aside.
+    # apt ignores files with other names.
     [[ -f $file && ${file##*/} =~ ^[A-Za-z0-9_][A-Za-z0-9_.-]*\.(list|sources)$ ]] && files+=("$file")
   done
   [ "${#files[@]}" -eq 0 ] || awk -v suites="$1" -v components="$2" -v keyring="$3" '

@@ -1,4 +1,4 @@
-# Seconds without a word after which whoever was asked is given up.
+# Seconds without output after which a program counts as hung.
 limit=600
 
 pipes=
@@ -6,7 +6,7 @@ mark=
 said=
 declare -A mouth ear
 
-# open_talk NAME COMMAND...: start a program that is told things through one pipe and answers through another.
+# open_talk NAME COMMAND...: start a program that reads from one pipe and writes to another.
 open_talk() {
   local to from
   pipes=${pipes:-$(mktemp -d)} || exit 1
@@ -14,23 +14,23 @@ open_talk() {
   "${@:2}" < "$pipes/$1.to" > "$pipes/$1.from" 2>&1 &
   pid[$1]=$!
   pids+=("$!")
-  # Open for both, so that this does not wait, and what is told to nobody kills nobody.
+  # Opened for reading and writing: opening does not block, and writing after the program's end does not raise SIGPIPE.
   exec {to}<> "$pipes/$1.to" {from}< "$pipes/$1.from"
   rm "$pipes/$1.to" "$pipes/$1.from"
   mouth[$1]=$to ear[$1]=$from
 }
 
-# say NAME TEXT
+# say NAME TEXT: send a line to a program.
 say() {
   printf '%s\n' "$2" >&"${mouth[$1]}"
 }
 
-# new_mark: what ends the next answer; nobody can guess it.
+# new_mark: set $mark to a random text that marks the end of the next answer.
 new_mark() {
   mark=$(od -A n -N 8 -t x1 /dev/urandom | tr -d ' \n')
 }
 
-# hear NAME MARK: print an answer up to its mark; what stands behind the mark is in $said then.
+# hear NAME MARK: print an answer up to its mark, and set $said to the text after the mark.
 hear() {
   local line last='' lines=0
   while IFS= read -r -t "$limit" -u "${ear[$1]}" line; do
