@@ -70,21 +70,6 @@ def critical_path(graph: dict[str, tuple[str, ...]], cost: Callable[[str], float
     return found
 
 
-def transitive_reduction(graph: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """The graph without what follows from the rest: where one builds on another by way of a third, only the way is left.
-
-    Args:
-        graph: What `closure` gave; without a circle.
-    """
-    below: dict[str, set[str]] = {}
-    left: dict[str, tuple[str, ...]] = {}
-    for name in topological_order(dict(graph)):
-        implied = set().union(*(below[other] for other in graph[name]))
-        left[name] = tuple(other for other in graph[name] if other not in implied)
-        below[name] = implied | set(graph[name])
-    return left
-
-
 @dataclass(frozen=True)
 class Branch:
     """A row of a graph that is written as a tree.

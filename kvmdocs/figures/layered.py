@@ -32,19 +32,16 @@ class Placed:
     size: Point
 
 
-def place(
-    graph: Graph, *, across: bool, spacing: Mapping[str, float], routing: Mapping[str, str] | None = None, margin: float = 0.0
-) -> Placed:
+def place(graph: Graph, *, across: bool, spacing: Mapping[str, float], margin: float = 0.0) -> Placed:
     """Find a place for each node and a way for each edge.
 
     Args:
         graph: The graph; sizes are in pixels.
         across: True if edges lead to the right, else they lead down.
         spacing: What room there is between what, by graphlay's names for it.
-        routing: How ways are found, by graphlay's names.
         margin: What room there is around all of it.
     """
-    options = {"direction": "leftright" if across else "topbottom", "spacing": dict(spacing), "routing": dict(routing or {})}
+    options = {"direction": "leftright" if across else "topbottom", "spacing": dict(spacing)}
     laid = graphlay.layout(graph, options=options)
     low, high = laid.bounds["min"], laid.bounds["max"]
 

@@ -15,11 +15,6 @@ SHAPES = {
 """What is drawn for each state (`kvmdocs.site.status.data.State`), around the origin and within 5 pixels of it."""
 
 
-def shape(state: str, across: float, down: float) -> str:
-    """The mark inside of a drawing, at a place in it."""
-    return f'<g class="ks-mark ks-{state}" transform="translate({across:g} {down:g})">{SHAPES[state]}</g>'
-
-
 def mark(state: str) -> str:
     """The mark in a line of text. It says nothing by itself: the state's name stands beside it."""
     return (

@@ -80,8 +80,8 @@ search:
 # Status
 
 ```python exec="on" html="on"
-from kvmdocs.site.status import drifts, graph, skips, summary, table
-for part in (summary, table, skips, drifts, graph):
+from kvmdocs.site.status import drifts, skips, summary, table
+for part in (summary, table, skips, drifts):
     print(part())
 ```
 """

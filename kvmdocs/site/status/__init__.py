@@ -1,4 +1,4 @@
-"""The status page: how every recipe of a site stands, in words, as a table, as a graph, and as data.
+"""The status page: how every recipe of a site stands, in words, as a table, and as data.
 
 A guide's blocks print its parts::
 
@@ -16,11 +16,11 @@ from collections.abc import Callable
 
 from kvmdocs.recording.recipe import presenter
 from kvmdocs.site.publisher import Publisher
-from kvmdocs.site.status import graph_svg, page, rows
+from kvmdocs.site.status import page, rows
 from kvmdocs.site.status.collect import report
 from kvmdocs.site.status.page import StatusView
 
-__all__ = ["badges", "drifts", "graph", "skips", "summary", "table", "view_of"]
+__all__ = ["badges", "drifts", "skips", "summary", "table", "view_of"]
 
 
 def summary() -> str:
@@ -46,11 +46,6 @@ def skips() -> str:
 def drifts() -> str:
     """How records differ from approved ones; HTML."""
     return _part(page.drifts)
-
-
-def graph() -> str:
-    """What builds on what, drawn; HTML."""
-    return _part(lambda view: graph_svg.drawing(view.report, view.say, view.link))
 
 
 def _part(make: Callable[[StatusView], str]) -> str:

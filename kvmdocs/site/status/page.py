@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -17,13 +17,14 @@ from kvmdocs.render import Language
 from kvmdocs.render.marks import mark
 from kvmdocs.render.reasons import reason
 from kvmdocs.site.status.data import Need, PageRow, RecipeRow, Report, State
-from kvmdocs.site.status.graph_svg import Link
 from kvmdocs.site.status.words import StatusWords, counted, day, recipes, words
 
 DATA = "report.json"
 """The report as data, from the top of each language's site."""
 SCHEMA = "schemas/report-1.json"
 """Its JSON Schema."""
+Link = Callable[[str], str]
+"""Turns an address from the top of the site into one from the page."""
 BRIEF = 300
 """Characters that are told of why a recipe failed where all that failed is listed."""
 
@@ -134,10 +135,11 @@ def badges(view: StatusView) -> str:
     )
 
 
-def names_of(names: Iterable[str], view: StatusView) -> str:
-    """Recipes as links to their rows."""
-    links = (f'<a href="#status-{attribute(name)}"><code>{escape(name)}</code></a>' for name in names)
-    return " ".join(links) or escape(view.say.nothing)
+def names_of(names: Iterable[str], view: StatusView, between: str = " ") -> str:
+    """Return recipes as links to their rows, joined by an HTML text."""
+    # A narrow column breaks a name at its underscores.
+    links = (f'<a href="#status-{attribute(name)}"><code>{escape(name).replace("_", "_<wbr>")}</code></a>' for name in names)
+    return between.join(links) or escape(view.say.nothing)
 
 
 def skips(view: StatusView) -> str:

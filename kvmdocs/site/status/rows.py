@@ -1,8 +1,8 @@
-"""The status page's table: every recipe, its facts folded, readable without a script; `status.js` adds the filter and the sorting."""
+"""Table of the status page: one row for each recipe, readable without a script. `status.js` adds the filter and the sorting."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import resources
 
 from kvmdocs.core.html import attribute, escape
@@ -12,11 +12,11 @@ from kvmdocs.render.marks import mark
 from kvmdocs.render.reasons import reason
 from kvmdocs.site.status.data import RecipeRow, Report
 from kvmdocs.site.status.page import StatusView, names_of
-from kvmdocs.site.status.words import day
+from kvmdocs.site.status.words import StatusWords, day
 
 
 def table(view: StatusView) -> str:
-    """Every recipe, by the chapter that shows it first."""
+    """Return every recipe, grouped by the chapter that shows it first."""
     say, report = view.say, view.report
     if not report.recipes:
         return ""
@@ -24,33 +24,38 @@ def table(view: StatusView) -> str:
     for chapter, row in _in_order(report):
         groups.setdefault(chapter, []).append(row)
     bodies = "".join(_group(chapter, rows, view) for chapter, rows in groups.items())
-    heads = (
-        ("recipe", say.recipe),
-        ("state", say.state),
-        ("made", say.ran),
-        ("seconds", say.took),
-        ("host", say.host),
-        ("drift", say.approved),
-    )
-    columns = "".join(f'<th scope="col" data-sort="{name}">{escape(text)}</th>' for name, text in heads)
+    heads = "".join(f'<th scope="col" data-sort="{key}">{escape(text)}</th>' for key, text in _columns(say))
     texts = {
         "text": say.filter_text, "state": say.filter_state, "any": say.any_state, "order": say.by_chapter, "sort": say.sort,
         "only": say.only_page, "clear": say.clear, "found": say.found, "none": say.none_found,
     }  # fmt: skip
-    told = "".join(f' data-{name}="{attribute(text)}"' for name, text in texts.items())
+    data = "".join(f' data-{name}="{attribute(text)}"' for name, text in texts.items())
     states = "".join(f'<option value="{state}">{escape(say.states[state])}</option>' for state in report.counts)
     script = resources.files(__package__).joinpath("status.js").read_text("utf-8")
     return (
-        f'<div class="ks" data-search-exclude{told}><template class="ks-states">{states}</template>'
+        f'<div class="ks" data-search-exclude{data}><template class="ks-states">{states}</template>'
         f'<div class="ks-scroll"><table class="ks-table"><caption>{escape(say.caption)}</caption>'
-        f"<thead><tr>{columns}</tr></thead>{bodies}</table></div></div><script>{script}</script>"
+        f"<thead><tr>{heads}</tr></thead>{bodies}</table></div></div><script>{script}</script>"
     )
 
 
-def _in_order(report: Report) -> Iterable[tuple[str, RecipeRow]]:
-    """Every recipe once, with its chapter, in the order in which the site shows them; last those that no page shows."""
+def _columns(say: StatusWords) -> list[tuple[str, str]]:
+    """Return each column as the row attribute that it is sorted by (``data-…``) and its head. The first column holds the row heads."""
+    return [
+        ("recipe", say.recipe),
+        ("state", say.state),
+        ("builds", say.builds_on),
+        ("made", say.ran),
+        ("seconds", say.took),
+        ("host", say.host),
+        ("drift", say.approved),
+    ]
+
+
+def _in_order(report: Report) -> Iterator[tuple[str, RecipeRow]]:
+    """Yield each recipe once, with its chapter, in the order of the site. Recipes that no page shows come last."""
     seen: set[str] = set()
-    # A page above all chapters, such as the first one, shows what a chapter explains.
+    # A page outside all chapters, such as the home page, shows recipes that a chapter explains: the chapter takes precedence.
     for page in sorted(report.pages, key=lambda page: not page.chapter):
         for name in page.recipes:
             if name not in seen:
@@ -63,40 +68,27 @@ def _in_order(report: Report) -> Iterable[tuple[str, RecipeRow]]:
 
 def _group(chapter: str, rows: Iterable[RecipeRow], view: StatusView) -> str:
     name = escape(chapter or view.say.chapter_none)
-    head = f'<tr class="ks-chapter"><th colspan="6" scope="rowgroup">{name}</th></tr>'
+    head = f'<tr class="ks-chapter"><th colspan="{len(_columns(view.say))}" scope="rowgroup">{name}</th></tr>'
     return f"<tbody>{head}{''.join(_row(row, view) for row in rows)}</tbody>"
 
 
 def _row(row: RecipeRow, view: StatusView) -> str:
     say = view.say
-    looked = [
-        row.recipe,
-        row.title,
-        *(page.title for page in row.pages),
-        *row.tools,
-        row.host.name if row.host else "",
-        row.place,
-    ]
+    host = row.host.name if row.host else ""
+    searched = [row.recipe, row.title, *(page.title for page in row.pages), *row.tools, host, row.place]
     keys = {
-        "recipe": row.recipe, "state": str(row.state), "made": row.made, "seconds": f"{row.seconds:g}",
-        "host": row.host.name if row.host else "", "drift": row.drift.kind if row.drift else "",
-        "pages": " ".join(page.url for page in row.pages if page.url), "text": " ".join(looked).lower(),
+        "recipe": row.recipe, "state": str(row.state), "builds": " ".join(row.builds_on), "made": row.made,
+        "seconds": f"{row.seconds:g}", "host": host, "drift": row.drift.kind if row.drift else "",
+        "pages": " ".join(page.url for page in row.pages if page.url), "text": " ".join(searched).lower(),
     }  # fmt: skip
     data = "".join(f' data-{name}="{attribute(text)}"' for name, text in keys.items())
     state = f'<span class="ks-state ks-{row.state}">{mark(row.state)}{escape(say.states[row.state])}</span>'
-    made, took = _made(row, view), escape(duration(row.seconds, common(view.language))) if row.made else ""
-    if took and row.emulated:
-        took += f'<small title="{attribute(common(view.language).emulated)}">{escape(say.emulated)}</small>'
-    cells = (
-        (say.state, state),
-        (say.ran, made),
-        (say.took, took),
-        (say.host, escape(row.host.name) if row.host else ""),
-        (say.approved, _approved(row, view)),
-    )
+    builds_on = names_of(row.builds_on, view, "<br>") if row.builds_on else ""
+    cells = (state, builds_on, _made(row, view), _took(row, view), escape(host), _approved(row, view))
+    heads = [text for _, text in _columns(say)[1:]]
     return (
         f'<tr id="status-{attribute(row.recipe)}"{data}>{_name(row, view)}'
-        + "".join(f'<td data-head="{attribute(head)}">{cell or "–"}</td>' for head, cell in cells)
+        + "".join(f'<td data-head="{attribute(head)}">{cell or "–"}</td>' for head, cell in zip(heads, cells, strict=True))
         + "</tr>"
     )
 
@@ -119,26 +111,18 @@ def _name(row: RecipeRow, view: StatusView) -> str:
 
 
 def _facts(row: RecipeRow, view: StatusView) -> list[tuple[str, str]]:
-    """What the details list, as pairs of a name and HTML."""
+    """Return the entries of a row's details: name (text) and value (HTML)."""
     say = view.say
-    later = [other.recipe for other in view.report.recipes if row.recipe in other.builds_on]
+    dependents = [other.recipe for other in view.report.recipes if row.recipe in other.builds_on]
     facts = [(say.why, "<br>".join(reason(text, view.language) for text in row.reasons))] if row.reasons else []
-    facts.append((say.builds_on, names_of(row.builds_on, view)))
-    facts.append((say.used_by, names_of(later, view)))
+    facts.append((say.used_by, names_of(dependents, view)))
     if row.host:
-        facts.append(
-            (
-                say.system,
-                escape(
-                    f"{row.host.system}, Linux {row.host.kernel}, {row.host.machine}, {say.processors.format(n=row.host.cpus)}"
-                ),
-            )
-        )
+        processors = say.processors.format(n=row.host.cpus)
+        facts.append((say.system, escape(f"{row.host.system}, Linux {row.host.kernel}, {row.host.machine}, {processors}")))
     for name, pairs, between in ((say.tools, row.tools, " "), (say.settings, row.settings, " = ")):
         if pairs:
-            facts.append(
-                (name, "<br>".join(f"<code>{escape(key)}</code>{between}{escape(str(value))}" for key, value in pairs.items()))
-            )
+            lines = (f"<code>{escape(key)}</code>{between}{escape(str(value))}" for key, value in pairs.items())
+            facts.append((name, "<br>".join(lines)))
     facts.append((say.defined, f"<code>{escape(row.place)}</code>"))
     if row.key:
         facts.append((say.key, f"<code>{escape(row.key[:12])}</code>"))
@@ -157,13 +141,20 @@ def _made(row: RecipeRow, view: StatusView) -> str:
     )
 
 
+def _took(row: RecipeRow, view: StatusView) -> str:
+    if not row.made:
+        return ""
+    shared = common(view.language)
+    emulated = f'<small title="{attribute(shared.emulated)}">{escape(view.say.emulated)}</small>' if row.emulated else ""
+    return escape(duration(row.seconds, shared)) + emulated
+
+
 def _approved(row: RecipeRow, view: StatusView) -> str:
     say = view.say
     if row.approved is None:
         return escape(say.unapproved)
     when = f"<small>{escape(say.approved_on.format(date=day(row.approved.made, say), host=row.approved.host))}</small>"
     if row.drift:
-        told = say.differs.format(kind=say.drifts[row.drift.kind])
-        return f'<a class="ks-drifted" href="#drift-{attribute(row.recipe)}">{escape(told)}</a>{when}'
-    told = say.same if row.compared else say.not_compared
-    return f"{escape(told)}{when}"
+        drift = say.differs.format(kind=say.drifts[row.drift.kind])
+        return f'<a class="ks-drifted" href="#drift-{attribute(row.recipe)}">{escape(drift)}</a>{when}'
+    return f"{escape(say.same if row.compared else say.not_compared)}{when}"

@@ -88,11 +88,8 @@ class StatusWords:
     uncompared: str
     sections: str
     omitted: str
-    graph: str
     stop: str
     semicolon: str
-    graph_hint: str
-    tree_hint: str
     badge: str
     badge_hosts: str
     badge_use: str
@@ -200,11 +197,8 @@ _EN = StatusWords(
     uncompared="Nothing was compared: of no recipe is there an approved record and another one.",
     sections="; sections:",
     omitted="{n} more lines; the whole of it:",
-    graph="What builds on what: {recipes}, and an arrow from each to what takes its result",
     stop=". ",
     semicolon="; ",
-    graph_hint="Arrows that follow from others are left out. Every name leads to the place that shows it.",
-    tree_hint="Each name stands below one that its recipe takes the result of; after an arrow are those that stand elsewhere.",
     badge="How they stand",
     badge_hosts="ran on {hosts}",
     badge_use="Each page that shows recipes has a badge that says how they stand, an SVG that anybody can show. In Markdown:",
@@ -312,11 +306,8 @@ _ZH = StatusWords(
     uncompared="没有比较任何记录：没有哪个配方既有核准记录，又有另一份记录。",
     sections="；小节：",
     omitted="另有 {n} 行；全部差异：",
-    graph="谁依赖谁：{recipes}，箭头从每个配方指向使用其结果的配方",
     stop="。",
     semicolon="；",
-    graph_hint="能由其他箭头推出的箭头没有画出。点击名称可到达展示它的位置。",
-    tree_hint="每个名称位于它所用结果的配方之下；箭头之后的名称另有所在。",
     badge="它们的状态",
     badge_hosts="运行于 {hosts}",
     badge_use="每个展示配方的页面都有一枚徽章，说明这些配方的状态；它是一个 SVG，放在哪里都能显示。在 Markdown 里这样写：",

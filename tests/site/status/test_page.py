@@ -1,4 +1,4 @@
-"""The status page's parts, the badge and the drawing, as HTML that a reader gets."""
+"""Parts of the status page and the line under a title, as the HTML that a reader gets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from kvmdocs.core.model import Host
 from kvmdocs.render import Language
 from kvmdocs.render.marks import SHAPES
-from kvmdocs.site.status import badge_svg, graph_svg, page, rows
+from kvmdocs.site.status import badge_svg, page, rows
 from kvmdocs.site.status.comparing import ApprovedRecord, Drifted
 from kvmdocs.site.status.data import Need, PageRow, RecipeRow, Report, ShownOn, State, Want, count
 from kvmdocs.site.status.page import StatusView
@@ -136,6 +136,27 @@ def test_a_row_tells_state_day_time_host_and_pages(seen):
         assert told in facts
 
 
+def test_a_column_leads_to_the_recipes_that_a_recipe_builds_on(seen):
+    found = parse(rows.table(seen).partition("<script>")[0])
+    heads = {head.attributes["data-sort"]: head.text for head in found.one("thead").all("th")}
+    assert heads["builds"] == seen.say.builds_on
+    cells = {
+        name: next(cell for cell in row.all("td") if cell.attributes["data-head"] == seen.say.builds_on)
+        for name, row in table_rows(seen).items()
+    }
+    links = {name: [(link.text, link.attributes["href"]) for link in cell.all("a")] for name, cell in cells.items()}
+    assert links["after"] == [("attach", "#status-attach")]
+    assert links["attach"] == [("source", "#status-source")]
+    assert (links["source"], cells["source"].text) == ([], "–")
+    assert table_rows(seen)["after"].attributes["data-builds"] == "attach"
+    two = replace(ROWS[-1], builds_on=("from_git", "source"))
+    (cell,) = (cell for cell in table_rows(view(seen.language, rows=(*ROWS[:-1], two)))["last"].all("td") if cell.all("a"))
+    assert [link.text for link in cell.all("a")] == ["from_git", "source"]
+    assert all(len(row.all("td")) == len(heads) - 1 for row in table_rows(seen).values())
+    chapter = next(head for head in found.all("th") if head.attributes.get("scope") == "rowgroup")
+    assert chapter.attributes["colspan"] == str(len(heads))
+
+
 def test_a_row_says_what_is_emulated_what_drifted_and_what_is_not_compared(seen):
     found, say = table_rows(seen), seen.say
     assert say.emulated in found["build"].text
@@ -197,40 +218,6 @@ def test_the_line_under_a_title_leads_to_the_pages_recipes(seen):
     alone = page.badge(replace(PAGES[1], counts={State.CURRENT: 1}, recipes=("source",), newest="", hosts=()), seen, "")
     assert parse(alone).all("a") == []
     assert seen.say.one in parse(alone).text
-
-
-def test_the_graph_names_links_and_marks_every_recipe(seen):
-    found = parse(graph_svg.drawing(seen.report, seen.say, seen.link))
-    nodes = {node.attributes["data-recipe"]: node for node in found.all() if "ks-node" in node.classes}
-    assert set(nodes) == {row.recipe for row in ROWS}
-    assert {name: node.tag for name, node in nodes.items()} == {name: "a" if name == "source" else "g" for name in nodes}
-    assert nodes["source"].attributes["xlink:href"] == "../get/a.html#recipe-source"
-    for row in ROWS:
-        assert "".join(text.text for text in nodes[row.recipe].all("text")) == row.recipe
-        assert f"ks-{row.state}" in nodes[row.recipe].one("g", "ks-mark").classes
-        assert seen.say.states[row.state] in nodes[row.recipe].one("title").text
-    ways = {(way.attributes["data-from"], way.attributes["data-to"]) for way in found.all("path", "ks-way")}
-    assert ways == {("source", "build"), ("source", "attach"), ("attach", "after"), ("after", "last")}
-
-
-def test_the_tree_has_every_recipe_below_what_it_builds_on(seen):
-    tree = parse(graph_svg.drawing(seen.report, seen.say, seen.link)).one("div", "ks-tree")
-
-    def below(entry):
-        lists = [child for child in entry.children if getattr(child, "tag", "") == "ul"]
-        assert len(lists) <= 1
-        return {name_of(item): below(item) for one in lists for item in one.children}
-
-    def name_of(item):
-        told = [child.text for child in item.children if getattr(child, "tag", "") == "span"]
-        name = "".join(
-            child if isinstance(child, str) else child.text for child in item.children if getattr(child, "tag", "") in ("", "a")
-        )
-        assert told == [f"{seen.say.states[seen.report.by_name[name].state]} "]
-        return name
-
-    assert below(tree) == {"source": {"build": {}, "attach": {"after": {"last": {}}}}, "from_git": {}}
-    assert tree.one("a").attributes["href"] == "../get/a.html#recipe-source"
 
 
 def luminance(colour: str) -> float:
