@@ -20,17 +20,12 @@ from kvmdocs.site.status import page, rows
 from kvmdocs.site.status.collect import report
 from kvmdocs.site.status.page import StatusView
 
-__all__ = ["badges", "drifts", "skips", "summary", "table", "view_of"]
+__all__ = ["drifts", "skips", "summary", "table", "view_of"]
 
 
 def summary() -> str:
     """How many recipes are in which state, and when, where and how the site was built; HTML."""
     return _part(page.summary)
-
-
-def badges() -> str:
-    """The badge of each page, and how it is used elsewhere; HTML."""
-    return _part(page.badges)
 
 
 def table() -> str:
@@ -69,5 +64,4 @@ def view_of(publisher: Publisher) -> StatusView:
         publisher.language,
         publisher.relative,
         published=bool(publisher.pages),
-        address=publisher.address,
     )

@@ -173,5 +173,4 @@ def _pages(publisher: Publisher, rows: Mapping[str, RecipeRow]) -> Iterator[Page
             recipes=names,
             newest=max((row.made for row in made), default=""),
             hosts=tuple(dict.fromkeys(row.host.name for row in made if row.host)),
-            badge=page.badge,
         )

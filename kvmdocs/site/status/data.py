@@ -139,7 +139,6 @@ class PageRow:
         recipes: Its recipes, in the order it shows them.
         newest: When the newest of their records was made (UTC, ISO 8601), or "".
         hosts: The names of the hosts that made them.
-        badge: The address of its badge, from the top of this language's site; "" for none.
     """
 
     guide: str
@@ -151,7 +150,6 @@ class PageRow:
     recipes: tuple[str, ...]
     newest: str
     hosts: tuple[str, ...]
-    badge: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,14 +38,12 @@ class StatusView:
         language: The language.
         link: How a page is linked.
         published: Whether the site has the report as data.
-        address: Where the site is published, with a slash at the end; "" where that is not known.
     """
 
     report: Report
     language: Language
     link: Link
     published: bool = False
-    address: str = ""
 
     @cached_property
     def say(self) -> StatusWords:
@@ -78,7 +76,7 @@ def summary(view: StatusView) -> str:
     total = recipes(len(report.recipes), say)
     return incomplete(view) + (
         f'<div class="ks-summary" data-search-exclude><p class="ks-lead"><b>{escape(total)}</b></p>'
-        f'<ul class="ks-tiles">{tiles}</ul><p>{escape(built)} {escape(machine)}{say.semicolon}{escape(engine)}{say.stop.strip()}</p>{data}</div>'
+        f'<ul class="ks-tiles">{tiles}</ul><p>{escape(built)} {escape(machine)}{say.semicolon}{escape(engine)}{say.stop}</p>{data}</div>'
     )
 
 
@@ -114,25 +112,6 @@ def _leading(row: RecipeRow, view: StatusView, status_page: str | None) -> str:
         address = f"{status_page}#status-{row.recipe}"
     name = f"<code>{escape(row.recipe)}</code>"
     return f'<a href="{attribute(address)}">{name}</a>' if address else name
-
-
-def badges(view: StatusView) -> str:
-    """The badge of each page, and how it is used elsewhere, folded; "" for a site without badges."""
-    say = view.say
-    pages = [page for page in view.report.pages if page.badge and view.published]
-    if not pages:
-        return ""
-    first, top = pages[0], view.address or say.site_address
-    text = f"[![{first.title}]({top}{first.badge})]({top}{first.url})"
-    items = "".join(
-        f'<li><a href="{attribute(view.link(page.badge))}"><img src="{attribute(view.link(page.badge))}" alt="{attribute(page.badge)}" '
-        f'height="20" loading="lazy"></a> {escape(page.title)}</li>'
-        for page in pages
-    )
-    return (
-        f"<details data-search-exclude><summary>{escape(say.badge_elsewhere)}</summary><p>{escape(say.badge_use)}</p>"
-        f'<pre><code lang="en">{escape(text)}</code></pre><ul>{items}</ul></details>'
-    )
 
 
 def names_of(names: Iterable[str], view: StatusView, between: str = " ") -> str:

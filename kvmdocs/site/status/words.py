@@ -92,9 +92,6 @@ class StatusWords:
     semicolon: str
     badge: str
     badge_hosts: str
-    badge_use: str
-    site_address: str
-    badge_elsewhere: str
     date: str
 
 
@@ -197,13 +194,10 @@ _EN = StatusWords(
     uncompared="Nothing was compared: of no recipe is there an approved record and another one.",
     sections="; sections:",
     omitted="{n} more lines; the whole of it:",
-    stop=". ",
+    stop=".",
     semicolon="; ",
     badge="How they stand",
     badge_hosts="ran on {hosts}",
-    badge_use="Each page that shows recipes has a badge that says how they stand, an SVG that anybody can show. In Markdown:",
-    site_address="<address of this site>/",
-    badge_elsewhere="Badges to show elsewhere",
     date="{day} {month} {year}",
 )
 
@@ -310,9 +304,6 @@ _ZH = StatusWords(
     semicolon="；",
     badge="它们的状态",
     badge_hosts="运行于 {hosts}",
-    badge_use="每个展示配方的页面都有一枚徽章，说明这些配方的状态；它是一个 SVG，放在哪里都能显示。在 Markdown 里这样写：",
-    site_address="<本站地址>/",
-    badge_elsewhere="用在别处的徽章",
     date="{year} 年 {number} 月 {day} 日",
 )
 

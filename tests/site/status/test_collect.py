@@ -90,8 +90,8 @@ def outcome() -> RunResult:
 def published(made, done: RunResult | None = None, **given) -> Publisher:
     """A build's publisher, all of its pages known."""
     pages = {
-        "docs/b.md": GuidePage("Second", "b/", "Chapter", "badges/b.svg"),
-        "docs/a.md": GuidePage("First", "a/", "Chapter", "badges/a.svg"),
+        "docs/b.md": GuidePage("Second", "b/", "Chapter"),
+        "docs/a.md": GuidePage("First", "a/", "Chapter"),
     }
     return Publisher(made.project(), done or outcome(), **{"pages": pages, **given})
 
@@ -147,7 +147,7 @@ def test_pages_stand_as_the_worst_of_their_recipes_in_the_sites_order(made):
 
 def test_without_the_plugin_pages_are_known_by_their_guides(made):
     found = report(published(made, pages={}))
-    assert [(page.guide, page.url, page.badge) for page in found.pages] == [("docs/a.md", "", ""), ("docs/b.md", "", "")]
+    assert [(page.guide, page.url) for page in found.pages] == [("docs/a.md", ""), ("docs/b.md", "")]
     assert [page.title for page in found.by_name["fine"].pages] == ["docs/a.md", "docs/b.md"]
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import fields, replace
-from xml.etree import ElementTree as ET
 
 import pytest
 
 from kvmdocs.core.model import Host
 from kvmdocs.render import Language
 from kvmdocs.render.marks import SHAPES
-from kvmdocs.site.status import badge_svg, page, rows
+from kvmdocs.site.status import page, rows
 from kvmdocs.site.status.comparing import ApprovedRecord, Drifted
 from kvmdocs.site.status.data import Need, PageRow, RecipeRow, Report, ShownOn, State, Want, count
 from kvmdocs.site.status.page import StatusView
@@ -42,7 +41,7 @@ ROWS = (
 PAGES = (
     PageRow("docs/index.md", "Home", "", "index.html", State.CURRENT, {State.CURRENT: 1}, ("build",), "", ()),
     PageRow("docs/a.md", "Get it", "Getting & building", "get/a.html", State.STALE, {State.CURRENT: 1, State.STALE: 1}, ("source", "build"),
-            "2026-11-25T10:00:00+00:00", ("maker",), "badges/get/a.svg"),
+            "2026-11-25T10:00:00+00:00", ("maker",)),
 )  # fmt: skip
 
 
@@ -73,7 +72,7 @@ def seen(request):
 def test_both_languages_have_a_word_for_everything(seen):
     say = words(seen.language)
     assert all(getattr(say, field.name) for field in fields(say))
-    for table in (say.states, say.meanings, SHAPES, badge_svg.COLOURS):
+    for table in (say.states, say.meanings, SHAPES):
         assert set(table) == set(State)
     assert set(say.drifts) == set(DriftKind)
     assert set(say.modes) == {"live", "fresh", "recorded", "serve"}
@@ -85,7 +84,7 @@ def test_both_languages_have_a_word_for_everything(seen):
             assert len({tuple(sorted(re.findall(r"{\w+}", text))) for text in texts}) == 1, field.name
 
 
-@pytest.mark.parametrize("part", [page.summary, rows.table, page.skips, page.drifts, page.badges])
+@pytest.mark.parametrize("part", [page.summary, rows.table, page.skips, page.drifts])
 def test_every_part_is_one_line_of_whole_html_and_text_stays_text(seen, part):
     html = part(seen)
     script = re.search(r"<script>(.*)</script>", html, re.DOTALL)
@@ -218,34 +217,6 @@ def test_the_line_under_a_title_leads_to_the_pages_recipes(seen):
     alone = page.badge(replace(PAGES[1], counts={State.CURRENT: 1}, recipes=("source",), newest="", hosts=()), seen, "")
     assert parse(alone).all("a") == []
     assert seen.say.one in parse(alone).text
-
-
-def luminance(colour: str) -> float:
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def test_the_status_page_says_how_a_badge_is_used(seen):
-    found = parse(page.badges(seen))
-    assert f"]({seen.say.site_address}badges/get/a.svg)]({seen.say.site_address}get/a.html)" in found.one("code").text
-    assert [link.attributes["href"] for link in found.all("a")] == ["../badges/get/a.svg"]
-    known = replace(seen, address="https://docs.test/en/")
-    assert (
-        "[![Get it](https://docs.test/en/badges/get/a.svg)](https://docs.test/en/get/a.html)"
-        in parse(page.badges(known)).one("code").text
-    )
-    assert page.badges(replace(seen, published=False)) == ""
-
-
-def test_a_badge_is_an_image_that_can_be_parse(seen):
-    drawn = ET.fromstring(badge_svg.badge_svg(PAGES[1], seen.say))
-    told = drawn.get("aria-label")
-    assert seen.say.states[State.STALE] in told
-    texts = ["".join(text.itertext()) for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
-    assert ": ".join(texts) == told
-    for colour in badge_svg.COLOURS.values():
-        assert 1.05 / (luminance(colour) + 0.05) >= 4.5
 
 
 def test_a_site_without_recipes_says_so(seen):
