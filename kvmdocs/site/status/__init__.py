@@ -1,13 +1,13 @@
-"""The status page: how every recipe of a site stands, in words, as a table, and as data.
+"""Status page: the state of every recipe of a site, as text, as a table and as data.
 
-A guide's blocks print its parts::
+Blocks of a guide print its parts::
 
     ```python exec="on" html="on"
     from kvmdocs.site.status import table
     print(table())
     ```
 
-They take what the build around them knows. Without the plugin they know the records, but not where other pages are.
+The blocks use the report of the running build. Without the plugin they have the records, but not the addresses of other pages.
 """
 
 from __future__ import annotations
@@ -24,38 +24,38 @@ __all__ = ["drifts", "skips", "summary", "table", "view_of"]
 
 
 def summary() -> str:
-    """How many recipes are in which state, and when, where and how the site was built; HTML."""
+    """Return the number of recipes in each state, and when, where and how the site was built, as HTML."""
     return _part(page.summary)
 
 
 def table() -> str:
-    """Every recipe: state, when and where it ran, how long, on which pages it is, drift; HTML."""
+    """Return the table of every recipe as HTML: state, inputs, time and host of the run, duration, pages, drift."""
     return _part(rows.table)
 
 
 def skips() -> str:
-    """What the building host could not run, why, and what would make it run; HTML."""
+    """Return the recipes that the building host could not run, with the reason and what would make them run, as HTML."""
     return _part(page.skips)
 
 
 def drifts() -> str:
-    """How records differ from approved ones; HTML."""
+    """Return the differences between records and approved ones as HTML."""
     return _part(page.drifts)
 
 
 def _part(make: Callable[[StatusView], str]) -> str:
     publisher = presenter()
     if not isinstance(publisher, Publisher):
-        # Whoever only notes what a block shows wants nothing printed.
+        # The catalog's reader only collects what a block requests; it needs no output.
         return ""
     return make(view_of(publisher))
 
 
 def view_of(publisher: Publisher) -> StatusView:
-    """A publisher's report, made once a build, seen from the page that is being rendered.
+    """Return the view of a publisher's report from the page being rendered. The report is made once per build.
 
     Raises:
-        CatalogError: An approved record cannot be read, or recipes build on each other in a circle.
+        CatalogError: An approved record cannot be read, or recipes depend on each other in a cycle.
     """
     if "report" not in publisher.kept:
         publisher.kept["report"] = report(publisher)

@@ -17,38 +17,38 @@ from kvmdocs.site.status.words import StatusWords, day
 
 def table(view: StatusView) -> str:
     """Return every recipe, grouped by the chapter that shows it first."""
-    say, report = view.say, view.report
+    words, report = view.words, view.report
     if not report.recipes:
         return ""
     groups: dict[str, list[RecipeRow]] = {}
     for chapter, row in _in_order(report):
         groups.setdefault(chapter, []).append(row)
     bodies = "".join(_group(chapter, rows, view) for chapter, rows in groups.items())
-    heads = "".join(f'<th scope="col" data-sort="{key}">{escape(text)}</th>' for key, text in _columns(say))
+    heads = "".join(f'<th scope="col" data-sort="{key}">{escape(text)}</th>' for key, text in _columns(words))
     texts = {
-        "text": say.filter_text, "state": say.filter_state, "any": say.any_state, "order": say.by_chapter, "sort": say.sort,
-        "only": say.only_page, "clear": say.clear, "found": say.found, "none": say.none_found,
+        "text": words.filter_text, "state": words.filter_state, "any": words.any_state, "order": words.by_chapter,
+        "sort": words.sort, "only": words.only_page, "clear": words.clear, "found": words.found, "none": words.none_found,
     }  # fmt: skip
     data = "".join(f' data-{name}="{attribute(text)}"' for name, text in texts.items())
-    states = "".join(f'<option value="{state}">{escape(say.states[state])}</option>' for state in report.counts)
+    states = "".join(f'<option value="{state}">{escape(words.states[state])}</option>' for state in report.counts)
     script = resources.files(__package__).joinpath("status.js").read_text("utf-8")
     return (
         f'<div class="ks" data-search-exclude{data}><template class="ks-states">{states}</template>'
-        f'<div class="ks-scroll"><table class="ks-table"><caption>{escape(say.caption)}</caption>'
+        f'<div class="ks-scroll"><table class="ks-table"><caption>{escape(words.caption)}</caption>'
         f"<thead><tr>{heads}</tr></thead>{bodies}</table></div></div><script>{script}</script>"
     )
 
 
-def _columns(say: StatusWords) -> list[tuple[str, str]]:
-    """Return each column as the row attribute that it is sorted by (``data-…``) and its head. The first column holds the row heads."""
+def _columns(words: StatusWords) -> list[tuple[str, str]]:
+    """Return each column's sort key (a ``data-`` attribute of the rows) and head. The first column holds the row heads."""
     return [
-        ("recipe", say.recipe),
-        ("state", say.state),
-        ("builds", say.builds_on),
-        ("made", say.ran),
-        ("seconds", say.took),
-        ("host", say.host),
-        ("drift", say.approved),
+        ("recipe", words.recipe),
+        ("state", words.state),
+        ("builds", words.builds_on),
+        ("made", words.ran),
+        ("seconds", words.took),
+        ("host", words.host),
+        ("drift", words.approved),
     ]
 
 
@@ -67,13 +67,13 @@ def _in_order(report: Report) -> Iterator[tuple[str, RecipeRow]]:
 
 
 def _group(chapter: str, rows: Iterable[RecipeRow], view: StatusView) -> str:
-    name = escape(chapter or view.say.chapter_none)
-    head = f'<tr class="ks-chapter"><th colspan="{len(_columns(view.say))}" scope="rowgroup">{name}</th></tr>'
+    name = escape(chapter or view.words.chapter_none)
+    head = f'<tr class="ks-chapter"><th colspan="{len(_columns(view.words))}" scope="rowgroup">{name}</th></tr>'
     return f"<tbody>{head}{''.join(_row(row, view) for row in rows)}</tbody>"
 
 
 def _row(row: RecipeRow, view: StatusView) -> str:
-    say = view.say
+    words = view.words
     host = row.host.name if row.host else ""
     searched = [row.recipe, row.title, *(page.title for page in row.pages), *row.tools, host, row.place]
     keys = {
@@ -82,10 +82,10 @@ def _row(row: RecipeRow, view: StatusView) -> str:
         "pages": " ".join(page.url for page in row.pages if page.url), "text": " ".join(searched).lower(),
     }  # fmt: skip
     data = "".join(f' data-{name}="{attribute(text)}"' for name, text in keys.items())
-    state = f'<span class="ks-state ks-{row.state}">{mark(row.state)}{escape(say.states[row.state])}</span>'
+    state = f'<span class="ks-state ks-{row.state}">{mark(row.state)}{escape(words.states[row.state])}</span>'
     builds_on = names_of(row.builds_on, view, "<br>") if row.builds_on else ""
     cells = (state, builds_on, _made(row, view), _took(row, view), escape(host), _approved(row, view))
-    heads = [text for _, text in _columns(say)[1:]]
+    heads = [text for _, text in _columns(words)[1:]]
     return (
         f'<tr id="status-{attribute(row.recipe)}"{data}>{_name(row, view)}'
         + "".join(f'<td data-head="{attribute(head)}">{cell or "–"}</td>' for head, cell in zip(heads, cells, strict=True))
@@ -94,67 +94,66 @@ def _row(row: RecipeRow, view: StatusView) -> str:
 
 
 def _name(row: RecipeRow, view: StatusView) -> str:
-    say = view.say
+    words = view.words
     pages = ""
     if row.pages:
-        links = say.between.join(
+        links = words.between.join(
             f'<a href="{attribute(view.link(page.anchor))}">{escape(page.title)}</a>' if page.anchor else escape(page.title)
             for page in row.pages
         )
-        pages = f'<span class="ks-pages">{escape(say.shown_on)} {links}</span>'
+        pages = f'<span class="ks-pages">{escape(words.shown_on)} {links}</span>'
     lang = "" if row.title_language == str(view.language) else f' lang="{attribute(row.title_language)}"'
     facts = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in _facts(row, view))
     return (
         f'<th scope="row"><code>{escape(row.recipe)}</code><span class="ks-title"{lang}>{escape(row.title)}</span>{pages}'
-        f"<details><summary>{escape(say.details)}</summary><dl>{facts}</dl></details></th>"
+        f"<details><summary>{escape(words.details)}</summary><dl>{facts}</dl></details></th>"
     )
 
 
 def _facts(row: RecipeRow, view: StatusView) -> list[tuple[str, str]]:
     """Return the entries of a row's details: name (text) and value (HTML)."""
-    say = view.say
+    words = view.words
     dependents = [other.recipe for other in view.report.recipes if row.recipe in other.builds_on]
-    facts = [(say.why, "<br>".join(reason(text, view.language) for text in row.reasons))] if row.reasons else []
-    facts.append((say.used_by, names_of(dependents, view)))
+    facts = [(words.why, "<br>".join(reason(text, view.language) for text in row.reasons))] if row.reasons else []
+    facts.append((words.used_by, names_of(dependents, view)))
     if row.host:
-        processors = say.processors.format(n=row.host.cpus)
-        facts.append((say.system, escape(f"{row.host.system}, Linux {row.host.kernel}, {row.host.machine}, {processors}")))
-    for name, pairs, between in ((say.tools, row.tools, " "), (say.settings, row.settings, " = ")):
+        processors = words.processors.format(n=row.host.cpus)
+        facts.append((words.system, escape(f"{row.host.system}, Linux {row.host.kernel}, {row.host.machine}, {processors}")))
+    for name, pairs, between in ((words.tools, row.tools, " "), (words.settings, row.settings, " = ")):
         if pairs:
             lines = (f"<code>{escape(key)}</code>{between}{escape(str(value))}" for key, value in pairs.items())
             facts.append((name, "<br>".join(lines)))
-    facts.append((say.defined, f"<code>{escape(row.place)}</code>"))
+    facts.append((words.defined, f"<code>{escape(row.place)}</code>"))
     if row.key:
-        facts.append((say.key, f"<code>{escape(row.key[:12])}</code>"))
+        facts.append((words.key, f"<code>{escape(row.key[:12])}</code>"))
     return facts
 
 
 def _made(row: RecipeRow, view: StatusView) -> str:
     if not row.made:
         return ""
-    say = view.say
+    words = view.words
     age = ""
     if row.age_days is not None:
-        age = (say.today, say.yesterday, say.days)[min(row.age_days, 2)].format(n=row.age_days)
-    return (
-        f'<time datetime="{attribute(row.made)}">{escape(day(row.made, say))}</time><small class="ks-age">{escape(age)}</small>'
-    )
+        age = (words.today, words.yesterday, words.days)[min(row.age_days, 2)].format(n=row.age_days)
+    time = f'<time datetime="{attribute(row.made)}">{escape(day(row.made, words))}</time>'
+    return f'{time}<small class="ks-age">{escape(age)}</small>'
 
 
 def _took(row: RecipeRow, view: StatusView) -> str:
     if not row.made:
         return ""
     shared = common(view.language)
-    emulated = f'<small title="{attribute(shared.emulated)}">{escape(view.say.emulated)}</small>' if row.emulated else ""
+    emulated = f'<small title="{attribute(shared.emulated)}">{escape(view.words.emulated)}</small>' if row.emulated else ""
     return escape(duration(row.seconds, shared)) + emulated
 
 
 def _approved(row: RecipeRow, view: StatusView) -> str:
-    say = view.say
+    words = view.words
     if row.approved is None:
-        return escape(say.unapproved)
-    when = f"<small>{escape(say.approved_on.format(date=day(row.approved.made, say), host=row.approved.host))}</small>"
+        return escape(words.unapproved)
+    when = f"<small>{escape(words.approved_on.format(date=day(row.approved.made, words), host=row.approved.host))}</small>"
     if row.drift:
-        drift = say.differs.format(kind=say.drifts[row.drift.kind])
+        drift = words.differs.format(kind=words.drifts[row.drift.kind])
         return f'<a class="ks-drifted" href="#drift-{attribute(row.recipe)}">{escape(drift)}</a>{when}'
-    return f"{escape(say.same if row.compared else say.not_compared)}{when}"
+    return f"{escape(words.same if row.compared else words.not_compared)}{when}"
