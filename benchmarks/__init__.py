@@ -1,6 +1,6 @@
-"""What it costs, each figure beside a baseline measured in the same run."""
+"""Benchmarks: each figure is compared with a baseline measured in the same run."""
 
 import os
 
-# What is installed was compiled when it was installed; so the engine is compared as it is when Python may compile it, too.
+# Installed packages were compiled during installation. Let Python cache the engine's bytecode, too.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

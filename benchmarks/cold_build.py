@@ -1,8 +1,8 @@
-"""A cold build against the same commands typed into a plain shell.
+"""Cold build against the same commands in plain shells.
 
-The recipes that only run host commands (getting and building QEMU and Linux) are run on an empty store. Their records then give a Makefile with one target a
-recipe, whose lines are the commands as the pages show them; ``make -j`` runs it as parallel as the graph allows, in an empty HOME. So this is also a
-test that what a page shows can be pasted into a shell.
+The recipes that only run host commands (getting and building QEMU and Linux) run on an empty store. Their records are turned
+into a Makefile with one target per recipe, with the commands as the pages show them. ``make -j`` runs it in an empty HOME, with
+as much parallelism as the graph allows. So this also tests that a page's commands can be pasted into a shell.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ RECIPES = ("qemu_built", "linux_build")
 
 
 def cold(store: Path) -> float:
-    """Seconds of a run of the recipes on an empty store."""
+    """Return the seconds that the recipes take on an empty store."""
     began = time.monotonic()
     command = [sys.executable, "-m", "kvmdocs.cli", "-C", str(ROOT), "run", *RECIPES]
     subprocess.run(command, env={**os.environ, "KVMDOCS_STORE_PATH": str(store)}, check=True, stdout=subprocess.DEVNULL)
@@ -35,7 +35,7 @@ def cold(store: Path) -> float:
 
 
 def plain(store: Path, home: Path) -> float:
-    """Seconds of the same commands in plain shells."""
+    """Return the seconds that the same commands take in plain shells."""
     project = Project(ROOT)
     plan = graph.closure(RECIPES, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
     records = {name: record for name in plan if (record := latest(store, name)) is not None}
@@ -43,8 +43,8 @@ def plain(store: Path, home: Path) -> float:
     for name, record in records.items():
         script = home / f"{name}.sh"
         script.write_text("\n".join(["set -eo pipefail", *script_of(store, record)]) + "\n", "utf-8")
-        needed = [other for other in plan[name] if other in records]
-        makefile += [f"{name}: {' '.join(needed)}", f"\tbash {script} > {home}/{name}.log 2>&1", ""]
+        inputs = [other for other in plan[name] if other in records]
+        makefile += [f"{name}: {' '.join(inputs)}", f"\tbash {script} > {home}/{name}.log 2>&1", ""]
     (home / "Makefile").write_text("\n".join(makefile), "utf-8")
     environ = {"PATH": os.environ["PATH"], **FIXED, "HOME": str(home)}
     began = time.monotonic()
@@ -53,7 +53,7 @@ def plain(store: Path, home: Path) -> float:
 
 
 def latest(store: Path, name: str) -> Record | None:
-    """The record that the cold run left of a recipe; None when it was skipped."""
+    """Return the record that the cold run made of a recipe; None if it was skipped."""
     from kvmdocs.store.store import Store
 
     record = Store(store).latest(name)
@@ -61,7 +61,7 @@ def latest(store: Path, name: str) -> Record | None:
 
 
 def script_of(store: Path, record: Record) -> list[str]:
-    """A record's steps as lines of shell."""
+    """Return a record's steps as lines of a shell script."""
     workspace = f"$HOME/kvm-lab/{record.recipe}"
     lines = [f"mkdir -p {workspace}"]
     for step in record.steps:
@@ -76,7 +76,7 @@ def script_of(store: Path, record: Record) -> list[str]:
 
 
 def file_of(store: Path, record: Record, step: Step) -> str:
-    """A file that a step wrote: as the page shows it, or copied where the page hides a mirror's address."""
+    """Return the commands that write a step's file: from the page's text, or as a copy if the page masks a mirror's address."""
     name = shlex.quote(step.command)
     if "<mirror>" in (step.stdin or ""):
         (real,) = (store / "v1" / "work").glob(f"{record.recipe}-*/{step.command}")
@@ -87,8 +87,8 @@ def file_of(store: Path, record: Record, step: Step) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--keep", action="store_true", help="keep the folders for a look")
-    given = parser.parse_args()
+    parser.add_argument("--keep", action="store_true", help="keep the folders for inspection")
+    options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="cold-build-"))
     store, home = folder / "store", folder / "home"
     home.mkdir()
@@ -97,7 +97,7 @@ def main() -> None:
         baseline = plain(store, home)
         print(Ratio("a cold build", ours, baseline, 1.05).line())
     finally:
-        if given.keep:
+        if options.keep:
             print(folder)
         else:
             shutil.rmtree(folder, ignore_errors=True)

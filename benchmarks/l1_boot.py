@@ -1,7 +1,7 @@
-"""From the start of QEMU to KVM loaded in its guest, against virtme-ng with the same kernel, the same QEMU and the same modules.
+"""Time from the start of QEMU to KVM loaded in its guest, against virtme-ng with the same kernel, QEMU and modules.
 
-Both boot with one processor and 512 MiB under emulation. It uses what the recipes ``linux_build`` and ``kvm_host`` left on this host, a
-``qemu-system-x86_64`` on PATH, and virtme-ng from a package index, in an environment that is thrown away.
+Both boot with one processor and 512 MiB under emulation. The benchmark uses the results of the recipes ``linux_build`` and
+``kvm_host`` on this host, a ``qemu-system-x86_64`` on PATH, and virtme-ng from a package index in a temporary environment.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ ROOT = Path(__file__).resolve().parent.parent
 ROUNDS = 5
 VIRTME = "virtme-ng==1.42"
 AIM = 5.0
-"""Seconds to KVM loaded, on a quiet machine."""
+"""Target in seconds on a quiet machine."""
 
 
 def built(recipe: str) -> Kernel | KvmHost:
-    """What a recipe left on this host.
+    """Return a recipe's result on this host.
 
     Raises:
-        SystemExit: It has not run here.
+        SystemExit: The recipe has not run here.
     """
     project = Project(ROOT)
     record = project.store.latest(recipe)
@@ -44,7 +44,7 @@ def built(recipe: str) -> Kernel | KvmHost:
 
 
 def main() -> None:
-    """Measure, and print the ratio and the seconds."""
+    """Measure and print the ratio and the seconds."""
     kernel, host, qemu = built("linux_build"), built("kvm_host"), shutil.which("qemu-system-x86_64")
     assert isinstance(kernel, Kernel)
     assert isinstance(host, KvmHost)
@@ -54,7 +54,7 @@ def main() -> None:
         folder = Path(name)
         subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
         subprocess.run([folder / "venv/bin/pip", "install", "-q", VIRTME], check=True)
-        # virtme-ng leaves files beside the kernel that it boots.
+        # virtme-ng writes files beside the kernel that it boots.
         shutil.copy(kernel.image, folder / "bzImage")
         sh = Shell(folder, PathDisplay(folder), folder / "logs")
         archive = build_initramfs(sh, files={f"/lib/modules/{module.name}": module for module in host.modules})
@@ -70,8 +70,9 @@ def main() -> None:
 
         def virtme() -> None:
             command = f"PATH=$PWD/venv/bin:$PATH timeout 300 {vng} --verbose --exec 'sh load.sh' </dev/null 2>&1"
-            told = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False).stdout
-            assert "10, 232" in told, told[-2000:]
+            output = subprocess.run(["bash", "-c", command], cwd=folder, capture_output=True, text=True, check=False).stdout
+            # Major and minor number of /dev/kvm.
+            assert "10, 232" in output, output[-2000:]
 
         ratio = side_by_side("L1 to KVM loaded, against virtme-ng", ours, virtme, rounds=ROUNDS, aim=1.0)
         print(ratio.line())

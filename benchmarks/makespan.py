@@ -1,8 +1,9 @@
-"""How long a build takes that runs 40 recipes of uneven length on two processors, against the best that any order could reach.
+"""Duration of a build of 40 recipes of uneven length on two processors, against a lower bound for any order.
 
-The recipes sleep, and no more of them run at once than there are processors, so that what else the machine does counts little. A third of them are independent; the others stand in chains and fan-ins, as guides'
-recipes do. No order can be quicker than half of all their seconds, nor than the longest chain: the larger of the two is the baseline, and real
-schedules may not even reach that. The lengths are drawn once, from a fixed seed, between half a second and eight seconds.
+The recipes sleep, and at most two run at once, so that other work on the machine matters little. A third of them are
+independent; the others form chains and fan-ins, as in guides. The baseline is the larger of half the sum of their durations and
+the longest chain; no order is faster, and the best one may be slower. Durations are drawn from a fixed seed, from half a second
+to eight.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ assert len(outcome.names(status=Status.PASSED)) == len(names)
 
 
 def plan() -> list[tuple[float, list[int]]]:
-    """Seconds of each recipe and which earlier ones it builds on."""
+    """Return the seconds of each recipe and the numbers of its inputs."""
     draw = random.Random(40)
     recipes: list[tuple[float, list[int]]] = []
     for number in range(COUNT):
@@ -47,7 +48,7 @@ def plan() -> list[tuple[float, list[int]]]:
 
 
 def best(recipes: list[tuple[float, list[int]]]) -> float:
-    """Seconds below which no order can be."""
+    """Return a lower bound for the seconds of any order."""
     ends: list[float] = []
     for seconds, inputs in recipes:
         ends.append(seconds + max((ends[item] for item in inputs), default=0.0))
@@ -55,16 +56,17 @@ def best(recipes: list[tuple[float, list[int]]]) -> float:
 
 
 def write(root: Path, recipes: list[tuple[float, list[int]]]) -> None:
-    """A project of these recipes. What a recipe is expected to take stands in its decorator, as an author would write it."""
+    """Write a project with these recipes. Decorators have the expected durations, as an author would write them."""
     package = root / "uneven"
     package.mkdir()
     (root / "docs").mkdir()
     (root / "kvmdocs.toml").write_text('[project]\ndocs = ["docs"]\nrecipes = "uneven"\n', "utf-8")
     code = ["from kvmdocs import Shell, recipe\n"]
     for number, (seconds, inputs) in enumerate(recipes):
-        takes = "".join(f", r{item:02}: None" for item in inputs)
+        parameters = "".join(f", r{item:02}: None" for item in inputs)
         code.append(
-            f'\n\n@recipe(expects="{max(1, round(seconds))}s")\ndef r{number:02}(sh: Shell{takes}) -> None:\n    sh.sleep("{seconds}")\n'
+            f'\n\n@recipe(expects="{max(1, round(seconds))}s")\n'
+            f'def r{number:02}(sh: Shell{parameters}) -> None:\n    sh.sleep("{seconds}")\n'
         )
     (package / "__init__.py").write_text("".join(code), "utf-8")
 

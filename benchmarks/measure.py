@@ -1,4 +1,4 @@
-"""Measuring two things side by side on a noisy machine."""
+"""Comparison of two measurements on a noisy machine."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Ratio:
-    """Two medians.
+    """Ratio of two medians.
 
     Attributes:
-        name: What was measured.
-        ours: Seconds, the median.
-        baseline: Seconds of the baseline, the median.
-        aim: The ratio that is aimed at.
+        name: Name of the measurement.
+        ours: Median in seconds.
+        baseline: Median of the baseline in seconds.
+        aim: Target: the largest acceptable ratio.
     """
 
     name: str
@@ -25,7 +25,7 @@ class Ratio:
     aim: float
 
     def line(self) -> str:
-        """For a terminal."""
+        """Return the result as one line of text."""
         ratio = self.ours / self.baseline
         verdict = "as aimed" if ratio <= self.aim else "MISSED"
         return (
@@ -34,10 +34,10 @@ class Ratio:
 
 
 def side_by_side(name: str, ours: Callable[[], None], baseline: Callable[[], None], *, rounds: int, aim: float) -> Ratio:
-    """Time two things in turns, so that what else the machine does hits both, and compare their medians."""
+    """Time two functions in turns, so that other work on the machine affects both, and compare their medians."""
     times: tuple[list[float], list[float]] = ([], [])
     for number in range(rounds):
-        # The order changes with each round, so that neither always runs on what the other left warm.
+        # The order alternates, so that neither always profits from caches that the other has filled.
         for which in (0, 1) if number % 2 else (1, 0):
             began = time.monotonic()
             (ours, baseline)[which]()

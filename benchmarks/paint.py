@@ -1,9 +1,9 @@
-"""When the largest thing on a page is painted, against pages of the bare theme, in the same browser.
+"""Largest contentful paint of pages, against pages of the bare theme in the same browser.
 
-The bare theme is Material without any of this project's configuration, styles or scripts. Each page is compared with the shortest page it can have, a title and a
-paragraph, and with its own text: the Markdown that the site has of each of its pages, beside all the others in the navigation. Pages are loaded in turns, nothing
-cached, wide and as on a telephone; each figure is a median. All of it is served from this machine, so a ratio shows what the browser has to do and not what a
-line has to carry.
+The bare theme is Material without this project's configuration, styles and scripts. Each page is compared with a minimal page
+(a title and a paragraph), and with a page of its own text: the site's Markdown version, with all others in the navigation.
+Pages are loaded in turns, without cache, on a desktop and on a phone; each figure is a median. All pages are served from this
+machine, so a ratio shows the browser's work, not the network's.
 """
 
 from __future__ import annotations
@@ -16,18 +16,16 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.measure import Ratio
+from tests.support.browser import Browser, missing, served
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
-
-from browser import Browser, missing, served  # noqa: E402  # the tests' browser, found by the line above
 
 PAGES = ("en/index.html", "en/debug/qemu-gdb.html", "en/kvm/gdb.html", "zh/kvm/errors.html")
 """The home page, and the longest ones."""
 
 WIDTHS = {"wide": (1400, 900), "narrow": (360, 740)}
 ROUNDS = 17
-"""Loads of each page; with seven, the ratio of a page to itself was anything from 0.8 to 1.3 on a machine with other work to do."""
+"""Loads of each page. With seven, the ratio of a page to itself varied from 0.8 to 1.3 on a busy machine."""
 AIM = 1.2
 
 BARE = """\
@@ -50,18 +48,18 @@ def bare_site(folder: Path, pages: dict[str, str]) -> Path:
     """Build pages with the bare theme.
 
     Args:
-        folder: Where.
-        pages: Each page's Markdown by its path.
+        folder: Folder of the project.
+        pages: Markdown of each page by its path.
 
     Returns:
-        The site.
+        Folder of the site.
     """
     for name, text in pages.items():
         path = folder / "docs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
     (folder / "mkdocs.yml").write_text(BARE, "utf-8")
-    # What the pages lead to beside each other is not there.
+    # The pages' links to other files are broken; MkDocs warns of them.
     subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "-q", "-d", "site"], cwd=folder, check=True, stderr=subprocess.DEVNULL
     )
@@ -69,12 +67,12 @@ def bare_site(folder: Path, pages: dict[str, str]) -> Path:
 
 
 def same_text(site: Path) -> dict[str, str]:
-    """Each page of a site in one language as Markdown, by the path of its source."""
+    """Return the Markdown of each page of a site in one language, by the path of its source."""
     return {str(path.relative_to(site)).replace(".html.md", ".md"): path.read_text("utf-8") for path in site.rglob("*.html.md")}
 
 
 def painted(browser: Browser, address: str) -> float:
-    """Seconds from the request to the largest paint, once the page has come to rest."""
+    """Return the seconds from the request to the largest contentful paint, after the page has settled."""
     browser.go(address)
     browser.until("return document.readyState === 'complete'")
     browser.wait_for("setTimeout(done, 300)")
@@ -82,13 +80,13 @@ def painted(browser: Browser, address: str) -> float:
 
 
 def compare(browser: Browser, ours: str, bare: dict[str, str], name: str) -> None:
-    """Load a page and those it is compared with in turns, and print the ratios.
+    """Load a page and its baselines in turns, and print the ratios.
 
     Args:
         browser: The browser.
-        ours: The page's address.
-        bare: The address of each page that it is compared with, by what that is.
-        name: What the page is called.
+        ours: Address of the page.
+        bare: Address of each baseline by its name.
+        name: Name of the page.
     """
     addresses = [ours, *bare.values()]
     times: list[list[float]] = [[] for _ in addresses]
@@ -96,24 +94,24 @@ def compare(browser: Browser, ours: str, bare: dict[str, str], name: str) -> Non
         for which in range(len(addresses))[:: 1 if number % 2 else -1]:
             times[which].append(painted(browser, addresses[which]))
     mine, *others = map(statistics.median, times)
-    for what, theirs in zip(bare, others, strict=True):
-        print(Ratio(f"{name}, {what}", mine, theirs, AIM).line(), flush=True)
+    for baseline, theirs in zip(bare, others, strict=True):
+        print(Ratio(f"{name}, {baseline}", mine, theirs, AIM).line(), flush=True)
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--site", type=Path, default=ROOT / "site", help="the built site (`make site`)")
-    given = parser.parse_args()
-    if why := missing():
-        sys.exit(why)
-    if not (given.site / PAGES[0]).is_file():
-        sys.exit(f"{given.site} has no site: `make site` builds one, or name another with --site")
+    options = parser.parse_args()
+    if reason := missing():
+        sys.exit(reason)
+    if not (options.site / PAGES[0]).is_file():
+        sys.exit(f"there is no site in {options.site}: build it with `make site`, or name another with --site")
     with tempfile.TemporaryDirectory() as name:
         bare_site(Path(name) / "shortest", {"index.md": TEXT})
         for language in {page.partition("/")[0] for page in PAGES}:
-            bare_site(Path(name) / language, same_text(given.site / language))
-        with served(given.site) as ours, served(Path(name)) as bare, Browser() as browser:
+            bare_site(Path(name) / language, same_text(options.site / language))
+        with served(options.site) as ours, served(Path(name)) as bare, Browser() as browser:
             browser.command("Network.setCacheDisabled", cacheDisabled=True)
             for label, (width, height) in WIDTHS.items():
                 browser.size(width, height)

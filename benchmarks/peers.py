@@ -1,7 +1,8 @@
-"""The cost of blocks, beside a static site, markdown-exec alone, and myst-nb with jupyter-cache; and of tests, beside sybil.
+"""Cost of blocks against a static site, markdown-exec alone, and myst-nb with jupyter-cache; cost of tests against sybil.
 
-40 pages, trivial blocks. The peers get an environment of their own in a temporary folder (``--peers FOLDER`` uses one that is there), from
-``benchmarks/peers.txt``. Three states, as their users meet them: cold (nothing was ever run), unchanged (built again), and output deleted while the cache is kept.
+The sites have 40 pages of trivial blocks. The peers are installed from ``benchmarks/peers.txt`` into a temporary environment
+(``--peers FOLDER`` uses an existing one). There are three states: cold (nothing was run before), unchanged (built again), and
+output deleted (the cache remains).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from benchmarks.measure import Ratio, side_by_side
 GUIDES = 40
 ROUNDS = 5
 SLOW = 0.050
-"""Seconds that each block of the slow site takes."""
+"""Duration in seconds of each block of the slow site."""
 
 STATIC_AIM = 1.10
 HERE = Path(__file__).resolve().parent
@@ -46,18 +47,23 @@ nb_execution_raise_on_error = True
 html_theme = "alabaster"
 """
 
-MYST_HEAD = "---\njupytext: {text_representation: {extension: .md, format_name: myst}}\nkernelspec: {name: python3, display_name: Python 3}\n---\n"
+MYST_HEAD = """\
+---
+jupytext: {text_representation: {extension: .md, format_name: myst}}
+kernelspec: {name: python3, display_name: Python 3}
+---
+"""
 
 
 def page(number: int, blocks: list[str], head: str = "") -> str:
-    """One page with its blocks, each under a heading and a sentence."""
+    """Return a page whose blocks each follow a heading and a sentence."""
     parts = [f"{head}# Page {number}\n"]
     parts += [f"## Block {index}\n\nA sentence before the block.\n\n{block}\n" for index, block in enumerate(blocks)]
     return "\n".join(parts)
 
 
 def mkdocs_site(root: Path, plugins: str, blocks: Callable[[int, int], str], each: int) -> None:
-    """A MkDocs project of 40 pages with so many blocks each."""
+    """Write a MkDocs project of 40 pages with `each` blocks per page."""
     docs = root / "docs"
     docs.mkdir(parents=True)
     (root / "mkdocs.yml").write_text(MKDOCS.format(plugins=plugins), "utf-8")
@@ -68,7 +74,7 @@ def mkdocs_site(root: Path, plugins: str, blocks: Callable[[int, int], str], eac
 
 
 def ours(root: Path, each: int) -> None:
-    """The site with a recipe in each block."""
+    """Write the site with a recipe in each block."""
 
     def block(number: int, index: int) -> str:
         name = f"r{number:02}_{index:02}"
@@ -88,13 +94,13 @@ def ours(root: Path, each: int) -> None:
 
 
 def build(root: Path) -> None:
-    """`mkdocs build` in a process of its own."""
+    """Run `mkdocs build` in a new process."""
     environ = {**os.environ, "KVMDOCS_STORE_PATH": str(root / "store"), "NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(root)}
     subprocess.run([sys.executable, "-m", "mkdocs", "build", "-q", "-d", "site"], cwd=root, env=environ, check=True)
 
 
 def static_twin(root: Path, target: Path) -> None:
-    """The same pages with the HTML that our blocks gave in their place."""
+    """Write the same pages with each block replaced by its HTML."""
     from benchmarks.warm_build import without_blocks
     from kvmdocs.execution import report
     from kvmdocs.execution.executor import Executor
@@ -105,16 +111,16 @@ def static_twin(root: Path, target: Path) -> None:
     os.environ["KVMDOCS_STORE_PATH"] = str(root / "store")
     sys.path.insert(0, str(root))
     project = Project(root)
-    outcome = Executor(project, report.Lines()).run(project.catalog.shown_recipes())
+    result = Executor(project, report.Lines()).run(project.catalog.shown_recipes())
     shutil.copytree(root / "docs", target / "docs")
     for guide in project.catalog.guides():
-        publisher = Publisher(project, outcome, Language.of("en"), guide=guide)
+        publisher = Publisher(project, result, Language.of("en"), guide=guide)
         (target / guide.relative_to(root)).write_text(without_blocks(guide, publisher, root), "utf-8")
     (target / "mkdocs.yml").write_text(MKDOCS.format(plugins=STATIC), "utf-8")
 
 
 def myst(root: Path, each: int) -> None:
-    """The site as MyST notebooks with a cell for each block."""
+    """Write the site as MyST notebooks with a cell for each block."""
     root.mkdir()
     (root / "conf.py").write_text(SPHINX, "utf-8")
     names = [f"page{number:02}" for number in range(GUIDES)]
@@ -125,26 +131,26 @@ def myst(root: Path, each: int) -> None:
 
 
 def make_cache(root: Path, python: Path) -> None:
-    """Make the peer's cache, empty: two of its processes that begin at once both make its tables, and one of them fails."""
+    """Create the peer's empty cache. Otherwise two of its processes may create the tables at once, and one of them fails."""
     code = "from jupyter_cache import get_cache; get_cache('build/.jupyter_cache').db"
     subprocess.run([str(python), "-c", code], cwd=root, check=True)
 
 
 def sphinx(root: Path, python: Path) -> None:
-    """`sphinx-build` with as many jobs as there are processors."""
+    """Run `sphinx-build` with one job per processor."""
     command = [str(python), "-m", "sphinx", "-q", "-j", "auto", "-d", "build/doctrees", ".", "build/html"]
     subprocess.run(command, cwd=root, env={**os.environ, "JUPYTER_PLATFORM_DIRS": "1"}, check=True)
 
 
 def timed(work: Callable[[], None]) -> float:
-    """Seconds it took."""
+    """Return the seconds that a function takes."""
     began = time.monotonic()
     work()
     return time.monotonic() - began
 
 
 def against_static(folder: Path) -> None:
-    """No recipe stale: 200 recipes over 40 guides."""
+    """Compare 200 recipes in 40 guides, none of them stale, with a static site."""
     ours(folder / "ours", 5)
     build(folder / "ours")
     (folder / "static").mkdir()
@@ -158,7 +164,7 @@ def against_static(folder: Path) -> None:
 
 
 def against_myst(folder: Path, python: Path) -> None:
-    """400 trivial blocks, in three states."""
+    """Compare 400 trivial blocks in three states with myst-nb."""
     ours(folder / "four", 10)
     myst(folder / "myst", 10)
     make_cache(folder / "myst", python)
@@ -177,7 +183,7 @@ def against_myst(folder: Path, python: Path) -> None:
 
 
 def against_markdown_exec(folder: Path) -> None:
-    """Blocks of 50 ms each; ours have run before, which is what a record is for."""
+    """Compare blocks of 50 ms with markdown-exec. Ours have records, so they do not run again."""
     code = "import time\n\ntime.sleep({})\nprint('page {} block {}')"
     mkdocs_site(folder / "exec", EXEC_ALONE, lambda *at: f'```python exec="on"\n{code.format(SLOW, *at)}\n```', 10)
     name = "400 blocks of 50 ms, none stale, against markdown-exec"
@@ -187,7 +193,7 @@ def against_markdown_exec(folder: Path) -> None:
 def against_sybil(folder: Path, python: Path) -> None:
     """Time pytest over 1,000 cached blocks against sybil running 1,000 trivial ones.
 
-    Both run with no other plugin: this project's environment has some that the peers' has not, and they take a sixth of the time.
+    Both run without other plugins: those of this project's environment take a sixth of the time, and the peers' has none.
     """
     ours(folder / "tests", 25)
     build(folder / "tests")
@@ -207,7 +213,7 @@ def against_sybil(folder: Path, python: Path) -> None:
         "PYTHONPATH": str(folder / "tests"),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
     }
-    environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as the Makefile does: with it every run compiles the modules anew
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as in the Makefile: with it every run would compile the modules again
 
     def test(python: Path | str, root: Path, *plugin: str) -> None:
         command = [
@@ -232,7 +238,7 @@ def against_sybil(folder: Path, python: Path) -> None:
 
 
 def peers(folder: Path) -> Path:
-    """An environment with the peers; returns its Python."""
+    """Create an environment with the peers; return its Python."""
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / "bin/python"
     subprocess.run([str(python), "-m", "pip", "install", "-q", "-r", str(HERE / "peers.txt")], check=True)
@@ -242,11 +248,11 @@ def peers(folder: Path) -> Path:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--peers", type=Path, help="a folder with an environment that has benchmarks/peers.txt in it")
-    given = parser.parse_args()
+    parser.add_argument("--peers", type=Path, help="folder of an environment with the packages in benchmarks/peers.txt")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        python = given.peers / "bin/python" if given.peers else peers(folder / "peers")
+        python = options.peers / "bin/python" if options.peers else peers(folder / "peers")
         against_static(folder)
         against_myst(folder, python)
         against_markdown_exec(folder)

@@ -1,8 +1,8 @@
-"""Planning: from a project's files to what is stale, for 2,500, 5,000 and 10,000 synthetic recipes; the time to import kvmdocs.
+"""Planning (finding the stale recipes of a project) for 2,500, 5,000 and 10,000 synthetic recipes, and importing kvmdocs.
 
-A recipe builds on two earlier ones and calls a helper of a shared module. Three things are timed in a process of its own each, as a build would meet
-them: reading the recipes (import and decorators), planning on an empty store (graph, order, urgency, code digests, first keys), and planning when the
-store has every record, so that every key is made and every record read.
+A recipe builds on two earlier ones and calls a helper of a shared module. Three steps are timed, each in a new process:
+reading the recipes (import and decorators), planning on an empty store (graph, order, critical path, code digests, first keys),
+and planning with every record in the store (every key computed, every record read).
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from pathlib import Path
 from benchmarks.measure import Ratio
 
 SIZES = (2500, 5000, 10000)
-A_MODULE = 100
-"""Recipes in one module."""
+MODULE_SIZE = 100
+"""Recipes per module."""
 
 AIM = 2.0
-"""Seconds for planning the largest project."""
+"""Target in seconds for planning the largest project."""
 
 ROUNDS = 5
-"""How often each size is planned; the median counts."""
+"""Number of measurements of each size; the median counts."""
 
 IMPORT_AIM = 0.150
 IMPORT_ROUNDS = 9
@@ -72,24 +72,26 @@ names = sorted(project.catalog.entries)
 executor = Executor(project, ProgressListener())
 plan = closure(names, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
 for name in topological_order(plan):
-    record = Record(recipe=name, key=executor._key(name), status=Status.PASSED, host=executor._host, started=probes.now(), result="0" * 64)
+    record = Record(
+        recipe=name, key=executor._key(name), status=Status.PASSED, host=executor._host, started=probes.now(), result="0" * 64
+    )
     project.store.put(record)
     executor._outcome.records[name] = record
 """
 
 
 def write_project(root: Path, size: int) -> None:
-    """A project of so many recipes, each on two earlier ones."""
+    """Write a project with `size` recipes, each of which builds on two earlier ones."""
     package = root / "synthetic"
     package.mkdir(parents=True)
     (root / "docs").mkdir()
     (root / "kvmdocs.toml").write_text('[project]\ndocs = ["docs"]\nrecipes = "synthetic"\n', "utf-8")
     (package / "__init__.py").write_text("", "utf-8")
     (package / "shared.py").write_text("LIMIT = 3\n\n\ndef helper(number: int) -> int:\n    return number + LIMIT\n", "utf-8")
-    for first in range(0, size, A_MODULE):
+    for first in range(0, size, MODULE_SIZE):
         head = "from kvmdocs import Shell, recipe\nfrom synthetic.shared import helper\n"
-        body = [_recipe(number) for number in range(first, min(first + A_MODULE, size))]
-        (package / f"part{first // A_MODULE:04}.py").write_text(head + "".join(body), "utf-8")
+        body = [_recipe(number) for number in range(first, min(first + MODULE_SIZE, size))]
+        (package / f"part{first // MODULE_SIZE:04}.py").write_text(head + "".join(body), "utf-8")
 
 
 def _recipe(number: int) -> str:
@@ -98,30 +100,30 @@ def _recipe(number: int) -> str:
 
 
 def run(code: str, root: Path, *args: str) -> str:
-    """Run some Python in the project's folder, in a process of its own; returns what it printed."""
+    """Run Python code in a new process in the project's folder; return its output."""
     environ = {**os.environ, "KVMDOCS_STORE_PATH": str(root / "store"), "PYTHONPATH": str(root), "PYTHONDONTWRITEBYTECODE": ""}
     command = [sys.executable, "-c", textwrap.dedent(code), *args]
     return subprocess.run(command, cwd=root, env=environ, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
 def planning() -> None:
-    """Time the three sizes, round after round, so that a machine whose speed changes treats them alike."""
+    """Time the three sizes in turns, so that changes of the machine's speed affect all alike."""
     with tempfile.TemporaryDirectory() as name:
         roots = {size: Path(name) / str(size) for size in SIZES}
         for size, root in roots.items():
             write_project(root, size)
             run("import synthetic", root)
-        seen: dict[tuple[int, str], list[dict[str, float]]] = {}
+        times: dict[tuple[int, str], list[dict[str, float]]] = {}
         for _ in range(ROUNDS):
             for size, root in roots.items():
                 shutil.rmtree(root / "store", ignore_errors=True)
                 for state in ("empty", "full"):
-                    seen.setdefault((size, state), []).append(json.loads(run(TIMED, root, state)))
+                    times.setdefault((size, state), []).append(json.loads(run(TIMED, root, state)))
                     if state == "empty":
                         run(FILL, root)
 
-    def median(size: int, state: str, what: str) -> float:
-        return statistics.median(times[what] for times in seen[size, state])
+    def median(size: int, state: str, step: str) -> float:
+        return statistics.median(seconds[step] for seconds in times[size, state])
 
     print(f"{'recipes':>8}  {'read':>7}  {'plan, empty store':>18}  {'plan, full store':>17}")
     for size in SIZES:
@@ -135,7 +137,7 @@ def planning() -> None:
 
 
 def importing() -> None:
-    """The time ``import kvmdocs`` adds to a Python that starts and ends."""
+    """Time ``import kvmdocs``: the difference to a Python that imports nothing."""
 
     def median(code: str) -> float:
         times = []

@@ -1,4 +1,4 @@
-"""Recording: 1,000 trivial commands against the plain `sh` package, and a command that prints 1 GiB."""
+"""Recording of 1,000 trivial commands against the plain `sh` package, and memory while a command prints 1 GiB."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from kvmdocs.recording.shell import Shell
 COMMANDS = 1000
 ROUNDS = 3
 LIMIT = 200
-"""MiB of memory that our process may take while a command prints 1 GiB."""
+"""Target in MiB for our process's memory while a command prints 1 GiB."""
 
 
 def new_shell(folder: Path) -> Shell:
-    """A shell as a worker has it."""
+    """Return a shell like that of a worker."""
     workspace = folder / "work" / "trial-0123456789abcdef"
     workspace.mkdir(parents=True, exist_ok=True)
     return Shell(workspace, PathDisplay(folder / "work"), folder / "logs")

@@ -1,7 +1,7 @@
-"""How long ``mkdocs serve`` takes to show a sentence that was just saved, against the same site with every block replaced by what it prints.
+"""Time until ``mkdocs serve`` shows a saved sentence, against the same site with every block replaced by its output.
 
-Both servers run at the same time on copies of the project, the static one without the plugins that run blocks. A sentence is added to a guide that shows
-recipes, once in each copy in turns, and the page is asked for until it has the sentence.
+Both servers run at the same time on copies of the project, the static one without the plugins that run blocks. A sentence is
+added to a guide that shows recipes, in each copy in turns, and the page is requested until it contains the sentence.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ GUIDE = "docs/en/concepts/qemu-and-kvm.md"
 PAGE = "en/concepts/qemu-and-kvm.html"
 ROUNDS = 5
 AIM = 1.15
-"""As for a warm build: what is shown has run before."""
+"""Target ratio, as for a warm build: the recipes have run before."""
 
-PATIENCE = 300.0
-"""Seconds after which a server is given up."""
+REPLY_TIMEOUT = 300.0
+"""Seconds to wait for a server."""
 
 
 def project_copy(target: Path) -> None:
-    """Copy what git tracks of the project, as it is in the working tree."""
+    """Copy the project's tracked files, as they are in the working tree."""
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     for name in filter(None, listed.split("\0")):
         if (ROOT / name).is_file():
@@ -43,7 +43,7 @@ def project_copy(target: Path) -> None:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens at."""
+    """Return a free port on loopback."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         port: int = held.getsockname()[1]
@@ -52,7 +52,7 @@ def free_port() -> int:
 
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
-    """Have ``mkdocs serve`` run in a project; gives the address of the guide's page once it answers."""
+    """Run ``mkdocs serve`` in a project; yield the address of the guide's page once it is served."""
     port = free_port()
     environ = {
         **os.environ,
@@ -72,15 +72,15 @@ def serving(folder: Path) -> Iterator[str]:
 
 
 def wait_for(address: str, text: str) -> None:
-    """Ask for a page until it holds a text.
+    """Request a page until it contains a text.
 
     Raises:
-        TimeoutError: It did not within `REPLY_TIMEOUT` seconds.
+        TimeoutError: It does not within `REPLY_TIMEOUT` seconds.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + REPLY_TIMEOUT
     while time.monotonic() < deadline:
         try:
-            with urllib.request.urlopen(address, timeout=PATIENCE) as answer:
+            with urllib.request.urlopen(address, timeout=REPLY_TIMEOUT) as answer:
                 if text in answer.read().decode():
                     return
         except (urllib.error.URLError, ConnectionError):
@@ -90,7 +90,7 @@ def wait_for(address: str, text: str) -> None:
 
 
 def saver(folder: Path, address: str) -> Callable[[], None]:
-    """What saves one more sentence and waits until it is shown."""
+    """Return a function that saves another sentence and waits until it is shown."""
     numbers = count(1)
 
     def save() -> None:

@@ -1,6 +1,7 @@
-"""A warm build against the same site with every block replaced by what it prints.
+"""Warm build against the same site with every block replaced by its output.
 
-Both are built with `mkdocs build` in a process of its own, from the same configuration; the static one without the two plugins that run blocks.
+Both are built with `mkdocs build` in new processes, from the same configuration, the static one without the two plugins that
+run blocks.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ def static_copy(target: Path) -> None:
     for name in ("docs", "overrides"):
         shutil.copytree(ROOT / name, target / name)
     project = Project(ROOT)
-    outcome = Executor(project, report.Lines()).run(project.catalog.shown_recipes())
+    result = Executor(project, report.Lines()).run(project.catalog.shown_recipes())
     for guide in project.catalog.guides():
         language = Language.of(guide.relative_to(ROOT / "docs").parts[0])
-        publisher = Publisher(project, outcome, language, guide=guide)
+        publisher = Publisher(project, result, language, guide=guide)
         copy = target / guide.relative_to(ROOT)
         copy.write_text(without_blocks(guide, publisher, project.root), "utf-8")
     for path in ROOT.glob("mkdocs*.yml"):
@@ -46,7 +47,7 @@ def static_copy(target: Path) -> None:
 
 
 def without_blocks(guide: Path, publisher: Publisher, root: Path) -> str:
-    """A guide's text with each block replaced by what it prints."""
+    """Return a guide's text with each block replaced by its output."""
     lines = guide.read_text("utf-8").split("\n")
     sessions: dict[str, dict[str, Any]] = {}
     out: list[str] = []
@@ -55,7 +56,7 @@ def without_blocks(guide: Path, publisher: Publisher, root: Path) -> str:
     for block in find_blocks(guide):
         printed: list[str] = []
         names = sessions.setdefault(block.session, {}) if block.session else {}
-        names.update(__name__="page", print=lambda *texts, told=printed, **_: told.append(" ".join(map(str, texts))))
+        names.update(__name__="page", print=lambda *texts, to=printed, **_: to.append(" ".join(map(str, texts))))
         with presenting(publisher):
             exec(compile(block.source(), str(guide), "exec"), names)
         opening = lines[block.line - 1]
@@ -68,7 +69,7 @@ def without_blocks(guide: Path, publisher: Publisher, root: Path) -> str:
 
 
 def builder(folder: Path, output: Path) -> Callable[[], None]:
-    """What builds every language of the project in `folder`."""
+    """Return a function that builds every language of the project in `folder`."""
 
     def build() -> None:
         for config in sorted(folder.glob("mkdocs*.yml")):

@@ -1,7 +1,7 @@
-"""Read how this host reaches its mirrors, to let a machine that is made on it reach the same ones.
+"""Settings with which this host reaches its mirrors, for a machine that is made on it.
 
-What a new machine needs of its host is read from apt's and pip's own configuration: entries of sources, settings of transport, proxies,
-certificates, the resolver. Nothing else of the host goes there: neither its choice of packages nor other archives.
+They are read from the configuration of apt and pip: sources, transport, proxies, certificates, the resolver. Nothing else is
+copied: neither the host's choice of packages nor other archives.
 """
 
 from __future__ import annotations
@@ -21,16 +21,26 @@ from bootstrap import pip_settings
 from recipes.get.apt_sources import Entry, mirror_names
 
 UBUNTU = ("jammy", "noble", "questing", "resolute")
-"""Suites of Ubuntu that are known here; every other one is taken for Debian's."""
+"""Known suites of Ubuntu. Every other suite is taken for one of Debian."""
 ALIASES = ("oldstable", "stable", "testing")
-WITHOUT_POCKETS = ("sid", "unstable", "experimental")
-"""Suites that have neither updates nor security updates beside them."""
-TRANSPORT = re.compile(
+SUITES_WITHOUT_UPDATES = ("sid", "unstable", "experimental")
+"""Suites without suites for updates and security updates."""
+APT_TRANSPORT = re.compile(
     r"Acquire::(?:https?(?:::[^ ]*)?|Check-Valid-Until|Check-Date|Max-ValidTime|Retries|ForceIPv[46]"
     r"|Allow(?:Insecure|Weak|DowngradeToInsecure)Repositories) "
 )
-"""Settings of apt that say how archives are reached, not what is taken from them."""
-PLACES = ("index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "cert", "client-cert", "proxy", "timeout")
+"""Settings of apt that say how archives are reached, not what is installed from them."""
+PIP_SETTINGS = (
+    "index-url",
+    "extra-index-url",
+    "find-links",
+    "no-index",
+    "trusted-host",
+    "cert",
+    "client-cert",
+    "proxy",
+    "timeout",
+)
 """Settings of pip that say where packages come from, not what is done with them."""
 PROXIES = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy")
 BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -38,17 +48,17 @@ BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 
 @dataclass(frozen=True)
 class Access:
-    """How a host reaches what it installs.
+    """Settings with which a host reaches its mirrors.
 
     Attributes:
-        entries: Where the new machine's apt gets its packages from.
-        apt: Lines of its apt's configuration.
-        pip: Settings of its pip, by name.
+        entries: Sources of the new machine's apt.
+        apt: Lines of apt's configuration.
+        pip: Settings of pip, by name.
         proxies: Environment variables that name proxies.
-        files: Files of the host that must be there, too, at the same path.
-        keyrings: The same, where the machine has none of its own.
-        folders: Local places that pip is told of.
-        certificates: What the host trusts, in PEM.
+        files: Files of the host to copy to the same path in the machine.
+        keyrings: Files to copy only if the machine lacks them.
+        folders: Local folders that pip's settings name.
+        certificates: Certificates that the host trusts, as PEM.
     """
 
     entries: tuple[Entry, ...]
@@ -62,11 +72,11 @@ class Access:
 
     @property
     def mirror(self) -> str:
-        """The archive that the machine is made from; "" if none is known."""
+        """Address of the archive that the machine is made from; "" if unknown."""
         return self.entries[0].uris[0] if self.entries else ""
 
     def masks(self) -> dict[str, str]:
-        """What is shown in place of addresses that are this host's own affair, by the text to hide, longest first."""
+        """Return a placeholder for each address that must not be shown, the longest address first."""
         names = mirror_names(list(self.entries))
         for value in (*self.proxies.values(), *_quoted(self.apt)):
             names.update(dict.fromkeys(_hosts(value), "<proxy>"))
@@ -75,7 +85,7 @@ class Access:
         return {text: names[text] for text in sorted(names, key=len, reverse=True)}
 
     def install(self, machine: Path) -> None:
-        """Write all this into a machine; its ``update-ca-certificates`` is to be run then."""
+        """Write the settings into a machine. ``update-ca-certificates`` must be run in it afterwards."""
         parts = machine / "etc/apt/sources.list.d"
         for old in (machine / "etc/apt/sources.list", *parts.glob("*")):
             old.unlink(missing_ok=True)
@@ -88,23 +98,23 @@ class Access:
             if name in self.keyrings and target.exists():
                 continue
             target.parent.mkdir(parents=True, exist_ok=True)
-            # A link there (resolv.conf may be one) would lead to a file of the host.
+            # A symbolic link there (resolv.conf may be one) would lead to a file of the host.
             target.unlink(missing_ok=True)
             shutil.copy(name, target)
-        known = read_certificates(machine / BUNDLE.lstrip("/"))
-        for number, text in enumerate(text for text in self.certificates if text not in known):
+        present = read_certificates(machine / BUNDLE.lstrip("/"))
+        for number, text in enumerate(text for text in self.certificates if text not in present):
             _write(machine / f"usr/local/share/ca-certificates/host-{number}.crt", text + "\n")
 
 
 def read_access(entries: tuple[Entry, ...], etc: Path = Path("/etc")) -> Access:
-    """Read how this host reaches what it installs, for a machine whose apt has these entries."""
-    pip = {name: value for name, value in pip_settings(sys.executable).items() if name in PLACES}
+    """Read this host's settings, for a machine whose apt has these entries."""
+    pip = {name: value for name, value in pip_settings(sys.executable).items() if name in PIP_SETTINGS}
     pip = {name: " ".join(value.replace("\\n", " ").split()) for name, value in pip.items()}
     dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=False).stdout
-    apt = tuple(line for line in dump.splitlines() if TRANSPORT.match(line))
+    apt = tuple(line for line in dump.splitlines() if APT_TRANSPORT.match(line))
     proxies = {name: value for name, value in os.environ.items() if name.lower() in PROXIES}
     local = [path for word in (*pip.values(), *_quoted(apt)) for path in _paths(word)]
-    # An index leads to files that lie beside it.
+    # A local index refers to files beside it.
     beside = [os.path.dirname(path) for name in ("index-url", "extra-index-url") for path in _paths(pip.get(name, ""))]
     keys = [path for entry in entries for name, value in entry.options if name.lower() == "signed-by" for path in _paths(value)]
     auth = [str(path) for path in (etc / "apt").glob("auth.conf*") if path.is_file()]
@@ -125,60 +135,61 @@ def read_access(entries: tuple[Entry, ...], etc: Path = Path("/etc")) -> Access:
 
 
 def read_certificates(bundle: Path) -> list[str]:
-    """The certificates in a file, each as PEM; a missing file has none."""
+    """Return the certificates in a file, each as PEM. A missing file has none."""
     text = bundle.read_text("ascii", "replace") if bundle.is_file() else ""
     return re.findall(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", text, re.DOTALL)
 
 
 def renamed(entries: Iterable[Entry], codename: str, suite: str) -> tuple[Entry, ...]:
-    """The entries of a host's release, for another suite: ``bookworm-security`` becomes ``trixie-security``.
+    """Return the entries of a host's release, for another suite: ``bookworm-security`` becomes ``trixie-security``.
 
-    What is another archive's (no suite of it is the host's own or begins with it) is left out. The entry that has the suite itself comes first.
+    Entries of other archives are left out: those in which no suite is, or begins with, the host's own. The entry that has the
+    suite itself comes first.
     """
-    own = re.compile("(?:%s)(?=-|$)" % "|".join(map(re.escape, filter(None, (codename, *ALIASES)))))  # noqa: UP031  # braces of the pattern
-    found = []
+    own = re.compile("(?:%s)(?=-|$)" % "|".join(map(re.escape, filter(None, (codename, *ALIASES)))))  # noqa: UP031  # the pattern has braces
+    result = []
     for entry in entries:
         suites = tuple(dict.fromkeys(own.sub(suite, name, count=1) for name in entry.suites if own.match(name)))
-        if suite in WITHOUT_POCKETS:
+        if suite in SUITES_WITHOUT_UPDATES:
             suites = tuple(name for name in suites if name == suite)
         if suites:
-            found.append(replace(entry, suites=suites))
-    return tuple(sorted(dict.fromkeys(found), key=lambda entry: suite not in entry.suites))
+            result.append(replace(entry, suites=suites))
+    return tuple(sorted(dict.fromkeys(result), key=lambda entry: suite not in entry.suites))
 
 
 def entries_of(mirror: str, suite: str, keyring: str = "") -> tuple[Entry, ...]:
-    """The entry of an archive that a caller names."""
-    pockets = () if suite in WITHOUT_POCKETS else ("-updates",)
+    """Return the entry for an archive."""
+    pockets = () if suite in SUITES_WITHOUT_UPDATES else ("-updates",)
     components = ("main", "universe") if suite in UBUNTU else ("main",)
     options = (("Signed-By", keyring),) if keyring else ()
     return (Entry((mirror.rstrip("/"),), (suite, *(suite + pocket for pocket in pockets)), components, options),)
 
 
 def masked(text: str, masks: Mapping[str, str]) -> str:
-    """A text without what must not be shown; the longest goes first."""
-    for hidden, shown in masks.items():
-        text = text.replace(hidden, shown)
+    """Return a text with its secrets replaced, in the order of `masks`."""
+    for secret, placeholder in masks.items():
+        text = text.replace(secret, placeholder)
     return text
 
 
 def _hosts(value: str) -> list[str]:
-    """The addresses in a setting, and their hosts where these are no plain words."""
-    found = []
+    """Return the addresses in a setting and their hosts. A host without a dot gets a ``//``, since it may be a word."""
+    hosts = []
     for word in value.split():
         parts = urlsplit(word)
         if parts.scheme in ("http", "https", "ftp") and parts.hostname:
-            found += [word.rstrip("/"), parts.hostname if "." in parts.hostname else f"//{parts.netloc}"]
-    return found
+            hosts += [word.rstrip("/"), parts.hostname if "." in parts.hostname else f"//{parts.netloc}"]
+    return hosts
 
 
 def _paths(value: str) -> list[str]:
-    """The absolute paths in a setting."""
+    """Return the absolute paths in a setting."""
     words = (urlsplit(word).path if word.startswith("file:") else word for word in re.split(r"[\s,]+", value))
     return [word for word in words if word.startswith("/")]
 
 
 def _quoted(lines: Iterable[str]) -> list[str]:
-    return [found for line in lines for found in re.findall(r'"([^"]*)"', line)]
+    return [value for line in lines for value in re.findall(r'"([^"]*)"', line)]
 
 
 def _write(path: Path, text: str) -> None:

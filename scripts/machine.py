@@ -1,4 +1,4 @@
-"""Make a machine in a folder with debootstrap, and run commands in it of which nothing stays: no process, nothing mounted."""
+"""A machine in a folder, made with debootstrap. A command in it leaves no process and no mount behind."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from machine_report import Done
 ROOT = Path(__file__).resolve().parent.parent
 
 PACKAGES = ("ca-certificates", "python3", "python3-venv", "make", "git")
-"""What the README asks for, and what pip and git need to trust a server."""
+"""Packages that the README asks for, and the certificates that pip and git need."""
 
 ALONE = shlex.split("setpriv --pdeathsig KILL unshare --mount --pid --ipc --fork --kill-child=KILL --mount-proc")
-"""Run a command whose processes and mounts end with it, and which ends with this script."""
+"""Prefix that runs a command in new namespaces: its processes and mounts end with it, and it ends with this script."""
 
 ENTER = """
 set -e
@@ -42,8 +42,8 @@ umount -l /mnt
 umask 022
 exec env -i --default-signal "$@" bash -c 'cd; cd handbook 2>/dev/null; bash -c "$0"; exit "$?"' "$command"
 """
-"""Enter a machine. A changed root is one that its programs can make namespaces in, as on a machine of its own; below chroot(2) they could not. The outer bash
-of the last line is there to collect orphans."""
+"""Script that enters a machine. It uses pivot_root(2), since programs below chroot(2) cannot create user namespaces. The outer
+bash of the last line reaps orphans."""
 
 VERSIONS = """
 for program in python3 gcc gdb qemu-system-x86_64 chromium; do
@@ -53,17 +53,17 @@ done
 
 
 class NotMade(Exception):
-    """A machine could not be made; the message has what was printed last."""
+    """Error while making a machine. The message has the end of the output."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine in a folder.
+    """Machine in a folder.
 
     Attributes:
         path: The folder.
-        logs: Where what its commands print is kept.
-        access: How it reaches what it installs.
+        logs: Folder of its commands' logs.
+        access: Settings with which it reaches its mirrors.
     """
 
     path: Path
@@ -72,48 +72,48 @@ class Machine:
 
     @property
     def home(self) -> Path:
-        """Its HOME."""
+        """Path of its HOME."""
         return self.path / "root"
 
     @property
     def clone(self) -> Path:
-        """The project in it."""
+        """Path of the project in it."""
         return self.home / "handbook"
 
     def make(self, suite: str) -> None:
-        """Make it with debootstrap.
+        """Make the machine with debootstrap.
 
         Raises:
-            NotMade: It could not be made.
+            NotMade: debootstrap failed.
         """
-        # debootstrap reads no keys in ASCII, as apt does; its own are taken then.
+        # Unlike apt, debootstrap reads no ASCII-armoured keys; it uses its own keyring then.
         keys = [f"--keyring={path}" for path in self.access.keyrings[:1] if not path.endswith(".asc")]
         chosen = [f"--include={','.join(PACKAGES)}", f"--components={','.join(self.access.entries[0].components)}"]
         command = ["debootstrap", "--variant=minbase", *chosen, *keys, suite, str(self.path), self.access.mirror]
         if suite in UBUNTU:
-            # A suite newer than the host's debootstrap is made as those before it.
+            # The host's debootstrap may not know a newer suite. All suites of Ubuntu use the script of this one.
             command.append("gutsy")
         self._must("debootstrap", command)
 
     def settle(self) -> None:
-        """Let it reach the mirrors."""
+        """Copy the host's settings for reaching the mirrors into the machine."""
         self.access.install(self.path)
         self._must("certificates", self._entering("update-ca-certificates"))
 
     def system(self) -> str:
-        """Its name, as it gives it itself."""
+        """Return the name and version of its system."""
         named = re.search(r'^PRETTY_NAME="?([^"\n]*)', (self.path / "etc/os-release").read_text("utf-8"), re.MULTILINE)
-        # Debian has its point release here, Ubuntu the name of a Debian.
+        # In Debian this file has the point release, in Ubuntu the name of a Debian suite.
         version = (self.path / "etc/debian_version").read_text("utf-8").strip()
         return f"{named[1] if named else 'a system without a name'}{f', {version}' if version[:1].isdigit() else ''}"
 
     def empty_home(self) -> None:
-        """Remove what is in its HOME; what is mounted below is not touched."""
+        """Empty its HOME, except for mounts in it."""
         for path in self.home.iterdir():
             subprocess.run(["rm", "-rf", "--one-file-system", "--", path], check=True)
 
     def bring_project(self) -> str:
-        """Clone the project into it, or bring the clone to the project's last commit; returns that commit."""
+        """Clone the project into it, or update the clone to the project's last commit; return that commit."""
         git = ["git", "-C", str(self.clone)]
         if self.clone.exists():
             self._must("git", [*git, "fetch", "--quiet", str(ROOT), "HEAD"])
@@ -123,13 +123,13 @@ class Machine:
         return subprocess.run([*git, "log", "-1", "--format=%h %s"], capture_output=True, text=True, check=True).stdout.strip()
 
     def run(self, command: str, name: str) -> Done:
-        """Run a command in it, in the project's folder; what it prints is in ``NAME.log``."""
+        """Run a command in the machine, in the project's folder; log its output to ``NAME.log``."""
         began = time.monotonic()
         status = run(self._entering(command), self.logs / f"{name}.log", self.access.masks())
         return Done(command, status, time.monotonic() - began, (self.logs / f"{name}.log").read_text("utf-8"))
 
     def versions(self) -> list[str]:
-        """The versions found in it: of programs, and of the sources in its store."""
+        """Return the versions of its programs and of the sources in its store, as text lines."""
         lines = self.run(VERSIONS, "versions").output.splitlines()
         trees = {
             path.name
@@ -139,7 +139,7 @@ class Machine:
         return lines + [f"  {'source':<18} {name}" for name in sorted(trees)]
 
     def store_size(self) -> int:
-        """What its store takes of the disk, in bytes."""
+        """Return the disk usage of its store in bytes."""
         done = subprocess.run(["du", "-s", "-B1", self.home / ".cache/kvmdocs"], capture_output=True, text=True, check=False)
         return int(done.stdout.split()[0]) if done.returncode == 0 else 0
 
@@ -154,11 +154,14 @@ class Machine:
         status = run(command, log, self.access.masks())
         if status:
             tail = "\n  ".join(log.read_text("utf-8").splitlines()[-15:])
-            raise NotMade(f"`{name}` ended with status {status}, log in {log}:\n  {tail}")
+            raise NotMade(f"`{name}` failed with status {status}, log in {log}:\n  {tail}")
 
 
 def run(command: list[str], log: Path, masks: Mapping[str, str]) -> int:
-    """Run a command in namespaces of its own, its output masked in a file; returns its exit status, and leaves nothing of it behind."""
+    """Run a command in separate namespaces and return its exit status.
+
+    Its output is written to `log`, masked. No process and no mount of it remains.
+    """
     command = [*ALONE, *command]
     none, pipe, same = subprocess.DEVNULL, subprocess.PIPE, subprocess.STDOUT
     with (
@@ -175,7 +178,11 @@ def run(command: list[str], log: Path, masks: Mapping[str, str]) -> int:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """End what `run` started: with the first process of a namespace all others die, before its parent sees its end."""
+    """Kill what `run` started.
+
+    When the first process of a PID namespace dies, the kernel kills all others before the parent is notified
+    (pid_namespaces(7)).
+    """
     while process.poll() is None:
         with contextlib.suppress(psutil.NoSuchProcess):
             outer = psutil.Process(process.pid)
@@ -185,18 +192,18 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def inside(machine: Path) -> list[int]:
-    """The processes whose root is a machine's."""
-    found = []
+    """Return the processes whose root directory is the machine."""
+    processes = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
             if os.path.samefile(entry / "root", machine):
-                found.append(int(entry.name))
+                processes.append(int(entry.name))
         except OSError:
             continue
-    return found
+    return processes
 
 
 def mounted_below(folder: Path, mountinfo: str) -> list[str]:
-    """What is mounted below a folder, in the form of /proc/self/mountinfo (proc(5))."""
+    """Return the mount points below a folder, given the text of /proc/self/mountinfo (proc(5))."""
     points = (re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), line.split()[4]) for line in mountinfo.splitlines())
     return [point for point in points if folder in Path(point).parents]

@@ -1,4 +1,4 @@
-"""Read the output of `make site` and `make test`, and tell what came of both."""
+"""Summary of the output of `make site` and `make test`."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from dataclasses import dataclass, field
 
 SUMMARY = re.compile(r"^recipes: (\d+) ran, (\d+) unchanged, (\d+) skipped, (\d+) failed", re.MULTILINE)
 RECIPE = re.compile(r"^([✓✗-]) (\w+) +(?:(?:failed|skipped): )?(.*)$", re.MULTILINE)
-"""A recipe that ended, in the lines a build prints while it runs."""
+"""Line that a build prints when a recipe ends."""
 SKIPPED_RECIPE = re.compile(r"^  skipped (\w+): (.*)$", re.MULTILINE)
 TESTS = re.compile(r"^(?:=+ )?((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s(?: |$)", re.MULTILINE)
 SKIPPED_TEST = re.compile(r"^SKIPPED \[(\d+)\] (\S+?):(?:\d+: )?(.*)$", re.MULTILINE)
 BAD_TEST = re.compile(r"^((?:FAILED|ERROR) .*)$", re.MULTILINE)
-SHOWN = 160
-"""Characters of a reason or a failure that are shown."""
+LINE_LENGTH = 160
+"""Maximum number of characters of a reason or a failure."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """What of one kind passed, failed and was skipped.
+    """Results of the recipes or of the tests.
 
     Attributes:
-        numbers: How many, by what became of them.
-        reasons: How many were skipped for each reason.
-        bad: A line for each that failed.
+        numbers: Number of items by result.
+        reasons: Number of skipped items by reason.
+        bad: One line for each failure.
     """
 
     numbers: dict[str, int] = field(default_factory=dict)
@@ -32,21 +32,21 @@ class Counts:
     bad: tuple[str, ...] = ()
 
     def lines(self, kind: str) -> list[str]:
-        """For a terminal."""
+        """Return the results as text lines."""
         lines = [f"  {kind:<9} {', '.join(f'{number} {name}' for name, number in self.numbers.items())}"]
-        lines += [f"    {line[:SHOWN]}" for line in self.bad]
-        return lines + [f"    {number} skipped: {reason[:SHOWN]}" for reason, number in self.reasons.items()]
+        lines += [f"    {line[:LINE_LENGTH]}" for line in self.bad]
+        return lines + [f"    {number} skipped: {reason[:LINE_LENGTH]}" for reason, number in self.reasons.items()]
 
 
 @dataclass(frozen=True)
 class Done:
-    """A command that was run in the machine.
+    """Result of a command that was run in the machine.
 
     Attributes:
-        command: What was typed.
+        command: The command line.
         status: Its exit status.
-        seconds: How long it took.
-        output: What it printed.
+        seconds: Its duration.
+        output: Its output.
     """
 
     command: str
@@ -55,7 +55,7 @@ class Done:
     output: str
 
     def lines(self) -> list[str]:
-        """What came of it, for a terminal."""
+        """Return the result as text lines."""
         lines = [f"{self.command}: exit status {self.status}, {self.seconds / 60:.1f} min"]
         for kind, counts in (("recipes", read_recipes(self.output)), ("tests", read_tests(self.output))):
             if counts is not None:
@@ -64,20 +64,20 @@ class Done:
 
 
 def read_recipes(output: str) -> Counts | None:
-    """What became of the recipes of a build; None if it did not come to them.
+    """Return the results of a build's recipes; None if the build ended before running any.
 
-    A build whose recipes failed may end without its summary: then what it printed as each recipe ended is counted.
+    A build with failed recipes may end without its summary. Then the lines printed at the end of each recipe are counted.
     """
-    ended: dict[str, tuple[str, str]] = {name: (mark, said) for mark, name, said in RECIPE.findall(output)}
-    bad = tuple(f"{name}: {said}" for name, (mark, said) in ended.items() if mark == "✗")
-    reasons = Counter(said for mark, said in ended.values() if mark == "-")
+    ended: dict[str, tuple[str, str]] = {name: (mark, text) for mark, name, text in RECIPE.findall(output)}
+    bad = tuple(f"{name}: {text}" for name, (mark, text) in ended.items() if mark == "✗")
+    reasons = Counter(text for mark, text in ended.values() if mark == "-")
     summaries = SUMMARY.findall(output)
     if summaries:
         ran, unchanged, skipped, failed = map(int, summaries[-1])
         numbers = {"passed": ran + unchanged, "failed": failed, "skipped": skipped}
         if unchanged:
-            numbers["of them not run again"] = unchanged
-        reasons = Counter(said for _, said in dict(SKIPPED_RECIPE.findall(output)).items())
+            numbers["of which unchanged"] = unchanged
+        reasons = Counter(dict(SKIPPED_RECIPE.findall(output)).values())
     elif ended:
         marks = Counter(mark for mark, _ in ended.values())
         numbers = {"passed": marks["✓"], "failed": marks["✗"], "skipped": marks["-"]}
@@ -87,12 +87,12 @@ def read_recipes(output: str) -> Counts | None:
 
 
 def read_tests(output: str) -> Counts | None:
-    """What became of the tests; None if pytest did not come to its end."""
+    """Return the results of the tests; None if pytest did not finish."""
     totals = TESTS.findall(output)
     if not totals:
         return None
     numbers = {name: int(number) for number, name in re.findall(r"(\d+) ([a-z]+)", totals[-1])}
-    # Tests run pytest, too, and a failure prints what that said: only what stands behind the last heading is the run's own.
+    # Some tests run pytest, and their failures print its output. Only the text after the last heading belongs to this run.
     output = output[max(0, output.rfind("short test summary info")) :]
     reasons: Counter[str] = Counter()
     for number, _, reason in SKIPPED_TEST.findall(output):

@@ -1,12 +1,13 @@
-"""Write the versions that Debian's and Ubuntu's suites have of the packages in `recipes/packages.toml`, for the table's test.
+"""Write the versions of the packages in `recipes/packages.toml` in suites of Debian and Ubuntu, for the table's test.
 
 ::
 
     .venv/bin/python scripts/package_lists.py
 
-Reads each suite's published ``Packages`` indexes from the mirror of this host's apt and writes ``tests/package_lists.tsv``: a line for each package, a column for
-each suite, ``-`` where the suite has no such package. Ubuntu's archive is taken to lie beside Debian's (``.../ubuntu``); ``--debian`` and
-``--ubuntu`` name others. The indexes' signatures are not checked: nothing is installed from them.
+Reads each suite's published ``Packages`` indexes from the mirror of this host's apt and writes ``tests/package_lists.tsv``: one
+line for each package, one column for each suite, ``-`` if the suite lacks the package. By default Ubuntu's archive is the one
+beside Debian's (``.../ubuntu``); ``--debian`` and ``--ubuntu`` name others. The indexes' signatures are not checked, since
+nothing is installed from them.
 """
 
 from __future__ import annotations
@@ -30,18 +31,21 @@ SUITES = {
     "noble": ("ubuntu", ("main", "universe")),
     "resolute": ("ubuntu", ("main", "universe")),
 }
-"""The suites that are read: Debian 12 and 13, Ubuntu 24.04 and 26.04."""
+"""Suites to read: Debian 12 and 13, Ubuntu 24.04 and 26.04."""
 
 
 def main(words: list[str]) -> int:
-    """Read the indexes and write the file; returns the exit code."""
+    """Read the indexes and write the file; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--debian", default=own_mirror(), help="Debian's archive; the one of this host's apt if not given")
-    parser.add_argument("--ubuntu", default="", help="Ubuntu's archive; the one beside Debian's if not given")
-    chosen = parser.parse_args(words)
-    if not chosen.debian:
-        parser.error("this host's apt has no archive of Debian: name one with --debian")
-    mirrors = {"debian": chosen.debian, "ubuntu": chosen.ubuntu or chosen.debian.rstrip("/").removesuffix("debian") + "ubuntu"}
+    parser.add_argument("--debian", default=own_mirror(), help="Debian's archive (default: that of this host's apt)")
+    parser.add_argument("--ubuntu", default="", help="Ubuntu's archive (default: the one beside Debian's)")
+    options = parser.parse_args(words)
+    if not options.debian:
+        parser.error("this host's apt has no Debian archive: name one with --debian")
+    mirrors = {
+        "debian": options.debian,
+        "ubuntu": options.ubuntu or options.debian.rstrip("/").removesuffix("debian") + "ubuntu",
+    }
     wanted = {name for tool in Tools.load(ROOT / "recipes" / "packages.toml") for name in tool.apt}
     try:
         columns = {suite: read_suite(mirrors[archive], suite, parts) for suite, (archive, parts) in SUITES.items()}
@@ -58,24 +62,24 @@ def main(words: list[str]) -> int:
 
 
 def own_mirror() -> str:
-    """Debian's archive that this host's apt takes; "" if there is none."""
+    """Return the Debian archive of this host's apt; "" if there is none."""
     uris = (uri for entry in read_entries(Path("/etc/apt")) for uri in entry.uris)
     return next((uri for uri in uris if uri.rstrip("/").endswith("debian")), "")
 
 
 def read_suite(mirror: str, suite: str, components: tuple[str, ...]) -> dict[str, str]:
-    """The version of each package of a suite."""
-    found: dict[str, str] = {}
+    """Return the version of each package of a suite."""
+    versions: dict[str, str] = {}
     for component in components:
         address = f"{mirror.rstrip('/')}/dists/{suite}/{component}/binary-amd64/Packages.xz"
         with urllib.request.urlopen(address, timeout=60) as answer:
             for name, version in read_index(lzma.decompress(answer.read()).decode("utf-8", "replace")):
-                found[name] = newest_first([version, found.get(name, version)])[0]
-    return found
+                versions[name] = newest_first([version, versions.get(name, version)])[0]
+    return versions
 
 
 def read_index(text: str) -> list[tuple[str, str]]:
-    """Name and version of each package of an index (deb-control(5))."""
+    """Return name and version of each package of an index (deb-control(5))."""
     blocks = (
         dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and line[0] != " ")
         for block in text.split("\n\n")

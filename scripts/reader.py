@@ -1,18 +1,19 @@
-r"""Follow pages of the built site as a reader does: type what their copy buttons give, and nothing else.
+r"""Follow pages of the built site as a reader does: type the texts of their copy buttons and nothing else.
 
 ::
 
-    python scripts/reader.py --install --shell 'chroot /srv/bare /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb' \
+    python scripts/reader.py --install \
+        --shell 'chroot /srv/bare /usr/bin/env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb' \
         --say '<mirror>=http://mirror.example' site/en/get/linux.html site/en/build/linux.html
 
-Host commands go into a bash that ``--shell`` begins, in one terminal; a debugger gets a terminal of its own, as it keeps the one it is
-started in; a guest's commands go to its shell by socat, as the pages say. A command that ends with another status than the page tells stops
-everything: then a reader would be stuck there too.
+Host commands go into a bash that ``--shell`` starts, all in one terminal. A debugger gets a separate terminal, because it keeps
+the one that it is started in. A guest's commands go to its shell through socat, as the pages say. If a command exits with
+another status than on the page, the script stops: a reader would be stuck there, too.
 
-With ``--install`` what a page says is to be installed first is typed, too, by root: the line for the package manager that the shell has.
-With ``--boxes`` commands that have a button for all of them are pasted as that button gives them, in one go.
+With ``--install`` the script first installs, as root, what the page asks for, with the line for the shell's package manager.
+With ``--boxes`` commands that share a copy button are pasted together.
 
-Exit codes: 0 all was typed and went as on the page, 1 something did not, 2 wrong use.
+Exit codes: 0 every command went as on the page, 1 one did not, 2 wrong use.
 """
 
 from __future__ import annotations
@@ -28,25 +29,26 @@ from pathlib import Path
 import pexpect
 
 DONE = "reader-is-told"
-"""What ends a command's output; typed with a gap in it, so that its echo is not taken for it."""
+"""Mark at the end of a command's output. It is typed in two parts, so that its echo does not match."""
 
 HERE = "reader-is-here"
-"""What a guest's shell is asked to say until it answers; typed in the same way."""
+"""Text that a guest's shell is asked to print until it answers; typed in the same way."""
 
 GUEST_READY = 300.0
-"""Seconds a machine has until its shell answers."""
+"""Seconds to wait for a machine's shell."""
 
 
 @dataclass
 class Typed:
-    """One thing a page lets a reader copy.
+    """Text that a page offers for copying.
 
     Attributes:
-        recipe: Whose transcript it stands in.
-        where: Who it is typed to: ``host``, ``root``, ``gdb``, ``guest``, ``qmp``, ``hmp``, ``file``; ``install`` for what is to be installed first.
+        recipe: Recipe of the transcript.
+        where: Terminal it is typed to: ``host``, ``root``, ``gdb``, ``guest``, ``qmp``, ``hmp``, ``file``; ``install`` for
+            the installation of packages.
         machine: Label of the terminal.
-        text: What the copy button gives.
-        status: The exit status the page tells, "" for 0.
+        text: Text of the copy button.
+        status: Exit status on the page; "" for 0.
     """
 
     recipe: str
@@ -57,26 +59,26 @@ class Typed:
 
 
 class Page(HTMLParser):
-    """Reads what can be copied from a page's transcripts, in order."""
+    """Parser that collects the texts to copy from a page's transcripts, in order."""
 
     def __init__(self, *, boxes: bool = False) -> None:
         super().__init__()
         self.found: list[Typed] = []
         self._boxes = boxes
-        self._whole = False
+        self._together = False
         self._recipe = self._where = self._machine = ""
         self._collect = ""
         self._installs = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note a transcript, a terminal, or something to copy."""
-        given = {name: value or "" for name, value in attrs}
-        looks = given.get("class", "").split()
-        if "data-recipe" in given:
-            self._recipe = given["data-recipe"]
+        """Note a transcript, a terminal, or a text to copy."""
+        attributes = {name: value or "" for name, value in attrs}
+        looks = attributes.get("class", "").split()
+        if "data-recipe" in attributes:
+            self._recipe = attributes["data-recipe"]
         elif "tr-run" in looks:
             self._where = next(look.removeprefix("tr-at-") for look in looks if look.startswith("tr-at-"))
-            self._whole = False
+            self._together = False
         elif "tr-badge" in looks:
             self._collect, self._machine = "badge", ""
         elif "tr-fact" in looks:
@@ -86,15 +88,15 @@ class Page(HTMLParser):
         elif tag == "code" and self._installs:
             self._collect = "install"
         elif "tr-copy" in looks and self._boxes:
-            self._whole = True
-            self.found.append(Typed(self._recipe, self._where, self._machine, given["data-clipboard-text"]))
-        elif "data-copy" in given and self._whole:
-            self.found[-1].status = ""  # what counts is the status of the last command
-        elif "data-copy" in given and self._recipe:
-            self.found.append(Typed(self._recipe, self._where, self._machine, given["data-copy"]))
+            self._together = True
+            self.found.append(Typed(self._recipe, self._where, self._machine, attributes["data-clipboard-text"]))
+        elif "data-copy" in attributes and self._together:
+            self.found[-1].status = ""  # only the last command's status counts
+        elif "data-copy" in attributes and self._recipe:
+            self.found.append(Typed(self._recipe, self._where, self._machine, attributes["data-copy"]))
 
     def handle_endtag(self, tag: str) -> None:
-        """Note the end of what is to be installed."""
+        """Note the end of the installation commands."""
         self._installs = self._installs and tag != "details"
 
     def handle_data(self, data: str) -> None:
@@ -109,12 +111,19 @@ class Page(HTMLParser):
 
 
 class Stuck(Exception):
-    """A reader could not go on."""
+    """Error at which a reader could not go on."""
 
 
 @dataclass
 class Desk:
-    """The terminals a reader has open."""
+    """Terminals that a reader has open.
+
+    Attributes:
+        shell: Command that starts a shell in the bare root.
+        log: File with all output.
+        terminals: Open terminals by kind, recipe and machine.
+        folder: Working directory of new terminals.
+    """
 
     shell: str
     log: Path
@@ -122,7 +131,7 @@ class Desk:
     folder: str = "~"
 
     def open(self, key: tuple[str, str, str]) -> pexpect.spawn[str]:
-        """A terminal with a shell in it."""
+        """Return a terminal with a shell; open it if necessary."""
         if key not in self.terminals:
             command = [*shlex.split(self.shell), "bash", "--norc", "-i"]
             child = pexpect.spawn(
@@ -135,14 +144,14 @@ class Desk:
         return self.terminals[key]
 
     def run(self, child: pexpect.spawn[str], text: str, timeout: float) -> str:
-        """Type something to a shell and wait for its end; returns its exit status."""
+        """Type a command to a shell and wait until it ends; return its exit status."""
         child.sendline(text)
         child.sendline(f'echo "{DONE[:6]}""{DONE[6:]}:$?"')
         child.expect(rf"{DONE}:(\d+)\s", timeout=timeout)
-        return told(child)
+        return read_status(child)
 
     def type(self, one: Typed, timeout: float) -> None:
-        """Type one thing where the page says."""
+        """Type a text to the terminal that the page names."""
         if one.where in ("host", "root", "file"):
             self.host(one, timeout)
         elif one.where == "install":
@@ -152,10 +161,10 @@ class Desk:
         elif one.where == "guest":
             self.guest(one, timeout)
         else:
-            raise Stuck(f"nobody here to type {one.where} commands to")
+            raise Stuck(f"this script cannot type {one.where} commands")
 
     def host(self, one: Typed, timeout: float) -> None:
-        """Type to the host's shell, or start a debugger in a terminal of its own."""
+        """Type to the host's shell, or start a debugger in a separate terminal."""
         for change in re.finditer(r"^(?:mkdir -p \S+ && )?cd (\S+) &&", one.text, re.MULTILINE):
             self.folder = change[1]
         child = self.open(("host", "", ""))
@@ -167,10 +176,10 @@ class Desk:
             return
         status = self.run(child, one.text, timeout)
         if status != (one.status or "0"):
-            raise Stuck(f"ended with status {status}, on the page with {one.status or 0}")
+            raise Stuck(f"exit status {status}, but {one.status or 0} on the page")
 
     def install(self, one: Typed, timeout: float) -> None:
-        """Type what is to be installed, and yes, if the shell's package manager is the one it is for."""
+        """Type an installation command and confirm it, if the shell has its package manager."""
         child = self.open(("host", "", ""))
         manager = one.text.partition(" ")[0]
         if self.run(child, f"command -v {manager}", timeout) != "0":
@@ -178,93 +187,93 @@ class Desk:
         child.sendline(f'{one.text}; echo "{DONE[:6]}""{DONE[6:]}:$?"')
         while child.expect([rf"{DONE}:(\d+)\s", re.escape("[Y/n] ")], timeout=timeout) == 1:
             child.sendline("y")
-        if (status := told(child)) != "0":
-            raise Stuck(f"nothing was installed: status {status}")
+        if (status := read_status(child)) != "0":
+            raise Stuck(f"the installation failed with status {status}")
 
     def gdb(self, one: Typed, timeout: float) -> None:
         """Type to the debugger, line by line."""
         child = self.terminals.get(("gdb", one.recipe, ""))
         if child is None:
-            raise Stuck("no debugger was started for it")
+            raise Stuck("the page did not start a debugger before")
         for line in one.text.split("\n"):
             child.sendline(line)
             child.expect_exact("(gdb) ", timeout=timeout)
 
     def guest(self, one: Typed, timeout: float) -> None:
-        """Type to a guest's shell, reached first if it is not yet."""
+        """Type to a guest's shell; connect to it first if necessary."""
         key = ("guest", one.recipe, one.machine)
-        fresh = key not in self.terminals
+        unconnected = key not in self.terminals
         child = self.open(key)
-        if fresh:
+        if unconnected:
             self.connect(child, f"~/kvm-lab/{one.recipe}/{one.machine or 'vm'}.shell")
-        # On the same line: reading the next one makes a status of its own.
+        # On the same line, since reading another line would change $?.
         gap = " " if one.text.rstrip().endswith("&") else "; "
         child.sendline(f'{one.text}{gap}echo "{DONE[:6]}""{DONE[6:]}:$?"')
         child.expect(rf"{DONE}:(\d+)\s", timeout=timeout)
-        status = told(child)
+        status = read_status(child)
         if status != (one.status or "0"):
-            raise Stuck(f"ended with status {status} in the guest, on the page with {one.status or 0}")
+            raise Stuck(f"exit status {status} in the guest, but {one.status or 0} on the page")
 
     def connect(self, child: pexpect.spawn[str], socket: str) -> None:
-        """Reach a guest's shell, as soon as there is one."""
+        """Connect to a guest's shell as soon as it answers."""
         folder, _, name = socket.rpartition("/")
         child.sendline(f"stty -echo; cd {folder}; until test -S {name}; do sleep 0.2; done; exec socat - UNIX-CONNECT:{name}")
         for number in range(int(GUEST_READY / 5)):
-            # Each with its number: the answers to those that came too early are not to be taken for the statuses of commands.
+            # Numbered, so that late answers are not taken for a command's status.
             child.sendline(f'echo "{HERE[:6]}""{HERE[6:]}:{number}"')
             if child.expect([rf"{HERE}:{number}\s", pexpect.TIMEOUT], timeout=5) == 0:
                 return
         raise Stuck(f"no shell answers on {socket}")
 
     def close(self) -> None:
-        """Close every terminal; what ran in them ends."""
+        """Close every terminal and end what runs in it."""
         for child in self.terminals.values():
             child.close(force=True)
 
 
-def told(child: pexpect.spawn[str]) -> str:
-    """The exit status that stands behind the mark just seen."""
+def read_status(child: pexpect.spawn[str]) -> str:
+    """Return the exit status behind the mark that was just matched."""
     assert isinstance(child.match, re.Match)
     return str(child.match[1])
 
 
-def things(page: Path, *, boxes: bool) -> list[Typed]:
-    """What a page lets a reader copy, once each: the same section may be shown twice."""
+def texts_to_type(page: Path, *, boxes: bool) -> list[Typed]:
+    """Return the texts that a page offers for copying, each once: a page may show the same section twice."""
     reader = Page(boxes=boxes)
     reader.feed(page.read_text("utf-8"))
     once: dict[tuple[str, str, str, str], Typed] = {}
     for one in reader.found:
         key = (one.recipe, one.where, one.machine, one.text)
-        # What is typed to a debugger or a guest again is another command; a host's block shown again is the same one.
+        # A command that is shown again for the host is the same one; for a debugger or a guest it is another one.
         once.setdefault(key if one.where in ("host", "root", "file", "install") else (*key[:3], str(len(once))), one)
     return list(once.values())
 
 
 def main() -> int:
-    """Follow the pages; returns the exit code."""
+    """Follow the pages; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("pages", nargs="+", type=Path)
-    parser.add_argument("--shell", default="env", help="the command that begins a shell in the bare root")
+    parser.add_argument("--shell", default="env", help="command that starts a shell in the bare root")
+    parser.add_argument("--say", action="append", default=[], metavar="TEXT=REAL", help="text to replace, and its replacement")
+    parser.add_argument("--install", action="store_true", help="install what a page asks for; the shell must be root's")
+    parser.add_argument("--boxes", action="store_true", help="paste the commands of one button together")
     parser.add_argument(
-        "--say", action="append", default=[], metavar="TEXT=REAL", help="what a reader puts in the place of a text"
+        "--only", action="append", default=[], metavar="RECIPE", help="type only this recipe's commands; repeatable"
     )
-    parser.add_argument("--install", action="store_true", help="the shell is root's: install what a page says first")
-    parser.add_argument("--boxes", action="store_true", help="paste commands together where a button gives them together")
-    parser.add_argument("--only", action="append", default=[], metavar="RECIPE", help="of these recipes alone")
-    parser.add_argument("--limit", type=float, default=3600.0, help="seconds for one command")
+    parser.add_argument("--limit", type=float, default=3600.0, help="time limit for one command in seconds")
     parser.add_argument("--log", type=Path, default=Path("reader.log"))
-    given = parser.parse_args()
-    desk = Desk(given.shell, given.log)
+    options = parser.parse_args()
+    desk = Desk(options.shell, options.log)
     try:
-        for page in given.pages:
-            for one in things(page, boxes=given.boxes):
-                if (given.only and one.recipe not in given.only) or (one.where == "install" and not given.install):
+        for page in options.pages:
+            for one in texts_to_type(page, boxes=options.boxes):
+                if (options.only and one.recipe not in options.only) or (one.where == "install" and not options.install):
                     continue
-                for said in given.say:
-                    one.text = one.text.replace(*said.split("=", 1))
+                for replacement in options.say:
+                    one.text = one.text.replace(*replacement.split("=", 1))
                 print(f"{page.stem} · {one.recipe} · {one.where} $ {one.text.splitlines()[-1][:120]}", flush=True)
                 try:
-                    desk.type(one, given.limit)
+                    desk.type(one, options.limit)
                 except (Stuck, pexpect.TIMEOUT, pexpect.EOF) as error:
                     print(
                         f"stuck at:\n{one.text}\n{error if isinstance(error, Stuck) else type(error).__name__}", file=sys.stderr

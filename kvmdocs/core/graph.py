@@ -70,23 +70,6 @@ def critical_path(graph: dict[str, tuple[str, ...]], cost: Callable[[str], float
     return costs
 
 
-def transitive_reduction(graph: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
-    """Return the graph without edges that follow from others.
-
-    A direct edge to an input is removed if the recipe also reaches that input through another one.
-
-    Args:
-        graph: Result of `closure`; without a cycle.
-    """
-    below: dict[str, set[str]] = {}
-    reduced: dict[str, tuple[str, ...]] = {}
-    for name in topological_order(dict(graph)):
-        implied = set().union(*(below[other] for other in graph[name]))
-        reduced[name] = tuple(other for other in graph[name] if other not in implied)
-        below[name] = implied | set(graph[name])
-    return reduced
-
-
 @dataclass(frozen=True)
 class Branch:
     """Row of a graph that is written as a tree.

@@ -33,19 +33,16 @@ class Placed:
     size: Point
 
 
-def place(
-    graph: Graph, *, across: bool, spacing: Mapping[str, float], routing: Mapping[str, str] | None = None, margin: float = 0.0
-) -> Placed:
+def place(graph: Graph, *, across: bool, spacing: Mapping[str, float], margin: float = 0.0) -> Placed:
     """Lay out a graph.
 
     Args:
         graph: The graph; sizes are in pixels.
         across: True if edges go to the right, False if they go down.
         spacing: graphlay's option `spacing`: distances in pixels by name.
-        routing: graphlay's option `routing`.
         margin: The margin around the whole, in pixels.
     """
-    options = {"direction": "leftright" if across else "topbottom", "spacing": dict(spacing), "routing": dict(routing or {})}
+    options = {"direction": "leftright" if across else "topbottom", "spacing": dict(spacing)}
     layout = graphlay.layout(graph, options=options)
     low, high = layout.bounds["min"], layout.bounds["max"]
 

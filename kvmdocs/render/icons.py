@@ -18,11 +18,6 @@ SHAPES = {
 """The SVG of each state's icon (`kvmdocs.site.status.data.State`), centred on the origin, within 5 pixels of it."""
 
 
-def shape(state: str, x: float, y: float) -> str:
-    """Return the icon as a group inside an SVG, centred on a point."""
-    return f'<g class="ks-mark ks-{state}" transform="translate({x:g} {y:g})">{SHAPES[state]}</g>'
-
-
 def mark(state: str) -> str:
     """Return the icon as HTML for a line of text. It is hidden from screen readers, since the state's name is beside it."""
     return (

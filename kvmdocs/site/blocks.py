@@ -11,7 +11,7 @@
 from kvmdocs.core.exit_codes import exit_code
 from kvmdocs.render.reasons import reason
 from kvmdocs.site.reference import reference
-from kvmdocs.site.status import badges, drifts, graph, skips, summary, table
+from kvmdocs.site.status import drifts, skips, summary, table
 from kvmdocs.site.summary import facts, source
 
-__all__ = ["badges", "drifts", "exit_code", "facts", "graph", "reason", "reference", "skips", "source", "summary", "table"]
+__all__ = ["drifts", "exit_code", "facts", "reason", "reference", "skips", "source", "summary", "table"]

@@ -169,7 +169,12 @@ class SiteBuild:
             return
         folders = [staged.site / part for part in staged.layout.parts.values()]
         for printed in pdf.print_site(
-            self._project.root, settings["project.configs"], staged.site, settings["site.pdf"], folders
+            self._project.root,
+            settings["project.configs"],
+            staged.site,
+            settings["site.pdf"],
+            folders,
+            version=settings["site.version"],
         ):
             click.echo(f"printed {staged.later(printed.path)}: {printed.pages} pages, {report.size(printed.size)}")
 

@@ -49,13 +49,11 @@ class GuidePage:
         title: The page's title.
         url: Its address, from the top of the site.
         chapter: The part of the site it is in; "" for none.
-        badge: The address of its badge, from the top of the site; "" for none.
     """
 
     title: str
     url: str
     chapter: str = ""
-    badge: str = ""
 
 
 @dataclass
@@ -76,7 +74,6 @@ class Publisher:
         pages: The page of each guide, by the guide's path in the project; empty where nobody knows the whole site.
         scripts: The address of each guide's script, from the top of the site.
         relative: How a page is linked from the one that is being rendered.
-        address: Where the site is published, with a slash at the end; "" where that is not known.
         kept: What is made once a build and shown by several blocks, by its name.
     """
 
@@ -93,7 +90,6 @@ class Publisher:
     pages: dict[str, GuidePage] = field(default_factory=dict)
     scripts: Mapping[Path, str] = field(default_factory=dict)
     relative: Relative = str
-    address: str = ""
     kept: dict[str, Any] = field(default_factory=dict)
     _names: frozenset[str] = frozenset()  # of what the page has so far
     _pages: int = 0  # where it is not known what page it is, each transcript counts as one

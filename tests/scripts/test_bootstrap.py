@@ -1,4 +1,4 @@
-"""The way in: `scripts/bootstrap.py` and the lock file it reads."""
+"""Creation of the environment (`scripts/bootstrap.py`), and the lock file."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ for number in range(PARTS):
     time.sleep(0.05)
 sys.exit(STATUS)
 """
-"""Stands for venv and pip: leaves PARTS files one after another, and stops if it finds one of them there already."""
+"""Stand-in for venv and pip: creates PARTS files one after another, and fails if one of them exists already."""
 
 DRIVER = """
 import importlib.util, os, sys
@@ -46,15 +46,15 @@ spec = importlib.util.spec_from_file_location("bootstrap", sys.argv[1])
 bootstrap = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(bootstrap)
 fake = [sys.executable, os.path.join(bootstrap.ROOT, "installer.py"), bootstrap.ROOT]
-bootstrap.ways = lambda base: [bootstrap.Way("fake", [*fake, "create"], [*fake, "install"])]
-# Tests run in an environment, which the script leaves for the Python it was made from: that would lose what is put in place here.
+bootstrap.installers = lambda base: [bootstrap.Installer("fake", [*fake, "create"], [*fake, "install"])]
+# Tests run in an environment. The script would execute itself with the base Python, without these replacements.
 sys.prefix = sys.base_prefix
 sys.exit(bootstrap.main())
 """
 
 
 class Fake:
-    """A project whose environment is made by the fake installer."""
+    """Project whose environment is created by the fake installer."""
 
     parts = 5
 
@@ -82,13 +82,13 @@ class Fake:
         return process.returncode, text
 
     def whole(self) -> bool:
-        """Whether every part of every step is there, and the stamp says so."""
+        """Check whether every part of every step exists and the stamp is complete."""
         parts = list((self.root / ".venv").glob("*-part-*"))
         stamp = (self.root / ".venv" / "kvmdocs-stamp").read_text()
         return len(parts) == 4 * self.parts and stamp not in ("", "making")
 
     def log(self) -> list[str]:
-        """What was called since the log was read last."""
+        """Return the installer's calls since the log was read last."""
         path = self.root / "log"
         lines = path.read_text().splitlines() if path.exists() else []
         path.unlink(missing_ok=True)
@@ -160,7 +160,7 @@ def test_a_failed_installation_does_not_count_as_done(fake: Fake) -> None:
     fake.status(0)
     assert fake.run()[0] == 0
     assert fake.whole()
-    assert "no way" in text
+    assert "cannot create a virtual environment" in text
 
 
 @pytest.mark.parametrize("moment", [0.1, 0.3, 0.5, 0.7, 0.9, 1.2])
@@ -172,7 +172,7 @@ def test_killed_at_any_moment_it_is_never_taken_for_done(fake: Fake, moment: flo
     stamp = fake.root / ".venv" / "kvmdocs-stamp"
     if stamp.exists() and stamp.read_text() != "making":
         assert fake.whole()
-    # What the killed one started may still be writing: the lock must hold until it is through.
+    # Children of the killed process may still be writing: the lock must hold until they exit.
     status, text = fake.run()
     assert status == 0, text
     assert fake.whole()
@@ -205,8 +205,8 @@ def test_somebody_elses_environment_is_not_touched(fake: Fake) -> None:
 
 
 def run_with(folder: Path, root: Path, driver: str) -> tuple[int, str]:
-    """Run `bootstrap.main` with what `driver` puts in its place, with only the programs in `folder` on PATH."""
-    code = DRIVER.replace("bootstrap.ways = lambda base:", "fake_ways = lambda base:").replace(
+    """Run `bootstrap.main` after the code in `driver`, with only the programs in `folder` on PATH."""
+    code = DRIVER.replace("bootstrap.installers = lambda base:", "fake_installers = lambda base:").replace(
         "sys.exit(bootstrap.main())", f"{driver}\nsys.exit(bootstrap.main())"
     )
     done = subprocess.run(
@@ -228,7 +228,7 @@ def program(folder: Path, name: str, script: str = "exit 0") -> None:
     path.chmod(0o755)
 
 
-NO_WAY = "bootstrap.ways = lambda base: []\nbootstrap.use_fitting_python = lambda: '/usr/bin/python3.11'"
+NO_INSTALLER = "bootstrap.installers = lambda base: []\nbootstrap.find_base_python = lambda: '/usr/bin/python3.11'"
 USER = "os.geteuid = lambda: 1000"
 
 
@@ -244,7 +244,7 @@ USER = "os.geteuid = lambda: 1000"
 def test_without_rights_the_exact_command_is_told(fake: Fake, tmp_path: Path, programs: list[str], typed: str) -> None:
     for name in programs:
         program(tmp_path / "bin", name, f"echo ran {name} $* >> {tmp_path}/ran; exit 1")
-    status, text = run_with(tmp_path / "bin", fake.root, f"{NO_WAY}\n{USER}")
+    status, text = run_with(tmp_path / "bin", fake.root, f"{NO_INSTALLER}\n{USER}")
     assert status == 3
     assert typed in text
     ran = (tmp_path / "ran").read_text() if (tmp_path / "ran").exists() else ""
@@ -266,8 +266,8 @@ def test_as_root_the_package_is_installed_and_then_used(fake: Fake, tmp_path: Pa
     program(tmp_path / "bin", "apt-get", f"echo $* >> {tmp_path}/ran")
     program(tmp_path / "bin", "env", 'shift; exec "$@"')
     driver = (
-        f"bootstrap.ways = lambda base: fake_ways(base) if os.path.exists({str(tmp_path / 'ran')!r}) else []\n"
-        f"bootstrap.use_fitting_python = lambda: {base!r}\n"
+        f"bootstrap.installers = lambda base: fake_installers(base) if os.path.exists({str(tmp_path / 'ran')!r}) else []\n"
+        f"bootstrap.find_base_python = lambda: {base!r}\n"
         "os.geteuid = lambda: 0"
     )
     status, text = run_with(tmp_path / "bin", fake.root, driver)
@@ -281,7 +281,7 @@ def test_as_root_the_package_is_installed_and_then_used(fake: Fake, tmp_path: Pa
 def test_an_apt_that_fails_is_told(fake: Fake, tmp_path: Path) -> None:
     program(tmp_path / "bin", "apt-get", "echo E: no such package >&2; exit 100")
     program(tmp_path / "bin", "env", 'shift; exec "$@"')
-    status, text = run_with(tmp_path / "bin", fake.root, f"{NO_WAY}\nos.geteuid = lambda: 0")
+    status, text = run_with(tmp_path / "bin", fake.root, f"{NO_INSTALLER}\nos.geteuid = lambda: 0")
     assert status == 3
     assert "E: no such package" in text
     assert "status 100" in text
@@ -309,7 +309,7 @@ global.constraint='/somewhere'
 global.extra-index-url='https://two.invalid/simple'
 global.index-url='https://one.invalid/simple'
 """
-"""What pip lists, in its order."""
+"""Output of `pip config list`."""
 
 
 @pytest.mark.parametrize("status", [0, 2])
@@ -324,8 +324,8 @@ def test_uv_installs_from_where_pip_would(tmp_path: Path, status: int) -> None:
         "sys.exit(0)"
     )
     assert run_with(Path(os.defpath.partition(":")[0]), Fake(tmp_path / "project").root, driver) == (0, f"{status == 0}\n")
-    told = dict(line.split("=", 1) for line in (tmp_path / "environ").read_text().splitlines() if line.startswith("UV_"))
-    assert told == {
+    settings = dict(line.split("=", 1) for line in (tmp_path / "environ").read_text().splitlines() if line.startswith("UV_"))
+    assert settings == {
         "UV_DEFAULT_INDEX": "https://one.invalid/simple",
         "UV_INDEX": "https://three.invalid/simple https://four.invalid/simple",
         "UV_FIND_LINKS": "/wheels,/more",
@@ -337,17 +337,17 @@ def test_uv_installs_from_where_pip_would(tmp_path: Path, status: int) -> None:
 
 
 def test_where_uv_does_not_work_pip_installs(fake: Fake) -> None:
-    text = (fake.root / "installer.py").read_text()
+    source = (fake.root / "installer.py").read_text()
     (fake.root / "installer.py").write_text(
-        text.replace(
+        source.replace(
             "what = os.path.basename(sys.argv[-1])",
             'if sys.argv[2] == "create":\n'
             '    os.symlink("/bin/false", os.path.join(root, ".venv", "bin", "uv"))\n'
             "what = os.path.basename(sys.argv[-1])",
         )
     )
-    status, told = fake.run()
-    assert status == 0, told
+    status, text = fake.run()
+    assert status == 0, text
     assert fake.whole()
 
 
@@ -358,14 +358,15 @@ def build_editable(folder, config_settings=None, metadata_directory=None):
     with zipfile.ZipFile(os.path.join(folder, name), "w") as wheel:
         wheel.writestr("x.pth", os.getcwd() + "\\n")
         wheel.writestr("x-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: x\\nVersion: 1\\n")
-        wheel.writestr("x-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        tags = "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+        wheel.writestr("x-1.dist-info/WHEEL", tags)
         wheel.writestr("x-1.dist-info/RECORD", "")
     return name
 """
 
 
 def wheel(folder: Path, name: str) -> str:
-    """Make a wheel with one module; returns its line for a lock file."""
+    """Make a wheel with one module; return its entry for a lock file."""
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}-1-py3-none-any.whl"
     files = {
@@ -385,7 +386,7 @@ def wheel(folder: Path, name: str) -> str:
 
 @pytest.fixture
 def real(tmp_path: Path) -> Path:
-    """A project with a package and a build of its own, installed from a folder by the real tools."""
+    """Project with a package and a build backend, installed from a folder by the real tools."""
     root = tmp_path / "a project"
     (root / "scripts").mkdir(parents=True)
     shutil.copy(SCRIPT, root / "scripts" / "bootstrap.py")

@@ -1,4 +1,4 @@
-"""Machines made from nothing: `scripts/fresh_machine.py` and what it is made of."""
+"""Fresh machines: `scripts/fresh_machine.py` and its modules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from machine_report import Done, read_recipes, read_tests  # noqa: E402
 
 from recipes.get.apt_sources import Entry, parse_blocks  # noqa: E402
 
-# -- what came of the commands
+# -- results of the commands
 
 BUILT = """\
 environment: .venv is ready (12 s)
@@ -37,10 +37,11 @@ environment: .venv is ready (12 s)
 
 
 def test_a_builds_summary_is_read() -> None:
-    text = f"{BUILT}recipes: 8 ran, 48 unchanged, 3 skipped, 0 failed\n  skipped qemu_git: no\n  skipped linux_git: no\n  skipped k: of\n"
+    text = f"{BUILT}recipes: 8 ran, 48 unchanged, 3 skipped, 0 failed\n"
+    text += "  skipped qemu_git: no\n  skipped linux_git: no\n  skipped k: of\n"
     counts = read_recipes(text)
     assert counts is not None
-    assert counts.numbers == {"passed": 56, "failed": 0, "skipped": 3, "of them not run again": 48}
+    assert counts.numbers == {"passed": 56, "failed": 0, "skipped": 3, "of which unchanged": 48}
     assert counts.reasons == {"no": 2, "of": 1}
     assert counts.bad == ()
 
@@ -56,7 +57,7 @@ def test_recipes_of_a_build_without_a_summary_are_counted() -> None:
 
 
 def test_a_build_that_came_to_no_recipe_has_none() -> None:
-    assert read_recipes("environment: no way to make an environment works on this host\n") is None
+    assert read_recipes("environment: this host cannot create a virtual environment\n") is None
     assert read_tests("ruff: found 1 error\n") is None
 
 
@@ -88,7 +89,7 @@ def test_the_end_of_a_test_run_is_read() -> None:
     assert "    14 skipped: this host lets nobody have namespaces" in lines
 
 
-# -- what the machine is told of its host
+# -- the host's settings in the machine
 
 SOURCES = """\
 Types: deb
@@ -223,7 +224,7 @@ def test_only_what_leads_to_the_mirrors_is_read_of_apt_and_pip(tmp_path: Path, m
     assert access.proxies["HTTPS_PROXY"] == "http://gate.invalid"
 
 
-# -- folders that are not used
+# -- folders that are refused
 
 
 def refused(folder: Path, again: bool) -> str:
@@ -243,17 +244,17 @@ def test_a_folder_that_is_not_empty_is_used_only_again(tmp_path: Path) -> None:
     assert "is not empty" in refused(made, again=False)
     fresh_machine.check_folder(made, again=True)
     (made / "debootstrap").mkdir()
-    assert "was not finished" in refused(made, again=True)
+    assert "is incomplete" in refused(made, again=True)
     assert "there is no machine" in refused(tmp_path, again=True)
     assert "there is no machine" in refused(tmp_path / "nothing", again=True)
     fresh_machine.check_folder(tmp_path / "nothing", again=False)
     (tmp_path / "file").write_text("")
-    assert "is no folder" in refused(tmp_path / "file", again=False)
+    assert "is not a folder" in refused(tmp_path / "file", again=False)
 
 
 @pytest.mark.parametrize("folder", [Path("/"), SCRIPTS.parent, SCRIPTS.parent.parent, SCRIPTS / "machine"])
 def test_a_folder_with_the_project_in_it_or_around_it_is_refused(folder: Path) -> None:
-    assert "lie in each other" in refused(folder, again=True)
+    assert "contains the other" in refused(folder, again=True)
 
 
 def test_a_folder_in_which_something_is_mounted_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,8 +298,8 @@ def script(*words: object, **options: object) -> tuple[int, str]:
     [
         ([], "name a --suite"),
         (["--suite", "trixie", "--again"], "name a --suite"),
-        (["--suite", "trixie", "--empty-home"], "--empty-home is for --again"),
-        (["--suite", "noble", "--keyring", "k.gpg"], "--keyring is for --mirror"),
+        (["--suite", "trixie", "--empty-home"], "--empty-home needs --again"),
+        (["--suite", "noble", "--keyring", "k.gpg"], "--keyring needs --mirror"),
         (["--suite", "noble", "--mirror", "http://m.invalid/ubuntu", "--keyring", "/no/k.gpg"], "there is no file /no/k.gpg"),
     ],
 )
@@ -321,9 +322,9 @@ def test_without_root_the_command_is_told(
 
 
 def test_a_machine_that_was_not_finished_is_told(tmp_path: Path) -> None:
-    assert fresh_machine.unfinished(a_machine(tmp_path / "a machine")) == ""
+    assert fresh_machine.incomplete_advice(a_machine(tmp_path / "a machine")) == ""
     (tmp_path / "a machine/debootstrap").mkdir()
-    assert fresh_machine.unfinished(tmp_path / "a machine").endswith(f"rm -r --one-file-system '{tmp_path}/a machine'")
+    assert fresh_machine.incomplete_advice(tmp_path / "a machine").endswith(f"rm -r --one-file-system '{tmp_path}/a machine'")
 
 
 def test_a_machine_names_its_system(tmp_path: Path) -> None:
@@ -350,12 +351,12 @@ def test_programs_that_are_missing_and_another_family_are_told(monkeypatch: pyte
     fresh_machine.check_host("trixie", "")
 
 
-# -- nothing stays of what was run
+# -- cleanup
 
 
 @pytest.fixture
 def alone() -> None:
-    """Skip where this process may not make namespaces."""
+    """Skip the test if this process may not create namespaces."""
     done = subprocess.run([*machine.ALONE, "true"], capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"no namespaces of its own: {done.stderr.strip()}")
@@ -399,7 +400,7 @@ def test_what_runs_ends_with_the_script(tmp_path: Path, number: signal.Signals) 
     assert sleepers()
     process.send_signal(number)
     process.wait()
-    # The kernel ends what a killed script started a moment later.
+    # After SIGKILL the kernel kills the children a moment later.
     while (left := sleepers()) and number is signal.SIGKILL and time.monotonic() < deadline:
         time.sleep(0.05)
     assert left == []

@@ -1,6 +1,6 @@
-"""What tests share: servers, a browser, samples, and where the project lies."""
+"""Helpers that tests share: servers, a browser, samples, and the path of the project."""
 
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-"""The project's folder."""
+"""Folder of the project."""

@@ -1,4 +1,4 @@
-"""A browser for tests: the few WebDriver calls they need, over chromedriver; and a server of files for it to look at."""
+"""A browser for tests, controlled through chromedriver (WebDriver), and a file server for it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from typing import Any, Self
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
-    # Pages that were left would stay in memory, a gigabyte of them.
+    # Otherwise up to a gigabyte of former pages stays in memory.
     "--disable-features=BackForwardCache",
-    # A mouse, as at a desk: the theme lets a keyboard scroll code only there.
+    # With a mouse, as on a desktop: only there the theme makes code scrollable by keyboard.
     "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
 )  # fmt: skip
 
@@ -34,11 +34,11 @@ sys.stdin.read()
 os.killpg(driver.pid, signal.SIGKILL)
 driver.wait()
 """
-"""Starts what it is told, and ends it with all of its group when nobody holds its input any more: a browser would outlive tests that were killed."""
+"""Start a command and kill its process group when standard input is closed. Otherwise a browser would outlive killed tests."""
 
 
 def missing() -> str:
-    """Why there is no browser, "" when there is one."""
+    """Return the reason why there is no browser; "" if there is one."""
     absent = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
     return f"not on this host: {', '.join(absent)}" if absent else ""
 
@@ -50,7 +50,7 @@ class _Silent(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Serve a folder on loopback, also one that is yet to be filled; gives its address, without a slash at its end."""
+    """Serve a folder on loopback, even if it is still empty; yield the address, without a trailing slash."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Silent, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -62,17 +62,17 @@ def served(folder: Path) -> Iterator[str]:
 
 
 class Browser:
-    """Chromium without a window; use it in a ``with``.
+    """Headless Chromium; a context manager.
 
     Args:
-        names: Hosts that only this browser knows: a name, and the address on loopback that it stands for, such as ``127.0.0.1:8000``.
+        names: Host names that only this browser resolves, each with its address on loopback, such as ``127.0.0.1:8000``.
     """
 
     def __init__(self, names: Mapping[str, str] | None = None) -> None:
         self._rules = ", ".join(f"MAP {name}:80 {address}" for name, address in (names or {}).items())
 
     def __enter__(self) -> Self:
-        # It finds a free port itself and says which: one that a test found could be another's by then.
+        # chromedriver chooses a free port and prints it. A port chosen here could be taken by then.
         self._driver = subprocess.Popen(
             [sys.executable, "-c", GUARD, "chromedriver", "--port=0"],
             stdin=subprocess.PIPE,
@@ -84,8 +84,8 @@ class Browser:
             self._base = f"http://127.0.0.1:{self._port()}"
             flags = [*FLAGS, f"--host-resolver-rules={self._rules}"] if self._rules else [*FLAGS]
             options = {"args": flags, "binary": shutil.which("chromium")}
-            wanted = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
-            session = self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
+            capabilities = {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
+            session = self.call("POST", "/session", {"capabilities": {"alwaysMatch": capabilities}})
         except BaseException:
             self._end()
             raise
@@ -103,7 +103,7 @@ class Browser:
         for line in self._driver.stdout:
             if found := re.search(r"successfully on port (\d+)", line):
                 return int(found[1])
-        raise RuntimeError("chromedriver ended before it listened")
+        raise RuntimeError("chromedriver exited before it listened")
 
     def _end(self) -> None:
         assert self._driver.stdin is not None
@@ -122,24 +122,25 @@ class Browser:
             raise AssertionError(error.read().decode()) from error
 
     def command(self, name: str, **parameters: Any) -> Any:
-        """A command of the DevTools protocol."""
+        """Send a command of the DevTools protocol; return its result."""
         return self.call("POST", "/goog/cdp/execute", {"cmd": name, "params": parameters})
 
     def go(self, url: str) -> None:
         self.call("POST", "/url", {"url": url})
         self.until(
-            "return document.documentElement.classList.contains('js') && !document.querySelector('script[type=\"text/after-paint\"]')"
+            "return document.documentElement.classList.contains('js')"
+            " && !document.querySelector('script[type=\"text/after-paint\"]')"
         )
 
     def run(self, script: str, *args: Any) -> Any:
         return self.call("POST", "/execute/sync", {"script": script, "args": list(args)})
 
     def wait_for(self, script: str) -> Any:
-        """Run a script that calls ``done``."""
+        """Run a script that calls ``done``; return the argument of that call."""
         return self.call("POST", "/execute/async", {"script": f"const done = arguments[0]; {script}", "args": []})
 
     def until(self, script: str, seconds: float = 20) -> Any:
-        """Run a script until what it returns is true."""
+        """Run a script until it returns a true value; return that."""
         deadline = time.monotonic() + seconds
         while not (value := self.run(script)):
             assert time.monotonic() < deadline, f"not within {seconds} s: {script}"
@@ -150,8 +151,8 @@ class Browser:
         return self.call("POST", "/elements", {"using": "css selector", "value": selector})
 
     def click(self, element: Any) -> None:
-        """Click as a reader does, which is what lets a page write to the clipboard."""
-        # A page that is still being laid out moves on under the mouse.
+        """Click an element with the mouse; only a user's gesture lets a page write to the clipboard."""
+        # Wait until the layout is stable, since the element may move.
         before = None
         while (
             top := self.run(
@@ -163,7 +164,7 @@ class Browser:
         self.call("POST", f"/element/{next(iter(element.values()))}/click", {})
 
     def keys(self, text: str) -> None:
-        """Press keys on what has the focus; those without a letter are WebDriver's code points."""
+        """Press keys on the focused element; WebDriver's code points stand for special keys."""
         element = self.run("return document.activeElement")
         self.call("POST", f"/element/{next(iter(element.values()))}/value", {"text": text})
 
@@ -171,15 +172,15 @@ class Browser:
         self.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
 
     def scheme(self, name: str) -> None:
-        """Prefer ``light`` or ``dark``."""
+        """Emulate the preference for a ``light`` or ``dark`` colour scheme."""
         self.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": name}])
 
     def messages(self) -> list[str]:
-        """What the console said since the last call."""
+        """Return the console's messages since the last call."""
         return [entry["message"] for entry in self.call("POST", "/se/log", {"type": "browser"})]
 
     def requests(self) -> set[str]:
-        """The addresses asked for since the last call, data in the page itself left out."""
+        """Return the addresses requested since the last call, without ``data:`` addresses."""
         events = [json.loads(entry["message"])["message"] for entry in self.call("POST", "/se/log", {"type": "performance"})]
-        asked = {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
-        return {url for url in asked if not url.startswith("data:")}
+        urls = {event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"}
+        return {url for url in urls if not url.startswith("data:")}

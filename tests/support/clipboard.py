@@ -1,4 +1,4 @@
-"""What the clipboard holds after each button of a page, and whether it is meant for one prompt."""
+"""Contents of the clipboard after each button of a page, and a check that they are meant for one prompt."""
 
 from __future__ import annotations
 
@@ -19,40 +19,41 @@ def project() -> Project:
 
 @cache
 def shown(recipe: str) -> Record | None:
-    """The record that a build in recorded mode shows."""
+    """Return the record that a build in recorded mode shows."""
     newest = modes.newest(project(), recipe)
     return newest if newest and newest.status is Status.PASSED else project().approved.get(recipe)
 
 
 @cache
 def prompts() -> dict[str, set[str]]:
-    """The prompts at which each line is typed in some recipe; the lines of a file belong to the shell that writes it."""
-    found: dict[str, set[str]] = defaultdict(set)
+    """Return the prompts at which each line is typed in any recipe. Lines of a file belong to the shell that writes it."""
+    prompts_of: dict[str, set[str]] = defaultdict(set)
     for recipe in project().catalog.shown_recipes():
         record = shown(recipe)
         for step in record.steps if record else ():
             where = "host" if step.where in (Where.HOST, Where.ROOT, Where.FILE) else step.where.value
             for line in f"{step.command}\n{step.stdin or ''}".split("\n"):
-                found[line].add(where)
-    return found
+                prompts_of[line].add(where)
+    return prompts_of
 
 
 def is_mixture(text: str) -> bool:
-    """Whether no single prompt takes all lines of a text, as far as recipes tell."""
-    known = [prompts()[line] for line in text.split("\n") if line.strip() and line in prompts()]
-    return bool(known) and not set.intersection(*known)
+    """Check whether no single prompt takes all lines of a text that occur in recipes."""
+    candidates = [prompts()[line] for line in text.split("\n") if line.strip() and line in prompts()]
+    return bool(candidates) and not set.intersection(*candidates)
 
 
 BOXES = """
 const article = document.querySelector('.md-content article');
-window.boxes = [...article.querySelectorAll('.tr, .tr-install, pre')].filter((e) => !e.parentElement.closest('.tr, .tr-install'));
+window.boxes = [...article.querySelectorAll('.tr, .tr-install, pre')]
+  .filter((e) => !e.parentElement.closest('.tr, .tr-install'));
 window.article = article;
 return window.boxes.length;
 """
-"""Finds what has buttons on a page: transcripts, and code in the text."""
+"""Script that finds the elements with buttons: transcripts, and code in the text."""
 
 ALONE = """
-// A page of one box is laid out a hundred times as fast, and each copy lays it out anew.
+// Each copy lays out the page again, which is a hundred times faster with one box only.
 const box = window.boxes[arguments[0]];
 window.article.replaceChildren(box);
 box.querySelectorAll('details').forEach((e) => { e.open = true; });
@@ -65,13 +66,13 @@ window.buttons = (function* () {
   }
 })();
 """
-"""Leaves one box on the page, and finds its buttons, tab by tab."""
+"""Script that removes all other boxes from the page and finds the buttons of one, tab by tab."""
 
 READ = """
 (async () => {
   const seen = new Set(JSON.parse(sessionStorage.seen ?? '[]'));
   const found = [];
-  // A browser forgets after some seconds that there was a gesture of the user, and lets nothing be copied then.
+  // The user gesture that allows copying expires after a few seconds.
   const end = performance.now() + 1000;
   let next;
   while (!(next = window.buttons.next()).done) {
@@ -88,26 +89,31 @@ READ = """
   return [found, next.done];
 })()
 """
-"""Clicks buttons of the box, as many as a second allows, and reads the clipboard after each; what a page before gave is not read again."""
+"""Script that clicks buttons of the box for a second and reads the clipboard after each. Texts of earlier pages are skipped."""
 
 
 def read_back(browser: Browser) -> list[tuple[str, str]]:
-    """What the clipboard holds after each button of a page, and what the page says that the button gives."""
-    found: list[tuple[str, str]] = []
+    """Return, for each button of a page, the clipboard's text and the text that the page promises."""
+    copies: list[tuple[str, str]] = []
     for box in range(browser.run(BOXES)):
         browser.run(ALONE, box)
         done = False
         while not done:
-            told = browser.command("Runtime.evaluate", expression=READ, userGesture=True, awaitPromise=True, returnByValue=True)
-            assert "exceptionDetails" not in told, told
-            read, done = told["result"]["value"]
-            found += [(got, promised) for got, promised in read]
-    return found
+            answer = browser.command(
+                "Runtime.evaluate", expression=READ, userGesture=True, awaitPromise=True, returnByValue=True
+            )
+            assert "exceptionDetails" not in answer, answer
+            read, done = answer["result"]["value"]
+            copies += [(got, promised) for got, promised in read]
+    return copies
 
 
 def wrongly_copied(browser: Browser) -> list[str]:
-    """What of a page's copies is not what its button promises, or is meant for several prompts. The page has one box left after it."""
-    found = read_back(browser)
+    """Return a message for each copy that differs from its promise or is meant for several prompts.
+
+    Only one box is left on the page afterwards.
+    """
+    copies = read_back(browser)
     return [
-        f"{got!r} was copied where {promised!r} was promised" for got, promised in found if got.strip() != promised.strip()
-    ] + [f"for several prompts: {got!r}" for got, _ in found if is_mixture(got)]
+        f"{got!r} was copied where {promised!r} was promised" for got, promised in copies if got.strip() != promised.strip()
+    ] + [f"for several prompts: {got!r}" for got, _ in copies if is_mixture(got)]

@@ -1,4 +1,4 @@
-"""What the copy buttons of a page would give, read from its HTML."""
+"""Texts of a page's copy buttons, read from its HTML."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 
 @dataclass(frozen=True)
 class Copy:
-    """What one button gives.
+    """Text of one button.
 
     Attributes:
-        where: The prompt it is typed at: ``host``, ``root``, ``guest``, ``gdb``, ``hmp``, ``qmp``; "" for a button that belongs to none.
+        where: The prompt: ``host``, ``root``, ``guest``, ``gdb``, ``hmp``, ``qmp``; "" for a button without a prompt.
         text: The text.
     """
 
@@ -21,14 +21,14 @@ class Copy:
 
 @dataclass(frozen=True)
 class Transcript:
-    """One transcript: its recipe, and what each of its buttons gives."""
+    """Transcript with its recipe and the texts of its buttons."""
 
     recipe: str
     copies: tuple[Copy, ...]
 
 
 class Reader(HTMLParser):
-    """Collects them. A transcript is a <div>, so it ends where as many of these have ended as began in it; so does what is typed at one prompt."""
+    """Parser that collects transcripts. The depth of ``<div>`` shows where a transcript or a run at one prompt ends."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,10 +37,10 @@ class Reader(HTMLParser):
         self._where = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        looks = given.get("class", "").split()
-        if not self._depth and given.get("data-recipe"):
-            self.found.append((given["data-recipe"], []))
+        attributes = {name: value or "" for name, value in attrs}
+        looks = attributes.get("class", "").split()
+        if not self._depth and attributes.get("data-recipe"):
+            self.found.append((attributes["data-recipe"], []))
             self._depth = 1
             return
         if not self._depth:
@@ -50,7 +50,8 @@ class Reader(HTMLParser):
             self._run = self._depth
             self._where = next(look.removeprefix("tr-at-") for look in looks if look.startswith("tr-at-"))
         where = self._where if self._run else ""
-        self.found[-1][1].extend(Copy(where, given[name]) for name in ("data-copy", "data-clipboard-text") if given.get(name))
+        names = ("data-copy", "data-clipboard-text")
+        self.found[-1][1].extend(Copy(where, attributes[name]) for name in names if attributes.get(name))
 
     def handle_endtag(self, tag: str) -> None:
         if self._depth and tag == "div":
@@ -59,7 +60,7 @@ class Reader(HTMLParser):
 
 
 def transcripts(html: str) -> list[Transcript]:
-    """The transcripts of a page."""
+    """Return the transcripts of a page."""
     reader = Reader()
     reader.feed(html)
     return [Transcript(recipe, tuple(copies)) for recipe, copies in reader.found]

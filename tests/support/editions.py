@@ -1,4 +1,7 @@
-"""A small site in two languages that has editions: every page of one differs from that of another, and one edition is the same to the byte however often it is built."""
+"""A small site in two languages with editions.
+
+Every page differs between two editions, and repeated builds of one edition are identical to the byte.
+"""
 
 from __future__ import annotations
 
@@ -45,24 +48,24 @@ def hello(sh: Shell) -> None:
 
 
 class Editions:
-    """The project."""
+    """Project of the site."""
 
     def __init__(self, made, pages: int = 3) -> None:
         self.made, self.root, self.pages = made.recipes(RECIPES), made.root, pages
         self.site = self.root / "site"
         (self.root / "kvmdocs.toml").write_text(
-            f'[project]\nrecipes = "{made.package}"\ndocs = ["docs/en", "docs/zh"]\nconfigs = ["en.yml", "zh.yml"]\nroot_pages = "above"\n'
-            '[store]\npath = "store"\n',
+            f'[project]\nrecipes = "{made.package}"\ndocs = ["docs/en", "docs/zh"]\nconfigs = ["en.yml", "zh.yml"]\n'
+            'root_pages = "above"\n[store]\npath = "store"\n',
             "utf-8",
         )
         (self.root / "docs/index.md").unlink()
         (self.root / "mkdocs.yml").unlink()
         (self.root / "hook.py").write_text(HOOK, "utf-8")
         (self.root / "above").mkdir()
-        # Dates and versions in what MkDocs makes are those of this moment.
+        # Fixed dates in the files that MkDocs makes.
         self.made.environ["SOURCE_DATE_EPOCH"] = os.environ["SOURCE_DATE_EPOCH"] = "1700000000"
         self.write("A")
-        # Of what ran in this very build a page says so.
+        # Pages mark recipes that ran in the same build, so run this one before.
         made.run("hello")
 
     def write(self, edition: str) -> None:
@@ -81,11 +84,11 @@ class Editions:
             (self.root / "above" / name).write_text(f"edition {edition}, {{{{ sites | length }}}} languages\n", "utf-8")
 
     def build(self, *arguments: str):
-        """Build it in this process."""
+        """Build the site in this process."""
         return self.made.kvmdocs("build", *arguments)
 
     def built(self, edition: str) -> dict[str, bytes]:
-        """Build an edition; gives what the site then holds."""
+        """Build an edition; return the contents of the site."""
         self.write(edition)
         (self.root / "pages-begin").unlink(missing_ok=True)
         done = self.build()
@@ -93,25 +96,25 @@ class Editions:
         return self.held()
 
     def held(self, site: Path | None = None) -> dict[str, bytes]:
-        """What the site holds: bytes by path, but for the time at which it was built."""
+        """Return the contents of a site; see `held`."""
         return held(site or self.site)
 
     def left(self) -> list[str]:
-        """What builds have left beside and in the site."""
+        """Return the temporary files of builds in the project."""
         return [str(path) for path in self.root.rglob(".kvmdocs-*")]
 
 
 def held(site: Path) -> dict[str, bytes]:
-    """What a folder holds: bytes by path, targets of links, None for folders; but for times at which a site was built."""
-    found: dict[str, bytes] = {}
+    """Return a folder's contents by path: bytes of files (without the build's time), targets of links, b"" for folders."""
+    contents: dict[str, bytes] = {}
     for path in sorted(site.rglob("*")):
         if path.is_symlink():
-            found[str(path.relative_to(site))] = os.fsencode(os.readlink(path))
+            contents[str(path.relative_to(site))] = os.fsencode(os.readlink(path))
         elif path.is_dir():
-            found[f"{path.relative_to(site)}/"] = b""
+            contents[f"{path.relative_to(site)}/"] = b""
         else:
             data = path.read_bytes()
-            found[str(path.relative_to(site))] = (
+            contents[str(path.relative_to(site))] = (
                 re.sub(rb'("built": ?)"[^"]*"', rb"\1", data) if path.name == "report.json" else data
             )
-    return found
+    return contents

@@ -1,4 +1,4 @@
-"""A small reader of HTML: what a browser would make of it, as far as tests need it."""
+"""A small DOM for tests, built from well-formed HTML."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ VOID = {"br", "meta", "link", "img", "input", "hr", "wbr"}
 
 @dataclass
 class Element:
+    """Element of a document."""
+
     tag: str
     attributes: dict[str, str] = field(default_factory=dict)
     children: list[Element | str] = field(default_factory=list)
@@ -24,7 +26,7 @@ class Element:
         return "".join(child if isinstance(child, str) else child.text for child in self.children)
 
     def all(self, tag: str = "", look: str = "") -> list[Element]:
-        """The elements below it, in order, that have a tag and a class."""
+        """Return the descendants with a tag and a class, in document order."""
         return [one for one in self._below() if tag in ("", one.tag) and (not look or look in one.classes)]
 
     def one(self, tag: str = "", look: str = "") -> Element:
@@ -73,7 +75,7 @@ class _Reader(HTMLParser):
 
 
 def parse(html: str) -> Element:
-    """Read HTML in which every element is closed where it must be.
+    """Parse HTML in which every element is closed.
 
     A newline right after ``<pre>`` is dropped, as browsers do.
     """

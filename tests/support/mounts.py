@@ -1,4 +1,4 @@
-"""File systems of a test's own."""
+"""Mounts of file systems for tests."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 
 def mounted(*command: str) -> None:
-    """Mount something, or skip where that is not allowed."""
+    """Run a mount command; skip the test if mounting is not allowed."""
     if os.geteuid() != 0 or shutil.which("mount") is None:
-        pytest.skip("only root may mount a disk of its own")
+        pytest.skip("mounting needs root")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
+        pytest.skip(f"cannot mount on this host: {done.stderr.strip()}")

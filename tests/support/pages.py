@@ -1,4 +1,4 @@
-"""The site that the tests beside this file look at, and its pages."""
+"""The built site that tests of content examine, and its pages."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ LANGUAGES = ("en", "zh")
 
 
 def guides() -> list[str]:
-    """The pages that guides become, such as ``en/kvm/load.html``."""
-    found = []
+    """Return the pages of all guides, such as ``en/kvm/load.html``."""
+    pages = []
     for language in LANGUAGES:
         folder = ROOT / "docs" / language
-        found += [f"{language}/{path.relative_to(folder).with_suffix('.html')}" for path in sorted(folder.rglob("*.md"))]
-    return found
+        pages += [f"{language}/{path.relative_to(folder).with_suffix('.html')}" for path in sorted(folder.rglob("*.md"))]
+    return pages
 
 
 @dataclass(frozen=True)
 class Site:
-    """The site.
+    """Built site.
 
     Attributes:
-        folder: Where it was built.
-        address: Where the tests' browser sees it, without a slash at its end.
+        folder: Folder of the site.
+        address: Address of the site for the tests' browser, without a trailing slash.
     """
 
     folder: Path

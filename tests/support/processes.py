@@ -1,4 +1,4 @@
-"""Processes that recipes started."""
+"""Processes that recipes have started."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import psutil
 
 
 def left_of(root):
-    """Processes that a recipe of this project started and that still run."""
-    found = []
+    """Return the running processes that a recipe of this project has started."""
+    processes = []
     for process in psutil.process_iter():
         try:
             if process.environ().get("KVMDOCS_RUN", "").startswith(str(root)) and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+                processes.append(process)
         except (psutil.Error, OSError):
             continue
-    return found
+    return processes
 
 
 def soon_nothing_left(root, seconds=30):
-    """Whether no such process is left within some seconds."""
+    """Check whether all such processes end within some seconds."""
     deadline = time.monotonic() + seconds
     while (left := left_of(root)) and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -1,7 +1,8 @@
-"""Which tests pytest-xdist hands to a worker together, largest group first: what tests share is then made once, and no worker is idle long at the end.
+"""Groups of tests that pytest-xdist gives to one worker, largest group first.
 
-The mark ``xdist_group`` would say it beside the tests, but pytest-xdist 3.8 writes it into node ids in a way that pytest 9.2 no longer reads: all tests are then dealt
-out one by one, and no message says so.
+Shared fixtures are then made once, and no worker idles long at the end. The mark ``xdist_group`` would be the usual way, but
+pytest-xdist 3.8 writes it into node ids in a form that pytest 9.2 no longer reads: tests are then distributed one by one,
+without a message.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from xdist.scheduler import LoadScopeScheduling
 PAGES = "tests/content/test_every_page.py::test_page["
 SITE = "tests/content"
 WAITS = "tests/scenarios/test_kills.py"
-"""A minute in which little is done. Small groups come last, and alone at the end it would have processors wait for it; so it goes with the largest, which comes first."""
+"""A minute of mostly waiting. As a small group it would run alone at the end, so it joins the largest group, the first one."""
 
 
 def group(nodeid: str) -> str:
-    """The group of a test: its file, or the whole site; each of the site's pages is one by itself."""
+    """Return the group of a test: its file, or the whole site. Each page of the site is a group by itself."""
     if nodeid.startswith(PAGES):
         return nodeid
     return SITE if nodeid.startswith((f"{SITE}/", WAITS)) else nodeid.partition("::")[0]
 
 
 class Groups(LoadScopeScheduling):
-    """Deals the groups out."""
+    """Scheduler that distributes the groups."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group(nodeid)

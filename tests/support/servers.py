@@ -1,4 +1,4 @@
-"""Servers on the loopback interface, made by a test and closed with it: nothing here needs a network."""
+"""Servers on the loopback interface for the duration of a test: no network is needed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 
 
 def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | None = None, stdin: bytes = b"") -> bytes:
-    """Run a command that must succeed and return what it printed."""
+    """Run a command that must succeed; return its output."""
     done = subprocess.run(
         [str(word) for word in command],
         cwd=cwd,
@@ -35,10 +35,10 @@ def run(*command: str | Path, cwd: Path | None = None, env: dict[str, str] | Non
 
 @dataclass
 class SigningKey:
-    """A key of a test's own.
+    """Signing key of a test.
 
     Attributes:
-        home: Its gpg home.
+        home: Its GnuPG home directory.
         fingerprint: Its full fingerprint.
     """
 
@@ -62,9 +62,10 @@ class SigningKey:
 
 @contextmanager
 def signing_key(name: str) -> Iterator[SigningKey]:
-    """A throw-away key.
+    """Yield a temporary key.
 
-    Its home lies in a folder with a short name: gpg's agent listens on a socket in it, and a socket's path may have 107 bytes.
+    Its home directory has a short path: gpg-agent listens on a socket in it, and a socket's path may have at most 107 bytes
+    (unix(7)).
     """
     home = Path(tempfile.mkdtemp(prefix="gpg"))
     try:
@@ -79,14 +80,14 @@ def signing_key(name: str) -> Iterator[SigningKey]:
 
 @dataclass
 class Web:
-    """An HTTP server for a folder.
+    """HTTP server for a folder.
 
     Attributes:
-        root: The folder. Repositories of git below ``git/`` are served by git itself.
-        url: Its address.
+        root: The folder. Git repositories below ``git/`` are served by git itself.
+        url: The server's address.
         cut: Paths of which only the first half is sent.
         hung: Paths that are never answered.
-        broken: The status that everything below a path is answered with.
+        broken: Error status for everything below a path.
     """
 
     root: Path
@@ -107,7 +108,7 @@ def web_server(root: Path) -> Iterator[Web]:
             super().__init__(*args, directory=str(root))  # type: ignore[arg-type]  # the server's own three arguments
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's own name
-            """Say nothing: the test's output is for the test."""
+            """Print nothing, to keep the test's output clean."""
 
         def do_GET(self) -> None:
             path = unquote(urlsplit(self.path).path)
@@ -131,7 +132,7 @@ def web_server(root: Path) -> Iterator[Web]:
             self.git()
 
         def git(self) -> None:
-            """Let git answer: its HTTP backend is a CGI program (git-http-backend(1))."""
+            """Answer with git's HTTP backend, a CGI program (git-http-backend(1))."""
             parts = urlsplit(self.path)
             variables = {
                 "GIT_PROJECT_ROOT": str(root),
@@ -168,14 +169,14 @@ def web_server(root: Path) -> Iterator[Web]:
 
 @contextmanager
 def silent_server() -> Iterator[str]:
-    """A server that accepts connections and never says a word; its address."""
+    """Yield the address of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0), backlog=16) as listening:
-        # The kernel accepts for a listening socket whether or not anybody takes the connection.
+        # The kernel completes connections to a listening socket without accept(2).
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
 
 
 def tarball(folder: Path, name: str, files: dict[str, str]) -> Path:
-    """Pack ``<name>/`` with these files into ``<name>.tar`` and ``<name>.tar.xz`` in `folder`; the compressed one."""
+    """Pack ``<name>/`` with these files into ``<name>.tar`` and ``<name>.tar.xz`` in `folder`; return the latter."""
     tree = Path(tempfile.mkdtemp()) / name
     for path, text in files.items():
         (tree / path).parent.mkdir(parents=True, exist_ok=True)
@@ -188,7 +189,7 @@ def tarball(folder: Path, name: str, files: dict[str, str]) -> Path:
 
 
 def tagged_repository(folder: Path, key: SigningKey, tag: str, files: dict[str, str]) -> Path:
-    """A git repository with one commit and one tag that `key` signs."""
+    """Make a git repository with one commit and one tag signed by `key`; return its path."""
     folder.mkdir(parents=True)
     for path, text in files.items():
         (folder / path).write_text(text)
@@ -202,18 +203,18 @@ def tagged_repository(folder: Path, key: SigningKey, tag: str, files: dict[str, 
 
 @dataclass
 class Archive:
-    """A Debian archive in a folder.
+    """Debian archive in a folder.
 
     Attributes:
         root: The folder.
-        key: What its index is signed with.
+        key: Key that signs its index.
     """
 
     root: Path
     key: SigningKey
 
     def add(self, package: str, version: str, files: dict[str, str]) -> Path:
-        """Build a source package into the archive; the path of its ``.dsc``."""
+        """Add a source package to the archive; return the path of its ``.dsc``."""
         upstream = version.rpartition("-")[0]
         pool = self.root / "pool"
         packed = tarball(pool, f"{package}-{upstream}", files)
@@ -236,7 +237,7 @@ class Archive:
         return pool / f"{package}_{version}.dsc"
 
     def add_binary(self, package: str, version: str, files: dict[str, str]) -> Path:
-        """Build a binary package for every architecture into the archive; its path."""
+        """Add a binary package for all architectures to the archive; return its path."""
         pool = self.root / "pool"
         tree = pool / f"{package}-binary"
         for name, text in files.items():
@@ -244,7 +245,8 @@ class Archive:
             (tree / name).write_text(text)
         (tree / "DEBIAN").mkdir(parents=True)
         (tree / "DEBIAN/control").write_text(
-            f"Package: {package}\nVersion: {version}\nArchitecture: all\nMaintainer: Tester <tester@example.org>\nDescription: a test\n"
+            f"Package: {package}\nVersion: {version}\nArchitecture: all\n"
+            "Maintainer: Tester <tester@example.org>\nDescription: a test\n"
         )
         built = pool / f"{package}_{version}_all.deb"
         run("dpkg-deb", "--build", tree.name, built.name, cwd=pool)
@@ -252,7 +254,7 @@ class Archive:
         return built
 
     def publish(self, suite: str = "stable") -> None:
-        """Write the indexes of what is there and sign them."""
+        """Write and sign the indexes of the archive."""
         release = self.root / "dists" / suite
         scanned = {
             "main/source/Sources": run("dpkg-scansources", "pool", cwd=self.root),

@@ -1,4 +1,4 @@
-"""How `make test` deals tests out to its workers."""
+"""Distribution of tests to the workers of `make test`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_page(page):
         if Path(f"page{1 - page}").exists():
             return
         time.sleep(0.02)
-    raise TimeoutError("the other page is not looked at at the same time")
+    raise TimeoutError("the other page is not tested at the same time")
 """
 
 

@@ -1,7 +1,7 @@
-"""A built site as one PDF for each language: cover, contents, every page of the navigation in its order, and bookmarks.
+"""A built site as one PDF per language: cover, contents, every page of the navigation in its order, and bookmarks.
 
-Chromium prints the pages with the site's own style sheets for paper (`kvmdocs.site.pdf.chromium`); `kvmdocs.site.pdf.join` puts them together so that a link to
-another page of the book leads there. Nothing of it happens in a build that does not ask for it.
+Chromium prints the pages with the site's own style sheets for paper (`kvmdocs.site.pdf.chromium`). `kvmdocs.site.pdf.join`
+joins them, so that a link to another page leads to its place in the PDF. This runs only in builds that ask for a PDF.
 """
 
 from kvmdocs.site.pdf.chromium import program

@@ -1,7 +1,8 @@
-"""Chromium without a window, spoken to over two pipes, for printing files of this machine.
+"""Headless Chromium, controlled over two pipes, for printing local files.
 
-The protocol is DevTools' (https://chromedevtools.github.io/devtools-protocol/): JSON, each message ended by a zero byte, read by Chromium from its descriptor 3 and
-written to its descriptor 4. So there is no port that somebody else could connect to.
+The protocol is the Chrome DevTools Protocol (https://chromedevtools.github.io/devtools-protocol/): JSON messages that end with
+a zero byte. Chromium reads them from file descriptor 3 and writes to 4 (``--remote-debugging-pipe``). So there is no port that
+another user could connect to.
 """
 
 from __future__ import annotations
@@ -28,34 +29,35 @@ FLAGS = (
     "--disable-component-update", "--disable-sync", "--disable-extensions", "--remote-debugging-pipe",
 )  # fmt: skip
 
-PATIENCE = 120.0
-"""Seconds for one answer; a long page prints in a few, on a busy machine in many."""
+REPLY_TIMEOUT = 120.0
+"""Seconds to wait for one reply. A long page takes a few seconds, many on a busy machine."""
 
-PAPER = {"printBackground": False, "preferCSSPageSize": True, "generateTaggedPDF": False}
+PRINT_OPTIONS = {"printBackground": False, "preferCSSPageSize": True, "generateTaggedPDF": False}
 
-_ABOVE_STANDARD = 10
+_MIN_DESCRIPTOR = 10
+"""Lowest number for our ends of the pipes: above the descriptors that Chromium is given."""
 
 
 class Chromium:
-    """One browser with one tab; use it in a ``with``.
+    """Browser with one tab; a context manager.
 
     Raises:
-        HostLacks: There is no Chromium.
+        HostLacks: Chromium is not installed.
     """
 
     def __enter__(self) -> Self:
-        browser = program()
+        executable = program()
         self._profile = tempfile.TemporaryDirectory(prefix="kvmdocs-print-", ignore_cleanup_errors=True)
         self._number = 0
         self._session = ""
-        self._said = b""
+        self._buffer = b""
         self._events: list[str] = []
-        self._start([browser, *FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"])
+        self._start([executable, *FLAGS, f"--user-data-dir={self._profile.name}", "about:blank"])
         try:
             target = self.command("Target.createTarget", url="about:blank")["targetId"]
             self._session = self.command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
             self.command("Page.enable")
-            # Paper has no use for scripts: tabs, search and tooltips are for a screen.
+            # Scripts make tabs, search and tooltips, which are of no use on paper.
             self.command("Emulation.setScriptExecutionDisabled", value=True)
         except BaseException:
             self._end()
@@ -66,13 +68,12 @@ class Chromium:
         self._end()
 
     def _start(self, command: list[str]) -> None:
-        theirs, ours = _pipe(), _pipe()
-        self._write, self._read = theirs[1], ours[0]
-        quiet = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
-        wanted = [(os.POSIX_SPAWN_DUP2, theirs[0], 3), (os.POSIX_SPAWN_DUP2, ours[1], 4)]
-        self._pid = os.posix_spawn(command[0], command, os.environ, file_actions=[*quiet, *wanted], setpgroup=0)
-        os.close(theirs[0])
-        os.close(ours[1])
+        (their_input, self._write), (self._read, their_output) = _pipe(), _pipe()
+        standard = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+        pipes = [(os.POSIX_SPAWN_DUP2, their_input, 3), (os.POSIX_SPAWN_DUP2, their_output, 4)]
+        self._pid = os.posix_spawn(command[0], command, os.environ, file_actions=[*standard, *pipes], setpgroup=0)
+        os.close(their_input)
+        os.close(their_output)
 
     def _end(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -83,10 +84,10 @@ class Chromium:
         self._profile.cleanup()
 
     def command(self, method: str, **parameters: Any) -> dict[str, Any]:
-        """Send a command and wait for its answer.
+        """Send a command and return the result in its reply.
 
         Raises:
-            EngineError: Chromium refuses it, does not answer, or is gone.
+            EngineError: Chromium reports an error, does not reply in time, or has exited.
         """
         self._number += 1
         message: dict[str, Any] = {"id": self._number, "method": method, "params": parameters}
@@ -97,86 +98,80 @@ class Chromium:
             while data:
                 data = data[os.write(self._write, data) :]
         except BrokenPipeError:
-            raise _gone() from None
-        while True:
-            answer = self._message()
-            if answer.get("id") == self._number:
-                break
-            self._events.append(answer.get("method", ""))
-        if "error" in answer:
-            raise EngineError(f"Chromium refuses {method}: {answer['error'].get('message')}")
-        result: dict[str, Any] = answer["result"]
+            raise _exited() from None
+        while (reply := self._message()).get("id") != self._number:
+            self._events.append(reply.get("method", ""))
+        if "error" in reply:
+            raise EngineError(f"Chromium rejects {method}: {reply['error'].get('message')}")
+        result: dict[str, Any] = reply["result"]
         return result
 
     def _message(self) -> dict[str, Any]:
-        deadline = time.monotonic() + PATIENCE
-        while b"\0" not in self._said:
+        deadline = time.monotonic() + REPLY_TIMEOUT
+        while b"\0" not in self._buffer:
             ready, _, _ = select.select([self._read], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
-                raise EngineError(f"Chromium does not answer within {PATIENCE:.0f} s")
-            more = os.read(self._read, 1 << 20)
-            if not more:
-                raise _gone()
-            self._said += more
-        first, _, self._said = self._said.partition(b"\0")
+                raise EngineError(f"Chromium did not reply within {REPLY_TIMEOUT:.0f} s")
+            data = os.read(self._read, 1 << 20)
+            if not data:
+                raise _exited()
+            self._buffer += data
+        first, _, self._buffer = self._buffer.partition(b"\0")
         message: dict[str, Any] = json.loads(first)
         return message
 
     def open(self, page: Path) -> None:
-        """Load a file, with all that it needs.
+        """Load a file and wait for its load event.
 
         Raises:
-            EngineError: It cannot be loaded.
+            EngineError: The file cannot be loaded.
         """
         self._events.clear()
-        answer = self.command("Page.navigate", url=page.absolute().as_uri())
-        if "errorText" in answer:
-            raise EngineError(f"Chromium cannot open {page}: {answer['errorText']}")
+        reply = self.command("Page.navigate", url=page.absolute().as_uri())
+        if "errorText" in reply:
+            raise EngineError(f"Chromium cannot open {page}: {reply['errorText']}")
         while "Page.loadEventFired" not in self._events:
             self._events.append(self._message().get("method", ""))
 
     def evaluate(self, script: str) -> Any:
-        """Run a function's source in the page; returns what it returns, as far as JSON has it.
+        """Call a JavaScript function, given as source, in the page and return its result (a JSON value).
 
         Raises:
-            EngineError: It raises.
+            EngineError: The function throws.
         """
-        answer = self.command("Runtime.evaluate", expression=f"({script})()", returnByValue=True)
-        if "exceptionDetails" in answer:
-            raise EngineError(f"in a page that is printed: {answer['exceptionDetails'].get('text')}")
-        return answer["result"].get("value")
+        reply = self.command("Runtime.evaluate", expression=f"({script})()", returnByValue=True)
+        if "exceptionDetails" in reply:
+            raise EngineError(f"a script failed in the page to be printed: {reply['exceptionDetails'].get('text')}")
+        return reply["result"].get("value")
 
     def printed(self) -> bytes:
-        """The page as PDF."""
-        return base64.b64decode(self.command("Page.printToPDF", **PAPER)["data"])
+        """Return the page as PDF."""
+        return base64.b64decode(self.command("Page.printToPDF", **PRINT_OPTIONS)["data"])
 
 
 def program() -> str:
-    """Chromium on this host.
+    """Return the path of Chromium's executable.
 
     Raises:
-        HostLacks: There is none.
+        HostLacks: Chromium is not installed.
     """
-    found = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if found is None:
+    path = next(filter(None, map(shutil.which, PROGRAMS)), None)
+    if path is None:
         raise HostLacks(
-            "no Chromium on this host; it prints the pages of the PDF",
+            "Chromium is not installed; it prints the pages of the PDF",
             Evidence(advice="install the package chromium (apt-get install chromium), or build without --pdf"),
         )
-    return found
+    return path
 
 
 def _pipe() -> tuple[int, int]:
-    """A pipe whose descriptors are none of those that Chromium looks at."""
+    """Open a pipe whose ends are close-on-exec and apart from Chromium's descriptors 3 and 4; return its read and write end."""
     ends = os.pipe()
-    moved = (
-        fcntl.fcntl(ends[0], fcntl.F_DUPFD_CLOEXEC, _ABOVE_STANDARD),
-        fcntl.fcntl(ends[1], fcntl.F_DUPFD_CLOEXEC, _ABOVE_STANDARD),
-    )
+    read, write = (fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, _MIN_DESCRIPTOR) for end in ends)
     for end in ends:
         os.close(end)
-    return moved
+    return read, write
 
 
-def _gone() -> EngineError:
-    return EngineError("Chromium ended while it printed", Evidence(advice="try again; is there memory left?"))
+def _exited() -> EngineError:
+    return EngineError("Chromium exited while printing", Evidence(advice="try again; check that there is enough free memory"))

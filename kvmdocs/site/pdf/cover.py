@@ -1,4 +1,4 @@
-"""What stands before the pages of a printed site: a cover that says what ran, where and when, and the contents with page numbers."""
+"""Front matter of a printed site: a cover that names the build's time, commit and host, and the contents with page numbers."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ li i { flex: 1; margin: 0 2mm 1.2mm; border-bottom: 1px dotted #5d574d }
 
 @dataclass(frozen=True)
 class ContentsLine:
-    """A line of the contents.
+    """Line of the contents.
 
     Attributes:
-        title: What it says.
-        depth: How deep it stands; 0 for the outermost.
-        url: The page it leads to; "" for a chapter.
-        page: The number of that page's first sheet.
+        title: Its text.
+        depth: Its depth; 0 for the outermost.
+        url: The page it links to; "" for a section.
+        page: Number of the page's first sheet.
     """
 
     title: str
@@ -54,27 +54,32 @@ class ContentsLine:
 def cover(
     language: Language, title: str, lead: str, built: str, commit: str, host: Mapping[str, Any], lines: Iterable[ContentsLine]
 ) -> str:
-    """The HTML of cover and contents.
+    """Return cover and contents as one HTML page.
 
     Args:
         language: The language.
         title: The site's name.
-        lead: What it is about.
-        built: When it was built (ISO 8601).
-        commit: The commit it was built from; "" if that is not known.
-        host: The host that built it, as ``report.json`` has it; may be empty.
+        lead: The site's description.
+        built: Time of the build (ISO 8601).
+        commit: Commit that the site was built from; "" if unknown.
+        host: The building host as in ``report.json``; may be empty.
         lines: The contents.
     """
-    contents, when, of, where, system, kernel, room = _WORDS[language]
-    facts = {when: built.replace("T", " ").replace("+00:00", " UTC"), of: commit}
+    contents_head, built_head, commit_head, host_head, system_head, kernel_head, resources = _WORDS[language]
+    facts = {built_head: built.replace("T", " ").replace("+00:00", " UTC"), commit_head: commit}
     if host:
-        has = room.format(cpus=host["cpus"], memory=size(host["memory"]))
-        facts |= {where: f"{host['name']}, {host['machine']}, {has}", system: host["system"], kernel: host["kernel"]}
-    told = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items() if value)
+        machine = resources.format(cpus=host["cpus"], memory=size(host["memory"]))
+        facts |= {
+            host_head: f"{host['name']}, {host['machine']}, {machine}",
+            system_head: host["system"],
+            kernel_head: host["kernel"],
+        }
+    entries = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items() if value)
     return (
-        f'<!doctype html><html lang="{language.value}"><meta charset="utf-8"><title>{escape(title)}</title><style>{_STYLE}</style>'
-        f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p><dl>{told}</dl>'
-        f"<h2>{escape(contents)}</h2><ol>{''.join(map(_item, lines))}</ol></html>"
+        f'<!doctype html><html lang="{language.value}"><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style>"
+        f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p><dl>{entries}</dl>'
+        f"<h2>{escape(contents_head)}</h2><ol>{''.join(map(_item, lines))}</ol></html>"
     )
 
 

@@ -1,7 +1,8 @@
-"""Joining printed pages: one PDF whose links, bookmarks and page labels fit the whole.
+"""Joining of printed pages to one PDF with links, bookmarks and page labels.
 
-A link between two pages of the site is printed as the address of a file. Here it becomes a link within the PDF, to the place in the other page if that has been
-printed with its name. What is beside the book, such as a log, is linked where the site is published; where that is not known the link goes and its text stays.
+A link between two pages of the site is printed as a ``file:`` address. It becomes a link within the PDF: to the named
+destination in the other page if there is one, else to that page's top. A link to another file of the site, such as a log,
+becomes a link to the published site; without a published address the link is removed and its text stays.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True)
 class Bookmark:
-    """A bookmark.
+    """Bookmark.
 
     Attributes:
-        title: What it says.
-        depth: How deep it is; 0 for the outermost.
-        uri: Where it leads, as a link in a printed page would; "" for a chapter, which leads where what follows it does.
+        title: Its text.
+        depth: Its depth; 0 for the outermost.
+        uri: Its target, written like a link in a printed page; "" for a section, which takes the target of the next bookmark
+            that has one.
     """
 
     title: str
@@ -46,10 +48,10 @@ class Bookmark:
 
 @dataclass(frozen=True)
 class PrintedPage:
-    """One page of the site, printed.
+    """Page of the site as PDF.
 
     Attributes:
-        uri: Its address when it was printed; "" for what no page leads to.
+        uri: The address it was printed from; "" if no page links to it.
         data: The PDF.
     """
 
@@ -58,25 +60,31 @@ class PrintedPage:
 
 
 @dataclass
-class _Place:
-    """Where a part begins, and the places in it that have a name: number of a page, distances from its left and lower edge in points."""
+class _Position:
+    """Position of a part in the PDF.
+
+    Attributes:
+        first: Number of its first sheet, from 0.
+        names: Its named destinations: number of the sheet, distance from the left and from the lower edge in points.
+    """
 
     first: int
     names: dict[str, tuple[int, PdfObject, PdfObject]] = field(default_factory=dict)
 
 
 def pages(data: bytes) -> int:
-    """How many sheets a PDF has."""
+    """Return the number of sheets of a PDF."""
     return len(PdfReader(BytesIO(data)).pages)
 
 
 class Book:
-    """What is joined.
+    """PDF that is joined from printed pages.
 
     Args:
-        folder: The address of the folder that the site's files were printed from, with a slash at its end.
-        published: The address where that folder can be read by others, with a slash at its end; "" if nowhere.
-        front: How many parts at the beginning have roman numbers.
+        folder: Address of the folder that the pages were printed from, with a trailing slash.
+        published: Address where that folder is published, with a trailing slash; "" if it is not. An address of this host
+            counts as "".
+        front: Number of parts at the beginning whose sheets have roman numbers.
     """
 
     def __init__(self, folder: str, published: str, *, front: int = 1) -> None:
@@ -84,26 +92,26 @@ class Book:
         self._published = published if urlsplit(published).hostname not in LOCAL else ""
         self._front = front
         self._writer = PdfWriter()
-        self._places: dict[str, _Place] = {}
+        self._positions: dict[str, _Position] = {}
 
-    def join(self, parts: list[PrintedPage], entries: list[Bookmark], facts: Mapping[str, str]) -> bytes:
-        """Join them.
+    def join(self, parts: list[PrintedPage], bookmarks: list[Bookmark], properties: Mapping[str, str]) -> bytes:
+        """Join the parts and return the PDF.
 
         Args:
-            parts: The parts in their order.
-            entries: The bookmarks in their order.
-            facts: What the PDF says of itself: ``/Title`` and the like.
+            parts: The parts in order.
+            bookmarks: The bookmarks in order.
+            properties: Document information, such as ``/Title``.
         """
-        numbers = [self._add(part) for part in parts]
-        body = numbers[self._front].start if len(numbers) > self._front else 0
-        for part, range_ in zip(parts, numbers, strict=True):
-            for number in range_:
-                self._mend_links(part, number)
-        self._bookmarks(entries)
+        sheets = [self._add(part) for part in parts]
+        body = sheets[self._front].start if len(sheets) > self._front else 0
+        for part, numbers in zip(parts, sheets, strict=True):
+            for number in numbers:
+                self._rewrite_links(part, number)
+        self._add_bookmarks(bookmarks)
         if body:
             self._writer.set_page_label(0, body - 1, style=PageLabelStyle.LOWERCASE_ROMAN)
         self._writer.set_page_label(body, len(self._writer.pages) - 1, style=PageLabelStyle.DECIMAL, start=1)
-        self._writer.add_metadata(dict(facts))
+        self._writer.add_metadata(dict(properties))
         self._writer.page_mode = "/UseOutlines"
         self._writer.compress_identical_objects(remove_duplicates=True, remove_unreferenced=True)
         out = BytesIO()
@@ -111,30 +119,33 @@ class Book:
         return out.getvalue()
 
     def _add(self, part: PrintedPage) -> range:
+        """Append a part; return the numbers of its sheets."""
         reader = PdfReader(BytesIO(part.data))
-        place = _Place(len(self._writer.pages))
+        position = _Position(len(self._writer.pages))
         for page in reader.pages:
             self._writer.add_page(page)
         for name, target in reader.named_destinations.items():
             number = reader.get_destination_page_number(target)
             if number is not None:
-                place.names[name.lstrip("/")] = (place.first + number, target.left or NullObject(), target.top or NullObject())
-        self._places[part.uri] = place
-        return range(place.first, len(self._writer.pages))
+                left, top = target.left or NullObject(), target.top or NullObject()
+                position.names[name.lstrip("/")] = (position.first + number, left, top)
+        self._positions[part.uri] = position
+        return range(position.first, len(self._writer.pages))
 
-    def _mend_links(self, part: PrintedPage, number: int) -> None:
+    def _rewrite_links(self, part: PrintedPage, number: int) -> None:
+        """Rewrite the links of a sheet; remove those without a target for the PDF's reader."""
         page = self._writer.pages[number]
         kept = ArrayObject()
         for item in page.get("/Annots", ArrayObject()):
             link = item.get_object()
             uri = _uri(link, part.uri)
-            if link.get("/Subtype") != "/Link" or uri is None or self._lead(link, uri):
+            if link.get("/Subtype") != "/Link" or uri is None or self._set_target(link, uri):
                 kept.append(item)
         if "/Annots" in page:
             page[NameObject("/Annots")] = kept
 
-    def _lead(self, link: DictionaryObject, uri: str) -> bool:
-        """Have a link lead to where the address is for a reader of the book; returns whether there is such a place."""
+    def _set_target(self, link: DictionaryObject, uri: str) -> bool:
+        """Point a link at an address as the PDF's reader can reach it; return False if there is none."""
         target = self._target(uri)
         if target is not None:
             link.pop("/A", None)
@@ -151,36 +162,39 @@ class Book:
         return True
 
     def _target(self, uri: str) -> ArrayObject | None:
-        """A place in the book as PDF writes it; None if it is not in there. A part without a place of that name is opened at its top."""
+        """Return the PDF destination of an address; None if its page is not in the PDF.
+
+        An unknown fragment leads to the page's top.
+        """
         address, fragment = urldefrag(uri)
-        place = self._places.get(address)
-        if place is None:
+        position = self._positions.get(address)
+        if position is None:
             return None
-        number, left, top = place.names.get(unquote(fragment), (place.first, NullObject(), NullObject()))
+        number, left, top = position.names.get(unquote(fragment), (position.first, NullObject(), NullObject()))
         reference = self._writer.pages[number].indirect_reference
-        assert reference is not None  # pypdf gives every page that it wrote one
+        assert reference is not None  # pypdf sets it on every page that it writes
         return ArrayObject([reference, NameObject("/XYZ"), left, top, FloatObject(0)])
 
-    def _bookmarks(self, entries: list[Bookmark]) -> None:
-        above: list[IndirectObject] = []
-        for number, entry in enumerate(entries):
-            uri = next((later.uri for later in entries[number:] if later.uri), "")
+    def _add_bookmarks(self, bookmarks: list[Bookmark]) -> None:
+        parents: list[IndirectObject] = []
+        for number, bookmark in enumerate(bookmarks):
+            uri = next((following.uri for following in bookmarks[number:] if following.uri), "")
             target = self._target(uri)
             if target is None:
                 continue
-            del above[entry.depth :]
+            del parents[bookmark.depth :]
             item = self._writer.add_outline_item(
-                title=entry.title,
+                title=bookmark.title,
                 page_number=None,
-                parent=above[-1] if above else None,
-                is_open=entry.depth == 0 and not entry.uri,
+                parent=parents[-1] if parents else None,
+                is_open=bookmark.depth == 0 and not bookmark.uri,
             )
             cast("DictionaryObject", item.get_object())[NameObject("/Dest")] = target
-            above.append(item)
+            parents.append(item)
 
 
 def _uri(link: DictionaryObject, here: str) -> str | None:
-    """Where a printed link leads, as an address; None for what is no link to an address."""
+    """Return the address that a printed link leads to; None for other annotations."""
     name = link.get("/Dest")
     if isinstance(name, str):
         return f"{here}#{name.lstrip('/')}"
@@ -190,7 +204,7 @@ def _uri(link: DictionaryObject, here: str) -> str | None:
 
 
 def uris(data: bytes) -> Iterator[str]:
-    """Every address that a PDF's links lead to outside of it."""
+    """Yield each address outside of a PDF that its links lead to."""
     for page in PdfReader(BytesIO(data)).pages:
         for item in page.get("/Annots", ArrayObject()):
             if (uri := _uri(item.get_object(), "")) and not uri.startswith("#"):
@@ -198,7 +212,7 @@ def uris(data: bytes) -> Iterator[str]:
 
 
 def write(path: Path, data: bytes) -> None:
-    """Put a file in place, whole or not at all."""
-    new = path.with_name(f".{path.name}.new")
-    new.write_bytes(data)
-    new.replace(path)
+    """Write a file atomically."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(data)
+    temporary.replace(path)

@@ -1,4 +1,4 @@
-"""Printing a built site: each language's pages in the order of its navigation, with cover and contents, as one file beside them."""
+"""Printing of a built site: one PDF per language with cover, contents and the pages in the order of the navigation."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from kvmdocs.site.edit_links import commit
 from kvmdocs.site.pdf.chromium import Chromium
 from kvmdocs.site.pdf.cover import ContentsLine, cover
 from kvmdocs.site.pdf.join import Book, Bookmark, PrintedPage, pages, write
+from kvmdocs.site.versions import versioned
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
 PREPARE = """
 (names, title, before) => {
-  // What is folded is unfolded, as the theme does it before it prints; the style sheets say what stays away from paper.
+  // Open folded parts, as the theme does before printing. Style sheets hide what does not belong on paper.
   for (const details of document.querySelectorAll("details")) details.open = true
-  // Chromium gives a name to a place only if something on the same page leads there.
+  // Chromium writes a named destination only for anchors that a link on the same page leads to.
   const links = document.createElement("nav")
   links.hidden = true
   for (const name of names) {
@@ -61,12 +62,12 @@ _LINK = re.compile(r'\shref="([^"#]*#[^"]+)"')
 
 @dataclass(frozen=True)
 class Printed:
-    """What came of a language.
+    """PDF of one language.
 
     Attributes:
         path: The PDF.
-        pages: How many sheets it has.
-        size: How many bytes it has.
+        pages: Number of sheets.
+        size: Size in bytes.
     """
 
     path: Path
@@ -75,123 +76,146 @@ class Printed:
 
 
 @dataclass(frozen=True)
-class _Chapter:
-    """A line of the navigation: a page, or what stands over some."""
+class _NavEntry:
+    """Entry of the navigation: a page, or a section (without an address).
+
+    Attributes:
+        title: Its title.
+        depth: Its depth; 0 for the outermost.
+        url: Address of the page, relative to the site; "" for a section.
+    """
 
     title: str
     depth: int
     url: str = ""
 
 
-def print_site(root: Path, configs: list[str], output: Path, name: str, folders: Sequence[Path] = ()) -> list[Printed]:
-    """Print every language of a site that is built.
+def print_site(
+    root: Path, configs: list[str], output: Path, name: str, folders: Sequence[Path] = (), *, version: str = ""
+) -> list[Printed]:
+    """Print every language of a built site.
 
     Args:
         root: The project's folder.
-        configs: The configuration of each language's site, relative to it.
-        output: Where the languages' sites are.
-        name: The file each becomes, in the folder of its site.
-        folders: The folder of each language's site; the one in `output` that its configuration names if not given.
+        configs: Configuration file of each language's site, relative to `root`.
+        output: Folder that holds the languages' sites.
+        name: File name of the PDF in each language's folder.
+        folders: Folder of each language's site. Default: the folder in `output` that the configuration names.
+        version: Version that the site is published as (`kvmdocs.site.versions`); "" for none.
 
     Raises:
-        SettingError: The name is none for a PDF.
-        GuideError: A page of the navigation is not there.
-        HostLacks: There is no Chromium.
-        EngineError: Chromium does not do what it is told.
+        SettingError: `name` is not the name of a PDF file.
+        GuideError: A page of the navigation is missing.
+        HostLacks: Chromium is not installed.
+        EngineError: Chromium fails.
     """
     if "/" in name or not name.endswith(".pdf"):
         raise SettingError(f"site.pdf is {name!r}", Evidence(advice="give it the name of a file, such as handbook.pdf"))
     with Chromium() as chromium:
         return [
-            _print_language(chromium, root, root / config, output, name, folder)
+            _print_language(chromium, root, *_navigation(root / config, version), output, name, folder)
             for config, folder in zip_longest(configs, folders)
         ]
 
 
-def _print_language(chromium: Chromium, root: Path, config_file: Path, output: Path, name: str, folder: Path | None) -> Printed:
-    config, chapters = _navigation(config_file)
+def _print_language(
+    chromium: Chromium, root: Path, config: MkDocsConfig, entries: list[_NavEntry], output: Path, name: str, folder: Path | None
+) -> Printed:
     site = folder or output / Path(config.site_dir).name
     base = site.absolute().as_uri() + "/"
-    targets = _targets(site, chapters, base)
+    targets = _targets(site, entries, base)
     parts: list[PrintedPage] = []
-    entries: list[Bookmark] = []
+    bookmarks: list[Bookmark] = []
     lines: list[ContentsLine] = []
     sheets = 0
-    for chapter in chapters:
-        lines.append(ContentsLine(chapter.title, chapter.depth, chapter.url, sheets + 1 if chapter.url else 0))
-        entries.append(Bookmark(chapter.title, chapter.depth, base + chapter.url if chapter.url else ""))
-        if not chapter.url:
+    for entry in entries:
+        uri = base + entry.url if entry.url else ""
+        lines.append(ContentsLine(entry.title, entry.depth, entry.url, sheets + 1 if uri else 0))
+        bookmarks.append(Bookmark(entry.title, entry.depth, uri))
+        if not uri:
             continue
-        chromium.open(site / chapter.url)
-        headings = _prepare(chromium, sorted(targets[base + chapter.url]), chapter.title, sheets)
-        entries += [Bookmark(text, chapter.depth + 1, f"{base}{chapter.url}#{anchor}") for anchor, text in headings]
-        part = PrintedPage(base + chapter.url, chromium.printed())
+        chromium.open(site / entry.url)
+        headings = _prepare(chromium, sorted(targets[uri]), entry.title, sheets)
+        bookmarks += [Bookmark(text, entry.depth + 1, f"{uri}#{anchor}") for anchor, text in headings]
+        part = PrintedPage(uri, chromium.printed())
         parts.append(part)
         sheets += pages(part.data)
     front = _front(chromium, config, site, root, lines)
     book = Book(base, str(config.site_url or ""))
-    facts = {"/Title": config.site_name, "/Subject": config.site_description or "", "/Creator": "kvmdocs"}
-    data = book.join([front, *parts], entries, facts)
+    properties = {"/Title": config.site_name, "/Subject": config.site_description or "", "/Creator": "kvmdocs"}
+    data = book.join([front, *parts], bookmarks, properties)
     write(site / name, data)
     return Printed(site / name, pages(data), len(data))
 
 
 def _prepare(chromium: Chromium, names: list[str], title: str, before: int) -> list[list[str]]:
-    """Make the page that is open fit for the book; returns the anchor and the text of each of its headings."""
-    given = ", ".join(json.dumps(value) for value in (names, title, before))
-    headings: list[list[str]] = chromium.evaluate(f"() => ({PREPARE})({given})")
+    """Prepare the open page for printing.
+
+    Args:
+        chromium: The browser.
+        names: Anchors of the page that links of the site lead to.
+        title: Title for the foot of each sheet.
+        before: Number of sheets before this page.
+
+    Returns:
+        Anchor and text of each heading.
+    """
+    arguments = ", ".join(json.dumps(value) for value in (names, title, before))
+    headings: list[list[str]] = chromium.evaluate(f"() => ({PREPARE})({arguments})")
     return headings
 
 
-def _navigation(config_file: Path) -> tuple[MkDocsConfig, list[_Chapter]]:
-    """A language's configuration, and what is in its navigation, in order."""
+def _navigation(config_file: Path, version: str) -> tuple[MkDocsConfig, list[_NavEntry]]:
+    """Load a language's configuration; return it and the entries of its navigation, in order."""
     from mkdocs.config import load_config
     from mkdocs.structure.files import get_files
     from mkdocs.structure.nav import Section, get_navigation
     from mkdocs.structure.pages import Page
 
     config = load_config(str(config_file))
-    chapters: list[_Chapter] = []
+    if version:  # loading runs no plugin, so the address has no version yet
+        versioned(config, version)
+    entries: list[_NavEntry] = []
 
     def walk(items: list[StructureItem], depth: int) -> None:
         for item in items:
             if isinstance(item, Page):
-                chapters.append(_Chapter(str(item.title), depth, item.file.dest_uri))
+                entries.append(_NavEntry(str(item.title), depth, item.file.dest_uri))
             elif isinstance(item, Section):
-                chapters.append(_Chapter(str(item.title), depth))
+                entries.append(_NavEntry(str(item.title), depth))
                 walk(item.children, depth + 1)
 
     navigation: Navigation = get_navigation(get_files(config), config)
     walk(navigation.items, 0)
-    return config, chapters
+    return config, entries
 
 
-def _targets(site: Path, chapters: list[_Chapter], base: str) -> defaultdict[str, set[str]]:
-    """The places that the pages' links lead to, by the address of the page they are on.
+def _targets(site: Path, entries: list[_NavEntry], base: str) -> defaultdict[str, set[str]]:
+    """Return the anchors that links of the pages lead to, by the address of the page that has them.
 
     Raises:
         GuideError: A page has not been built.
     """
-    found: defaultdict[str, set[str]] = defaultdict(set)
-    for chapter in chapters:
-        if not chapter.url:
+    anchors: defaultdict[str, set[str]] = defaultdict(set)
+    for entry in entries:
+        if not entry.url:
             continue
-        path = site / chapter.url
+        path = site / entry.url
         if not path.is_file():
-            raise GuideError(f"{path} is not there", Evidence(advice="build the site first: kvmdocs build"))
+            raise GuideError(f"the page {path} is missing", Evidence(advice="build the site first: kvmdocs build"))
         for link in _LINK.findall(path.read_text("utf-8")):
-            address, fragment = urldefrag(urljoin(base + chapter.url, link))
-            found[address].add(unquote(fragment))
-    return found
+            address, fragment = urldefrag(urljoin(base + entry.url, link))
+            anchors[address].add(unquote(fragment))
+    return anchors
 
 
 def _front(chromium: Chromium, config: MkDocsConfig, site: Path, root: Path, lines: list[ContentsLine]) -> PrintedPage:
-    """Cover and contents."""
-    report = site / "report.json"
-    known = json.loads(report.read_text("utf-8")) if report.is_file() else {}
-    built = known.get("built") or datetime.now(UTC).isoformat(timespec="seconds")
+    """Print cover and contents."""
+    path = site / "report.json"
+    report = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    built = report.get("built") or datetime.now(UTC).isoformat(timespec="seconds")
     language = Language.of(str(config.theme.get("language", "en")))
-    page = cover(language, config.site_name, config.site_description or "", built, commit(root), known.get("host", {}), lines)
+    page = cover(language, config.site_name, config.site_description or "", built, commit(root), report.get("host", {}), lines)
     path = site / ".cover.html"
     path.write_text(page, "utf-8")
     try:

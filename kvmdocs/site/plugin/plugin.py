@@ -35,7 +35,6 @@ from kvmdocs.site.plugin.log_links import LogLinks
 from kvmdocs.site.plugin.script_links import ScriptLinks
 from kvmdocs.site.plugin.warnings import Targets, WarningLocations
 from kvmdocs.site.publisher import Publisher
-from kvmdocs.site.root_pages import common
 from kvmdocs.site.serve.view import ServeView
 from kvmdocs.site.status import view_of
 from kvmdocs.site.status.page import StatusView
@@ -201,8 +200,6 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         pages = status_pages.guide_pages(files, self._publisher.project)
         self._publisher.pages = status_pages.in_order(pages, [page.url for page in nav.pages])
         self._publisher.relative = self._relative
-        address = config.site_url or ""
-        self._publisher.address = address if common([address]) else ""
         page = files.get_file_from_path(self.config.status_page)
         self._status_page = page.url if page else ""
         self._order = [one.file.dest_uri for one in nav.pages]

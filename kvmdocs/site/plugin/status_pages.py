@@ -1,7 +1,6 @@
 """What the MkDocs plugin adds to a site so that readers and programs see how its recipes stand.
 
-These are ``report.json`` with its JSON Schema, a badge as an SVG for each page that shows recipes, and a line under that page's title. The status page itself is a
-guide like any other (`kvmdocs.site.status`); a site without one has all the rest.
+These are ``report.json`` with its JSON Schema, and a line under the title of each page that shows recipes. The status page itself is a guide like any other (`kvmdocs.site.status`); a site without one has all the rest.
 """
 
 from __future__ import annotations
@@ -18,15 +17,11 @@ from kvmdocs.core import schemas
 from kvmdocs.execution.project import Project
 from kvmdocs.site.plugin.under_title import under_title
 from kvmdocs.site.publisher import GuidePage
-from kvmdocs.site.status.badge_svg import badge_svg
 from kvmdocs.site.status.page import DATA, SCHEMA, StatusView, badge, incomplete
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.pages import Page
-
-BADGES = "badges"
-"""Folder of the site with the pages' badges."""
 
 _HEADING = re.compile(r"^#[ \t]+(.+?)(?:[ \t]*\{[^{}]*\})?[ \t]*#*[ \t]*$", re.MULTILINE)
 
@@ -46,7 +41,7 @@ def guide_pages(files: Files, project: Project) -> dict[str, GuidePage]:
         above = list(page.ancestors)  # the nearest first
         chapter = str(above[-1].title) if above else ""
         title = str(page.title or _heading(Path(source)) or page.url)
-        found[project.catalog.shown(Path(source))] = GuidePage(title, page.url, chapter, badge_of(page.url))
+        found[project.catalog.shown(Path(source))] = GuidePage(title, page.url, chapter)
     return found
 
 
@@ -61,16 +56,9 @@ def in_order(pages: dict[str, GuidePage], urls: list[str]) -> dict[str, GuidePag
     return dict(sorted(pages.items(), key=lambda item: place.get(item[1].url, len(place))))
 
 
-def badge_of(url: str) -> str:
-    """The address of a page's badge: ``badges/kvm/gdb.svg`` for ``kvm/gdb.html`` and for ``kvm/gdb/``."""
-    name = url.removesuffix("/").removesuffix(".html").removesuffix(".")
-    return f"{BADGES}/{name or 'index'}.svg"
-
-
 def offer(files: Files, config: MkDocsConfig, view: StatusView, mask: Callable[[str], str] = str) -> None:
-    """Add the report, which `mask` takes secrets out of, its schema and the badges to the site."""
+    """Add the report, which `mask` takes secrets out of, and its schema to the site."""
     contents = {DATA: mask(schemas.write(view.report)) + "\n", SCHEMA: schemas.read("report")}
-    contents |= {page.badge: badge_svg(page, view.say) for page in view.report.pages if page.badge}
     for name, content in contents.items():
         files.append(File.generated(config, name, content=content))
 

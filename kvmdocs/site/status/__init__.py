@@ -1,13 +1,13 @@
-"""The status page: how every recipe of a site stands, in words, as a table, as a graph, and as data.
+"""Status page: the state of every recipe of a site, as text, as a table and as data.
 
-A guide's blocks print its parts::
+Blocks of a guide print its parts::
 
     ```python exec="on" html="on"
     from kvmdocs.site.status import table
     print(table())
     ```
 
-They take what the build around them knows. Without the plugin they know the records, but not where other pages are.
+The blocks use the report of the running build. Without the plugin they have the records, but not the addresses of other pages.
 """
 
 from __future__ import annotations
@@ -16,56 +16,46 @@ from collections.abc import Callable
 
 from kvmdocs.recording.recipe import presenter
 from kvmdocs.site.publisher import Publisher
-from kvmdocs.site.status import graph_svg, page, rows
+from kvmdocs.site.status import page, rows
 from kvmdocs.site.status.collect import report
 from kvmdocs.site.status.page import StatusView
 
-__all__ = ["badges", "drifts", "graph", "skips", "summary", "table", "view_of"]
+__all__ = ["drifts", "skips", "summary", "table", "view_of"]
 
 
 def summary() -> str:
-    """How many recipes are in which state, and when, where and how the site was built; HTML."""
+    """Return the number of recipes in each state, and when, where and how the site was built, as HTML."""
     return _part(page.summary)
 
 
-def badges() -> str:
-    """The badge of each page, and how it is used elsewhere; HTML."""
-    return _part(page.badges)
-
-
 def table() -> str:
-    """Every recipe: state, when and where it ran, how long, on which pages it is, drift; HTML."""
+    """Return the table of every recipe as HTML: state, inputs, time and host of the run, duration, pages, drift."""
     return _part(rows.table)
 
 
 def skips() -> str:
-    """What the building host could not run, why, and what would make it run; HTML."""
+    """Return the recipes that the building host could not run, with the reason and what would make them run, as HTML."""
     return _part(page.skips)
 
 
 def drifts() -> str:
-    """How records differ from approved ones; HTML."""
+    """Return the differences between records and approved ones as HTML."""
     return _part(page.drifts)
-
-
-def graph() -> str:
-    """What builds on what, drawn; HTML."""
-    return _part(lambda view: graph_svg.drawing(view.report, view.say, view.link))
 
 
 def _part(make: Callable[[StatusView], str]) -> str:
     publisher = presenter()
     if not isinstance(publisher, Publisher):
-        # Whoever only notes what a block shows wants nothing printed.
+        # The catalog's reader only collects what a block requests; it needs no output.
         return ""
     return make(view_of(publisher))
 
 
 def view_of(publisher: Publisher) -> StatusView:
-    """A publisher's report, made once a build, seen from the page that is being rendered.
+    """Return the view of a publisher's report from the page being rendered. The report is made once per build.
 
     Raises:
-        CatalogError: An approved record cannot be read, or recipes build on each other in a circle.
+        CatalogError: An approved record cannot be read, or recipes depend on each other in a cycle.
     """
     if "report" not in publisher.kept:
         publisher.kept["report"] = report(publisher)
@@ -74,5 +64,4 @@ def view_of(publisher: Publisher) -> StatusView:
         publisher.language,
         publisher.relative,
         published=bool(publisher.pages),
-        address=publisher.address,
     )

@@ -1,4 +1,4 @@
-"""The failures that a built site shows, read from its own ``report.json``: it goes wherever the site is copied, and a complete build writes it anew."""
+"""Failures that a built site shows, read from its ``report.json``: the file moves with the site, and each build rewrites it."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ from kvmdocs.site.status.page import DATA, SCHEMA
 
 
 def failures(site: Path) -> dict[str, list[str]]:
-    """The recipes that a built site shows as failed, each with the places that show it, relative to the site.
+    """Return the recipes that a built site shows as failed, each with the addresses that show it, relative to the site.
 
     Args:
-        site: The folder of a site, of one of its languages, or one that holds sites.
+        site: Folder of a site, of one of its languages, or one that holds sites.
 
     Raises:
         GuideError: A report cannot be read.
     """
-    found: dict[str, list[str]] = {}
+    failed: dict[str, list[str]] = {}
     for path in sorted(site.rglob(DATA)):
-        # A file of that name may be an author's own; the plugin's has its schema beside it.
+        # An author's own file may have that name; only the plugin's has the schema beside it.
         if (path.parent / SCHEMA).is_file():
             folder = path.parent.relative_to(site)
             for row in _rows(path):
                 if row["state"] == State.FAILED:
                     places = [str(folder / page["anchor"]) for page in row["pages"] if page["anchor"]]
-                    found.setdefault(row["recipe"], []).extend(places)
-    return found
+                    failed.setdefault(row["recipe"], []).extend(places)
+    return failed
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
+    """Read a report's rows; check the fields that `failures` uses."""
     try:
         rows: list[dict[str, Any]] = json.loads(path.read_bytes())["recipes"]
         for row in rows:
             _ = row["recipe"], row["state"], [page["anchor"] for page in row["pages"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GuideError(f"{path} is no report of a site: {error}", Evidence(advice="build the site anew")) from error
+        raise GuideError(f"{path} is no report of a site: {error}", Evidence(advice="build the site again")) from error
     return rows

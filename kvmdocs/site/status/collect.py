@@ -1,6 +1,6 @@
-"""Collecting how every recipe of a site stands.
+"""Collection of the report on a site's recipes.
 
-Nothing is run for it. What a build has done is taken from its outcome; of recipes that no guide shows, the newest record there is.
+Nothing is run. The records come from the build's result; for recipes that no guide shows, the newest record is used.
 """
 
 from __future__ import annotations
@@ -23,21 +23,19 @@ from kvmdocs.site.status.data import WORST, Need, PageRow, RecipeRow, Report, Sh
 
 
 def report(publisher: Publisher) -> Report:
-    """How every recipe of a publisher's project stands.
+    """Return the report on every recipe of a publisher's project.
 
     Raises:
-        CatalogError: An approved record cannot be read, or recipes build on each other in a circle.
+        CatalogError: An approved record cannot be read, or recipes depend on each other in a cycle.
     """
     project = publisher.project
     now = probes.now()
     entries = project.catalog.entries
-    # An input that is not there is a problem of the catalog's, which says so itself.
-    inputs = {
-        name: tuple(wanted.name for wanted in entry.recipe.inputs if wanted.name in entries) for name, entry in entries.items()
-    }
-    told = titles(project.settings, str(publisher.language), entries)
+    # The catalog reports an input that does not exist.
+    inputs = {name: tuple(used.name for used in entry.recipe.inputs if used.name in entries) for name, entry in entries.items()}
+    translated = titles(project.settings, str(publisher.language), entries)
     rows = {
-        name: _row(publisher, name, now, told)
+        name: _row(publisher, name, now, translated)
         for name in graph.topological_order(graph.closure(inputs, lambda name: inputs.get(name, ())))
     }
     pages = tuple(_pages(publisher, rows))
@@ -52,33 +50,36 @@ def report(publisher: Publisher) -> Report:
     )
 
 
-def _row(publisher: Publisher, name: str, now: str, told: Mapping[str, str]) -> RecipeRow:
-    project, outcome = publisher.project, publisher.outcome
+def _row(publisher: Publisher, name: str, now: str, translated: Mapping[str, str]) -> RecipeRow:
+    project, result = publisher.project, publisher.outcome
     entry = project.catalog.get(name)
-    record = outcome.records.get(name)
-    fresh = outcome.freshness.get(name, Freshness.CACHED)
+    record = result.records.get(name)
+    fresh = result.freshness.get(name, Freshness.CACHED)
     if record is None:
         record, fresh = modes.newest(project, name), Freshness.RECORDED
     state = _state(record, fresh)
     row = RecipeRow(
         recipe=name,
-        title=told.get(name, entry.recipe.title),
-        title_language=str(publisher.language) if name in told else "en",
+        title=translated.get(name, entry.recipe.title),
+        title_language=str(publisher.language) if name in translated else "en",
         place=str(entry.place),
         state=state,
         reasons=_reasons(record, state, publisher.reasons.get(name, ())),
         wants=tuple(_wants(project, publisher, entry.recipe)) if state in {State.SKIPPED, State.BLOCKED} else (),
-        builds_on=tuple(wanted.name for wanted in entry.recipe.inputs),
-        pages=tuple(_shown(publisher, name)),
+        builds_on=tuple(used.name for used in entry.recipe.inputs),
+        pages=tuple(_pages_of(publisher, name)),
     )
-    found = compared(project, name, record)
-    row = replace(row, approved=found.approved, compared=found.done, drift=found.drift)
+    comparison = compared(project, name, record)
+    row = replace(row, approved=comparison.approved, compared=comparison.done, drift=comparison.drift)
     shown = _on_page(project, record, state)
-    return _told(row, shown, now) if shown else row
+    return _with_record(row, shown, now) if shown else row
 
 
 def _on_page(project: Project, record: Record | None, state: State) -> Record | None:
-    """The record that pages show: of a recipe that cannot run here the approved one, which never stands in for a failure."""
+    """Return the record that pages show.
+
+    The approved record replaces that of a skipped recipe, never that of a failed or blocked one.
+    """
     if state is State.BLOCKED:
         return None
     if record and record.status in {Status.PASSED, Status.FAILED}:
@@ -96,7 +97,7 @@ def _state(record: Record | None, fresh: Freshness) -> State:
     if record.status is Status.FAILED:
         return State.FAILED
     if record.status is Status.SKIPPED:
-        # A build that runs nothing knows of nothing that cannot run; it has no record, and that is all.
+        # A build that runs nothing does not find out what the host cannot run: the recipe just has no record.
         return State.NONE if fresh in {Freshness.MISSING, Freshness.STALE} else State.SKIPPED
     return {Freshness.STALE: State.STALE, Freshness.RECORDED: State.RECORDED}.get(fresh, State.CURRENT)
 
@@ -110,27 +111,27 @@ def _reasons(record: Record | None, state: State, stale: tuple[str, ...]) -> tup
 
 
 def _wants(project: Project, publisher: Publisher, recipe: Recipe) -> Iterator[Want]:
-    """What a skipped or blocked recipe wants for: recipes that it builds on, else capabilities, else tools; nothing if it skipped itself."""
+    """Yield what a skipped or blocked recipe lacks: inputs, else capabilities, else tools. Nothing if it skipped itself."""
     records = publisher.outcome.records
     failed = failed_below(project, publisher.outcome, recipe.name)
-    below = [wanted.name for wanted in recipe.inputs if (failed or not wanted.optional) and wanted.name in records]
-    if blocked := [name for name in below if records[name].status is not Status.PASSED]:
-        yield from (Want(Need.RECIPE, name) for name in blocked)
+    inputs = [used.name for used in recipe.inputs if (failed or not used.optional) and used.name in records]
+    if missing := [name for name in inputs if records[name].status is not Status.PASSED]:
+        yield from (Want(Need.RECIPE, name) for name in missing)
     elif lacking := [need for need in recipe.needs if not project.capabilities.have(need).able]:
         yield from (Want(Need.CAPABILITY, need) for need in lacking)
     else:
         yield from (Want(Need.TOOL, tool) for tool in project.missing_tools(recipe.tools))
 
 
-def _shown(publisher: Publisher, name: str) -> Iterator[ShownOn]:
-    """The pages that show a recipe, each once, in the order of the guides."""
+def _pages_of(publisher: Publisher, name: str) -> Iterator[ShownOn]:
+    """Yield the pages that show a recipe, each once, in the order of the guides."""
     for path in dict.fromkeys(place.path for place in publisher.project.catalog.shown_at(name)):
         page = publisher.pages.get(path)
         yield ShownOn(path, page.title, page.url, f"{page.url}#{anchor(name)}") if page else ShownOn(path, path)
 
 
-def _told(row: RecipeRow, record: Record, now: str) -> RecipeRow:
-    """The row with what its record tells."""
+def _with_record(row: RecipeRow, record: Record, now: str) -> RecipeRow:
+    """Return the row with the fields that its record provides."""
     return replace(
         row,
         made=record.started,
@@ -145,7 +146,7 @@ def _told(row: RecipeRow, record: Record, now: str) -> RecipeRow:
 
 
 def _days(made: str, now: str) -> int | None:
-    """Days of UTC between two moments; clocks of two hosts may differ, and nothing is younger than today."""
+    """Return the days (UTC) between two times; None if one is invalid. At least 0, since the clocks of two hosts may differ."""
     then, today = moment_of(made), moment_of(now)
     return max((today.date() - then.date()).days, 0) if then and today else None
 
@@ -154,7 +155,7 @@ def _pages(publisher: Publisher, rows: Mapping[str, RecipeRow]) -> Iterator[Page
     by_guide: dict[str, list[str]] = {}
     for request in publisher.project.catalog.requests:
         by_guide.setdefault(publisher.project.catalog.shown(request.block.guide), []).append(request.name)
-    # In the order in which the site has its pages; a site that is built without the plugin has the guides in theirs.
+    # In the order of the site's pages; without the plugin, in the order of the guides.
     places = list(publisher.pages)
     for guide in sorted(by_guide, key=lambda path: places.index(path) if path in publisher.pages else len(places)):
         names = tuple(dict.fromkeys(name for name in by_guide[guide] if name in rows))
@@ -173,5 +174,4 @@ def _pages(publisher: Publisher, rows: Mapping[str, RecipeRow]) -> Iterator[Page
             recipes=names,
             newest=max((row.made for row in made), default=""),
             hosts=tuple(dict.fromkeys(row.host.name for row in made if row.host)),
-            badge=page.badge,
         )

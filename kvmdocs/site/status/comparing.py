@@ -1,4 +1,4 @@
-"""How a record differs from its recipe's approved one, kept in the store: a build that shows the same records need not compare them again."""
+"""Comparison of a record with its recipe's approved one. Results are cached in the store by what was compared."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from kvmdocs.script.approval import drift_of
 from kvmdocs.store import drift as drifting
 from kvmdocs.store.derived import kept
 
-LINES = 200
-"""Lines of a difference that are kept; whoever wants more has `kvmdocs diff`."""
+DIFF_LINES = 200
+"""Maximum number of diff lines in a report. `kvmdocs diff` prints all."""
 
 
 @dataclass(frozen=True)
 class ApprovedRecord:
-    """Whence a recipe's approved record is.
+    """Origin of a recipe's approved record.
 
     Attributes:
-        made: When it was made (UTC, ISO 8601).
-        host: The name of the host that made it.
+        made: Time at which it was made (UTC, ISO 8601).
+        host: Name of the host that made it.
     """
 
     made: str
@@ -34,14 +34,14 @@ class ApprovedRecord:
 
 @dataclass(frozen=True)
 class Drifted:
-    """How the newest record differs from the approved one.
+    """Difference between the newest record and the approved one.
 
     Attributes:
-        kind: What may explain it (`kvmdocs.store.drift.DriftCause`).
-        causes: What differs beside the steps: tools, settings, facts of the host.
+        kind: Likely cause (`kvmdocs.store.drift.DriftCause`).
+        causes: Differences other than in the steps: tools, settings, facts of the host.
         sections: The recipe's sections that differ; "" for steps outside of any.
-        diff: The first lines of a unified diff, under stable names.
-        omitted: Lines of the diff that are not here.
+        diff: First lines of a unified diff of the normalised texts.
+        omitted: Number of diff lines left out.
     """
 
     kind: str
@@ -53,12 +53,12 @@ class Drifted:
 
 @dataclass(frozen=True)
 class Compared:
-    """What came of comparing.
+    """Result of a comparison.
 
     Attributes:
-        approved: The approved record; None without one.
-        drift: How the other record differs from it; None where it does not, or where there is nothing to compare.
-        done: Whether there was another record, so that the two were compared.
+        approved: The approved record; None if there is none.
+        drift: The difference; None if there is none, or if nothing was compared.
+        done: Whether there was another record to compare with.
     """
 
     approved: ApprovedRecord | None = None
@@ -67,12 +67,12 @@ class Compared:
 
 
 def compared(project: Project, name: str, record: Record | None) -> Compared:
-    """A recipe's record beside its approved one.
+    """Compare a recipe's record with its approved one.
 
     Args:
         project: The project.
         name: The recipe.
-        record: Its record; only one that passed and is this host's own is compared.
+        record: Its record. It is compared only if it passed and was made on this host.
 
     Raises:
         CatalogError: The approved record cannot be read.
@@ -82,7 +82,8 @@ def compared(project: Project, name: str, record: Record | None) -> Compared:
     except FileNotFoundError:
         return Compared()
     own = record if record and record.status is Status.PASSED and record.key else None
-    # What must not leave the host is taken out before comparing, so it bears on what is found; no record has a secret, nor any name of a file.
+    # Texts that must not leave the host are redacted before the comparison, so they are part of the cache key. Secrets are not:
+    # no record contains one, and no file name may be derived from one.
     hidden = sorted(item for item in project.hidden().items() if item[1] != MASK)
     parts = [own.key if own else "", own.started if own else "", repr(hidden), hashlib.sha256(body).hexdigest()]
     text = kept(project.store, parts, lambda: schemas.write(_compare(project, name, own)), ".json")
@@ -93,11 +94,11 @@ def _compare(project: Project, name: str, own: Record | None) -> Compared:
     approved = project.approved.get(name)
     if approved is None:
         return Compared()
-    told = ApprovedRecord(approved.started, approved.host.name)
-    return Compared(told, _shortened(drift_of(project, own)), done=True) if own else Compared(told)
+    origin = ApprovedRecord(approved.started, approved.host.name)
+    return Compared(origin, _shortened(drift_of(project, own)), done=True) if own else Compared(origin)
 
 
 def _shortened(drift: drifting.Drift | None) -> Drifted | None:
     if drift is None:
         return None
-    return Drifted(str(drift.kind), drift.causes, drift.sections, drift.diff[:LINES], max(len(drift.diff) - LINES, 0))
+    return Drifted(str(drift.kind), drift.causes, drift.sections, drift.diff[:DIFF_LINES], max(len(drift.diff) - DIFF_LINES, 0))

@@ -1,4 +1,4 @@
-"""How every recipe of a site stands: what the status page, the badges and ``report.json`` are all made of."""
+"""State of every recipe of a site: the data behind the status page, the lines under titles and ``report.json``."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from kvmdocs.site.status.comparing import ApprovedRecord, Drifted
 
 
 class State(StrEnum):
-    """How a recipe stands, the best first."""
+    """State of a recipe, the best first."""
 
     CURRENT = "current"
-    """Its record was made by this build, or is known to hold."""
+    """Its record was made by this build, or its key has not changed."""
     RECORDED = "recorded"
-    """It has a record, and nothing was done to see whether that still holds."""
+    """It has a record; the build did not check whether that is current."""
     SKIPPED = "skipped"
     """The host that built the site cannot run it."""
     NONE = "none"
     """It has no record."""
     RUNNING = "running"
-    """Its record is of before a change, and it runs at this moment (``mkdocs serve``)."""
+    """Something has changed since its record was made, and it is running now (``mkdocs serve``)."""
     STALE = "stale"
-    """Its record is of before a change."""
+    """Something has changed since its record was made."""
     BLOCKED = "blocked"
-    """It was not run, since a recipe that it builds on failed."""
+    """It was not run because a recipe that it builds on failed."""
     FAILED = "failed"
     """It failed."""
 
@@ -39,7 +39,7 @@ WORST = tuple(reversed(State))
 
 
 class Need(StrEnum):
-    """What a skipped or blocked recipe wants for."""
+    """Kind of thing that a skipped or blocked recipe lacks."""
 
     TOOL = "tool"
     CAPABILITY = "capability"
@@ -48,11 +48,11 @@ class Need(StrEnum):
 
 @dataclass(frozen=True)
 class Want:
-    """Something that a skipped or blocked recipe wants for.
+    """Something that a skipped or blocked recipe lacks.
 
     Attributes:
-        kind: What it is.
-        name: The tool, the capability as the recipe declares it, or the recipe it builds on.
+        kind: Its kind.
+        name: The tool, the capability as the recipe declares it, or the recipe that it builds on.
     """
 
     kind: Need
@@ -61,13 +61,13 @@ class Want:
 
 @dataclass(frozen=True)
 class ShownOn:
-    """A page that shows a recipe.
+    """Page that shows a recipe.
 
     Attributes:
-        guide: The guide's path in the project.
-        title: The page's title; the guide's path where that is not known.
-        url: The page's address, from the top of this language's site; "" where that is not known.
-        anchor: The address with the place on the page.
+        guide: Path of the guide in the project.
+        title: Title of the page; the guide's path if unknown.
+        url: Address of the page, from the top of this language's site; "" if unknown.
+        anchor: The address with the recipe's anchor on the page.
     """
 
     guide: str
@@ -78,29 +78,29 @@ class ShownOn:
 
 @dataclass(frozen=True)
 class RecipeRow:
-    """How one recipe stands.
+    """State of one recipe.
 
     Attributes:
         recipe: Its name.
-        title: What it does, in a line.
+        title: Its purpose in one line.
         place: File and line of its definition.
-        state: How it stands.
-        reasons: Why it is skipped, stale, blocked or failed, each in a few words.
-        wants: What a skipped one wants for; of a blocked one, what it builds on and has no result.
-        made: When the record that is shown was made (UTC, ISO 8601), or "".
+        state: Its state.
+        reasons: Short reasons why it is skipped, stale, blocked or failed.
+        wants: What a skipped recipe lacks; for a blocked one, the inputs without a result.
+        made: Time of the record that is shown (UTC, ISO 8601); "" if there is none.
         age_days: Whole days from then to this build; None without a record.
-        seconds: How long it ran.
-        emulated: Whether something ran under emulation, so that the time says nothing about speed.
-        host: Where it ran; None without a record.
-        tools: Version of each tool it declares, the first line of what the tool says.
-        settings: Value of each setting it takes.
-        builds_on: The recipes it takes the results of.
-        pages: Where it is shown.
-        approved: Its approved record; None without one.
-        drift: How the record differs from that; None where it does not, or where the two were not compared.
-        key: The record's key; "" for none.
-        title_language: The language of the title.
-        compared: Whether a record of the recipe was compared with the approved one; not so where the approved one is all there is.
+        seconds: Duration of the run.
+        emulated: Whether something ran under emulation, so that the duration says nothing about speed.
+        host: The host that it ran on; None without a record.
+        tools: Version of each tool that it declares: the first line that the tool prints.
+        settings: Value of each setting that it takes.
+        builds_on: The recipes whose results it takes.
+        pages: The pages that show it.
+        approved: Its approved record; None if there is none.
+        drift: The record's difference from the approved one; None if there is none, or if the two were not compared.
+        key: The record's key; "" if there is none.
+        title_language: Language of the title.
+        compared: Whether a record was compared with the approved one. False if the approved record is the only one.
     """
 
     recipe: str
@@ -127,19 +127,18 @@ class RecipeRow:
 
 @dataclass(frozen=True)
 class PageRow:
-    """How the recipes of one page stand.
+    """State of the recipes of one page.
 
     Attributes:
-        guide: The guide's path in the project.
-        title: The page's title.
-        chapter: The part of the site it is in; "" for none.
+        guide: Path of the guide in the project.
+        title: Title of the page.
+        chapter: The top-level section of the navigation that it is in; "" for none.
         url: Its address, from the top of this language's site.
         state: The worst of its recipes' states.
-        counts: How many recipes are in each state that occurs.
-        recipes: Its recipes, in the order it shows them.
-        newest: When the newest of their records was made (UTC, ISO 8601), or "".
-        hosts: The names of the hosts that made them.
-        badge: The address of its badge, from the top of this language's site; "" for none.
+        counts: Number of recipes in each state that occurs.
+        recipes: Its recipes, in the order in which it shows them.
+        newest: Time of the newest of their records (UTC, ISO 8601); "" if there is none.
+        hosts: Names of the hosts that made them.
     """
 
     guide: str
@@ -151,21 +150,20 @@ class PageRow:
     recipes: tuple[str, ...]
     newest: str
     hosts: tuple[str, ...]
-    badge: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """How every recipe of a site stands: ``report.json``.
+    """State of every recipe of a site: ``report.json``.
 
     Attributes:
-        schema: Version of this form.
-        built: When the site was built (UTC, ISO 8601).
-        mode: What the build did about stale recipes: ``live``, ``fresh``, ``recorded``, or ``serve``.
-        language: The language of the pages' titles.
+        schema: Version of the format.
+        built: Time at which the site was built (UTC, ISO 8601).
+        mode: Mode of the build: ``live``, ``fresh``, ``recorded``, or ``serve``.
+        language: Language of the pages' titles.
         host: The host that built the site.
-        counts: How many recipes are in each state that occurs.
-        recipes: Every recipe, each after what it builds on.
+        counts: Number of recipes in each state that occurs.
+        recipes: Every recipe, in topological order.
         pages: Every page that shows a recipe.
     """
 
@@ -180,20 +178,20 @@ class Report:
 
     @property
     def failed(self) -> list[RecipeRow]:
-        """The recipes that failed; where there is one the site is incomplete."""
+        """The failed recipes. If there are any, the site is incomplete."""
         return [row for row in self.recipes if row.state is State.FAILED]
 
     @cached_property
     def by_name(self) -> dict[str, RecipeRow]:
-        """Each recipe's row by its name."""
+        """Rows by recipe name."""
         return {row.recipe: row for row in self.recipes}
 
     def page(self, url: str) -> PageRow | None:
-        """The row of the page at an address; None for a page that shows no recipe."""
+        """Return the row of the page at an address; None if the page shows no recipe."""
         return next((page for page in self.pages if page.url == url), None)
 
 
 def count(rows: Iterable[RecipeRow]) -> dict[State, int]:
-    """How many rows are in each state that occurs, the best first."""
-    found = Counter(row.state for row in rows)
-    return {state: found[state] for state in State if found[state]}
+    """Return the number of rows in each state that occurs, the best state first."""
+    counts = Counter(row.state for row in rows)
+    return {state: counts[state] for state in State if counts[state]}

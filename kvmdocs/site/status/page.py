@@ -1,8 +1,8 @@
-"""The status page's parts beside its table and its graph, and the line under a page's title: HTML on one line each."""
+"""Parts of the status page other than its table, and the line under a page's title. Each is HTML on one line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -17,97 +17,98 @@ from kvmdocs.render import Language
 from kvmdocs.render.icons import mark
 from kvmdocs.render.reasons import reason
 from kvmdocs.site.status.data import Need, PageRow, RecipeRow, Report, State
-from kvmdocs.site.status.graph_svg import Link
-from kvmdocs.site.status.words import StatusWords, counted, day, recipes, words
+from kvmdocs.site.status.words import StatusWords, counted, day, recipes, status_words
 
 DATA = "report.json"
-"""The report as data, from the top of each language's site."""
+"""Address of the report as data, from the top of each language's site."""
 SCHEMA = "schemas/report-1.json"
-"""Its JSON Schema."""
-BRIEF = 300
-"""Characters that are told of why a recipe failed where all that failed is listed."""
+"""Address of its JSON Schema."""
+Link = Callable[[str], str]
+"""Function that turns an address from the top of the site into one relative to the page."""
+REASON_LENGTH = 300
+"""Maximum number of characters of a failure's message in the list of failed recipes."""
 
 
 @dataclass(frozen=True)
 class StatusView:
-    """A report, in a language, seen from a page.
+    """Report in one language, with addresses relative to one page.
 
     Attributes:
         report: The report.
         language: The language.
-        link: How a page is linked.
+        link: Function that makes an address relative to the page.
         published: Whether the site has the report as data.
-        address: Where the site is published, with a slash at the end; "" where that is not known.
     """
 
     report: Report
     language: Language
     link: Link
     published: bool = False
-    address: str = ""
 
     @cached_property
-    def say(self) -> StatusWords:
-        """The words."""
-        return words(self.language)
+    def words(self) -> StatusWords:
+        """The texts in the view's language."""
+        return status_words(self.language)
 
 
 def summary(view: StatusView) -> str:
-    """How many recipes are in which state, and when, where and how the site was built."""
-    say, report = view.say, view.report
+    """Return the number of recipes in each state, and when, where and how the site was built."""
+    words, report = view.words, view.report
     if not report.recipes:
-        return f"<p>{escape(say.no_recipes)}</p>"
+        return f"<p>{escape(words.no_recipes)}</p>"
     when = moment(report.built, common(view.language))
-    built = say.built.format(date=when, host=report.host.name, mode=say.modes[report.mode])
-    engine = say.with_engine.format(version=metadata.version("kvmdocs"))
+    built = words.built.format(date=when, host=report.host.name, mode=words.modes[report.mode])
+    engine = words.with_engine.format(version=metadata.version("kvmdocs"))
     machine = f"{report.host.system}, Linux {report.host.kernel}, {report.host.machine}"
     tiles = "".join(
-        f'<li class="ks-tile ks-{state}">{mark(state)}<b>{count}</b> <span>{escape(say.states[state])}</span>'
-        f"<small>{escape(say.meanings[state])}</small></li>"
+        f'<li class="ks-tile ks-{state}">{mark(state)}<b>{count}</b> <span>{escape(words.states[state])}</span>'
+        f"<small>{escape(words.meanings[state])}</small></li>"
         for state, count in report.counts.items()
     )
     data = ""
     if view.published:
-        links = ((DATA, "report.json", say.data), (SCHEMA, "report-1.json", say.schema))
+        files = ((DATA, "report.json", words.data), (SCHEMA, "report-1.json", words.schema))
         colon = common(view.language).colon
-        told = say.semicolon.join(
-            f'<a href="{attribute(view.link(url))}"><code>{name}</code></a>{colon}{escape(text)}' for url, name, text in links
+        links = words.semicolon.join(
+            f'<a href="{attribute(view.link(url))}"><code>{name}</code></a>{colon}{escape(text)}' for url, name, text in files
         )
-        data = f'<p class="ks-data">{told}</p>'
-    total = recipes(len(report.recipes), say)
+        data = f'<p class="ks-data">{links}</p>'
+    total = recipes(len(report.recipes), words)
     return incomplete(view) + (
         f'<div class="ks-summary" data-search-exclude><p class="ks-lead"><b>{escape(total)}</b></p>'
-        f'<ul class="ks-tiles">{tiles}</ul><p>{escape(built)} {escape(machine)}{say.semicolon}{escape(engine)}{say.stop.strip()}</p>{data}</div>'
+        f'<ul class="ks-tiles">{tiles}</ul>'
+        f"<p>{escape(built)} {escape(machine)}{words.semicolon}{escape(engine)}{words.stop}</p>{data}</div>"
     )
 
 
 def incomplete(view: StatusView, status_page: str | None = "") -> str:
-    """That the site was built although recipes failed, which ones, and where they are shown; "" where none did.
+    """Return a box that names the failed recipes of the site and links to where they are shown; "" if none failed.
 
     Args:
         view: The report.
-        status_page: The address of the status page, from this page, which may be that page itself; None where there is none.
+        status_page: Address of the status page, relative to this page; "" on the status page itself, None if the site has none.
     """
-    say, failed = view.say, view.report.failed
+    words, failed = view.words, view.report.failed
     if not failed or view.report.mode == "serve":
         return ""
     colon = common(view.language).colon
-    told = "".join(
-        f"<li>{_leading(row, view, status_page)}{colon}{''.join(reason(shortened(text, BRIEF), view.language) for text in row.reasons)}</li>"
-        for row in failed
-    )
+    items = []
+    for row in failed:
+        reasons = "".join(reason(shortened(text, REASON_LENGTH), view.language) for text in row.reasons)
+        items.append(f"<li>{_linked(row, view, status_page)}{colon}{reasons}</li>")
     blocked = [row for row in view.report.recipes if row.state is State.BLOCKED]
-    names = say.between.join(_leading(row, view, status_page) for row in blocked)
-    rest = f"<p><b>{escape(say.not_run)}{colon}</b>{names}</p>" if blocked else ""
-    link = f'<p><a href="{attribute(status_page)}">{escape(say.all_stand)}</a></p>' if status_page else ""
+    names = words.between.join(_linked(row, view, status_page) for row in blocked)
+    rest = f"<p><b>{escape(words.not_run)}{colon}</b>{names}</p>" if blocked else ""
+    link = f'<p><a href="{attribute(status_page)}">{escape(words.all_stand)}</a></p>' if status_page else ""
     return (
-        f'<div class="admonition failure ks-incomplete" role="note" data-search-exclude><p class="admonition-title">{escape(say.incomplete)}</p>'
-        f"<p>{escape(say.incomplete_is)}</p><ul>{told}</ul>{rest}{link}</div>"
+        '<div class="admonition failure ks-incomplete" role="note" data-search-exclude>'
+        f'<p class="admonition-title">{escape(words.incomplete)}</p>'
+        f"<p>{escape(words.incomplete_is)}</p><ul>{''.join(items)}</ul>{rest}{link}</div>"
     )
 
 
-def _leading(row: RecipeRow, view: StatusView, status_page: str | None) -> str:
-    """A recipe's name as a link to where it is shown, else to its row on the status page."""
+def _linked(row: RecipeRow, view: StatusView, status_page: str | None) -> str:
+    """Return a recipe's name as a link to the first page that shows it, else to its row on the status page."""
     address = next((view.link(page.anchor) for page in row.pages if page.anchor), "")
     if not address and status_page is not None:
         address = f"{status_page}#status-{row.recipe}"
@@ -115,39 +116,21 @@ def _leading(row: RecipeRow, view: StatusView, status_page: str | None) -> str:
     return f'<a href="{attribute(address)}">{name}</a>' if address else name
 
 
-def badges(view: StatusView) -> str:
-    """The badge of each page, and how it is used elsewhere, folded; "" for a site without badges."""
-    say = view.say
-    pages = [page for page in view.report.pages if page.badge and view.published]
-    if not pages:
-        return ""
-    first, top = pages[0], view.address or say.site_address
-    text = f"[![{first.title}]({top}{first.badge})]({top}{first.url})"
-    items = "".join(
-        f'<li><a href="{attribute(view.link(page.badge))}"><img src="{attribute(view.link(page.badge))}" alt="{attribute(page.badge)}" '
-        f'height="20" loading="lazy"></a> {escape(page.title)}</li>'
-        for page in pages
-    )
-    return (
-        f"<details data-search-exclude><summary>{escape(say.badge_elsewhere)}</summary><p>{escape(say.badge_use)}</p>"
-        f'<pre><code lang="en">{escape(text)}</code></pre><ul>{items}</ul></details>'
-    )
-
-
-def names_of(names: Iterable[str], view: StatusView) -> str:
-    """Recipes as links to their rows."""
-    links = (f'<a href="#status-{attribute(name)}"><code>{escape(name)}</code></a>' for name in names)
-    return " ".join(links) or escape(view.say.nothing)
+def names_of(names: Iterable[str], view: StatusView, between: str = " ") -> str:
+    """Return links to the rows of recipes, separated by the HTML `between`; the word for "nothing" if there are none."""
+    # In a narrow column a name is to break at an underscore.
+    links = (f'<a href="#status-{attribute(name)}"><code>{escape(name).replace("_", "_<wbr>")}</code></a>' for name in names)
+    return between.join(links) or escape(view.words.nothing)
 
 
 def skips(view: StatusView) -> str:
-    """What the building host could not run, why, and what would make it run."""
-    say, rows = view.say, view.report.by_name
+    """Return the recipes that the building host could not run, with the reason and what would make them run."""
+    words, rows = view.words, view.report.by_name
     skipped = [
         row for row in rows.values() if row.state is State.SKIPPED or (row.state is State.FAILED and _hence(row.recipe, rows))
     ]
     if not skipped:
-        return f"<p>{escape(say.untried if view.report.mode == Mode.RECORDED else say.no_skips)}</p>"
+        return f"<p>{escape(words.untried if view.report.mode == Mode.RECORDED else words.no_skips)}</p>"
     items = []
     for row in skipped:
         if any(want.kind is Need.RECIPE for want in row.wants):
@@ -155,9 +138,9 @@ def skips(view: StatusView) -> str:
         reasons = "".join(f"<p>{reason(_cause(text), view.language)}</p>" for text in row.reasons)
         advice = "".join(f"<li>{text}</li>" for text in _advice(row, view))
         if advice:
-            reasons += f"<p><b>{escape(say.to_run_it + common(view.language).colon)}</b></p><ul>{advice}</ul>"
+            reasons += f"<p><b>{escape(words.to_run_it + common(view.language).colon)}</b></p><ul>{advice}</ul>"
         if hence := _hence(row.recipe, rows):
-            reasons += f"<p><b>{escape(say.hence + common(view.language).colon)}</b>{names_of(hence, view)}</p>"
+            reasons += f"<p><b>{escape(words.hence + common(view.language).colon)}</b>{names_of(hence, view)}</p>"
         items.append(
             f'<dt><a href="#status-{attribute(row.recipe)}"><code>{escape(row.recipe)}</code></a></dt><dd>{reasons}</dd>'
         )
@@ -165,84 +148,86 @@ def skips(view: StatusView) -> str:
 
 
 def _cause(reason: str) -> str:
-    """A reason without the advice that the engine puts behind it for a terminal."""
+    """Return a reason without the installation advice that the engine appends for terminals."""
     return reason.partition("; install ")[0]
 
 
 def _hence(name: str, rows: dict[str, RecipeRow]) -> list[str]:
-    """What was skipped because a recipe was, directly or by way of others."""
-    found: dict[str, None] = {}
-    for row in rows.values():  # each after what it builds on
-        if any(want.kind is Need.RECIPE and (want.name == name or want.name in found) for want in row.wants):
-            found[row.recipe] = None
-    return list(found)
+    """Return the recipes that were skipped because `name` was, directly or through others."""
+    skipped: dict[str, None] = {}
+    for row in rows.values():  # in topological order
+        if any(want.kind is Need.RECIPE and (want.name == name or want.name in skipped) for want in row.wants):
+            skipped[row.recipe] = None
+    return list(skipped)
 
 
 def _advice(row: RecipeRow, view: StatusView) -> list[str]:
-    """What would make a skipped recipe run, as HTML."""
-    say = view.say
+    """Return what would make a skipped recipe run: a list of HTML texts."""
+    words = view.words
     tools = [want.name for want in row.wants if want.kind is Need.TOOL]
-    told = [escape(say.wants_tools.format(tools=say.between.join(tools)))] if tools else []
+    advice = [escape(words.wants_tools.format(tools=words.between.join(tools)))] if tools else []
     for want in row.wants:
         if want.kind is Need.CAPABILITY:
             kind, _, argument = want.name.partition(":")
             name, _, value = argument.partition("=")
-            text = say.advice.get(kind, say.advice[""]).format(
+            text = words.advice.get(kind, words.advice[""]).format(
                 variable=variable(name), setting=name, value=value.replace("|", " | "), need=want.name
             )
-            told.append(escape(text))
-    if any("; install " in reason for reason in row.reasons):
-        told += [
-            f'<code lang="en">{escape(reason.partition("; install ")[2].partition(": ")[2])}</code>' for reason in row.reasons
-        ]
-    return told
+            advice.append(escape(text))
+    for text in row.reasons:
+        if "; install " in text:
+            command = text.partition("; install ")[2].partition(": ")[2]
+            advice.append(f'<code lang="en">{escape(command)}</code>')
+    return advice
 
 
 def drifts(view: StatusView) -> str:
-    """How records made here differ from the approved ones, each difference folded."""
-    say = view.say
+    """Return the differences between this host's records and the approved ones, each folded."""
+    words = view.words
     drifted = [row for row in view.report.recipes if row.drift]
     if not drifted:
         compared = sum(row.compared for row in view.report.recipes)
-        return f"<p>{escape(say.no_drift.format(n=compared) if compared else say.uncompared)}</p>"
+        return f"<p>{escape(words.no_drift.format(n=compared) if compared else words.uncompared)}</p>"
     return f'<div class="ks-drifts" data-search-exclude>{"".join(_drift(row, view) for row in drifted)}</div>'
 
 
 def _drift(row: RecipeRow, view: StatusView) -> str:
-    say, drift = view.say, row.drift
-    assert drift is not None  # the caller has seen to it
+    words, drift = view.words, row.drift
+    assert drift is not None  # the caller passes rows with drift only
     causes = "".join(f'<li lang="en">{escape(cause)}</li>' for cause in drift.causes)
     sections = [section for section in drift.sections if section]
-    where = (
-        f"{escape(say.sections)} {say.between.join(f'<code>{escape(section)}</code>' for section in sections)}"
-        if sections
-        else ""
-    )
+    names = words.between.join(f"<code>{escape(section)}</code>" for section in sections)
+    where = f"{escape(words.sections)} {names}" if sections else ""
     kinds = {"+": "ks-new", "-": "ks-old", "@": "ks-at"}
     lines = [f'<span class="{kinds.get(line[:1], "ks-same")}">{escape(line) or " "}</span>' for line in drift.diff]
     more = (
-        f"<p>{escape(say.omitted.format(n=drift.omitted))} <code>kvmdocs diff {escape(row.recipe)}</code></p>"
+        f"<p>{escape(words.omitted.format(n=drift.omitted))} <code>kvmdocs diff {escape(row.recipe)}</code></p>"
         if drift.omitted
         else ""
     )
     return (
         f'<details id="drift-{attribute(row.recipe)}"><summary><code>{escape(row.recipe)}</code> '
-        f"<span>{escape(say.drifts[drift.kind])}{where}</span></summary>"
+        f"<span>{escape(words.drifts[drift.kind])}{where}</span></summary>"
         f"{f'<ul>{causes}</ul>' if causes else ''}"
         f'<pre class="ks-diff" tabindex="0"><code>{"&#10;".join(lines)}</code></pre>{more}</details>'
     )
 
 
 def badge(page: PageRow, view: StatusView, status_page: str) -> str:
-    """The line under the title of a page that shows recipes."""
-    say = view.say
-    parts = [f"<b>{escape(recipes(len(page.recipes), say))}</b>", f"{mark(page.state)}{escape(counted(page.counts, say))}"]
+    """Return the line under the title of a page that shows recipes.
+
+    Args:
+        page: The page.
+        view: The report.
+        status_page: Address that the line links to, relative to the page; "" for no link.
+    """
+    words = view.words
+    parts = [f"<b>{escape(recipes(len(page.recipes), words))}</b>", f"{mark(page.state)}{escape(counted(page.counts, words))}"]
     if page.hosts:
-        parts.append(escape(say.badge_hosts.format(hosts=say.between.join(page.hosts))))
+        parts.append(escape(words.badge_hosts.format(hosts=words.between.join(page.hosts))))
     if page.newest:
-        parts.append(f'<time datetime="{attribute(page.newest)}">{escape(day(page.newest, say))}</time>')
+        parts.append(f'<time datetime="{attribute(page.newest)}">{escape(day(page.newest, words))}</time>')
     inside = "".join(f"<span>{part}</span>" for part in parts)
-    told = f'class="ks-badge ks-{page.state}" data-search-exclude'
-    if not status_page:
-        return f"<p {told}>{inside}</p>"
-    return f'<p {told}><a href="{attribute(status_page)}" title="{attribute(say.badge)}">{inside}</a></p>'
+    if status_page:
+        inside = f'<a href="{attribute(status_page)}" title="{attribute(words.badge)}">{inside}</a>'
+    return f'<p class="ks-badge ks-{page.state}" data-search-exclude>{inside}</p>'

@@ -1,8 +1,8 @@
-"""The status page's table: every recipe, its facts folded, readable without a script; `status.js` adds the filter and the sorting."""
+"""Table of the status page: one row for each recipe, readable without a script. `status.js` adds the filter and the sorting."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import resources
 
 from kvmdocs.core.html import attribute, escape
@@ -12,45 +12,50 @@ from kvmdocs.render.icons import mark
 from kvmdocs.render.reasons import reason
 from kvmdocs.site.status.data import RecipeRow, Report
 from kvmdocs.site.status.page import StatusView, names_of
-from kvmdocs.site.status.words import day
+from kvmdocs.site.status.words import StatusWords, day
 
 
 def table(view: StatusView) -> str:
-    """Every recipe, by the chapter that shows it first."""
-    say, report = view.say, view.report
+    """Return every recipe, grouped by the chapter that shows it first."""
+    words, report = view.words, view.report
     if not report.recipes:
         return ""
     groups: dict[str, list[RecipeRow]] = {}
     for chapter, row in _in_order(report):
         groups.setdefault(chapter, []).append(row)
     bodies = "".join(_group(chapter, rows, view) for chapter, rows in groups.items())
-    heads = (
-        ("recipe", say.recipe),
-        ("state", say.state),
-        ("made", say.ran),
-        ("seconds", say.took),
-        ("host", say.host),
-        ("drift", say.approved),
-    )
-    columns = "".join(f'<th scope="col" data-sort="{name}">{escape(text)}</th>' for name, text in heads)
+    heads = "".join(f'<th scope="col" data-sort="{key}">{escape(text)}</th>' for key, text in _columns(words))
     texts = {
-        "text": say.filter_text, "state": say.filter_state, "any": say.any_state, "order": say.by_chapter, "sort": say.sort,
-        "only": say.only_page, "clear": say.clear, "found": say.found, "none": say.none_found,
+        "text": words.filter_text, "state": words.filter_state, "any": words.any_state, "order": words.by_chapter,
+        "sort": words.sort, "only": words.only_page, "clear": words.clear, "found": words.found, "none": words.none_found,
     }  # fmt: skip
-    told = "".join(f' data-{name}="{attribute(text)}"' for name, text in texts.items())
-    states = "".join(f'<option value="{state}">{escape(say.states[state])}</option>' for state in report.counts)
+    data = "".join(f' data-{name}="{attribute(text)}"' for name, text in texts.items())
+    states = "".join(f'<option value="{state}">{escape(words.states[state])}</option>' for state in report.counts)
     script = resources.files(__package__).joinpath("status.js").read_text("utf-8")
     return (
-        f'<div class="ks" data-search-exclude{told}><template class="ks-states">{states}</template>'
-        f'<div class="ks-scroll"><table class="ks-table"><caption>{escape(say.caption)}</caption>'
-        f"<thead><tr>{columns}</tr></thead>{bodies}</table></div></div><script>{script}</script>"
+        f'<div class="ks" data-search-exclude{data}><template class="ks-states">{states}</template>'
+        f'<div class="ks-scroll"><table class="ks-table"><caption>{escape(words.caption)}</caption>'
+        f"<thead><tr>{heads}</tr></thead>{bodies}</table></div></div><script>{script}</script>"
     )
 
 
-def _in_order(report: Report) -> Iterable[tuple[str, RecipeRow]]:
-    """Every recipe once, with its chapter, in the order in which the site shows them; last those that no page shows."""
+def _columns(words: StatusWords) -> list[tuple[str, str]]:
+    """Return each column's sort key (a ``data-`` attribute of the rows) and head. The first column holds the row heads."""
+    return [
+        ("recipe", words.recipe),
+        ("state", words.state),
+        ("builds", words.builds_on),
+        ("made", words.ran),
+        ("seconds", words.took),
+        ("host", words.host),
+        ("drift", words.approved),
+    ]
+
+
+def _in_order(report: Report) -> Iterator[tuple[str, RecipeRow]]:
+    """Yield each recipe once, with its chapter, in the order of the site. Recipes that no page shows come last."""
     seen: set[str] = set()
-    # A page above all chapters, such as the first one, shows what a chapter explains.
+    # A page outside all chapters, such as the home page, shows recipes that a chapter explains: the chapter takes precedence.
     for page in sorted(report.pages, key=lambda page: not page.chapter):
         for name in page.recipes:
             if name not in seen:
@@ -62,108 +67,93 @@ def _in_order(report: Report) -> Iterable[tuple[str, RecipeRow]]:
 
 
 def _group(chapter: str, rows: Iterable[RecipeRow], view: StatusView) -> str:
-    name = escape(chapter or view.say.chapter_none)
-    head = f'<tr class="ks-chapter"><th colspan="6" scope="rowgroup">{name}</th></tr>'
+    name = escape(chapter or view.words.chapter_none)
+    head = f'<tr class="ks-chapter"><th colspan="{len(_columns(view.words))}" scope="rowgroup">{name}</th></tr>'
     return f"<tbody>{head}{''.join(_row(row, view) for row in rows)}</tbody>"
 
 
 def _row(row: RecipeRow, view: StatusView) -> str:
-    say = view.say
-    looked = [
-        row.recipe,
-        row.title,
-        *(page.title for page in row.pages),
-        *row.tools,
-        row.host.name if row.host else "",
-        row.place,
-    ]
+    words = view.words
+    host = row.host.name if row.host else ""
+    searched = [row.recipe, row.title, *(page.title for page in row.pages), *row.tools, host, row.place]
     keys = {
-        "recipe": row.recipe, "state": str(row.state), "made": row.made, "seconds": f"{row.seconds:g}",
-        "host": row.host.name if row.host else "", "drift": row.drift.kind if row.drift else "",
-        "pages": " ".join(page.url for page in row.pages if page.url), "text": " ".join(looked).lower(),
+        "recipe": row.recipe, "state": str(row.state), "builds": " ".join(row.builds_on), "made": row.made,
+        "seconds": f"{row.seconds:g}", "host": host, "drift": row.drift.kind if row.drift else "",
+        "pages": " ".join(page.url for page in row.pages if page.url), "text": " ".join(searched).lower(),
     }  # fmt: skip
     data = "".join(f' data-{name}="{attribute(text)}"' for name, text in keys.items())
-    state = f'<span class="ks-state ks-{row.state}">{mark(row.state)}{escape(say.states[row.state])}</span>'
-    made, took = _made(row, view), escape(duration(row.seconds, common(view.language))) if row.made else ""
-    if took and row.emulated:
-        took += f'<small title="{attribute(common(view.language).emulated)}">{escape(say.emulated)}</small>'
-    cells = (
-        (say.state, state),
-        (say.ran, made),
-        (say.took, took),
-        (say.host, escape(row.host.name) if row.host else ""),
-        (say.approved, _approved(row, view)),
-    )
+    state = f'<span class="ks-state ks-{row.state}">{mark(row.state)}{escape(words.states[row.state])}</span>'
+    builds_on = names_of(row.builds_on, view, "<br>") if row.builds_on else ""
+    cells = (state, builds_on, _made(row, view), _took(row, view), escape(host), _approved(row, view))
+    heads = [text for _, text in _columns(words)[1:]]
     return (
         f'<tr id="status-{attribute(row.recipe)}"{data}>{_name(row, view)}'
-        + "".join(f'<td data-head="{attribute(head)}">{cell or "–"}</td>' for head, cell in cells)
+        + "".join(f'<td data-head="{attribute(head)}">{cell or "–"}</td>' for head, cell in zip(heads, cells, strict=True))
         + "</tr>"
     )
 
 
 def _name(row: RecipeRow, view: StatusView) -> str:
-    say = view.say
+    words = view.words
     pages = ""
     if row.pages:
-        links = say.between.join(
+        links = words.between.join(
             f'<a href="{attribute(view.link(page.anchor))}">{escape(page.title)}</a>' if page.anchor else escape(page.title)
             for page in row.pages
         )
-        pages = f'<span class="ks-pages">{escape(say.shown_on)} {links}</span>'
+        pages = f'<span class="ks-pages">{escape(words.shown_on)} {links}</span>'
     lang = "" if row.title_language == str(view.language) else f' lang="{attribute(row.title_language)}"'
     facts = "".join(f"<div><dt>{escape(name)}</dt><dd>{value}</dd></div>" for name, value in _facts(row, view))
     return (
         f'<th scope="row"><code>{escape(row.recipe)}</code><span class="ks-title"{lang}>{escape(row.title)}</span>{pages}'
-        f"<details><summary>{escape(say.details)}</summary><dl>{facts}</dl></details></th>"
+        f"<details><summary>{escape(words.details)}</summary><dl>{facts}</dl></details></th>"
     )
 
 
 def _facts(row: RecipeRow, view: StatusView) -> list[tuple[str, str]]:
-    """What the details list, as pairs of a name and HTML."""
-    say = view.say
-    later = [other.recipe for other in view.report.recipes if row.recipe in other.builds_on]
-    facts = [(say.why, "<br>".join(reason(text, view.language) for text in row.reasons))] if row.reasons else []
-    facts.append((say.builds_on, names_of(row.builds_on, view)))
-    facts.append((say.used_by, names_of(later, view)))
+    """Return the entries of a row's details: name (text) and value (HTML)."""
+    words = view.words
+    dependents = [other.recipe for other in view.report.recipes if row.recipe in other.builds_on]
+    facts = [(words.why, "<br>".join(reason(text, view.language) for text in row.reasons))] if row.reasons else []
+    facts.append((words.used_by, names_of(dependents, view)))
     if row.host:
-        facts.append(
-            (
-                say.system,
-                escape(
-                    f"{row.host.system}, Linux {row.host.kernel}, {row.host.machine}, {say.processors.format(n=row.host.cpus)}"
-                ),
-            )
-        )
-    for name, pairs, between in ((say.tools, row.tools, " "), (say.settings, row.settings, " = ")):
+        processors = words.processors.format(n=row.host.cpus)
+        facts.append((words.system, escape(f"{row.host.system}, Linux {row.host.kernel}, {row.host.machine}, {processors}")))
+    for name, pairs, between in ((words.tools, row.tools, " "), (words.settings, row.settings, " = ")):
         if pairs:
-            facts.append(
-                (name, "<br>".join(f"<code>{escape(key)}</code>{between}{escape(str(value))}" for key, value in pairs.items()))
-            )
-    facts.append((say.defined, f"<code>{escape(row.place)}</code>"))
+            lines = (f"<code>{escape(key)}</code>{between}{escape(str(value))}" for key, value in pairs.items())
+            facts.append((name, "<br>".join(lines)))
+    facts.append((words.defined, f"<code>{escape(row.place)}</code>"))
     if row.key:
-        facts.append((say.key, f"<code>{escape(row.key[:12])}</code>"))
+        facts.append((words.key, f"<code>{escape(row.key[:12])}</code>"))
     return facts
 
 
 def _made(row: RecipeRow, view: StatusView) -> str:
     if not row.made:
         return ""
-    say = view.say
+    words = view.words
     age = ""
     if row.age_days is not None:
-        age = (say.today, say.yesterday, say.days)[min(row.age_days, 2)].format(n=row.age_days)
-    return (
-        f'<time datetime="{attribute(row.made)}">{escape(day(row.made, say))}</time><small class="ks-age">{escape(age)}</small>'
-    )
+        age = (words.today, words.yesterday, words.days)[min(row.age_days, 2)].format(n=row.age_days)
+    time = f'<time datetime="{attribute(row.made)}">{escape(day(row.made, words))}</time>'
+    return f'{time}<small class="ks-age">{escape(age)}</small>'
+
+
+def _took(row: RecipeRow, view: StatusView) -> str:
+    if not row.made:
+        return ""
+    shared = common(view.language)
+    emulated = f'<small title="{attribute(shared.emulated)}">{escape(view.words.emulated)}</small>' if row.emulated else ""
+    return escape(duration(row.seconds, shared)) + emulated
 
 
 def _approved(row: RecipeRow, view: StatusView) -> str:
-    say = view.say
+    words = view.words
     if row.approved is None:
-        return escape(say.unapproved)
-    when = f"<small>{escape(say.approved_on.format(date=day(row.approved.made, say), host=row.approved.host))}</small>"
+        return escape(words.unapproved)
+    when = f"<small>{escape(words.approved_on.format(date=day(row.approved.made, words), host=row.approved.host))}</small>"
     if row.drift:
-        told = say.differs.format(kind=say.drifts[row.drift.kind])
-        return f'<a class="ks-drifted" href="#drift-{attribute(row.recipe)}">{escape(told)}</a>{when}'
-    told = say.same if row.compared else say.not_compared
-    return f"{escape(told)}{when}"
+        drift = words.differs.format(kind=words.drifts[row.drift.kind])
+        return f'<a class="ks-drifted" href="#drift-{attribute(row.recipe)}">{escape(drift)}</a>{when}'
+    return f"{escape(words.same if row.compared else words.not_compared)}{when}"

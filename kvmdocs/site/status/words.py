@@ -1,4 +1,4 @@
-"""What the status page, the badges and the graph say, once per language; names in braces are filled in."""
+"""Texts of the status page and of the lines under titles, in each language. Names in braces are placeholders."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from kvmdocs.store.drift import DriftCause as DriftKind
 
 @dataclass(frozen=True)
 class StatusWords:
-    """The words in one language.
+    """Texts in one language.
 
     Attributes:
-        states: The name of each state.
-        meanings: What each state means, for the legend.
-        modes: What a build in each mode does.
-        drifts: What may explain a drift.
-        advice: What would make a skipped recipe run, by the kind of capability it wants for.
+        states: Name of each state.
+        meanings: Meaning of each state, for the legend.
+        modes: Effect of each mode of a build.
+        drifts: Likely causes of drift.
+        advice: Advice that makes a skipped recipe run, by the kind of capability that it lacks; "" for all other kinds.
     """
 
     states: dict[State, str]
@@ -88,16 +88,10 @@ class StatusWords:
     uncompared: str
     sections: str
     omitted: str
-    graph: str
     stop: str
     semicolon: str
-    graph_hint: str
-    tree_hint: str
     badge: str
     badge_hosts: str
-    badge_use: str
-    site_address: str
-    badge_elsewhere: str
     date: str
 
 
@@ -114,19 +108,19 @@ _EN = StatusWords(
     },
     meanings={
         State.CURRENT: "ran for this build, or nothing that could change its record has changed since it ran",
-        State.RECORDED: "has a record; this build did not look whether it still holds",
+        State.RECORDED: "has a record; this build did not check whether it is current",
         State.SKIPPED: "this host cannot run it; its page shows the approved record, if there is one",
-        State.NONE: "never ran, here or anywhere whose record was approved",
-        State.RUNNING: "something has changed since it ran, and it runs at this moment",
+        State.NONE: "never ran on this host, and has no approved record",
+        State.RUNNING: "something has changed since it ran; it is running again now",
         State.STALE: "something has changed since it ran",
-        State.BLOCKED: "a recipe that it builds on failed; nothing is shown in its place",
+        State.BLOCKED: "a recipe that it builds on failed; no other record is shown in its place",
         State.FAILED: "its last run failed",
     },
     modes={
-        "live": "whatever was stale ran for it",
-        "fresh": "everything ran anew for it",
-        "recorded": "nothing ran for it: pages show the newest records there are",
-        "serve": "served while somebody writes: pages show the newest records there are",
+        "live": "stale recipes were run",
+        "fresh": "every recipe was run",
+        "recorded": "no recipe was run: pages show the newest records",
+        "serve": "a preview for authors: pages show the newest records",
     },
     drifts={
         DriftKind.TOOL: "tools or settings differ",
@@ -134,10 +128,10 @@ _EN = StatusWords(
         DriftKind.BEHAVIOUR: "behaviour has changed",
     },
     advice={
-        "reach": "a network that reaches the address in the setting {setting}, or a mirror of it in {variable}",
+        "reach": "network access to the address in the setting {setting}, or a mirror of it in {variable}",
         "setting": "{variable}={value}",
-        "ptrace": "the right to attach to processes: kernel.yama.ptrace_scope=0, or SYS_PTRACE for a container",
-        "": "a host on which this works: {need}",
+        "ptrace": "permission to attach to processes: kernel.yama.ptrace_scope=0, or SYS_PTRACE for a container",
+        "": "a host with this capability: {need}",
     },
     one="1 recipe",
     many="{n} recipes",
@@ -146,7 +140,7 @@ _EN = StatusWords(
     between=", ",
     built="Built {date} on {host}; {mode}.",
     with_engine="kvmdocs {version}",
-    data="the same as data",
+    data="this report as JSON",
     schema="its JSON Schema",
     no_recipes="This site has no recipes.",
     recipe="Recipe",
@@ -161,7 +155,7 @@ _EN = StatusWords(
     today="on the day of this build",
     yesterday="the day before this build",
     emulated="emulated",
-    same="says the same",
+    same="matches",
     differs="drift: {kind}",
     unapproved="none",
     approved_on="{date}, {host}",
@@ -183,33 +177,27 @@ _EN = StatusWords(
     any_state="any",
     by_chapter="by chapter",
     sort="Sort by this column",
-    only_page="Only what {page} shows",
+    only_page="Only recipes on {page}",
     clear="Show all",
     found="{shown} of {all} shown",
-    none_found="No recipe is like that.",
+    none_found="No recipe matches.",
     no_skips="Every recipe could run on the host that built this site.",
-    untried="This build ran nothing, so there is nothing that it could not run.",
+    untried="This build ran no recipe, so none was skipped.",
     to_run_it="What would make it run",
     wants_tools="on the host: {tools}",
     hence="Skipped for want of it",
     incomplete="This site is incomplete",
-    incomplete_is="These recipes failed when it was built. The pages that show them say so, and show no other record in their place.",
+    incomplete_is="These recipes failed during the build. The pages that show them say so and show no other record instead.",
     not_run="Not run because of that",
-    all_stand="How every recipe stands",
-    no_drift="Records compared with their approved ones: {n}. None differs.",
-    uncompared="Nothing was compared: of no recipe is there an approved record and another one.",
+    all_stand="State of every recipe",
+    no_drift="Records compared with their approved ones: {n}. No differences.",
+    uncompared="Nothing was compared: no recipe has both an approved record and another one.",
     sections="; sections:",
-    omitted="{n} more lines; the whole of it:",
-    graph="What builds on what: {recipes}, and an arrow from each to what takes its result",
-    stop=". ",
+    omitted="{n} more lines; the full diff:",
+    stop=".",
     semicolon="; ",
-    graph_hint="Arrows that follow from others are left out. Every name leads to the place that shows it.",
-    tree_hint="Each name stands below one that its recipe takes the result of; after an arrow are those that stand elsewhere.",
-    badge="How they stand",
+    badge="State of these recipes",
     badge_hosts="ran on {hosts}",
-    badge_use="Each page that shows recipes has a badge that says how they stand, an SVG that anybody can show. In Markdown:",
-    site_address="<address of this site>/",
-    badge_elsewhere="Badges to show elsewhere",
     date="{day} {month} {year}",
 )
 
@@ -312,46 +300,37 @@ _ZH = StatusWords(
     uncompared="没有比较任何记录：没有哪个配方既有核准记录，又有另一份记录。",
     sections="；小节：",
     omitted="另有 {n} 行；全部差异：",
-    graph="谁依赖谁：{recipes}，箭头从每个配方指向使用其结果的配方",
     stop="。",
     semicolon="；",
-    graph_hint="能由其他箭头推出的箭头没有画出。点击名称可到达展示它的位置。",
-    tree_hint="每个名称位于它所用结果的配方之下；箭头之后的名称另有所在。",
     badge="它们的状态",
     badge_hosts="运行于 {hosts}",
-    badge_use="每个展示配方的页面都有一枚徽章，说明这些配方的状态；它是一个 SVG，放在哪里都能显示。在 Markdown 里这样写：",
-    site_address="<本站地址>/",
-    badge_elsewhere="用在别处的徽章",
     date="{year} 年 {number} 月 {day} 日",
 )
 
 _TABLE = {Language.EN: _EN, Language.ZH: _ZH}
 
 
-def words(language: Language) -> StatusWords:
-    """The words of a language."""
+def status_words(language: Language) -> StatusWords:
+    """Return the texts of a language."""
     return _TABLE[language]
 
 
-def recipes(count: int, say: StatusWords) -> str:
-    """A number of recipes."""
-    return say.one if count == 1 else say.many.format(n=count)
+def recipes(count: int, words: StatusWords) -> str:
+    """Return a number of recipes as text."""
+    return words.one if count == 1 else words.many.format(n=count)
 
 
-def counted(counts: dict[State, int], say: StatusWords) -> str:
-    """How many recipes are in each state, in a phrase: ``all current``, or ``10 current, 2 skipped``."""
+def counted(counts: dict[State, int], words: StatusWords) -> str:
+    """Return the number of recipes in each state as text: ``all current``, or ``10 current, 2 skipped``."""
     if len(counts) == 1:
-        return (
-            say.all_of_them.format(state=say.states[next(iter(counts))])
-            if sum(counts.values()) > 1
-            else say.states[next(iter(counts))]
-        )
-    return say.between.join(say.some.format(n=count, state=say.states[state]) for state, count in counts.items())
+        ((state, count),) = counts.items()
+        return words.all_of_them.format(state=words.states[state]) if count > 1 else words.states[state]
+    return words.between.join(words.some.format(n=count, state=words.states[state]) for state, count in counts.items())
 
 
-def day(made: str, say: StatusWords) -> str:
-    """The day of a moment in ISO 8601, in UTC; the text itself if it is no moment."""
+def day(made: str, words: StatusWords) -> str:
+    """Return the day (UTC) of a time in ISO 8601; the text itself if it is not one."""
     moment = moment_of(made)
     if moment is None:
         return made
-    return say.date.format(day=moment.day, month=month(moment.month), number=moment.month, year=moment.year)
+    return words.date.format(day=moment.day, month=month(moment.month), number=moment.month, year=moment.year)

@@ -1,4 +1,4 @@
-"""A small site, printed by the Chromium of this host and joined to one PDF."""
+"""PDF of a small site, printed with the Chromium of this host."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pypdf import PdfReader, PdfWriter
 
 from kvmdocs.cli.main import main
 from kvmdocs.core.errors import EngineError, GuideError, HostLacks, SettingError
+from kvmdocs.core.settings import override_setting
 from kvmdocs.site import pdf
 from kvmdocs.site.pdf.chromium import PROGRAMS
 from kvmdocs.site.pdf.join import Book, Bookmark, PrintedPage, uris
@@ -82,12 +83,12 @@ def texts(reader: PdfReader) -> list[str]:
 
 
 def second(reader: PdfReader) -> int:
-    """The number of the sheet where the second page begins."""
+    """Return the number of the sheet on which the second page begins."""
     return next(number for number, text in enumerate(texts(reader)) if "A line." in text)
 
 
 def links(reader: PdfReader, number: int) -> list[int | str]:
-    """Where the links of a sheet lead: the number of a sheet, or an address."""
+    """Return the target of each link of a sheet: the number of a sheet, or an address."""
     found: list[int | str] = []
     for item in reader.pages[number].get("/Annots", []):
         link = item.get_object()
@@ -117,6 +118,20 @@ def test_links_between_pages_are_links_in_the_book(printed: PdfReader) -> None:
     assert links(printed, 1) == [2, second(printed)]
 
 
+def test_links_out_of_a_published_version_lead_to_that_version(trial) -> None:
+    chromium()
+    made = trial()
+    config = made.root / "mkdocs.yml"
+    config.write_text(f"{config.read_text('utf-8')}site_url: https://handbook.example.org/en/\n", "utf-8")
+    made.guide("index.md", "# Home\n\n[A file](raw.txt).\n")
+    (made.root / "docs/raw.txt").write_text("raw\n", "utf-8")
+    with override_setting("site.version", "10.2"):
+        done = made.kvmdocs("build", "--pdf")
+    assert done.exit_code == 0, done.output
+    links = [uri for uri in uris((made.root / "site/handbook.pdf").read_bytes()) if "handbook.example.org" in uri]
+    assert set(links) == {"https://handbook.example.org/en/10.2/raw.txt", "https://handbook.example.org/en/10.2/"}
+
+
 def test_bookmarks_are_the_navigation_and_the_headings(printed: PdfReader) -> None:
     first, (below,), chapter, (page, (place,)) = printed.outline
     assert [item.title for item in (first, below, chapter, page, place)] == ["First", "Below", "Chapter", "Second", "The place"]
@@ -138,18 +153,18 @@ def test_without_chromium_its_package_is_named(project: Path, monkeypatch: pytes
     assert "apt-get install chromium" in answer.output
 
 
-def test_a_chromium_that_ends_at_once_is_said(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_chromium_that_exits_at_once_is_an_error(project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     fake = tmp_path / PROGRAMS[0]
     fake.write_text("#!/bin/sh\nexit 1\n", "utf-8")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(EngineError, match="ended"):
+    with pytest.raises(EngineError, match="exited"):
         pdf.print_site(project, ["mkdocs.yml"], project, "small.pdf")
 
 
 def test_a_page_that_is_not_built_is_named(project: Path, tmp_path: Path) -> None:
     chromium()
-    with pytest.raises(GuideError, match=r"index\.html is not there"):
+    with pytest.raises(GuideError, match=r"index\.html is missing"):
         pdf.print_site(project, ["mkdocs.yml"], tmp_path, "small.pdf")
 
 

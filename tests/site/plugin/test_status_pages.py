@@ -6,7 +6,6 @@ import json
 import logging
 import re
 import sys
-from xml.etree import ElementTree as ET
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -14,7 +13,6 @@ from jsonschema import Draft202012Validator
 from kvmdocs.core import schemas
 from kvmdocs.core.errors import GuideError
 from kvmdocs.site.build import build_pages
-from kvmdocs.site.plugin.status_pages import badge_of
 from tests.support.html_dom import parse
 
 RECIPES = """
@@ -30,8 +28,8 @@ STATUS = """\
 # Status
 
 ```python exec="on" html="on"
-from kvmdocs.site.status import badges, drifts, graph, skips, summary, table
-for part in (summary, table, skips, drifts, badges, graph):
+from kvmdocs.site.status import drifts, skips, summary, table
+for part in (summary, table, skips, drifts):
     print(part())
 ```
 """
@@ -76,7 +74,7 @@ def strict(node):
     return [strict(item) for item in node] if isinstance(node, list) else node
 
 
-def test_a_site_has_its_report_its_schema_and_badges(site):
+def test_a_site_has_its_report_and_its_schema(site):
     built = build(site)
     report = json.loads((built / "report.json").read_text("utf-8"))
     schema = json.loads((built / "schemas/report-1.json").read_text("utf-8"))
@@ -92,9 +90,7 @@ def test_a_site_has_its_report_its_schema_and_badges(site):
     pages = {page["url"]: page for page in report["pages"]}
     assert set(pages) == {"deep/one/", "two/"}
     assert pages["two/"]["counts"] == {"current": 1, "skipped": 1}
-    for page in pages.values():
-        drawn = ET.fromstring((built / page["badge"]).read_text("utf-8"))
-        assert drawn.get("aria-label").startswith(f"{len(page['recipes'])} recipe")
+    assert not (built / "badges").exists()
 
     # The line under the title, and the place that the status page leads to.
     one = (built / "deep/one/index.html").read_text("utf-8")
@@ -103,13 +99,12 @@ def test_a_site_has_its_report_its_schema_and_badges(site):
     assert 'href="../../status/?page=deep/one/"' in line[0]
     assert one.count('id="recipe-hello"') == 1
     assert "ks-badge" not in (built / "index.html").read_text("utf-8")
-    html = re.search(r'<div class="ks-summary".*</figure>', main_part(built / "status/index.html"), re.DOTALL)
+    html = re.search(r'<div class="ks-summary".*</dl>', main_part(built / "status/index.html"), re.DOTALL)
     assert html
     status = parse(re.sub(r"<script>.*?</script>", "", html[0], flags=re.DOTALL))
     links = [link.attributes.get("href", "") for link in status.all("a")]
     assert "../deep/one/#recipe-hello" in links
     assert "../report.json" in links
-    assert "../badges/two.svg" in links
     assert "no-such-tool" in status.one("dl", "ks-skips").text
 
 
@@ -132,7 +127,6 @@ def test_lines_under_titles_can_be_switched_off_and_the_status_page_be_another(s
     configure(site, "{status_page: state.md}", "{badges: false}")
     built = build(site)
     assert "ks-badge" not in (built / "two/index.html").read_text("utf-8")
-    assert (built / "badges/two.svg").is_file()
 
 
 def test_pages_are_known_by_the_sites_navigation(site):
@@ -151,7 +145,6 @@ def test_the_status_page_needs_no_plugin(site):
     rows = re.findall(r'<tr id="status-(\w+)"', html)
     assert rows == ["hello", "wanting"]
     assert "docs/deep/one.md" in html
-    assert "ks-graph" in html
     assert not (site.root / "site/report.json").exists()
     assert "report.json" not in html
 
@@ -166,17 +159,3 @@ def test_an_approved_record_that_cannot_be_read_ends_the_build_and_is_named(site
     told = f"{raised.value.message}\n{caplog.text}"
     assert "approved/hello.json cannot be read" in told
     assert "kvmdocs approve hello" in told
-
-
-@pytest.mark.parametrize(
-    ("url", "badge"),
-    [
-        ("kvm/gdb.html", "badges/kvm/gdb.svg"),
-        ("kvm/gdb/", "badges/kvm/gdb.svg"),
-        ("index.html", "badges/index.svg"),
-        ("./", "badges/index.svg"),
-        ("", "badges/index.svg"),
-    ],
-)
-def test_where_a_badge_is(url, badge):
-    assert badge_of(url) == badge

@@ -1,4 +1,4 @@
-"""How recipes stand, as a build, a laptop and somebody who writes see it."""
+"""Report on a site's recipes: after a build, in recorded mode and in the preview for authors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ HOST = Host("maker", "Debian GNU/Linux 12 (bookworm)", "6.1.0", "x86_64", 2, 1 <
 
 
 def record(name: str, said: str = "fine words", status: Status = Status.PASSED, **more) -> Record:
-    """What running a recipe would have given."""
+    """Return a record of a recipe, as running it would have made."""
     step = Step(Where.HOST, "cat said", Output(f"{said}\n"), section="said")
     given = {
         "steps": (step,),
@@ -75,8 +75,8 @@ def made(trial, monkeypatch):
     return found
 
 
-def outcome() -> RunResult:
-    """What a build would have come to."""
+def build_result() -> RunResult:
+    """Return the result of a build."""
     records = {
         "fine": record("fine"),
         "wanting": skipped("wanting", "this host lacks no-such-tool; install by hand: no-such-tool"),
@@ -88,12 +88,12 @@ def outcome() -> RunResult:
 
 
 def published(made, done: RunResult | None = None, **given) -> Publisher:
-    """A build's publisher, all of its pages known."""
+    """Return the publisher of a build that knows all pages."""
     pages = {
-        "docs/b.md": GuidePage("Second", "b/", "Chapter", "badges/b.svg"),
-        "docs/a.md": GuidePage("First", "a/", "Chapter", "badges/a.svg"),
+        "docs/b.md": GuidePage("Second", "b/", "Chapter"),
+        "docs/a.md": GuidePage("First", "a/", "Chapter"),
     }
-    return Publisher(made.project(), done or outcome(), **{"pages": pages, **given})
+    return Publisher(made.project(), done or build_result(), **{"pages": pages, **given})
 
 
 def states(found):
@@ -147,7 +147,7 @@ def test_pages_stand_as_the_worst_of_their_recipes_in_the_sites_order(made):
 
 def test_without_the_plugin_pages_are_known_by_their_guides(made):
     found = report(published(made, pages={}))
-    assert [(page.guide, page.url, page.badge) for page in found.pages] == [("docs/a.md", "", ""), ("docs/b.md", "", "")]
+    assert [(page.guide, page.url) for page in found.pages] == [("docs/a.md", ""), ("docs/b.md", "")]
     assert [page.title for page in found.by_name["fine"].pages] == ["docs/a.md", "docs/b.md"]
 
 
@@ -166,7 +166,7 @@ def test_a_build_that_runs_nothing_says_so(made):
     [(Freshness.STALE, State.STALE), (Freshness.RUNNING, State.RUNNING), (Freshness.RAN, State.CURRENT)],
 )
 def test_somebody_who_writes_sees_what_is_stale_and_why(made, freshness, state):
-    done = outcome()
+    done = build_result()
     done.freshness["fine"] = freshness
     found = report(published(made, done, tolerant=True, reasons={"fine": ("its own code changed",)}))
     assert found.mode == "serve"
@@ -175,7 +175,7 @@ def test_somebody_who_writes_sees_what_is_stale_and_why(made, freshness, state):
 
 
 def test_what_failed_and_what_never_ran_are_told_apart(made):
-    done = outcome()
+    done = build_result()
     failure = Failure("RecipeFailed", "exit 7 of `cat said`")
     done.records["fine"] = record("fine", status=Status.FAILED, failure=failure)
     done.freshness["wanting"] = Freshness.STALE
@@ -208,7 +208,7 @@ def test_an_approved_record_is_not_compared_with_itself(made):
 
 
 def drifted(made) -> Publisher:
-    """A build whose record differs from the approved one."""
+    """Return the publisher of a build whose record differs from the approved one."""
     publisher = published(made, RunResult({"fine": record("fine", "finer words")}, {"fine": Freshness.RAN}))
     publisher.project.approved.put(record("fine"))
     return publisher
@@ -254,7 +254,7 @@ def test_an_approved_record_that_cannot_be_read_is_an_error(made):
 
 
 def test_only_so_much_of_a_long_difference_is_kept(made, monkeypatch):
-    monkeypatch.setattr(comparing, "LINES", 2)
+    monkeypatch.setattr(comparing, "DIFF_LINES", 2)
     drift = report(drifted(made)).by_name["fine"].drift
     assert drift
     assert len(drift.diff) == 2

@@ -1,21 +1,20 @@
-"""The status page's parts, the badge and the drawing, as HTML that a reader gets."""
+"""Parts of the status page and the line under a title, as the HTML that a reader gets."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import fields, replace
-from xml.etree import ElementTree as ET
 
 import pytest
 
 from kvmdocs.core.model import Host
 from kvmdocs.render import Language
 from kvmdocs.render.icons import SHAPES
-from kvmdocs.site.status import badge_svg, graph_svg, page, rows
+from kvmdocs.site.status import page, rows
 from kvmdocs.site.status.comparing import ApprovedRecord, Drifted
 from kvmdocs.site.status.data import Need, PageRow, RecipeRow, Report, ShownOn, State, Want, count
 from kvmdocs.site.status.page import StatusView
-from kvmdocs.site.status.words import words
+from kvmdocs.site.status.words import status_words
 from kvmdocs.store.drift import DriftCause as DriftKind
 from tests.support.html_dom import Element, parse
 
@@ -24,25 +23,43 @@ EVIL = "</code></td><script>alert(1)</script> `*x*`\n{{ a }} \x1b[31m"
 PAGE = ShownOn("docs/a.md", "Get it", "get/a.html", "get/a.html#recipe-source")
 DIFF = ("--- approved/build", "+++ fresh/build", "@@ -1 +1 @@", "-old <b>", "+new <b>", " same")
 
+APPROVED = ApprovedRecord("2026-11-01T00:00:00+00:00", "other")
+
 ROWS = (
-    RecipeRow("source", EVIL, "recipes/all.py:3", State.CURRENT, made="2026-11-24T10:00:00+00:00", age_days=2, seconds=75.0, host=HOST,
-        tools={"tar": EVIL}, settings={"a.b": 7}, pages=(PAGE,), key="f" * 64, approved=ApprovedRecord("2026-11-01T00:00:00+00:00", "other"),
-        compared=True),
-    RecipeRow("build", "Build it.", "recipes/all.py:9", State.STALE, ("its own code changed",), made="2026-11-25T10:00:00+00:00", age_days=1,
-        seconds=0.5, emulated=True, host=HOST, builds_on=("source",), key="e" * 64, approved=ApprovedRecord("2026-11-01T00:00:00+00:00", "other"),
-        drift=Drifted(DriftKind.TOOL, ("gcc 12 → 14",), ("", "build"), DIFF, 5), compared=True),
-    RecipeRow("from_git", "Get it from git.", "recipes/all.py:20", State.SKIPPED, ("git.invalid cannot be reached",),
-        wants=(Want(Need.CAPABILITY, "reach:linux.git"), Want(Need.CAPABILITY, "setting:linux.provider=auto|git"))),
-    RecipeRow("attach", "Attach.", "recipes/all.py:30", State.SKIPPED, ("this host lacks gdb; install with: apt-get install gdb",),
-        wants=(Want(Need.TOOL, "gdb"),), builds_on=("source",)),
-    RecipeRow("after", "After it.", "recipes/all.py:40", State.SKIPPED, ("it builds on attach, which was skipped",), wants=(Want(Need.RECIPE, "attach"),),
-        builds_on=("attach",), host=HOST, made="2026-11-26T10:00:00+00:00", age_days=0, approved=ApprovedRecord("2026-11-26T10:00:00+00:00", "maker")),
-    RecipeRow("last", "Last.", "recipes/all.py:50", State.SKIPPED, ("it builds on after, which was skipped",), wants=(Want(Need.RECIPE, "after"),), builds_on=("after",)),
+    RecipeRow(
+        "source", EVIL, "recipes/all.py:3", State.CURRENT, made="2026-11-24T10:00:00+00:00", age_days=2, seconds=75.0,
+        host=HOST, tools={"tar": EVIL}, settings={"a.b": 7}, pages=(PAGE,), key="f" * 64, approved=APPROVED, compared=True,
+    ),
+    RecipeRow(
+        "build", "Build it.", "recipes/all.py:9", State.STALE, ("its own code changed",), made="2026-11-25T10:00:00+00:00",
+        age_days=1, seconds=0.5, emulated=True, host=HOST, builds_on=("source",), key="e" * 64, approved=APPROVED,
+        drift=Drifted(DriftKind.TOOL, ("gcc 12 → 14",), ("", "build"), DIFF, 5), compared=True,
+    ),
+    RecipeRow(
+        "from_git", "Get it from git.", "recipes/all.py:20", State.SKIPPED, ("git.invalid cannot be reached",),
+        wants=(Want(Need.CAPABILITY, "reach:linux.git"), Want(Need.CAPABILITY, "setting:linux.provider=auto|git")),
+    ),
+    RecipeRow(
+        "attach", "Attach.", "recipes/all.py:30", State.SKIPPED,
+        ("this host lacks gdb; install with: apt-get install gdb",),
+        wants=(Want(Need.TOOL, "gdb"),), builds_on=("source",),
+    ),
+    RecipeRow(
+        "after", "After it.", "recipes/all.py:40", State.SKIPPED, ("it builds on attach, which was skipped",),
+        wants=(Want(Need.RECIPE, "attach"),), builds_on=("attach",), host=HOST, made="2026-11-26T10:00:00+00:00", age_days=0,
+        approved=ApprovedRecord("2026-11-26T10:00:00+00:00", "maker"),
+    ),
+    RecipeRow(
+        "last", "Last.", "recipes/all.py:50", State.SKIPPED, ("it builds on after, which was skipped",),
+        wants=(Want(Need.RECIPE, "after"),), builds_on=("after",),
+    ),
 )  # fmt: skip
 PAGES = (
     PageRow("docs/index.md", "Home", "", "index.html", State.CURRENT, {State.CURRENT: 1}, ("build",), "", ()),
-    PageRow("docs/a.md", "Get it", "Getting & building", "get/a.html", State.STALE, {State.CURRENT: 1, State.STALE: 1}, ("source", "build"),
-            "2026-11-25T10:00:00+00:00", ("maker",), "badges/get/a.svg"),
+    PageRow(
+        "docs/a.md", "Get it", "Getting & building", "get/a.html", State.STALE, {State.CURRENT: 1, State.STALE: 1},
+        ("source", "build"), "2026-11-25T10:00:00+00:00", ("maker",),
+    ),
 )  # fmt: skip
 
 
@@ -71,21 +88,21 @@ def seen(request):
 
 
 def test_both_languages_have_a_word_for_everything(seen):
-    say = words(seen.language)
-    assert all(getattr(say, field.name) for field in fields(say))
-    for table in (say.states, say.meanings, SHAPES, badge_svg.COLOURS):
+    words = status_words(seen.language)
+    assert all(getattr(words, field.name) for field in fields(words))
+    for table in (words.states, words.meanings, SHAPES):
         assert set(table) == set(State)
-    assert set(say.drifts) == set(DriftKind)
-    assert set(say.modes) == {"live", "fresh", "recorded", "serve"}
-    one, other = (words(language) for language in Language)
-    # What is filled in has the same names in both.
-    for field in fields(say):
+    assert set(words.drifts) == set(DriftKind)
+    assert set(words.modes) == {"live", "fresh", "recorded", "serve"}
+    one, other = (status_words(language) for language in Language)
+    # Both have the same placeholders.
+    for field in fields(words):
         texts = [getattr(found, field.name) for found in (one, other)]
         if field.name != "date" and isinstance(texts[0], str):
             assert len({tuple(sorted(re.findall(r"{\w+}", text))) for text in texts}) == 1, field.name
 
 
-@pytest.mark.parametrize("part", [page.summary, rows.table, page.skips, page.drifts, page.badges])
+@pytest.mark.parametrize("part", [page.summary, rows.table, page.skips, page.drifts])
 def test_every_part_is_one_line_of_whole_html_and_text_stays_text(seen, part):
     html = part(seen)
     script = re.search(r"<script>(.*)</script>", html, re.DOTALL)
@@ -113,8 +130,8 @@ def table_rows(seen: StatusView) -> dict[str, Element]:
 def test_the_table_has_every_recipe_once_by_chapter(seen):
     found = parse(rows.table(seen).partition("<script>")[0])
     chapters = [head.text for head in found.all("th") if head.attributes.get("scope") == "rowgroup"]
-    # The first page stands above all chapters; what it shows is told where its chapter explains it.
-    assert chapters == ["Getting & building", seen.say.chapter_none]
+    # The home page is outside all chapters: a recipe that it shares with a chapter is listed there.
+    assert chapters == ["Getting & building", seen.words.chapter_none]
     assert list(table_rows(seen)) == ["source", "build", "from_git", "attach", "after", "last"]
     assert {row.attributes["data-state"] for row in table_rows(seen).values()} == {"current", "stale", "skipped"}
 
@@ -122,12 +139,12 @@ def test_the_table_has_every_recipe_once_by_chapter(seen):
 def test_a_row_tells_state_day_time_host_and_pages(seen):
     row = table_rows(seen)["source"]
     cells = {cell.attributes["data-head"]: cell for cell in row.all("td")}
-    say = seen.say
-    assert say.states[State.CURRENT] in cells[say.state].text
-    assert cells[say.ran].one("time").attributes["datetime"] == "2026-11-24T10:00:00+00:00"
-    assert say.days.format(n=2) in cells[say.ran].text
-    assert cells[say.host].text == "maker"
-    assert say.same in cells[say.approved].text
+    words = seen.words
+    assert words.states[State.CURRENT] in cells[words.state].text
+    assert cells[words.ran].one("time").attributes["datetime"] == "2026-11-24T10:00:00+00:00"
+    assert words.days.format(n=2) in cells[words.ran].text
+    assert cells[words.host].text == "maker"
+    assert words.same in cells[words.approved].text
     (link,) = row.one("span", "ks-pages").all("a")
     assert (link.text, link.attributes["href"]) == ("Get it", "../get/a.html#recipe-source")
     assert row.attributes["data-pages"] == "get/a.html"
@@ -136,14 +153,35 @@ def test_a_row_tells_state_day_time_host_and_pages(seen):
         assert told in facts
 
 
+def test_a_column_leads_to_the_recipes_that_a_recipe_builds_on(seen):
+    found = parse(rows.table(seen).partition("<script>")[0])
+    heads = {head.attributes["data-sort"]: head.text for head in found.one("thead").all("th")}
+    assert heads["builds"] == seen.words.builds_on
+    cells = {
+        name: next(cell for cell in row.all("td") if cell.attributes["data-head"] == seen.words.builds_on)
+        for name, row in table_rows(seen).items()
+    }
+    links = {name: [(link.text, link.attributes["href"]) for link in cell.all("a")] for name, cell in cells.items()}
+    assert links["after"] == [("attach", "#status-attach")]
+    assert links["attach"] == [("source", "#status-source")]
+    assert (links["source"], cells["source"].text) == ([], "–")
+    assert table_rows(seen)["after"].attributes["data-builds"] == "attach"
+    two = replace(ROWS[-1], builds_on=("from_git", "source"))
+    (cell,) = (cell for cell in table_rows(view(seen.language, rows=(*ROWS[:-1], two)))["last"].all("td") if cell.all("a"))
+    assert [link.text for link in cell.all("a")] == ["from_git", "source"]
+    assert all(len(row.all("td")) == len(heads) - 1 for row in table_rows(seen).values())
+    chapter = next(head for head in found.all("th") if head.attributes.get("scope") == "rowgroup")
+    assert chapter.attributes["colspan"] == str(len(heads))
+
+
 def test_a_row_says_what_is_emulated_what_drifted_and_what_is_not_compared(seen):
-    found, say = table_rows(seen), seen.say
-    assert say.emulated in found["build"].text
+    found, words = table_rows(seen), seen.words
+    assert words.emulated in found["build"].text
     (link,) = found["build"].all("a", "ks-drifted")
     assert link.attributes["href"] == "#drift-build"
-    assert say.drifts[DriftKind.TOOL] in link.text
-    assert say.not_compared in found["after"].text
-    assert say.unapproved in found["last"].text
+    assert words.drifts[DriftKind.TOOL] in link.text
+    assert words.not_compared in found["after"].text
+    assert words.unapproved in found["last"].text
 
 
 def test_what_was_skipped_is_told_with_its_cause_and_cure(seen):
@@ -155,16 +193,16 @@ def test_what_was_skipped_is_told_with_its_cause_and_cure(seen):
     assert "KVMDOCS_LINUX_GIT" in git
     assert "KVMDOCS_LINUX_PROVIDER=auto | git" in git
     assert attach.count("apt-get install gdb") == 1
-    # What falls with it, directly or not, is named there and has no entry of its own.
+    # Recipes that were skipped because of it are listed there and have no entry of their own.
     assert [link.text for link in found.all("dd")[1].all("a")] == ["after", "last"]
     assert "after" not in git
 
 
 def test_nothing_skipped_and_nothing_tried_are_not_the_same(seen):
     fine = view(seen.language, rows=ROWS[:1], pages=())
-    assert seen.say.no_skips in page.skips(fine)
+    assert seen.words.no_skips in page.skips(fine)
     recorded = view(seen.language, rows=ROWS[:1], pages=(), mode="recorded")
-    assert seen.say.untried in page.skips(recorded)
+    assert seen.words.untried in page.skips(recorded)
 
 
 def test_drift_is_shown_as_a_difference(seen):
@@ -179,11 +217,11 @@ def test_drift_is_shown_as_a_difference(seen):
 
 def test_nothing_different_and_nothing_compared_are_not_the_same(seen):
     same = view(seen.language, rows=(ROWS[0], ROWS[-2]), pages=())
-    assert seen.say.no_drift.format(n=1) in page.drifts(same)
-    assert seen.say.same in table_rows(same)["source"].text
+    assert seen.words.no_drift.format(n=1) in page.drifts(same)
+    assert seen.words.same in table_rows(same)["source"].text
     none = view(seen.language, rows=ROWS[-2:], pages=())
-    assert seen.say.uncompared in page.drifts(none)
-    assert seen.say.not_compared in table_rows(none)["after"].text
+    assert seen.words.uncompared in page.drifts(none)
+    assert seen.words.not_compared in table_rows(none)["after"].text
 
 
 def test_the_line_under_a_title_leads_to_the_pages_recipes(seen):
@@ -193,75 +231,13 @@ def test_the_line_under_a_title_leads_to_the_pages_recipes(seen):
     assert line.one("a").attributes["href"] == "status.html?page=get/a.html"
     told = [part.text for part in line.one("a").all("span")]
     assert len(told) == 4
-    assert seen.say.states[State.STALE] in told[1]
+    assert seen.words.states[State.STALE] in told[1]
     alone = page.badge(replace(PAGES[1], counts={State.CURRENT: 1}, recipes=("source",), newest="", hosts=()), seen, "")
     assert parse(alone).all("a") == []
-    assert seen.say.one in parse(alone).text
-
-
-def test_the_graph_names_links_and_marks_every_recipe(seen):
-    found = parse(graph_svg.drawing(seen.report, seen.say, seen.link))
-    nodes = {node.attributes["data-recipe"]: node for node in found.all() if "ks-node" in node.classes}
-    assert set(nodes) == {row.recipe for row in ROWS}
-    assert {name: node.tag for name, node in nodes.items()} == {name: "a" if name == "source" else "g" for name in nodes}
-    assert nodes["source"].attributes["xlink:href"] == "../get/a.html#recipe-source"
-    for row in ROWS:
-        assert "".join(text.text for text in nodes[row.recipe].all("text")) == row.recipe
-        assert f"ks-{row.state}" in nodes[row.recipe].one("g", "ks-mark").classes
-        assert seen.say.states[row.state] in nodes[row.recipe].one("title").text
-    ways = {(way.attributes["data-from"], way.attributes["data-to"]) for way in found.all("path", "ks-way")}
-    assert ways == {("source", "build"), ("source", "attach"), ("attach", "after"), ("after", "last")}
-
-
-def test_the_tree_has_every_recipe_below_what_it_builds_on(seen):
-    tree = parse(graph_svg.drawing(seen.report, seen.say, seen.link)).one("div", "ks-tree")
-
-    def below(entry):
-        lists = [child for child in entry.children if getattr(child, "tag", "") == "ul"]
-        assert len(lists) <= 1
-        return {name_of(item): below(item) for one in lists for item in one.children}
-
-    def name_of(item):
-        told = [child.text for child in item.children if getattr(child, "tag", "") == "span"]
-        name = "".join(
-            child if isinstance(child, str) else child.text for child in item.children if getattr(child, "tag", "") in ("", "a")
-        )
-        assert told == [f"{seen.say.states[seen.report.by_name[name].state]} "]
-        return name
-
-    assert below(tree) == {"source": {"build": {}, "attach": {"after": {"last": {}}}}, "from_git": {}}
-    assert tree.one("a").attributes["href"] == "../get/a.html#recipe-source"
-
-
-def luminance(colour: str) -> float:
-    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def test_the_status_page_says_how_a_badge_is_used(seen):
-    found = parse(page.badges(seen))
-    assert f"]({seen.say.site_address}badges/get/a.svg)]({seen.say.site_address}get/a.html)" in found.one("code").text
-    assert [link.attributes["href"] for link in found.all("a")] == ["../badges/get/a.svg"]
-    known = replace(seen, address="https://docs.test/en/")
-    assert (
-        "[![Get it](https://docs.test/en/badges/get/a.svg)](https://docs.test/en/get/a.html)"
-        in parse(page.badges(known)).one("code").text
-    )
-    assert page.badges(replace(seen, published=False)) == ""
-
-
-def test_a_badge_is_an_image_that_can_be_parse(seen):
-    drawn = ET.fromstring(badge_svg.badge_svg(PAGES[1], seen.say))
-    told = drawn.get("aria-label")
-    assert seen.say.states[State.STALE] in told
-    texts = ["".join(text.itertext()) for text in drawn.iter("{http://www.w3.org/2000/svg}text")]
-    assert ": ".join(texts) == told
-    for colour in badge_svg.COLOURS.values():
-        assert 1.05 / (luminance(colour) + 0.05) >= 4.5
+    assert seen.words.one in parse(alone).text
 
 
 def test_a_site_without_recipes_says_so(seen):
     empty = view(seen.language, rows=(), pages=())
-    assert seen.say.no_recipes in page.summary(empty)
+    assert seen.words.no_recipes in page.summary(empty)
     assert rows.table(empty) == ""
