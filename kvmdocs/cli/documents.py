@@ -35,7 +35,7 @@ class RecipeList:
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of one recipe.
+    """Result of one recipe.
 
     Attributes:
         recipe: Its name.
@@ -52,7 +52,7 @@ class Ran:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """What came of a run, in the order things were done (`kvmdocs run`)."""
+    """Result of a run, in the order of execution (`kvmdocs run`)."""
 
     schema: Literal[1] = 1
     recipes: tuple[Ran, ...]
@@ -66,7 +66,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Reasons:
-    """How recipes and all they build on stand, and why (`kvmdocs why`)."""
+    """State of recipes and of all they build on, with reasons (`kvmdocs why`)."""
 
     schema: Literal[1] = 1
     recipes: tuple[Explanation, ...]
@@ -74,7 +74,7 @@ class Reasons:
 
 @dataclass(frozen=True, kw_only=True)
 class Standings:
-    """How recipes stand: records, approved records, drift (`kvmdocs status`)."""
+    """State of recipes: records, approved records, drift (`kvmdocs status`)."""
 
     schema: Literal[1] = 1
     recipes: tuple[StatusRow, ...]
@@ -82,7 +82,7 @@ class Standings:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """How the newest records differ from the approved ones (`kvmdocs diff`).
+    """Differences between the newest records and the approved ones (`kvmdocs diff`).
 
     Attributes:
         schema: Version of this format.
@@ -99,7 +99,7 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Examination:
-    """What this host can do for the project (`kvmdocs doctor`)."""
+    """Capabilities of this host for the project (`kvmdocs doctor`)."""
 
     schema: Literal[1] = 1
     checks: tuple[Check, ...]
@@ -107,7 +107,7 @@ class Examination:
 
 @dataclass(frozen=True, kw_only=True)
 class Approval:
-    """What was made of records (`kvmdocs approve`).
+    """Result of an approval (`kvmdocs approve`).
 
     Attributes:
         schema: Version of this format.
@@ -122,7 +122,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class Freed:
-    """Something that went from the store.
+    """Item removed from the store.
 
     Attributes:
         name: Recipe and first digits of its key.
@@ -137,7 +137,7 @@ class Freed:
 
 @dataclass(frozen=True, kw_only=True)
 class Cleaning:
-    """What was freed, or with ``--dry-run`` would be (`kvmdocs clean`).
+    """Space that was freed, or with ``--dry-run`` would be (`kvmdocs clean`).
 
     Attributes:
         schema: Version of this format.

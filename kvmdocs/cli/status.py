@@ -14,7 +14,7 @@ from kvmdocs.script.approval import drift_of
 
 @dataclass(frozen=True)
 class StatusRow:
-    """How one recipe stands.
+    """State of one recipe.
 
     Attributes:
         recipe: Its name.
