@@ -10,6 +10,7 @@ import click
 from kvmdocs.cli.common import can_be_json, open_project, print_json, reporting
 from kvmdocs.core.exit_codes import LACKS, WRONG
 from kvmdocs.core.schemas import NAMES
+from kvmdocs.core.units import size
 
 
 @click.command("list")
@@ -79,7 +80,6 @@ def doctor(folder: Path | None, install: bool, as_json: bool) -> None:
 def clean(folder: Path | None, older: str, over: str, dry_run: bool, as_json: bool) -> None:
     """Remove old items from the store, or the oldest of too many. Items in use stay."""
     from kvmdocs.cli import documents
-    from kvmdocs.execution import report
     from kvmdocs.execution.project import Project
     from kvmdocs.recording.signature import parse_size, parse_time
     from kvmdocs.store.gc import choose, collectable, delete, delete_files, disk_usage, stale_files
@@ -97,11 +97,11 @@ def clean(folder: Path | None, older: str, over: str, dry_run: bool, as_json: bo
         print_json(documents.Cleaning(dry_run=dry_run, store=str(store.path), items=items, rest=rest))
         return
     for item in removed:
-        click.echo(f"{item.name:<60} {report.size(item.size):>10}  {item.age / 86400:.0f} days old")
+        click.echo(f"{item.name:<60} {size(item.size):>10}  {item.age / 86400:.0f} days old")
     if rest:
-        click.echo(f"{'rendered pages and writes cut short':<60} {report.size(rest):>10}")
+        click.echo(f"{'rendered pages and writes cut short':<60} {size(rest):>10}")
     freed = rest + sum(item.size for item in removed)
-    click.echo(f"{report.size(freed)} {'would be freed' if dry_run else 'freed'} in {store.path}", err=True)
+    click.echo(f"{size(freed)} {'would be freed' if dry_run else 'freed'} in {store.path}", err=True)
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from kvmdocs.execution import report
+from kvmdocs.core.units import duration
 from kvmdocs.execution.explain import answer
 from kvmdocs.execution.plan import PlanEntry, make_plan, record_of
 from kvmdocs.execution.project import Project
@@ -42,7 +42,7 @@ class StatusRow:
 
     def line(self) -> str:
         """Return the row as a line for a terminal."""
-        made = f"{self.made[:16].replace('T', ' ')}  {report.duration(self.seconds)}" if self.made else "-"
+        made = f"{self.made[:16].replace('T', ' ')}  {duration(self.seconds)}" if self.made else "-"
         approved = f"approved {self.approved[:10]} on {self.approved_host}" if self.approved else ""
         notes = [note for note in (approved, f"drift: {self.drift}" if self.drift else "", *self.reasons[:1]) if note]
         state = "failed" if self.failed else self.state

@@ -387,7 +387,3 @@ def about(seconds: float, say: RenderWords) -> str:
     if minutes <= 1:
         return say.about_a_minute
     return say.about_hours.format(h=minutes // 60, m=minutes % 60) if minutes >= 60 else say.about_minutes.format(m=minutes)
-
-
-size = units.size
-"""Size in bytes as text; the same in every language."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kvmdocs.execution import report
+from kvmdocs.core.units import size
 from kvmdocs.execution.project import Project
 from kvmdocs.host import probes
 
@@ -47,12 +47,12 @@ def examine(project: Project) -> list[Check]:
     free = project.store.free()
     checks = [
         Check("system", True, f"{host.system}, Linux {host.kernel}, {host.machine}"),
-        Check("processors and memory", True, f"{host.cpus}, {report.size(probes.memory(project.settings))} available"),
+        Check("processors and memory", True, f"{host.cpus}, {size(probes.memory(project.settings))} available"),
         Check(
             "disk for the store",
             free >= MIN_FREE_DISK,
-            f"{report.size(free)} free at {project.store.path}",
-            f"free {report.size(MIN_FREE_DISK)} there or set KVMDOCS_STORE_PATH",
+            f"{size(free)} free at {project.store.path}",
+            f"free {size(MIN_FREE_DISK)} there or set KVMDOCS_STORE_PATH",
         ),
     ]
     project.capabilities.forget()

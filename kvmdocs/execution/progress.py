@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, TextIO
 from kvmdocs.core.control_characters import uncoloured
 from kvmdocs.core.model import Freshness, Record
 from kvmdocs.core.terminal import unguarded
-from kvmdocs.execution.report import Lines, duration, one_line
+from kvmdocs.core.units import duration
+from kvmdocs.execution.report import Lines, one_line
 from kvmdocs.execution.result import ProgressListener
 
 if TYPE_CHECKING:  # most builds run nothing and draw nothing

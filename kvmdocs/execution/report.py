@@ -17,6 +17,7 @@ from kvmdocs.catalog.catalog import Catalog
 from kvmdocs.core.control_characters import neutral, uncoloured
 from kvmdocs.core.errors import EngineError, Evidence, Place, RecipeFailed
 from kvmdocs.core.model import Freshness, Record, Status, Where
+from kvmdocs.core.units import duration
 from kvmdocs.execution.result import ProgressListener, RunResult
 from kvmdocs.store.store import Store
 
@@ -255,24 +256,3 @@ def listing(catalog: Catalog) -> list[Listed]:
         )
         for name, entry in sorted(catalog.entries.items())
     ]
-
-
-def duration(seconds: float) -> str:
-    """Return a time in units for people: ``0.4 s``, ``12 s``, ``3 min 05 s``, ``1 h 02 min``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def size(count: float) -> str:
-    """Return a number of bytes in units for people, in powers of 1024: ``2 KiB``."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if count < 1024 or unit == "GiB":
-            return f"{count:.0f} {unit}" if unit in ("B", "KiB") else f"{count:.1f} {unit}"
-        count /= 1024
-    return ""

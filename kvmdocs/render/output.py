@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from kvmdocs.core.html import attribute, escape
 from kvmdocs.core.model import Output, Where
-from kvmdocs.core.words import RenderWords, size
+from kvmdocs.core.units import size
+from kvmdocs.core.words import RenderWords
 from kvmdocs.render.ansi import Spans, paint, plain
 from kvmdocs.render.fold import fold
 from kvmdocs.render.lexers import highlight_output

@@ -28,6 +28,11 @@ _PATTERNS = {
             r"this host does not let one process trace another \((?P<why>.+); (?P<how>.+) allows it\)",
             "这台宿主机不允许一个进程跟踪另一个（{why}；{how} 可以放开）",
         ),
+        (r"an attempt to trace a process did not end within (?P<time>\S+) s", "试着跟踪一个进程，{time} 秒内没有结束"),
+        (
+            r"apt on this host did not list its archives within (?P<time>\S+) s",
+            "这台宿主机的 apt 在 {time} 秒内没有列出软件仓库",
+        ),
         (r"the build does not run as root", "构建不是以 root 运行的"),
         (r"this host has no apt, so it has no Debian source packages", "这台宿主机没有 apt，也就没有 Debian 的源码包"),
         (r"apt on this host is configured with no archive", "这台宿主机的 apt 没有配置任何软件仓库"),

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from kvmdocs.core.html import attribute, escape
 from kvmdocs.core.model import Freshness, Record, Status
-from kvmdocs.core.words import Language, RenderWords, age, date, duration, size, words
+from kvmdocs.core.units import size
+from kvmdocs.core.words import Language, RenderWords, age, date, duration, words
 from kvmdocs.render.icons import mark
 
 SHOWN_KEY = 12

@@ -15,6 +15,7 @@ import click
 from kvmdocs.core.errors import Evidence, GuideError, HostLacks, KvmdocsError
 from kvmdocs.core.model import Freshness, Mode
 from kvmdocs.core.settings import find_root
+from kvmdocs.core.units import duration, size
 from kvmdocs.execution import modes, progress, report
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.result import RunResult
@@ -79,7 +80,7 @@ class SiteBuild:
             staged.publish()
         for line in report.summary(outcome):
             click.echo(line)
-        click.echo(f"took {report.duration(time.monotonic() - began)}")
+        click.echo(f"took {duration(time.monotonic() - began)}")
         for page in pages:
             click.echo(f"open {page}")
         if shown:
@@ -113,8 +114,8 @@ class SiteBuild:
         seconds = sum(record.seconds if (record := last[recipe.name]) else recipe.expects for recipe in recipes)
         disk = sum(recipe.disk for recipe in recipes)
         click.echo(
-            f"{len(recipes)} recipe{'s' if len(recipes) > 1 else ''} to run: about {report.duration(seconds)} on a machine with two processors, "
-            f"up to {report.size(disk)} of disk in {self._project.store.path}"
+            f"{len(recipes)} recipe{'s' if len(recipes) > 1 else ''} to run: about {duration(seconds)} on a machine with two processors, "
+            f"up to {size(disk)} of disk in {self._project.store.path}"
         )
         click.echo(f"  {', '.join(stale)}")
 
@@ -176,7 +177,7 @@ class SiteBuild:
             folders,
             version=settings["site.version"],
         ):
-            click.echo(f"printed {staged.later(printed.path)}: {printed.pages} pages, {report.size(printed.size)}")
+            click.echo(f"printed {staged.later(printed.path)}: {printed.pages} pages, {size(printed.size)}")
 
 
 def _built_with(outcome: RunResult, shown: dict[str, list[Path]]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from kvmdocs.execution.report import size
+from kvmdocs.core.units import size
 from kvmdocs.render import Language
 
 _WORDS = {
