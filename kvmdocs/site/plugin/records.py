@@ -72,7 +72,7 @@ class ServeRecords:
             # A sentence, not a template.
             log.warning(f"{error.report()}\nno recipe runs in the background until the store can be written")  # noqa: G004
             return ServeView(modes.recorded(project, names))
-        view = self.background.look(project, names)
+        view = self.background.view(project, names)
         result = view.outcome
         # A recipe without a record has an empty one that says so; while it runs for the first time, its page says that instead.
         missing = [name for name in names if name not in result.records]

@@ -16,7 +16,7 @@ import pytest
 
 from kvmdocs.core.model import Freshness, Status
 from kvmdocs.site.serve.runner import BackgroundRunner
-from kvmdocs.site.serve.view import Attempt, look
+from kvmdocs.site.serve.view import Attempt, make_view
 
 RECIPES = """
 @recipe()
@@ -259,15 +259,15 @@ def sleeping(server: Server) -> None:
 
 
 def test_a_view_of_what_stands_where(site):
-    view = look(site.project(), ["quick", "slow"], {})
+    view = make_view(site.project(), ["quick", "slow"], {})
     assert view.outcome.records == {}
     assert view.outcome.freshness == {"quick": Freshness.RUNNING, "slow": Freshness.STALE}
     assert list(view.wanted) == ["quick"]
     assert view.reasons["slow"] == ("it never ran here",)
     attempts = {"quick": Attempt(view.wanted["quick"])}
-    assert look(site.project(), ["quick"], attempts).wanted == {}
+    assert make_view(site.project(), ["quick"], attempts).wanted == {}
     site.run("quick")
-    view = look(site.project(), ["quick"], {})
+    view = make_view(site.project(), ["quick"], {})
     assert view.outcome.freshness == {"quick": Freshness.CACHED}
 
 
@@ -285,7 +285,7 @@ def wrong(sh: Shell) -> None: ...
 def wanting(sh: Shell) -> None: ...
 """
     )
-    view = look(site.project(), ["quick", "tracing", "wrong", "wanting"], {})
+    view = make_view(site.project(), ["quick", "tracing", "wrong", "wanting"], {})
     assert not (site.root / "store/v1/tries.json").exists()
     assert set(view.wanted) == {"quick", "tracing"}
     assert "nothing.txt" in view.outcome.records["wrong"].failure.message
