@@ -39,7 +39,8 @@ class SiteBuild:
         root: The project's folder.
         install: Whether to install missing host packages.
         require: Whether it is an error if a recipe is skipped because of a missing package.
-        output: The site's folder; by default ``site`` in the project's folder, or the common folder of its configurations' ``site_dir``.
+        output: The site's folder; by default ``site`` in the project's folder, or the common folder of its configurations'
+            ``site_dir``.
         keep_going: Whether to build the site even if recipes fail, with the failures shown on their pages.
     """
 
@@ -59,8 +60,8 @@ class SiteBuild:
             GuideError: A guide is wrong, or MkDocs found an error.
             SettingError: The site's folder is not suitable.
             RecipeFailed: A recipe failed; with `keep_going` the site is built anyway.
-            HostLacks: A package is missing and `require` is set, all failures are due to something missing on the host, or a file
-                cannot be read or written.
+            HostLacks: A package is missing and `require` is set, all failures are due to something missing on the host, or
+                a file cannot be read or written.
         """
         start = time.monotonic()
         if self._project.settings["site.pdf"]:
@@ -71,7 +72,7 @@ class SiteBuild:
             self._check_result(result)
             try:
                 pages = self._build_pages(result, staged)
-                shown = self._check_shown(result, staged)
+                pages_of_failed = self._check_shown(result, staged)
                 self._print_pages(staged)
             except KvmdocsError as error:
                 error.message += "; the site is as it was"
@@ -82,8 +83,8 @@ class SiteBuild:
         click.echo(f"took {report.duration(time.monotonic() - start)}")
         for page in pages:
             click.echo(f"open {page}")
-        if shown:
-            raise result.failure(_built_with(result, shown)).seen(
+        if pages_of_failed:
+            raise result.failure(_built_with(result, pages_of_failed)).seen(
                 advice="correct what failed and build again; a site that shows failures cannot be published"
             )
 
@@ -245,8 +246,8 @@ def build_pages(config: Path, output: Path, folder: Path | None = None) -> root_
 def install_missing(project: Project, tools: tuple[str, ...], *, require: bool) -> None:
     """Install the packages of missing tools, after listing them and asking.
 
-    Without the rights to install, or with an unknown package manager, the command is printed and the build continues; recipes that
-    need the tools are skipped.
+    Without the rights to install, or with an unknown package manager, the command is printed and the build continues;
+    recipes that need the tools are skipped.
 
     Raises:
         HostLacks: A package is missing and cannot be installed, and `require` is set.

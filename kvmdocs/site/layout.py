@@ -126,7 +126,7 @@ def _check_place(layout: SiteLayout, target: Path) -> None:
                 f"{layout.output} cannot become a site: {name} is in it",
                 Evidence(advice=f"let --output name a folder of the site's own, such as {layout.output / 'site'}"),
             )
-    for guides in layout.guides if layout.given else ():  # MkDocs checks its own `site_dir` itself
+    for guides in layout.guides if layout.given else ():  # MkDocs itself checks `site_dir`
         if guides.is_relative_to(target) or target.is_relative_to(guides):
             raise SettingError(
                 f"{layout.output} cannot become a site: it and the folder of guides {guides} overlap, one is in the other",
@@ -167,7 +167,8 @@ def _visible(place: Path) -> list[str]:
 def _is_site(names: Collection[str], *, given: bool) -> bool:
     """Check whether a folder with these entries was made by MkDocs.
 
-    A folder that the project's configuration names may be an incomplete site, which an interrupted build by MkDocs itself leaves.
+    A folder that the project's configuration names may be an incomplete site, which an interrupted build by MkDocs itself
+    leaves.
     """
     if given:
         return "sitemap.xml" in names

@@ -1,6 +1,7 @@
 """Pages of a site as Markdown, for programs: each beside its page, and all of them in one file.
 
-The addresses follow https://llmstxt.org: a page's own address followed by ``.md``, and ``llms-full.txt``; ``llms.txt`` lists them.
+The addresses follow https://llmstxt.org: a page's own address followed by ``.md``, and ``llms-full.txt``; ``llms.txt``
+lists them.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ class PlainPages:
 
     Attributes:
         store: The store, which caches pages that were converted before.
-        without: The file of the status page, which is not converted: programs have `report.json`, and the page differs in every build.
+        without: The file of the status page, which is not converted: programs have `report.json`, and the page differs in
+            every build.
     """
 
     store: Store

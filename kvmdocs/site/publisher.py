@@ -1,7 +1,7 @@
 """Presenter that prints records into pages: `Recipe.show` calls it while a site is built.
 
-With the MkDocs plugin, all recipes have run before the first page is rendered, and records are only printed here. Without the plugin (another
-site generator, or a block that is executed by hand), the same call runs recipes that have no record.
+With the MkDocs plugin, all recipes have run before the first page is rendered, and records are only printed here. Without
+the plugin (another site generator, or a block that is executed by hand), the same call runs recipes that have no record.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ class Publisher:
         return [place for each in (record, *inputs) for place in each.places]
 
     def _addresses(self, places: Sequence[SourceLocation]) -> Callable[[str, int], str | None]:
-        """Return a function that maps a file, relative to its source tree, and a line to an address; None for other locations."""
+        """Return a function from a file, relative to its source tree, and a line to an address; None for other locations."""
         by_line = {(place.path, place.line): place for place in places}
 
         def address(path: str, line: int) -> str | None:
@@ -266,15 +266,9 @@ class Publisher:
         return RecipeFailed(f"recipe {record.recipe}: {message}", evidence)
 
     def _guides_showing(self, name: str, options: ShowOptions | None = None, message: str = "") -> tuple[Place, ...]:
-        """Return the lines of guides that show a recipe.
+        """Return the lines that show a recipe, with these options if there are any: on the page being rendered, if it is known.
 
-        Args:
-            name: The recipe.
-            options: Only lines with these options, if there are any.
-            message: An error message. An option that it quotes is searched in the block, for a line more exact than the block's first.
-
-        Returns:
-            The lines; only those of the guide that is being rendered, if it is known.
+        An option that the message quotes is searched in the block, for a line more exact than the block's first.
         """
         catalog = self.project.catalog
         quoted = (
@@ -285,8 +279,8 @@ class Publisher:
         places = (options and catalog.shown_at(name, options, quoted)) or catalog.shown_at(name)
         if self.guide is None:
             return places
-        shown = catalog.shown(self.guide)
-        return tuple(place for place in places if place.path == shown) or (Place(shown),)
+        path = catalog.shown(self.guide)
+        return tuple(place for place in places if place.path == path) or (Place(path),)
 
 
 def anchor(name: str) -> str:

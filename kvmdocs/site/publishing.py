@@ -1,10 +1,11 @@
 """Publication of a site as one version beside others: commits on a branch that a host of static pages serves.
 
-mike manages the versions: it commits a folder and the list of versions, and never touches the working tree. One build creates all languages; each
-has its versions in its own folder (`kvmdocs.site.versions`), and the pages above all languages are at the top of the branch.
+mike manages the versions: it commits a folder and the list of versions, and never touches the working tree. One build
+creates all languages; each has its versions in its own folder (`kvmdocs.site.versions`), and the pages above all languages
+are at the top of the branch.
 
-This takes several commits. They are made in a separate repository that shares the project's objects. At the end, the project's branch moves to the last
-commit in one step, so that an interrupted publication leaves the branch unchanged.
+This takes several commits. They are made in a separate repository that shares the project's objects. At the end, the
+project's branch moves to the last commit in one step, so that an interrupted publication leaves the branch unchanged.
 """
 
 from __future__ import annotations

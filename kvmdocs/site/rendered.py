@@ -58,6 +58,6 @@ def cached_transcript(
 
 
 def _anchor_key(record: Record, options: ShowOptions, anchors: Anchors) -> list[str]:
-    """Return the part of the cache key for the page's anchors: only those that affect this transcript, so that others may change."""
+    """Return the part of the cache key for the page's anchors: only those that affect this transcript."""
     own = {anchors.recipe(record.recipe), *(anchors.place(place) for place in record.places)}
     return [anchors.prefix, anchors.transcript(record.recipe, options.section), *sorted(own & anchors.taken)]

@@ -1,7 +1,7 @@
 """Pages above all languages: the language chooser, the page for missing addresses (404), and the files for crawlers.
 
-Every file of the folder in the setting ``project.root_pages`` is a Jinja template. Its variables are ``sites``, one for each language
-in the order of the configurations, and ``url``, the common address that they are published below.
+Every file of the folder in the setting ``project.root_pages`` is a Jinja template. Its variables are ``sites``, one for
+each language in the order of the configurations, and ``url``, the common address that they are published below.
 """
 
 from __future__ import annotations

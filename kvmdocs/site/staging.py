@@ -1,7 +1,8 @@
 """Staging folder: a new site is built beside the old one, which is read until the new one takes its place at the end.
 
-The folder is called ``.kvmdocs-NAME-PID-…``. The build that creates it holds its lock (flock(2)), so that the next build can tell the folder of a dead
-build, which it removes, from one in use, even if the builds run in containers that do not see each other's processes.
+The folder is called ``.kvmdocs-NAME-PID-…``. The build that creates it holds its lock (flock(2)), so that the next build
+can tell the folder of a dead build, which it removes, from one in use, even if the builds run in containers that do not see
+each other's processes.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Stage:
 
 @contextlib.contextmanager
 def stage(layout: SiteLayout) -> Iterator[Stage]:
-    """Create the staging folder of a site. The old site is untouched until `Stage.publish`; a site that is not published is removed.
+    """Create the staging folder of a site, and remove it at the end. The old site is untouched until `Stage.publish`.
 
     Raises:
         SettingError: The site's folder is not suitable.
@@ -117,11 +118,11 @@ def stage(layout: SiteLayout) -> Iterator[Stage]:
 
 def _host_lacks(error: OSError, layout: SiteLayout, target: Path) -> HostLacks | None:
     """Return an error that says what to do about an `OSError`; None if it is not about the disk or a file."""
-    names = (error.filename, error.filename2)  # a copy has both
-    paths = [Path(os.fsdecode(name)) for name in names if name and not isinstance(name, int)]
+    # A copy has two file names; a file descriptor is none.
+    paths = [Path(os.fsdecode(name)) for name in (error.filename, error.filename2) if name and not isinstance(name, int)]
     ours = [path for path in paths if PREFIX in str(path) or path.is_relative_to(target) or path in target.parents]
     if paths and not ours:
-        advice = f"see to it that {paths[0]} can be read or written, and build again"
+        advice = f"check that {paths[0]} exists and may be read or written, and build again"
         return HostLacks(f"{paths[0]}: {error.strerror}; the site is as it was", Evidence(advice=advice))
     if not paths and error.errno not in DISK_ERRORS:
         return None
@@ -222,20 +223,14 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _hold(folder: Path) -> int | None:
-    """Lock a temporary folder.
-
-    Returns:
-        A descriptor that holds the lock; None if another process holds it, or if the folder is gone or belongs to another user.
-    """
+    """Return a descriptor that holds the lock of a temporary folder; None if it is locked, gone or another user's."""
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
         return None
-    try:
+    with contextlib.suppress(FileNotFoundError):
         if _lock(handle, folder) and os.path.samestat(os.fstat(handle), folder.stat()):
             return handle
-    except FileNotFoundError:
-        pass
     os.close(handle)
     return None
 
@@ -292,9 +287,8 @@ def _exit_on_signals() -> Iterator[None]:
     def leave(number: int, _frame: Any) -> None:
         sys.exit(128 + number)
 
-    signals = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
-    if threading.current_thread() is not threading.main_thread():
-        signals = []
+    main = threading.current_thread() is threading.main_thread()  # other threads may not set handlers
+    signals = [number for number in (signal.SIGTERM, signal.SIGHUP) if main and signal.getsignal(number) is signal.SIG_DFL]
     for number in signals:
         signal.signal(number, leave)
     try:

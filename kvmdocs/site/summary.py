@@ -58,7 +58,10 @@ def facts() -> Facts:
 
 
 def source() -> str:
-    """Return the address from which a reader clones the project (setting ``site.source``); "" if it is not set, or if blocks are only parsed."""
+    """Return the address from which a reader clones the project (setting ``site.source``).
+
+    It is "" if the setting is empty, or if blocks are only parsed.
+    """
     project = getattr(presenter(), "project", None)
     return str(project.settings["site.source"]) if isinstance(project, Project) else ""
 

@@ -1,11 +1,12 @@
 """Atomic replacement of a folder that people read by a complete new one, with renames only.
 
-``renameat2(RENAME_EXCHANGE)`` exchanges two folders in one step: at no moment does the path lead to neither, or to a mixture. This is done twice. First
-the new folder takes the path. Then the old folder, which has no readers by path any more, gets the new content and takes the path back. So the
-folder itself stays the same, with its owner and rights, for a server that was started in it, or a container that has it mounted.
+``renameat2(RENAME_EXCHANGE)`` exchanges two folders in one step: at no moment does the path lead to neither, or to a
+mixture. This is done twice. First the new folder takes the path. Then the old folder, which has no readers by path any
+more, gets the new content and takes the path back. So the folder itself stays the same, with its owner and rights, for a
+server that was started in it, or a container that has it mounted.
 
-Where this is not possible (a mount point, a parent that may not be written, a file system without the call), the entries of the folder are exchanged one
-by one. A journal lists them, so that the next build can finish after a ``kill -9`` in between.
+Where this is not possible (a mount point, a parent that may not be written, a file system without the call), the entries of
+the folder are exchanged one by one. A journal lists them, so that the next build can finish after a ``kill -9`` in between.
 """
 
 from __future__ import annotations
@@ -67,7 +68,8 @@ def swap(folder: Path, target: Path, parts: Collection[Path], *, at_once: bool) 
     Args:
         folder: The staging folder, on the file system of `target`; its entry `NEW` is the new content.
         target: The folder that people read.
-        parts: The folders, relative to `target`, that are replaced except for hidden entries. Beside them, only entries of the same name are replaced.
+        parts: The folders, relative to `target`, that are replaced except for hidden entries. Beside them, only entries of
+            the same name are replaced.
         at_once: Whether to try it in one step.
 
     Raises:
@@ -109,7 +111,9 @@ def finish(folder: Path, target: Path) -> None:
 
 
 def keep(old: Path, new: Path, parts: Collection[Path], names: Collection[str] | None = None, within: Path = Path()) -> None:
-    """Link entries of the old tree that must stay into the new one: hidden ones in the folders `parts`, and all beside them. New entries win.
+    """Link the entries of the old tree that must stay into the new one. New entries win.
+
+    These are the hidden entries of the folders `parts`, as in MkDocs, and all entries beside those folders.
 
     Args:
         old: The old tree, or the folder `within` of it.

@@ -1,7 +1,7 @@
 """Versions of a site, published side by side: ``en/7.2/``, ``en/10.2/``, ``zh/7.2/`` and so on.
 
-The setting ``site.version`` is the version of a build. Each language has its own list of versions, because the theme's version selector looks for
-it one folder up. Links to the other language lead to the same version.
+The setting ``site.version`` is the version of a build. Each language has its own list of versions, because the theme's
+version selector looks for it one folder up. Links to the other language lead to the same version.
 """
 
 from __future__ import annotations

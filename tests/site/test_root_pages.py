@@ -1,4 +1,4 @@
-"""What stands above all languages."""
+"""Pages above all languages."""
 
 from __future__ import annotations
 

@@ -32,11 +32,12 @@ class BuildState:
         feedback: Makes the links for edits and reports.
         logs: The logs that the site offers for download.
         scripts: The scripts that the site offers for download.
-        wanted: The cache keys of the recipes to run in the background, by recipe; None if the recipes cannot be read, in which case
-            the current background run goes on.
+        wanted: The cache keys of the recipes to run in the background, by recipe; None if the recipes cannot be read, in
+            which case the current background run goes on.
         targets: The link targets that the pages contain.
         page: The page that is being rendered.
-        status: How the recipes stand; None before the navigation is known, and in a server if an approved record cannot be read.
+        status: How the recipes stand; None before the navigation is known, and in a server if an approved record cannot be
+            read.
         status_page: The address of the status page, relative to the top of the site; "" if there is none.
         plain: The pages as Markdown; None if the site has none.
         order: The files of the pages in the order of the navigation.

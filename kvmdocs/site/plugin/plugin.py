@@ -1,9 +1,11 @@
 """The MkDocs plugin: adds what needs to know the whole site.
 
-Before the first page is rendered, it runs all recipes that the guides show, in parallel and with progress, and lists all failures at once. It tells
-`show()` which page it prints into, and offers whole logs and scripts as downloads. Without the plugin, blocks run one by one.
+Before the first page is rendered, it runs all recipes that the guides show, in parallel and with progress, and lists all
+failures at once. It tells `show()` which page it prints into, and offers whole logs and scripts as downloads. Without the
+plugin, blocks run one by one.
 
-In ``mkdocs serve`` it neither waits nor stops at errors: pages show the latest records, and `kvmdocs.site.serve.runner` runs cheap recipes in the background.
+In ``mkdocs serve`` it neither waits nor stops at errors: pages show the latest records, and `kvmdocs.site.serve.runner`
+runs cheap recipes in the background.
 """
 
 from __future__ import annotations
@@ -57,14 +59,14 @@ class KvmdocsConfig(Config):  # type: ignore[no-untyped-call]  # MkDocs leaves t
     """Options of the plugin in ``mkdocs.yml``, beside ``enabled``, which MkDocs gives every plugin."""
 
     mode = config_options.Choice(("", *Mode), default="")
-    """Handling of stale recipes (`kvmdocs.execution.modes`); empty for the mode of the settings. ``KVMDOCS_MODE`` overrides both."""
+    """Handling of stale recipes (`kvmdocs.execution.modes`); empty: that of the settings. ``KVMDOCS_MODE`` overrides both."""
 
     status_page = config_options.Type(str, default="status.md")
     """Guide of the status page, to which the line under each page's title links; it need not exist."""
     badges = config_options.Type(bool, default=True)
-    """Whether a page that shows recipes has a line under its title with their state."""
+    """Show a line with the state of a page's recipes under its title."""
     plain_pages = config_options.Type(bool, default=True)
-    """Whether a built site has each page as Markdown as well, and all of them in ``llms-full.txt``."""
+    """Write each page as Markdown as well, and all of them into ``llms-full.txt``."""
 
 
 class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]  # the same
@@ -205,8 +207,8 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         """Bundle the style sheets, and check what the pages show and link to: all are rendered and none is written yet.
 
         Raises:
-            PluginError: A block could not show a record, which markdown-exec reports as a warning only, or a link target does not
-                exist; the message lists all of them.
+            PluginError: A block could not show a record, which markdown-exec reports as a warning only, or a link target
+                does not exist; the message lists all of them.
         """
         del env
         stylesheets.bundle(files, config)
@@ -218,14 +220,14 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             log.error(message)
 
     def on_page_context(self, context: TemplateContext, *, page: Page, config: MkDocsConfig, **_: Any) -> None:
-        """Set the addresses at which the page's guide is edited and a problem is reported; the theme's templates link to them."""
+        """Set the addresses for edits and reports, to which the theme's templates link."""
         del context, config
         if guide := _guide(page):
             publisher, feedback = self._build.publisher, self._build.feedback
             path = self._build.project.catalog.shown(guide)
-            shown = publisher.shown.get(guide, {}).values()
+            on_page = publisher.shown.get(guide, {}).values()
             page.edit_url = feedback.edit_url(path) or page.edit_url
-            page.meta["report_url"] = feedback.report_url(path, str(page.title), shown, publisher.language)
+            page.meta["report_url"] = feedback.report_url(path, str(page.title), on_page, publisher.language)
 
     def on_post_build(self, *, config: MkDocsConfig, **_: Any) -> None:
         """Write the pages as Markdown; in a server, run stale recipes now that the build has left the processors."""
@@ -273,8 +275,9 @@ def _guide(page: Page) -> Path | None:
 def as_html(source: str, language: str, css_class: str, options: dict[str, Any], md: Markdown, **kwargs: Any) -> str:
     """Format a block with markdown-exec, with its option ``html`` set if the block prints nothing but transcripts.
 
-    By default, markdown-exec passes a block's output through a Markdown converter that it creates for that block. Transcripts are HTML, which
-    the converter leaves unchanged, at a large share of the build time of a site with many transcripts.
+    By default, markdown-exec passes a block's output through a Markdown converter that it creates for that block.
+    Transcripts are HTML, which the converter leaves unchanged, at a large share of the build time of a site with many
+    transcripts.
     """
     only_shows = ".show(" in source and "print(" not in source and "render=" not in source
     if only_shows and not options.get("source"):

@@ -90,7 +90,7 @@ class ServeRecords:
 
 
 def record_on_page(project: Project, result: RunResult, name: str) -> Record | None:
-    """Return the record that a page shows of a recipe: for a skipped recipe the approved one, but never in place of a failure."""
+    """Return the record of a recipe that a page shows: if it was skipped the approved one, but never in place of a failure."""
     record = result.records.get(name)
     if record is not None and (record.status is not Status.SKIPPED or result.freshness.get(name) is Freshness.BLOCKED):
         return record

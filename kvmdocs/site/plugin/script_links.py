@@ -1,4 +1,4 @@
-"""Downloads of scripts: a file of the site for each page, a link to it under the page's title, and the packages to install first."""
+"""Downloads of scripts: a file for each page, a link to it under the page's title, and the packages to install first."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """State of a site's recipes, for readers and programs: files and lines that the plugin adds.
 
-These are ``report.json`` with its JSON Schema, a badge (SVG) for each page that shows recipes, and a line under that page's title. The status page
-itself is an ordinary guide (`kvmdocs.site.status`); a site without one has all the rest.
+These are ``report.json`` with its JSON Schema, a badge (SVG) for each page that shows recipes, and a line under that page's
+title. The status page itself is an ordinary guide (`kvmdocs.site.status`); a site without one has all the rest.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def add_files(files: Files, config: MkDocsConfig, view: StatusView, mask: Callab
 
 
 def add_failures(html: str, page: Page, view: StatusView, status_page: str, mask: Callable[[str], str] = str) -> str:
-    """Return the home page's HTML with the site's failures under its title. Other pages, and a site without failures, are unchanged.
+    """Return the home page's HTML with the site's failures under its title; unchanged for other pages, or without failures.
 
     Args:
         html: The main part of the page.

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 def bundle(files: Files, config: MkDocsConfig) -> None:
     """Join the site's own style sheets, in their order, into one file in the same folder.
 
-    Its name contains a digest of its content, so that no browser shows a page with an outdated one. Nothing is done if a sheet is not a file of the
-    site, or if the sheets are in several folders: their relative links depend on the folder, and their order must be kept.
+    Its name contains a digest of its content, so that no browser shows a page with an outdated one. Nothing is done if a
+    sheet is not a file of the site, or if the sheets are in several folders: their relative links depend on the folder, and
+    their order must be kept.
 
     Args:
         files: All files of the site, including the theme's.

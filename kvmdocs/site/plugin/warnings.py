@@ -1,7 +1,7 @@
 """Warnings of MkDocs and markdown-exec, with the file and line that they refer to.
 
-MkDocs names a page by its path in the folder of guides, without a line; markdown-exec names no page at all. A filter on their loggers
-prefixes each warning with its location: ``docs/en/build/qemu.md:12``.
+MkDocs names a page by its path in the folder of guides, without a line; markdown-exec names no page at all. A filter on
+their loggers prefixes each warning with its location: ``docs/en/build/qemu.md:12``.
 """
 
 from __future__ import annotations
@@ -222,6 +222,6 @@ def _missing(guide: Path, target: str, locations: WarningLocations) -> GuideErro
         f"the page links to {target!r}, which is not part of the site" + (": a block prints it" if printed else ""),
         Evidence(
             guides=tuple(Place(path, line) for line in lines),
-            advice="give the file's address as the finished page sees it: links in HTML and in a block's output are not converted",
+            advice="give the file's address as the finished page sees it: MkDocs does not convert links in HTML or output",
         ),
     )

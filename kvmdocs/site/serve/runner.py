@@ -1,8 +1,8 @@
 """Background runner of ``mkdocs serve``, which shows pages at once and runs cheap stale recipes meanwhile.
 
-`BackgroundRunner` starts this module as a separate process, which imports the recipes again, has its own signals, and can be ended at any time. It exits
-when its lifeline pipe is closed, and so whenever the server ends. When a recipe is finished, the runner writes a file that the server
-watches, until the pages have been built again.
+`BackgroundRunner` starts this module as a separate process, which imports the recipes again, has its own signals, and can
+be ended at any time. It exits when its lifeline pipe is closed, and so whenever the server ends. When a recipe is finished,
+the runner writes a file that the server watches, until the pages have been built again.
 """
 
 from __future__ import annotations

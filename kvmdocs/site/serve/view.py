@@ -1,4 +1,4 @@
-"""View of ``mkdocs serve``: the latest records, without delay, and which of them are stale. `kvmdocs.site.serve.runner` makes new ones."""
+"""View of ``mkdocs serve``: the latest records and which of them are stale. `kvmdocs.site.serve.runner` makes new ones."""
 
 from __future__ import annotations
 
