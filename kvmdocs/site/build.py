@@ -142,7 +142,7 @@ class SiteBuild:
             raise GuideError(
                 f"the site does not say that {', '.join(missing)} failed",
                 Evidence(
-                    advice="add the plugin kvmdocs, which shows failures, to each configuration, or build without --keep-going"
+                    advice="the plugin kvmdocs shows failures: have it in each configuration, or build without --keep-going"
                 ),
             )
         return {name: [staged.later(staged.site / place) for place in places] for name, places in shown.items()}
