@@ -1,4 +1,4 @@
-"""Building the whole site: say what will happen, see to the host, run the recipes, build every language, say what happened."""
+"""Build of the whole site: announce what will run, install missing packages, run the recipes, build every language, report."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
@@ -29,9 +28,9 @@ from kvmdocs.site.status.built import failures
 from kvmdocs.site.versions import LATEST, unversioned
 
 KEEP_GOING = (
-    "to have the site nevertheless, with the failure shown on its pages: kvmdocs build --keep-going (make site KEEP_GOING=1)"
+    "to build the site anyway, with the failure shown on its pages: kvmdocs build --keep-going (make site KEEP_GOING=1)"
 )
-"""What to type after a build that failed."""
+"""Advice after a build that failed."""
 
 
 class SiteBuild:
@@ -39,10 +38,11 @@ class SiteBuild:
 
     Args:
         root: The project's folder.
-        install: Whether to install host packages that are missing.
-        require: Whether a skip for want of a package is an error.
-        output: Where the site goes; if not given, ``site`` in the project's folder, or the folder that its configurations' ``site_dir`` have in common.
-        keep_going: Whether to build the site although recipes failed, and show that on their pages.
+        install: Whether to install missing host packages.
+        require: Whether it is an error if a recipe is skipped because of a missing package.
+        output: The site's folder; by default ``site`` in the project's folder, or the common folder of its configurations'
+            ``site_dir``.
+        keep_going: Whether to build the site even if recipes fail, with the failures shown on their pages.
     """
 
     def __init__(
@@ -55,52 +55,53 @@ class SiteBuild:
         self._keep_going = keep_going
 
     def build(self) -> None:
-        """Build it, and have it take the place of the old one when it is whole.
+        """Build the site, and replace the old one when the new one is complete.
 
         Raises:
-            GuideError: A guide is wrong, or MkDocs found something wrong with the site.
-            SettingError: The site cannot go where it is told to.
-            RecipeFailed: A recipe failed; with `keep_going` the site is built nevertheless.
-            HostLacks: A package is missing and `require` is set, or nothing but disk or another thing of the host was lacking.
+            GuideError: A guide is wrong, or MkDocs found an error.
+            SettingError: The site's folder is not suitable.
+            RecipeFailed: A recipe failed; with `keep_going` the site is built anyway.
+            HostLacks: A package is missing and `require` is set, all failures are due to something missing on the host, or
+                a file cannot be read or written.
         """
-        began = time.monotonic()
+        start = time.monotonic()
         if self._project.settings["site.pdf"]:
-            pdf.program()  # not found out after an hour
+            pdf.program()  # a missing browser is reported now, not after an hour
         with stage(layout(self._project, self._output)) as staged:
             self._check_guides()
-            outcome = self._records()
-            self._check_outcome(outcome)
+            result = self._records()
+            self._check_result(result)
             try:
-                pages = self._build_pages(outcome, staged)
-                shown = self._check_shown(outcome, staged)
+                pages = self._build_pages(result, staged)
+                pages_of_failed = self._check_shown(result, staged)
                 self._print_pages(staged)
             except KvmdocsError as error:
                 error.message += "; the site is as it was"
                 raise
             staged.publish()
-        for line in report.summary(outcome):
+        for line in report.summary(result):
             click.echo(line)
-        click.echo(f"took {duration(time.monotonic() - began)}")
+        click.echo(f"took {duration(time.monotonic() - start)}")
         for page in pages:
             click.echo(f"open {page}")
-        if shown:
-            raise outcome.failure(_built_with(outcome, shown)).seen(
-                advice="mend what failed and build again; a site that shows failures is not published"
+        if pages_of_failed:
+            raise result.failure(_built_with(result, pages_of_failed)).seen(
+                advice="correct what failed and build again; a site that shows failures cannot be published"
             )
 
     def _records(self) -> RunResult:
-        """The records of all that the guides ask for, made or found as the project's mode wants."""
-        wanted = self._project.catalog.shown_recipes()
+        """Return the records of all recipes that the guides show, made or found as the project's mode says."""
+        names = self._project.catalog.shown_recipes()
         if self._project.mode is Mode.RECORDED:
-            return modes.recorded(self._project, wanted)
-        executor = modes.executor(self._project, progress.reporter(), wanted, require=self._require)
-        stale = executor.stale(wanted)
+            return modes.recorded(self._project, names)
+        executor = modes.executor(self._project, progress.reporter(), names, require=self._require)
+        stale = executor.stale(names)
         if stale:
             self._announce(stale)
             tools = {tool for name in stale for tool in self._project.catalog.get(name).recipe.tools}
             if self._install:
                 install_missing(self._project, tuple(sorted(tools)), require=self._require)
-        return executor.run(wanted)
+        return executor.run(names)
 
     def _check_guides(self) -> None:
         problems = self._project.catalog.problems
@@ -108,49 +109,49 @@ class SiteBuild:
             raise GuideError("\n\n".join(problem.report() for problem in problems))
 
     def _announce(self, stale: list[str]) -> None:
-        """Say what is about to happen, about how long it takes and how much disk it needs."""
+        """Print which recipes will run, for how long, and how much disk space they need."""
         recipes = [self._project.catalog.get(name).recipe for name in stale]
-        last = {name: self._project.store.latest(name) for name in stale}
-        seconds = sum(record.seconds if (record := last[recipe.name]) else recipe.expects for recipe in recipes)
+        latest = {name: self._project.store.latest(name) for name in stale}
+        seconds = sum(record.seconds if (record := latest[recipe.name]) else recipe.expects for recipe in recipes)
         disk = sum(recipe.disk for recipe in recipes)
         click.echo(
-            f"{len(recipes)} recipe{'s' if len(recipes) > 1 else ''} to run: about {duration(seconds)} on a machine with two processors, "
+            f"{report.recipes(len(recipes))} to run: about {duration(seconds)} on a machine with two processors, "
             f"up to {size(disk)} of disk in {self._project.store.path}"
         )
         click.echo(f"  {', '.join(stale)}")
 
-    def _check_outcome(self, outcome: RunResult) -> None:
-        """End the build if recipes failed, or say so at once: whatever goes wrong after that, it has been told."""
-        failed = outcome.failed()
+    def _check_result(self, result: RunResult) -> None:
+        """End the build if recipes failed; with `keep_going`, print the failures now, whatever goes wrong later."""
+        failed = result.failed()
         if not failed:
             return
-        told = report.describe_failures(failed.values(), self._project.catalog, self._project.store)
+        details = report.describe_failures(failed.values(), self._project.catalog, self._project.store)
         count = f"{report.recipes(len(failed))} failed"
         if not self._keep_going:
-            raise outcome.failure(f"{count}; the site is as it was\n\n{told}").seen(advice=KEEP_GOING)
-        click.echo(f"{count}, which the site will show\n\n{told}\n", err=True)
+            raise result.failure(f"{count}; the site is as it was\n\n{details}").seen(advice=KEEP_GOING)
+        click.echo(f"{count}; the site will show that\n\n{details}\n", err=True)
 
-    def _check_shown(self, outcome: RunResult, staged: Stage) -> dict[str, list[Path]]:
-        """The places of the site that show each recipe that failed.
+    def _check_shown(self, result: RunResult, staged: Stage) -> dict[str, list[Path]]:
+        """Return the pages that show each failed recipe, by recipe.
 
         Raises:
-            GuideError: The site does not say that it failed.
+            GuideError: The site does not show a failure.
         """
-        failed = outcome.failed()
+        failed = result.failed()
         shown = failures(staged.site) if failed else {}
-        if unsaid := [name for name in failed if name not in shown]:
+        if missing := [name for name in failed if name not in shown]:
             raise GuideError(
-                f"the site does not say that {', '.join(unsaid)} failed",
+                f"the site does not say that {', '.join(missing)} failed",
                 Evidence(
                     advice="the plugin kvmdocs shows failures: have it in each configuration, or build without --keep-going"
                 ),
             )
         return {name: [staged.later(staged.site / place) for place in places] for name, places in shown.items()}
 
-    def _build_pages(self, outcome: RunResult, staged: Stage) -> list[Path]:
-        """Build every language; returns the pages to open."""
+    def _build_pages(self, result: RunResult, staged: Stage) -> list[Path]:
+        """Build every language, and return the pages to open."""
         root, output = self._project.root, staged.site
-        token = earlier.set(outcome)
+        token = earlier.set(result)
         try:
             sites = [build_pages(root / name, output, output / part) for name, part in staged.layout.parts.items()]
             if version := self._project.settings["site.version"]:
@@ -164,7 +165,7 @@ class SiteBuild:
         return [staged.later(page) for page in sorted(output.rglob("index.html"))[:1]]
 
     def _print_pages(self, staged: Stage) -> None:
-        """Print every language where a PDF is wanted."""
+        """Print every language as a PDF, if the settings say so."""
         settings = self._project.settings
         if not settings["site.pdf"]:
             return
@@ -180,26 +181,34 @@ class SiteBuild:
             click.echo(f"printed {staged.later(printed.path)}: {printed.pages} pages, {size(printed.size)}")
 
 
-def _built_with(outcome: RunResult, shown: dict[str, list[Path]]) -> str:
-    """That a site was built with failures, and where it shows them."""
-    blocked = outcome.names(freshness=Freshness.BLOCKED)
+def _built_with(result: RunResult, shown: dict[str, list[Path]]) -> str:
+    """Return a message that the site was built with failures, and which pages show them."""
+    blocked = result.names(freshness=Freshness.BLOCKED)
     rest = f" ({len(blocked)} not run because of that)" if blocked else ""
     lines = [f"the site was built with {len(shown)} failed {'recipe' if len(shown) == 1 else 'recipes'}{rest}, which it shows:"]
-    for name, places in shown.items():
-        lines += [f"  {name}  {place}" for place in places] or [f"  {name}  on the pages of what builds on it"]
+    for name, pages in shown.items():
+        lines += [f"  {name}  {page}" for page in pages] or [f"  {name}  on the pages of the recipes that build on it"]
     return "\n".join(lines)
 
 
 def build_pages(config: Path, output: Path, folder: Path | None = None) -> root_pages.SiteLanguage:
-    """Build one language with MkDocs, strictly, into `folder`, else into the one in `output` that its configuration names; returns what it is called.
+    """Build one language with MkDocs in strict mode.
+
+    Args:
+        config: The configuration.
+        output: The site's folder; the language goes into the folder in it that is named like the configuration's ``site_dir``.
+        folder: The folder of the language, if it is another one.
+
+    Returns:
+        The language, for the pages above all languages.
 
     Raises:
         GuideError: The configuration or a page is wrong.
     """
-    # Material prints a notice about the end of MkDocs 1 on every build; the lock file answers it.
+    # Material prints a notice about the end of MkDocs 1 on every build; the lock file pins MkDocs.
     os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
     with contextlib.suppress(ImportError):
-        # The search plugin's word splitter for Chinese reports its loading times on standard error.
+        # The search plugin's word segmentation for Chinese logs its loading times.
         import jieba
 
         jieba.setLogLevel(logging.WARNING)
@@ -209,14 +218,14 @@ def build_pages(config: Path, output: Path, folder: Path | None = None) -> root_
     from mkdocs.exceptions import Abort, MkDocsException
     from pymdownx.snippets import SnippetMissingError
 
-    # The command line of MkDocs is what shows its warnings otherwise; an error without them says only that there were some.
-    shown = logging.StreamHandler()
-    shown.setLevel(logging.WARNING)
-    shown.setFormatter(logging.Formatter(f"{config.name}: %(levelname)s: %(message)s"))
-    logging.getLogger("mkdocs").addHandler(shown)
-    # The plugin sees to the lines of all other warnings; it is not there before the configuration is read.
-    places = WarningLocations(find_root(config.parent), config.parent, config)
-    places.attach(CONFIG_LOGGER)
+    # Usually the command line of MkDocs prints its warnings; the error of a strict build only gives their number.
+    handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter(f"{config.name}: %(levelname)s: %(message)s"))
+    logging.getLogger("mkdocs").addHandler(handler)
+    # The plugin adds locations to all other warnings; it is loaded by the configuration.
+    locations = WarningLocations(find_root(config.parent), config.parent, config)
+    locations.attach(CONFIG_LOGGER)
     try:
         loaded = load_config(str(config), strict=True)
         name = Path(loaded.site_dir).name
@@ -236,17 +245,18 @@ def build_pages(config: Path, output: Path, folder: Path | None = None) -> root_
     except (Abort, MkDocsException, TemplateError, SnippetMissingError) as error:
         raise GuideError(f"{config.name}: {error}", Evidence(advice="mend what is named above")) from error
     finally:
-        places.detach(CONFIG_LOGGER)
-        logging.getLogger("mkdocs").removeHandler(shown)
+        locations.detach(CONFIG_LOGGER)
+        logging.getLogger("mkdocs").removeHandler(handler)
 
 
 def install_missing(project: Project, tools: tuple[str, ...], *, require: bool) -> None:
-    """Install the packages of those tools that the host lacks, after naming them and asking.
+    """Install the packages of missing tools, after listing them and asking.
 
-    Without rights or on a system whose package manager is not known the command is printed and the build goes on; what it cannot do is skipped.
+    Without the rights to install, or with an unknown package manager, the command is printed and the build continues;
+    recipes that need the tools are skipped.
 
     Raises:
-        HostLacks: Something is missing, cannot be installed, and `require` is set.
+        HostLacks: A package is missing and cannot be installed, and `require` is set.
     """
     missing = project.tools.missing(tools)
     if not missing:
@@ -259,14 +269,12 @@ def install_missing(project: Project, tools: tuple[str, ...], *, require: bool) 
     if command:
         click.echo(f"to install them: {command}")
     try:
-        if not obstacle(manager) and not confirm("install them now?"):
-            _decline(command)
-        install(missing, manager)
-    except HostLacks as error:
-        if require:
-            raise
-        click.echo(f"{error.message}; going on without them: recipes that need them are skipped", err=True)
-
-
-def _decline(command: str) -> NoReturn:
-    raise HostLacks("not installed: it was not wanted", Evidence(advice=command))
+        if obstacle(manager) or confirm("install them now?"):
+            install(missing, manager)  # where there is an obstacle, this raises it
+            return
+        error = HostLacks("the packages were not installed, as you chose", Evidence(advice=command))
+    except HostLacks as failure:
+        error = failure
+    if require:
+        raise error
+    click.echo(f"{error.message}; the build continues, and recipes that need them are skipped", err=True)

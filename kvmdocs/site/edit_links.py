@@ -1,6 +1,6 @@
-"""The way back from a page to those who write it: where its guide is edited, and a report that is half written already.
+"""Links from a page to its authors: to edit its guide, and to report a problem in a prefilled form.
 
-Both are addresses made of the settings ``site.edit`` and ``site.report``. A project that sets neither has neither link.
+Their addresses are made from the settings ``site.edit`` and ``site.report``. A setting that is empty gives no link.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kvmdocs.render import Language
 EDIT_FIELDS = ("path", "commit")
 REPORT_FIELDS = ("title", "body", "path", "commit")
 SHOWN_KEY = 12
-"""Digits of a record's key, as its stamp shows them."""
+"""Digits of a record's key that its stamp shows."""
 
 _WORDS = {
     Language.EN: ("Page", "Commit", "Records", "What is wrong"),
@@ -29,12 +29,12 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Feedback:
-    """Makes the addresses.
+    """Templates of the addresses.
 
     Attributes:
-        edit: Template of the address where a guide is edited; "" for none.
-        report: Template of the address where a problem is reported; "" for none.
-        commit: The commit the site is built from; "" if that is not known.
+        edit: Template of the address at which a guide is edited; "" for none.
+        report: Template of the address at which a problem is reported; "" for none.
+        commit: The commit that the site is built from; "" if unknown.
     """
 
     edit: str = ""
@@ -43,51 +43,55 @@ class Feedback:
 
     @classmethod
     def load(cls, settings: Settings) -> Feedback:
-        """What the settings say.
+        """Return the templates of the settings.
 
         Raises:
-            SettingError: A template cannot be filled in, or is no address.
+            SettingError: A template is not an address, or has an unknown field.
         """
         edit, report = settings["site.edit"], settings["site.report"]
         if edit:
             check("site.edit", edit, EDIT_FIELDS, root=settings.root)
         if report:
             check("site.report", report, REPORT_FIELDS, root=settings.root, schemes=("https://", "http://", "mailto:"))
-        # Nobody needs git where nothing is linked.
+        # Without links there is no need for git.
         return cls(edit, report, settings["site.commit"] or (commit(settings.root) if edit or report else ""))
 
     def edit_url(self, path: str) -> str | None:
-        """Where the guide at this path in the project is edited; None when that is not known."""
+        """Return the address at which a guide is edited; None if `site.edit` is not set.
+
+        Args:
+            path: The guide's path in the project.
+        """
         return self._fill(self.edit, path=path) if self.edit else None
 
     def report_url(self, path: str, title: str, records: Iterable[Record], language: Language) -> str | None:
-        """Where a problem with a page is reported; None when that is not known.
+        """Return the address at which a problem with a page is reported; None if `site.report` is not set.
 
         Args:
-            path: The guide in the project.
+            path: The guide's path in the project.
             title: The page's title.
-            records: What the page shows.
-            language: The language that the report is begun in.
+            records: The records that the page shows.
+            language: The language of the prefilled report.
         """
         if not self.report:
             return None
-        page, built, shown, wrong = _WORDS[language]
+        page, commit, shown, problem = _WORDS[language]
         lines = [f"{page}: {path}"]
         if self.commit:
-            lines.append(f"{built}: {self.commit}")
-        if told := [f"- {_told(record)}" for record in records]:
-            lines += [f"{shown}:", *told]
-        body = "\n".join([*lines, "", f"{wrong}:", "", ""])
+            lines.append(f"{commit}: {self.commit}")
+        if items := [f"- {_describe(record)}" for record in records]:
+            lines += [f"{shown}:", *items]
+        body = "\n".join([*lines, "", f"{problem}:", "", ""])
         return self._fill(self.report, path=path, title=f"{title} ({path})", body=body)
 
-    def _fill(self, template: str, **told: str) -> str:
-        # In a path slashes stay; text goes into a query, where nothing of it may be read as part of the address.
-        values = {name: quote(value, safe="/" if name == "path" else "") for name, value in told.items()}
+    def _fill(self, template: str, **fields: str) -> str:
+        # A path keeps its slashes; text becomes part of a query, in which every special character must be quoted.
+        values = {name: quote(value, safe="/" if name == "path" else "") for name, value in fields.items()}
         return template.format_map({"commit": quote(self.commit, safe=""), **values})
 
 
 def commit(root: Path) -> str:
-    """The commit that a project's folder is at, with ``-dirty`` after it when files differ; "" outside git."""
+    """Return the commit that is checked out, followed by ``-dirty`` if files differ; "" outside of git."""
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
@@ -96,7 +100,7 @@ def commit(root: Path) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _told(record: Record) -> str:
-    """A record in a line: its recipe, its key if it has one, when and where it was made."""
+def _describe(record: Record) -> str:
+    """Return a record in one line: its recipe, its key if it has one, and the time and host of its run."""
     words = (record.recipe, record.key[:SHOWN_KEY], record.started[:16], record.host.name)
     return " ".join(word for word in words if word)

@@ -1,6 +1,7 @@
-"""Pages of a site as Markdown, for programs that read: each beside its page, and all of them in one file.
+"""Pages of a site as Markdown, for programs: each beside its page, and all of them in one file.
 
-The addresses are those that https://llmstxt.org proposes: a page's own with ``.md`` behind it, and ``llms-full.txt``; ``llms.txt`` lists them.
+The addresses follow https://llmstxt.org: a page's own address followed by ``.md``, and ``llms-full.txt``; ``llms.txt``
+lists them.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 
     from kvmdocs.store.store import Store
 
-ENDING = ".md"
-"""What stands behind the address of a page."""
-WHOLE = "llms-full.txt"
-"""All pages in one file, at the top of a site."""
+SUFFIX = ".md"
+"""Suffix that is added to the address of a page."""
+ALL_PAGES = "llms-full.txt"
+"""File with all pages, at the top of a site."""
 
 
 @dataclass
@@ -30,8 +31,9 @@ class PlainPages:
     """The pages of one build.
 
     Attributes:
-        store: Where pages that were turned into Markdown before are kept.
-        without: The file of the site that has no Markdown, the status page: `report.json` is for programs, and it differs in every build.
+        store: The store, which caches pages that were converted before.
+        without: The file of the status page, which is not converted: programs have `report.json`, and the page differs in
+            every build.
     """
 
     store: Store
@@ -39,8 +41,8 @@ class PlainPages:
     _texts: dict[str, str] = field(default_factory=dict)
     _addresses: dict[str, str] = field(default_factory=dict)
 
-    def take(self, html: str, page: Page) -> None:
-        """Turn a page into Markdown; its front matter then says where that is, as ``plain``.
+    def add(self, html: str, page: Page) -> None:
+        """Convert a page to Markdown, and set ``plain`` in its front matter to the address of the result.
 
         Args:
             html: The page's content.
@@ -49,26 +51,26 @@ class PlainPages:
         name = page.file.dest_uri
         if name == self.without:
             return
-        text = kept(self.store, [html], lambda: as_markdown(html), ENDING)
+        text = kept(self.store, [html], lambda: as_markdown(html), SUFFIX)
         if self.without:
-            text = text.replace(f"{self.without}{ENDING}", self.without)
+            text = text.replace(f"{self.without}{SUFFIX}", self.without)
         self._texts[name] = text
         self._addresses[name] = page.canonical_url or ""
-        page.meta["plain"] = f"{name}{ENDING}"
+        page.meta["plain"] = f"{name}{SUFFIX}"
 
     def write(self, config: MkDocsConfig, order: Iterable[str]) -> None:
-        """Write them into the site that was built.
+        """Write the pages into the built site.
 
         Args:
-            config: The site's.
-            order: The files of pages in the order in which a reader meets them; others follow.
+            config: The site's configuration.
+            order: The files of the pages in the order of the navigation; other pages follow.
         """
         if not self._texts:
             return
         folder = Path(config.site_dir)
         for name, text in self._texts.items():
-            (folder / f"{name}{ENDING}").write_text(text, "utf-8")
+            (folder / f"{name}{SUFFIX}").write_text(text, "utf-8")
         names = [*(name for name in order if name in self._texts), *self._texts]
         head = f"# {config.site_name}\n\n> {config.site_description or ''}\n"
         parts = [head, *(f"---\n\n<{self._addresses[name] or name}>\n\n{self._texts[name]}" for name in dict.fromkeys(names))]
-        (folder / WHOLE).write_text("\n".join(parts), "utf-8")
+        (folder / ALL_PAGES).write_text("\n".join(parts), "utf-8")

@@ -1,7 +1,7 @@
-"""Printing records into pages: what `Recipe.show` reaches while a site is built.
+"""Presenter that prints records into pages: `Recipe.show` calls it while a site is built.
 
-A build with the MkDocs plugin has run everything before the first page is rendered, and only prints here. Without the plugin (another
-site generator, or a block executed by hand) the same call runs what is missing, there and then.
+With the MkDocs plugin, all recipes have run before the first page is rendered, and records are only printed here. Without
+the plugin (another site generator, or a block that is executed by hand), the same call runs recipes that have no record.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from kvmdocs.script.assemble import section_script
 from kvmdocs.site.rendered import cached_transcript
 
 LANGUAGE = "KVMDOCS_LANGUAGE"
-"""Environment variable with the language of pages rendered without the plugin."""
+"""Environment variable with the language of pages that are rendered without the plugin."""
 
 Links = Callable[[Record, str], str | None]
-"""Gives the address, from the page, of a whole log of a record; None when the page cannot link to it."""
+"""Returns the address of a record's whole log, relative to the page; None if the page cannot link to it."""
 
 Relative = Callable[[str], str]
-"""Turns an address from the top of the site into one from the page that is being rendered."""
+"""Converts an address relative to the top of the site to one relative to the page that is being rendered."""
 
 earlier: ContextVar[RunResult | None] = ContextVar("earlier", default=None)
-"""What the command around this build has run already, so that a page can say that a record was made for this build."""
+"""Result of the command that started this build, so that a page can say that a record was made for this build."""
 
 
 @dataclass(frozen=True)
 class GuidePage:
-    """Where a guide is on the site.
+    """Page of a guide.
 
     Attributes:
         title: The page's title.
-        url: Its address, from the top of the site.
-        chapter: The part of the site it is in; "" for none.
+        url: The page's address, relative to the top of the site.
+        chapter: The title of its top section in the navigation; "" for none.
     """
 
     title: str
@@ -58,23 +58,23 @@ class GuidePage:
 
 @dataclass
 class Publisher:
-    """A presenter that prints records.
+    """Presenter that prints records.
 
     Attributes:
         project: The project.
-        outcome: Records that are there already; others are made when they are asked for.
-        language: The pages' language.
-        links: Where whole logs can be had.
-        guide: The guide that is being rendered, for messages.
-        tolerant: Show what is wrong on the page instead of raising it, and run nothing: somebody is at work on it.
-        failed: The recipes of which a page shows that they failed; with others that ends the build.
-        reasons: Why each stale recipe is stale, for a page that shows it nevertheless.
-        problems: What could not be shown; markdown-exec only warns of it.
-        shown: The records each guide shows, by recipe.
-        pages: The page of each guide, by the guide's path in the project; empty where nobody knows the whole site.
-        scripts: The address of each guide's script, from the top of the site.
-        relative: How a page is linked from the one that is being rendered.
-        kept: What is made once a build and shown by several blocks, by its name.
+        outcome: The records there are; others are made when a page shows them.
+        language: The language of the pages.
+        links: Returns the address of a whole log.
+        guide: The guide that is being rendered, for messages; None if unknown.
+        tolerant: Show errors on the page instead of raising them, and run nothing, for a server.
+        failed: The recipes whose failure is shown on the page; that of any other recipe ends the build.
+        reasons: The reasons why each stale recipe is stale.
+        problems: The errors of blocks, of which markdown-exec only warns.
+        shown: The records that each guide shows, by recipe.
+        pages: The page of each guide, by the guide's path in the project; empty without the plugin.
+        scripts: The address of each guide's script, relative to the top of the site.
+        relative: Converts an address to one relative to the page that is being rendered.
+        kept: Values that are computed once a build for several blocks, by name.
     """
 
     project: Project
@@ -91,11 +91,11 @@ class Publisher:
     scripts: Mapping[Path, str] = field(default_factory=dict)
     relative: Relative = str
     kept: dict[str, Any] = field(default_factory=dict)
-    _names: frozenset[str] = frozenset()  # of what the page has so far
-    _pages: int = 0  # where it is not known what page it is, each transcript counts as one
+    _names: frozenset[str] = frozenset()  # anchors of the page so far
+    _pages: int = 0  # number of pages so far; without the plugin, each transcript counts as a page
 
     def turn_to(self, guide: Path) -> None:
-        """Begin the page of a guide."""
+        """Start the page of a guide."""
         self.guide = guide
         self._names = frozenset()
 
@@ -103,26 +103,26 @@ class Publisher:
         """Print a recipe's record.
 
         Raises:
-            RecipeFailed: The recipe failed, and pages are not to show that.
+            RecipeFailed: The recipe failed, and its failure is not to be shown.
             GuideError: The recipe has no section of that name, or a note or `highlight` matches nothing.
         """
         try:
-            record = self._ensure(recipe.name)
-            shown = self.shown.setdefault(self.guide, {})
-            place = "" if self.guide is None or recipe.name in shown else _anchor(recipe.name)
-            shown[recipe.name] = record
+            record = self._record(recipe.name)
+            on_page = self.shown.setdefault(self.guide, {})
+            target = "" if self.guide is None or recipe.name in on_page else _anchor(recipe.name)
+            on_page[recipe.name] = record
             if record.status is Status.FAILED and not self.tolerant and recipe.name not in self.failed:
-                raise self._failed(record)
-            emit(place + self.render(record, options))
+                raise self._failure(record)
+            emit(target + self.render(record, options))
         except KvmdocsError as error:
             self.problems.append(error)
-            error.seen(recipe=recipe.name, guides=self._asking(recipe.name, options, error.message))
+            error.seen(recipe=recipe.name, guides=self._guides_showing(recipe.name, options, error.message))
             if not self.tolerant:
                 raise
             emit(problem(recipe.name, error.message, error.evidence.advice, self.language))
 
     def render(self, record: Record, options: ShowOptions) -> str:
-        """The HTML of a record that passed or was skipped; for a skipped one the approved record is shown as well, if there is one."""
+        """Return the HTML of a record. A skipped recipe shows its approved record as well, if there is one."""
         html = self._render(record, options)
         self._names |= names(html)
         return html
@@ -132,39 +132,38 @@ class Publisher:
         if fresh in {Freshness.STALE, Freshness.RUNNING}:
             return self._stale(record, options, fresh)
         if fresh is Freshness.BLOCKED:
-            # No approved record stands in for what was not run because of a failure.
+            # After a failure, an approved record must not take the place of what could not run.
             failed = [self.outcome.records[name] for name in failed_below(self.project, self.outcome, record.recipe)]
             return blocked(record, failed, options, self.language, self._shown_at)
         if record.status is Status.SKIPPED and (approved := self.project.approved.get(record.recipe)):
-            told = skipped(record, ShowOptions(), self.language, freshness=fresh, instead=True)
-            return told + self._passed(approved, options, Freshness.RECORDED)
+            banner = skipped(record, ShowOptions(), self.language, freshness=fresh, instead=True)
+            return banner + self._passed(approved, options, Freshness.RECORDED)
         return self._passed(record, options, fresh)
 
     def _stale(self, record: Record, options: ShowOptions, fresh: Freshness) -> str:
-        """A record from before a change, and what is done about it."""
+        """Return the HTML of a record from before a change, with a banner that says what happens next."""
         first = record.status is not Status.PASSED
         if first and fresh is Freshness.STALE:
-            return self._passed(record, options, Freshness.MISSING)  # it says that there is no record, and how to make one
-        told = notice(record.recipe, fresh, self.reasons.get(record.recipe, ()), self.language, first=first)
+            return self._passed(record, options, Freshness.MISSING)  # says that there is no record, and how to make one
+        banner = notice(record.recipe, fresh, self.reasons.get(record.recipe, ()), self.language, first=first)
         if first:
-            return told
+            return banner
         try:
-            return told + self._passed(record, options, fresh)
-        except Exception as error:  # noqa: BLE001  # what the block wants of a new record need not fit the old one
+            return banner + self._passed(record, options, fresh)
+        except Exception as error:  # noqa: BLE001  # the options fit the new record, and may not fit the old one
             message = error.message if isinstance(error, KvmdocsError) else named(error)
-            plainly = replace(options, section=None, notes={}, highlight="", render=None)
-            return told + problem(record.recipe, message, "", self.language) + self._passed(record, plainly, fresh)
+            plain = replace(options, section=None, notes={}, highlight="", render=None)
+            return banner + problem(record.recipe, message, "", self.language) + self._passed(record, plain, fresh)
 
     def _passed(self, record: Record, options: ShowOptions, fresh: Freshness) -> str:
         self._check_section(record, options)
         anchors = self._anchors()
         if options.render is not None and record.status is Status.PASSED:
             places = self._places(record)
-            more = Shown(record, self.language.value, self._addresses(places))
-            shown = self._rendered(record, options, more)
-            shown = linked(shown, places, self.project.templates.url, self.language, anchors)
-            python = python_of(record.recipe, self._beside(record, options, anchors), fresh, self.language)
-            return f"{shown}\n\n{python}{stamp(record, self.language, freshness=fresh)}\n"
+            html = self._call_render(record, options, Shown(record, self.language.value, self._addresses(places)))
+            html = linked(html, places, self.project.templates.url, self.language, anchors)
+            python = python_of(record.recipe, self._tabs(record, options, anchors), fresh, self.language)
+            return f"{html}\n\n{python}{stamp(record, self.language, freshness=fresh)}\n"
         return cached_transcript(
             self.project.store,
             record,
@@ -174,14 +173,15 @@ class Publisher:
             lambda name: self.links(record, name),
             self.project.templates.url,
             anchors,
-            self._written(record),
+            self._source_digest(record),
             self._script(),
-            lambda: self._beside(record, options, anchors),
+            lambda: self._tabs(record, options, anchors),
         )
 
-    def _rendered(self, record: Record, options: ShowOptions, more: Shown) -> str:
+    def _call_render(self, record: Record, options: ShowOptions, shown: Shown) -> str:
+        """Call the author's `render` function."""
         try:
-            return options.rendered(results.value(self.project, record), more)
+            return options.rendered(results.value(self.project, record), shown)
         except KvmdocsError:
             raise
         except Exception as error:
@@ -192,48 +192,49 @@ class Publisher:
             ) from error
 
     def _anchors(self) -> Anchors:
-        """What the page has already."""
+        """Return the anchors that the page has already."""
         if self.guide is not None:
             return Anchors(self._names)
-        # Without the plugin nothing says where a page ends; what one has may not be left out of the next.
+        # Without the plugin, the end of a page is unknown: make each transcript's anchors unique.
         anchors = Anchors(prefix=f"{self._pages}." if self._pages else "")
         self._pages += 1
         return anchors
 
-    def _written(self, record: Record) -> str:
-        """What tells the text of a record's recipe from what it was at another time; "" where there is none."""
+    def _source_digest(self, record: Record) -> str:
+        """Return a digest of the source text of a record's recipe; "" if the recipe no longer exists."""
         with contextlib.suppress(CatalogError):
             return self.project.written_digest(record.recipe)
         return ""
 
-    def _beside(self, record: Record, options: ShowOptions, anchors: Anchors) -> Beside:
-        """What a page has beside a record."""
+    def _tabs(self, record: Record, options: ShowOptions, anchors: Anchors) -> Beside:
+        """Return the tabs beside a record's transcript: the script and the recipe's Python."""
         script = section_script(record, options.section) if record.status is Status.PASSED else ""
+        python = None
         with contextlib.suppress(CatalogError):
-            return Beside(script, written(self.project.catalog, record.recipe, options.section), anchors, self._script())
-        return Beside(script, None, anchors, self._script())
+            python = written(self.project.catalog, record.recipe, options.section)
+        return Beside(script, python, anchors, self._script())
 
     def _shown_at(self, name: str) -> str | None:
-        """The address, from the page, of the first place that shows a recipe; None where none is known."""
+        """Return the address, relative to the page, of the first place that shows a recipe; None if unknown."""
         pages = (self.pages.get(place.path) for place in self.project.catalog.shown_at(name))
         return next((self.relative(f"{page.url}#{anchor(name)}") for page in pages if page), None)
 
     def _script(self) -> str:
-        """The address of the page's script, from the page; "" for none."""
+        """Return the address of the page's script, relative to the page; "" for none."""
         url = self.scripts.get(self.guide) if self.guide else None
         return self.relative(url) if url else ""
 
     def _places(self, record: Record) -> list[SourceLocation]:
-        """The places of a record and of those it was built on: a table may show what an earlier recipe has seen."""
-        below = [made for name in record.inputs if (made := self.outcome.records.get(name))]
-        return [place for made in (record, *below) for place in made.places]
+        """Return the source locations of a record and of its inputs: a table may show the result of an earlier recipe."""
+        inputs = [found for name in record.inputs if (found := self.outcome.records.get(name))]
+        return [place for each in (record, *inputs) for place in each.places]
 
     def _addresses(self, places: Sequence[SourceLocation]) -> Callable[[str, int], str | None]:
-        """Gives the address of a place among some, by its file, relative to its tree, and its line."""
-        known = {(place.path, place.line): place for place in places}
+        """Return a function from a file, relative to its source tree, and a line to an address; None for other locations."""
+        by_line = {(place.path, place.line): place for place in places}
 
         def address(path: str, line: int) -> str | None:
-            place = known.get((path, line))
+            place = by_line.get((path, line))
             return self.project.templates.url(place) if place else None
 
         return address
@@ -241,29 +242,29 @@ class Publisher:
     def _check_section(self, record: Record, options: ShowOptions) -> None:
         if options.section is None or record.status is not Status.PASSED:
             return
-        known = list(dict.fromkeys(step.section for step in record.steps if step.section))
-        if options.section not in known:
+        sections = list(dict.fromkeys(step.section for step in record.steps if step.section))
+        if options.section not in sections:
             raise GuideError(
                 f"recipe {record.recipe} has no section {options.section!r}",
-                Evidence(advice=f"its sections are: {', '.join(known) or 'none'}"),
+                Evidence(advice=f"its sections are: {', '.join(sections) or 'none'}"),
             )
 
-    def _ensure(self, name: str) -> Record:
+    def _record(self, name: str) -> Record:
         if name not in self.outcome.records:
-            made = modes.recorded(self.project, [name]) if self.tolerant else modes.run(self.project, report.Lines(), [name])
-            self.outcome.records.update(made.records)
-            self.outcome.freshness.update(made.freshness)
+            result = modes.recorded(self.project, [name]) if self.tolerant else modes.run(self.project, report.Lines(), [name])
+            self.outcome.records.update(result.records)
+            self.outcome.freshness.update(result.freshness)
         return self.outcome.records[name]
 
-    def _failed(self, record: Record) -> RecipeFailed:
-        evidence = report.evidence(record, self._asking(record.recipe), self.project.store)
+    def _failure(self, record: Record) -> RecipeFailed:
+        evidence = report.evidence(record, self._guides_showing(record.recipe), self.project.store)
         message = record.failure.message if record.failure else "failed"
         return RecipeFailed(f"recipe {record.recipe}: {message}", evidence)
 
-    def _asking(self, name: str, options: ShowOptions | None = None, message: str = "") -> tuple[Place, ...]:
-        """The places that show a recipe: on the page being rendered, if that is known, and in this way, if it is given.
+    def _guides_showing(self, name: str, options: ShowOptions | None = None, message: str = "") -> tuple[Place, ...]:
+        """Return the lines that show a recipe, with these options if there are any: on the page being rendered, if it is known.
 
-        What a message quotes of the options is looked for in the block: that line says more than the block's first.
+        An option that the message quotes is searched in the block, for a line more exact than the block's first.
         """
         catalog = self.project.catalog
         quoted = (
@@ -271,26 +272,24 @@ class Publisher:
             if options
             else ""
         )
-        places = (
-            catalog.shown_at(name) if options is None else catalog.shown_at(name, options, quoted) or catalog.shown_at(name)
-        )
+        places = (options and catalog.shown_at(name, options, quoted)) or catalog.shown_at(name)
         if self.guide is None:
             return places
-        shown = catalog.shown(self.guide)
-        return tuple(place for place in places if place.path == shown) or (Place(shown),)
+        path = catalog.shown(self.guide)
+        return tuple(place for place in places if place.path == path) or (Place(path),)
 
 
 def anchor(name: str) -> str:
-    """The fragment under which a page has a recipe."""
+    """Return the fragment of a recipe's first transcript on a page."""
     return f"recipe-{name}"
 
 
 def _anchor(name: str) -> str:
-    """What other pages link to, before a page's first transcript of a recipe."""
+    """Return the HTML of the link target before a page's first transcript of a recipe."""
     return f'<div class="tr-anchor" id="{attribute(anchor(name))}"></div>\n\n'
 
 
 def default_publisher() -> Publisher:
-    """The presenter of a block that is executed without a build around it: of the project in the working directory."""
+    """Return the presenter of a block that is executed outside of a build: that of the project in the working directory."""
     language = os.environ.get(LANGUAGE, "en")
     return Publisher(Project(), language=Language.of(language))

@@ -1,10 +1,11 @@
-"""Publishing a site as one version beside others, as commits on a branch that a host of static pages serves.
+"""Publication of a site as one version beside others: commits on a branch that a host of static pages serves.
 
-mike keeps the versions: it commits a folder and the list of versions, and never touches the working tree. One build gives all languages; each
-has its versions in its own folder (see `kvmdocs.site.versions`), and what stands above all languages lies at the branch's top.
+mike manages the versions: it commits a folder and the list of versions, and never touches the working tree. One build
+creates all languages; each has its versions in its own folder (`kvmdocs.site.versions`), and the pages above all languages
+are at the top of the branch.
 
-That takes several commits. They are made in a repository of their own, which borrows the project's objects, and the project's branch moves to the last of
-them in one step: whatever ends this before leaves the branch where it was.
+This takes several commits. They are made in a separate repository that shares the project's objects. At the end, the
+project's branch moves to the last commit in one step, so that an interrupted publication leaves the branch unchanged.
 """
 
 from __future__ import annotations
@@ -29,23 +30,23 @@ from kvmdocs.site.versions import LATEST, check
 
 BRANCH = "pages"
 SCRATCH = "publish"
-"""The name of the folder in which a site is built and its commits are made."""
+"""Name of the temporary folder in which the site is built and its commits are made."""
 
 
 def publish(root: Path | None, version: str, *, newest: bool = True, branch: str = BRANCH) -> list[str]:
-    """Build the site as `version` and commit it to `branch`; what the branch has under that version before is replaced.
+    """Build the site as `version` and commit it to `branch`, in place of the same version there.
 
     Args:
         root: The project's folder.
         version: The version's name, such as ``10.2``.
-        newest: Whether ``latest`` shall lead to it.
-        branch: The branch. It is made if it is not there, and is not pushed.
+        newest: Whether ``latest`` leads to it.
+        branch: The branch. It is created if it does not exist, and is not pushed.
 
     Returns:
-        The languages published.
+        The published languages.
 
     Raises:
-        SettingError: The version cannot be a folder's name.
+        SettingError: The version cannot be the name of a folder.
         HostLacks: git cannot commit.
         RecipeFailed: A recipe failed, or the site shows that one did.
         KvmdocsError: The site cannot be built (`kvmdocs.site.build.SiteBuild.build`).
@@ -60,7 +61,7 @@ def publish(root: Path | None, version: str, *, newest: bool = True, branch: str
         SiteBuild(project.root, install=False, require=False, output=built).build()
         check_complete(built)
         languages = sorted(path.name for path in built.iterdir() if (path / "index.html").is_file())
-        # mike asks the git of the working directory.
+        # mike uses the repository of the working directory.
         with contextlib.chdir(project.root):
             try:
                 with _drafted(folder / "draft.git", branch):
@@ -68,46 +69,46 @@ def publish(root: Path | None, version: str, *, newest: bool = True, branch: str
                         _commit(built / language, language, version, newest=newest, branch=branch)
                     _commit_above(built, version, branch)
             except (git_utils.GitError, ValueError, OSError) as error:
-                raise _wrong(error, branch) from error
+                raise _branch_error(error, branch) from error
     return languages
 
 
 def check_complete(site: Path) -> None:
-    """See that a built site may be published: none that shows failures may, whoever built it and wherever it was copied to.
+    """Check that a built site shows no failures, which must not be published.
 
     Args:
-        site: The site's folder.
+        site: The site's folder, which may be a copy.
 
     Raises:
-        RecipeFailed: It shows failures.
-        GuideError: What it says of itself cannot be read.
+        RecipeFailed: The site shows failures.
+        GuideError: The site's report cannot be read.
     """
     if shown := failures(site):
-        places = [site / place for found in shown.values() for place in found]
+        places = [site / page for pages in shown.values() for page in pages]
         raise RecipeFailed(
             f"{site} cannot be published: it was built with --keep-going and shows that recipes failed: {', '.join(shown)}",
             Evidence(
-                place=Place(str(places[0])) if places else None, advice="mend them and build the site without --keep-going"
+                place=Place(str(places[0])) if places else None, advice="correct them and build the site without --keep-going"
             ),
         )
 
 
 @contextlib.contextmanager
 def _drafted(folder: Path, branch: str) -> Iterator[None]:
-    """Have what is committed to a branch meanwhile become the branch at the end, in one step.
+    """Collect commits to a branch in a draft repository, and move the branch to the last one at the end, in one step.
 
     Args:
-        folder: Where the repository with the draft is made.
+        folder: The folder of the draft repository.
         branch: The branch.
 
     Raises:
-        GitError: git cannot do it, or the branch was moved by somebody else meanwhile; it is as it was.
+        GitError: git failed, or another process moved the branch meanwhile; the branch is unchanged.
     """
     ref = f"refs/heads/{branch}"
     old = git_utils.get_latest_commit(ref) if git_utils.has_branch(ref) else ""
     objects, config = (os.path.abspath(_git("rev-parse", "--git-path", name)) for name in ("objects", "config"))
     _git("init", "--quiet", "--bare", f"--object-format={_git('rev-parse', '--show-object-format')}", str(folder))
-    # Such as the server that a partial clone gets its objects from when they are wanted.
+    # It names, for example, the server from which a partial clone fetches missing objects.
     _git("config", "--file", str(folder / "config"), "include.path", config)
     draft = {"GIT_DIR": str(folder), "GIT_OBJECT_DIRECTORY": objects}
     for name in ("NAME", "EMAIL"):
@@ -127,10 +128,10 @@ def _drafted(folder: Path, branch: str) -> Iterator[None]:
 
 
 def _git(*arguments: str) -> str:
-    """What git prints.
+    """Run git and return its output.
 
     Raises:
-        GitError: It fails.
+        GitError: git failed.
     """
     done = subprocess.run(["git", *arguments], check=False, capture_output=True, text=True)
     if done.returncode:
@@ -139,10 +140,10 @@ def _git(*arguments: str) -> str:
 
 
 def _check_git(root: Path, branch: str) -> None:
-    """Find out before a long build whether git can commit afterwards.
+    """Check, before a long build, that git can commit afterwards.
 
     Raises:
-        HostLacks: It cannot.
+        HostLacks: git cannot commit.
     """
     with contextlib.chdir(root):
         try:
@@ -151,11 +152,11 @@ def _check_git(root: Path, branch: str) -> None:
                 if not os.environ.get(f"GIT_COMMITTER_{name.upper()}"):
                     git_utils.get_config(f"user.{name}")
         except (git_utils.GitError, OSError) as error:
-            raise _wrong(error, branch) from error
+            raise _branch_error(error, branch) from error
 
 
 def _commit(folder: Path, language: str, version: str, *, newest: bool, branch: str) -> None:
-    """One language of a version."""
+    """Commit one language of a version."""
     config = {"site_dir": str(folder), "use_directory_urls": False}
     message = f"{version} in {language}"
     aliases = [LATEST] if newest else []
@@ -169,27 +170,25 @@ def _commit(folder: Path, language: str, version: str, *, newest: bool, branch: 
         allow_empty=True,
         deploy_prefix=language,
     ):
-        pass  # it is built already
-    listed = commands.list_versions(branch, language)
-    if listed.find(LATEST):
-        default = LATEST
-    else:
+        pass  # the site is built already
+    default = LATEST
+    if not commands.list_versions(branch, language).find(LATEST):
         default = version
-        click.echo(f"{language}: no version is {LATEST} yet; the way in leads to {version}", err=True)
-    commands.set_default(default, branch=branch, message=f"The way in to {language}", allow_empty=True, deploy_prefix=language)
+        click.echo(f"{language}: there is no {LATEST} version yet; the start page leads to {version}", err=True)
+    commands.set_default(default, branch=branch, message=f"Start page of {language}", allow_empty=True, deploy_prefix=language)
 
 
 def _commit_above(built: Path, version: str, branch: str) -> None:
-    """What stands above all languages."""
-    with git_utils.Commit(branch, f"What stands above all languages, as of {version}", allow_empty=True) as commit:
+    """Commit the pages above all languages."""
+    with git_utils.Commit(branch, f"Pages above all languages, as of {version}", allow_empty=True) as commit:
         for path in sorted(built.iterdir()):
             if path.is_file():
                 commit.add_file(git_utils.FileInfo(path.name, path.read_bytes()))
 
 
-def _wrong(error: Exception, branch: str) -> KvmdocsError:
+def _branch_error(error: Exception, branch: str) -> KvmdocsError:
     advice = (
-        "be in a git repository with a commit, and tell git who you are: git config user.name, user.email; "
-        "where the branch was moved meanwhile, publish again"
+        "the project must be a git repository with a commit, and git must know your name: git config user.name, user.email; "
+        "if another process moved the branch meanwhile, publish again"
     )
     return HostLacks(f"the branch {branch!r} cannot be written, it is as it was: {error}", Evidence(advice=advice))

@@ -1,4 +1,4 @@
-"""Rendered transcripts, kept in the store: a page that shows an old record need not colour it again."""
+"""Cache of rendered transcripts, in the store."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ def cached_transcript(
     script: str,
     beside: Callable[[], Beside],
 ) -> str:
-    """What `kvmdocs.render.transcript` gives, from the store if it was made before.
+    """Return the result of `kvmdocs.render.transcript`, from the cache if it is there.
 
     Args:
         store: The store.
         record: The record.
-        options: How it is shown.
+        options: Options of `show()`.
         language: The page's language.
-        freshness: Where the record came from.
-        logs: Gives the address of a whole log.
-        sources: Gives the address of a place.
-        anchors: The names that the page has left.
-        written: What tells one text of the recipe from another.
+        freshness: Origin of the record.
+        logs: Returns the address of a whole log.
+        sources: Returns the address of a source location.
+        anchors: The anchors that the page has already.
+        written: Digest of the recipe's source text.
         script: The address of the page's script.
-        beside: Makes what stands beside it.
+        beside: Returns the other tabs: the script and the recipe's Python.
 
     Raises:
         GuideError: A note or `highlight` matches nothing.
@@ -50,15 +50,14 @@ def cached_transcript(
     if record.status is not Status.PASSED:
         return make()
     links = [logs(step.output.log) for step in record.steps if step.output.log]
-    # How old it is stands on the page, in days.
+    # The page shows the record's age in days.
     today = f"{datetime.now(UTC):%F}" if freshness is Freshness.RECORDED else ""
     places = [sources(place) for place in record.places]
-    what = [record.recipe, record.key, record.started, repr(options), language, freshness]
-    around = [written, script, *_names(record, options, anchors)]
-    return kept(store, [today, *what, repr(links), repr(places), *around], make)
+    key = [today, record.recipe, record.key, record.started, repr(options), language, freshness, repr(links), repr(places)]
+    return kept(store, [*key, written, script, *_anchor_key(record, options, anchors)], make)
 
 
-def _names(record: Record, options: ShowOptions, anchors: Anchors) -> list[str]:
-    """What the names that a page has already, which change with all that stands above, mean for a transcript."""
+def _anchor_key(record: Record, options: ShowOptions, anchors: Anchors) -> list[str]:
+    """Return the part of the cache key for the page's anchors: only those that affect this transcript."""
     own = {anchors.recipe(record.recipe), *(anchors.place(place) for place in record.places)}
     return [anchors.prefix, anchors.transcript(record.recipe, options.section), *sorted(own & anchors.taken)]

@@ -1,7 +1,7 @@
-"""What stands above all languages: the page that leads to one of them, the one for addresses that do not exist, and what crawlers read.
+"""Pages above all languages: the language chooser, the page for missing addresses (404), and the files for crawlers.
 
-Every file of the folder that the setting ``project.root_pages`` names is a Jinja template. It is given ``sites``, one for each language
-in the order of the configurations, and ``url``, the address that all of them are published below.
+Every file of the folder in the setting ``project.root_pages`` is a Jinja template. Its variables are ``sites``, one for
+each language in the order of the configurations, and ``url``, the common address that they are published below.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import jinja2
 from kvmdocs.core.errors import Evidence, GuideError, Place
 
 UNPUBLISHED = ("localhost", "127.0.0.1", "")
-"""Hosts of a site that has not been told where it is published."""
+"""Hosts in the address of a site that is not published."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class SiteLanguage:
 
     Attributes:
         lang: The code of the language.
-        folder: Its folder below the site's.
+        folder: The name of its folder in the site.
         name: Its name.
-        description: What it is, in a sentence.
+        description: Its description, one sentence.
         url: Its address, with a slash at the end.
-        words: What the configuration's ``extra.words`` says.
-        newest: The folder of the newest version with a slash at its end; "" for a site without versions.
+        words: The configuration's ``extra.words``.
+        newest: The folder of the newest version, with a slash at the end; "" for a site without versions.
     """
 
     lang: str
@@ -44,35 +44,44 @@ class SiteLanguage:
 
     @property
     def sitemap(self) -> str:
-        """The address of its map of addresses."""
+        """The address of its sitemap."""
         return f"{self.url}{self.newest}sitemap.xml"
 
     @property
     def path(self) -> str:
-        """Its address without the host, for a page whose own depth is not known."""
+        """Its address without the host, for a page that may be shown at any depth, such as the 404 page."""
         return urlsplit(self.url).path or f"/{self.folder}/"
 
 
 def common(addresses: Sequence[str]) -> str:
-    """The address that all of these lie below, "" when they have none in common or are not published.
+    """Return the address that all of these are directly below; "" if there is none, or if they are not published.
 
     Args:
         addresses: Addresses with a slash at the end.
     """
-    above = {address.rstrip("/").rpartition("/")[0] + "/" for address in addresses}
-    only = above.pop() if len(above) == 1 else ""
-    return only if (urlsplit(only).hostname or "") not in UNPUBLISHED else ""
+    parents = {address.rstrip("/").rpartition("/")[0] + "/" for address in addresses}
+    parent = parents.pop() if len(parents) == 1 else ""
+    return parent if (urlsplit(parent).hostname or "") not in UNPUBLISHED else ""
 
 
 def write(templates: Path, output: Path, sites: Sequence[SiteLanguage]) -> list[Path]:
-    """Write every page of the folder `templates` into `output`; returns their paths.
+    """Render every template of a folder into the site.
+
+    Args:
+        templates: The folder.
+        output: The folder of the site.
+        sites: The site in each language.
+
+    Returns:
+        The paths of the pages.
 
     Raises:
-        GuideError: The folder is not there, or a template asks for something that is not known.
+        GuideError: The folder does not exist, or a template cannot be rendered.
     """
     if not templates.is_dir():
         raise GuideError(
-            f"there is no folder {templates}", Evidence(advice="make it, or let the setting project.root_pages name another")
+            f"the folder {templates} does not exist",
+            Evidence(advice="create it, or change the setting project.root_pages"),
         )
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates),
@@ -80,17 +89,17 @@ def write(templates: Path, output: Path, sites: Sequence[SiteLanguage]) -> list[
         undefined=jinja2.StrictUndefined,
         keep_trailing_newline=True,
     )
-    given: dict[str, Any] = {"sites": list(sites), "url": common([site.url for site in sites])}
+    variables: dict[str, Any] = {"sites": list(sites), "url": common([site.url for site in sites])}
     written = []
     for path in sorted(templates.iterdir()):
-        # A map of sites without an address would name pages that nobody can reach.
-        if path.suffix == ".xml" and not given["url"]:
+        # The sitemap of a site without an address would list unreachable pages.
+        if path.suffix == ".xml" and not variables["url"]:
             continue
         try:
-            text = environment.get_template(path.name).render(given)
+            text = environment.get_template(path.name).render(variables)
         except jinja2.TemplateError as error:
             place = Place(str(path), getattr(error, "lineno", None) or 0)
-            raise GuideError(f"{path} cannot be filled in: {error}", Evidence(place=place)) from error
+            raise GuideError(f"{path} cannot be rendered: {error}", Evidence(place=place)) from error
         written.append(output / path.name)
         written[-1].write_text(text, "utf-8")
     return written

@@ -1,7 +1,8 @@
-"""Where a site is made while the old one is still read: a folder beside it, which takes its place at the very end.
+"""Staging folder: a new site is built beside the old one, which is read until the new one takes its place at the end.
 
-Such a folder is called ``.kvmdocs-NAME-PID-…`` and is locked (flock) by the build that makes it, so that the next build tells what a dead one left, which it
-removes, from what another one is busy with, also where the two are in containers and know nothing of each other's processes.
+The folder is called ``.kvmdocs-NAME-PID-…``. The build that creates it holds its lock (flock(2)), so that the next build
+can tell the folder of a dead build, which it removes, from one in use, even if the builds run in containers that do not see
+each other's processes.
 """
 
 from __future__ import annotations
@@ -29,20 +30,27 @@ from kvmdocs.site.swap import NEW, finish, flush, make_alike, swap
 
 PREFIX = ".kvmdocs-"
 PATIENCE = 60.0
-"""Seconds to wait for another build that is just swapping."""
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
-"""What an `OSError` says that is about the disk and not about the file."""
+"""Seconds to wait for another build that is replacing the site."""
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
+"""Error numbers of an `OSError` about the disk and not about one file."""
+_ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "free disk space there"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "get the right to write there"),
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), "move the file {} away"),
+    errno.ENAMETOOLONG: "use a shorter name",
+}
+"""Advice about an error number, with a place for the path that it is about."""
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A site that is being made.
+    """Site that is being built.
 
     Attributes:
-        layout: Where its languages are.
-        target: The folder that it will be; links are followed.
-        folder: The folder in which it is made.
-        at_once: Whether it may take the place of the old one in one step.
+        layout: The folders of the site and its languages.
+        target: The final folder of the site, with links resolved.
+        folder: The staging folder.
+        at_once: Whether the site may replace the old one in one step.
     """
 
     layout: SiteLayout
@@ -52,49 +60,49 @@ class Stage:
 
     @property
     def site(self) -> Path:
-        """The new site's folder until it is published."""
+        """The folder of the new site until it is published."""
         return self.folder / NEW
 
     def later(self, path: Path) -> Path:
-        """The path that a file of the new site will have."""
+        """Return the path that a file of the new site will have."""
         return self.layout.output / path.relative_to(self.site)
 
     def publish(self) -> None:
-        """Have the new site take the place of the old one.
+        """Replace the old site by the new one.
 
         Raises:
-            OSError: It cannot; the old one is as it was.
-            HostLacks: Another build swaps and does not come to an end.
+            OSError: It cannot be replaced; the old site is unchanged.
+            HostLacks: Another build holds the lock of the site for too long.
         """
         flush(self.folder)
         if not self.target.exists():
-            with contextlib.suppress(OSError):  # another build may have made one meanwhile
+            with contextlib.suppress(OSError):  # another build may have created it meanwhile
                 os.rename(self.site, self.target)
                 return
         with _locked(self.target), _locked(self.site), defer_sigint():
-            # A swap that is not finished would be finished on top of this one.
+            # Finish an interrupted swap first: done later, it would overwrite this site.
             _sweep_site(self.target)
             swap(self.folder, self.target, self.layout.parts.values(), at_once=self.at_once)
 
 
 @contextlib.contextmanager
 def stage(layout: SiteLayout) -> Iterator[Stage]:
-    """Begin a site: nothing of the old one is touched before `Stage.publish`, and whatever is not published goes.
+    """Create the staging folder of a site, and remove it at the end. The old site is untouched until `Stage.publish`.
 
     Raises:
-        SettingError: The site cannot go where it is told to.
-        HostLacks: That cannot be written.
+        SettingError: The site's folder is not suitable.
+        HostLacks: The site's folder cannot be written, or a file that the build needs cannot be read or written.
     """
     target = real(layout)
-    missing = [folder for folder in target.parents if not folder.exists()]
     with contextlib.ExitStack() as stack:
         try:
             mounts = check(layout)
+            missing = [folder for folder in target.parents if not folder.exists()]
             for folder in reversed(missing):
                 folder.mkdir()
                 stack.callback(_remove_empty, folder)
             if target.is_dir():
-                _see_to_rights(layout, target)
+                _check_rights(layout, target)
                 with _locked(target):
                     _sweep_site(target)
             else:
@@ -103,28 +111,44 @@ def stage(layout: SiteLayout) -> Iterator[Stage]:
             _prepare(layout, target, folder / NEW)
             yield Stage(layout, target, folder, at_once=folder.parent != target and not mounts)
         except OSError as error:
-            about = Path(str(error.filename or ""))
-            if error.errno in FULL or PREFIX in str(about) or about.is_relative_to(target) or about in target.parents:
-                raise HostLacks(
-                    f"the site {layout.output} cannot be written: {error.strerror}; it is as it was",
-                    Evidence(advice="free space or rights there, or let --output name another folder"),
-                ) from error
-            raise
+            if (lacks := _host_lacks(error, layout, target)) is None:
+                raise
+            raise lacks from error
+
+
+def _host_lacks(error: OSError, layout: SiteLayout, target: Path) -> HostLacks | None:
+    """Return an error that says what to do about an `OSError`; None if it is not about the disk or a file."""
+    # A copy has two file names; a file descriptor is none.
+    paths = [Path(os.fsdecode(name)) for name in (error.filename, error.filename2) if name and not isinstance(name, int)]
+    ours = [path for path in paths if PREFIX in str(path) or path.is_relative_to(target) or path in target.parents]
+    if paths and not ours:
+        advice = f"check that {paths[0]} exists and may be read or written, and build again"
+        return HostLacks(f"{paths[0]}: {error.strerror}; the site is as it was", Evidence(advice=advice))
+    if not paths and error.errno not in DISK_ERRORS:
+        return None
+    path = ours[0] if ours else target
+    while error.errno in {errno.ENOTDIR, errno.EEXIST} and path.parent.is_file():
+        path = path.parent
+    advice = _ADVICE.get(error.errno or 0, "free space or rights there").format(path)
+    return HostLacks(
+        f"the site {layout.output} cannot be written: {error.strerror}; it is as it was",
+        Evidence(advice=f"{advice}, or let --output name another folder"),
+    )
 
 
 @contextlib.contextmanager
 def scratch(parent: Path, name: str) -> Iterator[Path]:
-    """A folder in `parent` for what is made and not kept. It goes in the end, also when this process is told to end (SIGTERM, SIGHUP).
+    """Create a temporary folder in `parent`. It is removed at the end, and also on SIGTERM and SIGHUP.
 
     Raises:
-        OSError: It cannot be made.
+        OSError: It cannot be created.
     """
-    with _ending_in_order():
+    with _exit_on_signals():
         while True:
             folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{name}-{os.getpid()}-", dir=parent))
             handle = _hold(folder)
             if handle is not None:
-                break  # else it was taken for a dead one's in the moment before it was locked
+                break  # else another build took it for an abandoned one before it was locked
         try:
             yield folder
         finally:
@@ -133,22 +157,22 @@ def scratch(parent: Path, name: str) -> Iterator[Path]:
 
 
 def sweep(parent: Path, name: str, target: Path | None = None) -> None:
-    """Remove what dead builds left of their scratch folders in `parent`.
+    """Remove the temporary folders that dead builds left in `parent`.
 
     Args:
         parent: The folder.
-        name: The name of the scratch folders.
-        target: The site whose swap a dead one may have begun: that is finished before. The caller holds its lock.
+        name: The name that was given to `scratch`.
+        target: The site that a dead build may have been replacing, which is finished first. The caller holds its lock.
 
     Raises:
-        OSError: A swap cannot be finished.
+        OSError: The replacement cannot be finished.
     """
     pattern = re.compile(rf"{re.escape(f'{PREFIX}{name}')}-\d+-\w{{8}}")
     try:
-        left = [parent / entry.name for entry in os.scandir(parent) if pattern.fullmatch(entry.name)]
+        abandoned = [parent / entry.name for entry in os.scandir(parent) if pattern.fullmatch(entry.name)]
     except OSError:
-        return  # it is not there, or may be used and not looked into
-    for entry in left:
+        return  # it does not exist, or may not be listed
+    for entry in abandoned:
         handle = _hold(entry)
         if handle is None:
             continue
@@ -166,7 +190,7 @@ def _sweep_site(target: Path) -> None:
 
 
 def _beside_or_in(target: Path, stack: contextlib.ExitStack, *, inside: bool) -> Path:
-    """A scratch folder beside `target`, or in it where that is a disk of its own or its parent may not be written."""
+    """Create the staging folder beside `target`, or in it if it is a mount point or its parent cannot be written."""
     if not inside:
         try:
             return stack.enter_context(scratch(target.parent, target.name))
@@ -176,15 +200,15 @@ def _beside_or_in(target: Path, stack: contextlib.ExitStack, *, inside: bool) ->
     return stack.enter_context(scratch(target, target.name))
 
 
-def _see_to_rights(layout: SiteLayout, target: Path) -> None:
-    """See that the folders which are to be swapped may be written: it would come out after all recipes have run."""
+def _check_rights(layout: SiteLayout, target: Path) -> None:
+    """Check the rights to write the folders that will be replaced, before all recipes run."""
     for place in (target, *(target / part for part in layout.parts.values())):
         if place.is_dir() and not os.access(place, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(target))
 
 
 def _prepare(layout: SiteLayout, target: Path, site: Path) -> None:
-    """The empty folders of a new site, with owner, group and rights of the old ones: what is made in them may take these over."""
+    """Create the empty folders of a new site with owner, group and rights of the old ones, which new files may inherit."""
     site.mkdir()
     for part in sorted(layout.parts.values()):
         for place in reversed([part, *part.parents]):
@@ -199,16 +223,14 @@ def _remove_empty(folder: Path) -> None:
 
 
 def _hold(folder: Path) -> int | None:
-    """A descriptor that holds the lock of a scratch folder; None when another process has it, or the folder is gone or is another user's."""
+    """Return a descriptor that holds the lock of a temporary folder; None if it is locked, gone or another user's."""
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:
         return None
-    try:
+    with contextlib.suppress(FileNotFoundError):
         if _lock(handle, folder) and os.path.samestat(os.fstat(handle), folder.stat()):
             return handle
-    except FileNotFoundError:
-        pass
     os.close(handle)
     return None
 
@@ -219,18 +241,18 @@ def _lock(handle: int, folder: Path) -> bool:
     except BlockingIOError:
         return False
     except OSError:
-        # Not every file system over a network has locks; there the number in the name must do.
-        maker = folder.name.split("-")[-2]
-        return int(maker) == os.getpid() or maker_is_gone(f"{maker}-")
+        # Some network file systems have no locks: decide by the process ID in the name.
+        pid = folder.name.split("-")[-2]
+        return int(pid) == os.getpid() or maker_is_gone(f"{pid}-")
     return True
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Hold the lock of the folder that is at a path.
+    """Hold the lock of the folder at a path.
 
     Raises:
-        HostLacks: Another program holds it and does not let go.
+        HostLacks: Another program holds it for longer than `PATIENCE`.
     """
     deadline = time.monotonic() + PATIENCE
     while True:
@@ -242,13 +264,13 @@ def _locked(folder: Path) -> Iterator[None]:
             if time.monotonic() > deadline:
                 raise HostLacks(
                     f"another program has held the lock of {folder} for {PATIENCE:.0f} s; the site is as it was",
-                    Evidence(advice=f"see which (`lsof +d {folder}`), and build again when it has ended"),
+                    Evidence(advice=f"find it (`lsof +d {folder}`), and build again when it has ended"),
                 ) from None
             time.sleep(0.05)
             continue
         except OSError:
-            pass  # no locks on this file system: two builds must not end in the same moment there
-        # While this waited another build may have swapped it for a new one.
+            pass  # a file system without locks: two builds must not end at the same moment
+        # Another build may have replaced the folder meanwhile.
         if os.path.samestat(os.fstat(handle), os.stat(folder)):
             break
         os.close(handle)
@@ -259,19 +281,18 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ending_in_order() -> Iterator[None]:
-    """Have SIGTERM and SIGHUP end this process by an exception, which lets go of what is held, unless somebody has other plans with them."""
+def _exit_on_signals() -> Iterator[None]:
+    """Exit by `SystemExit` on SIGTERM and SIGHUP, so that resources are released, unless the signal has another handler."""
 
-    def end(number: int, _frame: Any) -> None:
+    def leave(number: int, _frame: Any) -> None:
         sys.exit(128 + number)
 
-    ours = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is signal.SIG_DFL]
-    if threading.current_thread() is not threading.main_thread():
-        ours = []
-    for number in ours:
-        signal.signal(number, end)
+    main = threading.current_thread() is threading.main_thread()  # other threads may not set handlers
+    signals = [number for number in (signal.SIGTERM, signal.SIGHUP) if main and signal.getsignal(number) is signal.SIG_DFL]
+    for number in signals:
+        signal.signal(number, leave)
     try:
         yield
     finally:
-        for number in ours:
+        for number in signals:
             signal.signal(number, signal.SIG_DFL)

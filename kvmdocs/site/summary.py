@@ -1,12 +1,12 @@
-"""What a site's records say together, for a home page: how much ran, where, when, and of which versions.
+"""Summary of a site's records, for a home page: how much ran, where, when, and which versions.
 
-A block asks for it and writes it in the page's language::
+A block reads it and prints a sentence in the page's language::
 
     from kvmdocs.site.summary import facts
 
     print(f"{facts().recipes} recipes ran.")
 
-Beside it, where a reader gets a copy of the project from.
+`source` is the address from which a reader clones the project.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from kvmdocs.recording.recipe import presenter
 
 @dataclass(frozen=True)
 class Facts:
-    """Many records, summed up. Where there is no record, as when a page's blocks are only read, all of it is empty.
+    """Summary of many records. All fields are empty if there are no records, as when blocks are only parsed.
 
     Attributes:
-        recipes: How many recipes have a record of a run.
-        skipped: How many have none.
-        commands: How many steps those runs have.
-        versions: The newest version seen of each source tree that an output names, by the tree's name.
-        hosts: The names of the hosts, the one with the newest record first.
+        recipes: The number of recipes with a record of a run.
+        skipped: The number of recipes without one.
+        commands: The number of steps of those runs.
+        versions: The newest version of each source tree that an output refers to, by the tree's name.
+        hosts: The names of the hosts, beginning with that of the newest record.
         host: The host of the newest record.
         first: The day of the oldest record (UTC, ISO 8601), or "".
-        last: The day of the newest one, or "".
-        emulated: How many of the runs had something run under emulation.
+        last: The day of the newest record, or "".
+        emulated: The number of runs that used emulation.
     """
 
     recipes: int = 0
@@ -47,31 +47,34 @@ class Facts:
     emulated: int = 0
 
     def version(self, tree: str) -> str:
-        """The version of a source tree, or "?" where none was seen."""
+        """Return the version of a source tree; "?" if no output refers to it."""
         return self.versions.get(tree, "?")
 
 
 def facts() -> Facts:
-    """What the records of the site that is being built say together."""
+    """Return the summary of the records of the site that is being built."""
     outcome = getattr(presenter(), "outcome", None)
     return summed_up(outcome.records.values()) if isinstance(outcome, RunResult) else Facts()
 
 
 def source() -> str:
-    """The address that a reader clones the project from (setting ``site.source``); "" where there is none, or where a page's blocks are only read."""
+    """Return the address from which a reader clones the project (setting ``site.source``).
+
+    It is "" if the setting is empty, or if blocks are only parsed.
+    """
     project = getattr(presenter(), "project", None)
     return str(project.settings["site.source"]) if isinstance(project, Project) else ""
 
 
 def summed_up(records: Iterable[Record]) -> Facts:
-    """What these records say together."""
-    everything = list(records)
-    passed = sorted((record for record in everything if record.status is Status.PASSED), key=lambda record: record.started)
+    """Return the summary of some records."""
+    all_records = list(records)
+    passed = sorted((record for record in all_records if record.status is Status.PASSED), key=lambda record: record.started)
     if not passed:
-        return Facts(skipped=len(everything))
+        return Facts(skipped=len(all_records))
     return Facts(
         recipes=len(passed),
-        skipped=len(everything) - len(passed),
+        skipped=len(all_records) - len(passed),
         commands=sum(len(record.steps) for record in passed),
         # Later records win: the last one is the newest.
         versions={place.tree: place.version for record in passed for place in record.places},

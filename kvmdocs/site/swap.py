@@ -1,11 +1,12 @@
-"""Putting a folder that is complete in the place of one that people read, by renames alone.
+"""Atomic replacement of a folder that people read by a complete new one, with renames only.
 
-``renameat2(RENAME_EXCHANGE)`` has two folders change places in one step: there is no moment at which the path leads to neither, or to a mixture. That is done
-twice. First the new folder takes the path. Then the old one, which nobody finds by its path any more, gets the new content, and takes the path back; so the
-folder itself stays what it was: its owner and rights, a server that was started in it, a container that has it mounted.
+``renameat2(RENAME_EXCHANGE)`` exchanges two folders in one step: at no moment does the path lead to neither, or to a
+mixture. This is done twice. First the new folder takes the path. Then the old folder, which has no readers by path any
+more, gets the new content and takes the path back. So the folder itself stays the same, with its owner and rights, for a
+server that was started in it, or a container that has it mounted.
 
-Where that cannot be (a mount point, a parent that may not be written, a file system that does not know the call) the entries of the folder change places one after
-the other, and a journal says which, so that whoever comes after a ``kill -9`` in between can finish it.
+Where this is not possible (a mount point, a parent that may not be written, a file system without the call), the entries of
+the folder are exchanged one by one. A journal lists them, so that the next build can finish after a ``kill -9`` in between.
 """
 
 from __future__ import annotations
@@ -25,17 +26,17 @@ _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
 NEW, AGAIN, ASIDE, JOURNAL = "site", "again", "aside", "swap.json"
-"""In the folder of a swap: the new content, the new content once more, old entries that were in the way, the journal."""
+"""Entries of the staging folder: the new content, a second link of it, old entries that were moved away, the journal."""
 
 _UNKNOWN = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EXDEV)
-"""What a system says that does not know how to exchange these two."""
+"""Error numbers of a system or file system that cannot exchange two paths."""
 
 
 def exchange(one: Path, other: Path) -> None:
-    """Have two paths change places in one step (renameat2(2), Linux 3.15).
+    """Exchange two paths in one step (renameat2(2), Linux 3.15).
 
     Raises:
-        OSError: They cannot.
+        OSError: They cannot be exchanged.
     """
     # Python's `os` has no such call.
     call = getattr(_libc, "renameat2", None)
@@ -47,10 +48,10 @@ def exchange(one: Path, other: Path) -> None:
 
 
 def flush(folder: Path) -> None:
-    """Wait until the disk has what was written to the file system of a folder (syncfs(2)): a rename may reach it before the content does.
+    """Write the file system of a folder to disk (syncfs(2)): a rename may reach the disk before the content does.
 
     Raises:
-        OSError: Something could not be written.
+        OSError: Some data could not be written.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:
@@ -62,16 +63,17 @@ def flush(folder: Path) -> None:
 
 
 def swap(folder: Path, target: Path, parts: Collection[Path], *, at_once: bool) -> None:
-    """Have `target` hold the new content.
+    """Replace the content of `target`.
 
     Args:
-        folder: The folder of the swap, on the file system of `target`; its entry `NEW` is the new content.
+        folder: The staging folder, on the file system of `target`; its entry `NEW` is the new content.
         target: The folder that people read.
-        parts: The folders in it that are replaced but for hidden entries, relative to it; of what is beside them only what the new content has, too.
+        parts: The folders, relative to `target`, that are replaced except for hidden entries. Beside them, only entries of
+            the same name are replaced.
         at_once: Whether to try it in one step.
 
     Raises:
-        OSError: It cannot be done; `target` is as it was.
+        OSError: The content cannot be replaced; `target` is unchanged.
     """
     new = folder / NEW
     names = sorted(os.listdir(new))
@@ -81,45 +83,47 @@ def swap(folder: Path, target: Path, parts: Collection[Path], *, at_once: bool) 
     if at_once and _at_once(folder, target, parts, names, gone):
         return
     keep(target, new, parts, names)
-    numbers = {name: _number(new / name) for name in names}
+    numbers = {name: _inode(new / name) for name in names}
     journal = folder / JOURNAL
     journal.write_text(json.dumps({"new": numbers, "gone": gone}), "utf-8")
     flush(folder)
     try:
         _fill(target, new, folder / ASIDE, numbers, gone)
     finally:
-        # Before anything else goes: what a journal names is to be swapped once.
+        # Before any clean-up: entries in a journal must be swapped only once.
         journal.unlink()
 
 
 def finish(folder: Path, target: Path) -> None:
-    """Do what is left of a swap whose process died when some of the entries had changed places; if none had, there is nothing to do.
+    """Finish a swap whose process died after some entries had been exchanged. Does nothing if none had.
 
     Raises:
-        OSError: It cannot be done.
+        OSError: The swap cannot be finished.
     """
     try:
-        told = json.loads((folder / JOURNAL).read_text("utf-8"))
+        content = json.loads((folder / JOURNAL).read_text("utf-8"))
     except (OSError, ValueError):
-        return  # a journal is whole before anything is moved
-    numbers = told["new"]
-    if os.listdir(folder / ASIDE) or any(_number(target / name) == number for name, number in numbers.items()):
-        _fill(target, folder / NEW, folder / ASIDE, numbers, told["gone"])
+        return  # incomplete: nothing is moved before the journal is complete
+    numbers = content["new"]
+    if os.listdir(folder / ASIDE) or any(_inode(target / name) == number for name, number in numbers.items()):
+        _fill(target, folder / NEW, folder / ASIDE, numbers, content["gone"])
     (folder / JOURNAL).unlink()
 
 
 def keep(old: Path, new: Path, parts: Collection[Path], names: Collection[str] | None = None, within: Path = Path()) -> None:
-    """Link into a new tree what is to stay of the old one: in the folders `parts` what is hidden, as MkDocs spares it, beside them all. What is new wins.
+    """Link the entries of the old tree that must stay into the new one. New entries win.
+
+    These are the hidden entries of the folders `parts`, as in MkDocs, and all entries beside those folders.
 
     Args:
         old: The old tree, or the folder `within` of it.
-        new: The same of the new one.
+        new: The new tree, or the same folder of it.
         parts: As for `swap`.
-        names: The entries of `old` to look at; all if not given.
-        within: Where in the tree this is.
+        names: The entries of `old` to consider; all by default.
+        within: The folder, relative to the tree.
 
     Raises:
-        OSError: Something cannot be linked, nor copied.
+        OSError: An entry can neither be linked nor copied.
     """
     for name in sorted(os.listdir(old)):
         place = within / name
@@ -133,10 +137,10 @@ def keep(old: Path, new: Path, parts: Collection[Path], names: Collection[str] |
 
 
 def link(old: Path, new: Path) -> None:
-    """Link a file or a whole tree to another place, where what is there already stays.
+    """Hard-link a file or a whole tree to another path. Existing entries stay.
 
     Raises:
-        OSError: Something can neither be linked nor copied.
+        OSError: An entry can neither be linked nor copied.
     """
     if old.is_dir() and not old.is_symlink():
         fresh = not os.path.lexists(new)
@@ -151,55 +155,55 @@ def link(old: Path, new: Path) -> None:
         try:
             os.link(old, new, follow_symlinks=False)
         except OSError:
-            # Some file systems have no links, and on others a file must be one's own.
+            # Some file systems have no hard links, others allow them only for one's own files.
             shutil.copy2(old, new, follow_symlinks=False)
 
 
 def make_alike(old: Path, new: Path) -> None:
-    """Give a folder the owner, group, rights and access lists of another, as far as that is allowed."""
-    told = old.stat()
-    for owner in (told.st_uid, -1):
+    """Give a folder the owner, group, rights and access lists of another, as far as allowed."""
+    status = old.stat()
+    for owner in (status.st_uid, -1):
         with contextlib.suppress(OSError):
-            os.chown(new, owner, told.st_gid)
+            os.chown(new, owner, status.st_gid)
     shutil.copystat(old, new)
 
 
 def _at_once(folder: Path, target: Path, parts: Collection[Path], names: Iterable[str], gone: Iterable[str]) -> bool:
-    """Swap in one step; whether that was possible."""
-    old = folder / NEW  # under this name it is from the exchange on
+    """Swap in one step. Return whether that was possible."""
+    old = folder / NEW  # its path after the exchange
     try:
         keep(target, folder / NEW, parts)
         exchange(folder / NEW, target)
     except OSError:
         return False
-    # The site is the new one. If anything of the rest fails it is so in another folder than before.
+    # The new site is in place. If the rest fails, the site is complete, but not in the original folder.
     with contextlib.suppress(OSError):
         again = folder / AGAIN
         again.mkdir()
         for name in names:
             link(target / name, again / name)
-        _fill(old, again, folder / ASIDE, {name: _number(again / name) for name in names}, gone)
+        _fill(old, again, folder / ASIDE, {name: _inode(again / name) for name in names}, gone)
         exchange(old, target)
     return True
 
 
 def _fill(target: Path, source: Path, aside: Path, numbers: Mapping[str, int], gone: Iterable[str]) -> None:
-    """Move entries of `source` into `target` and the old ones out of it, as far as that is not done.
+    """Move entries of `source` into `target` and the old ones out of it, except those already moved.
 
     Args:
-        target: The folder that gets them.
-        source: Where they are.
-        aside: Where old entries go that cannot change places with new ones.
-        numbers: Number (inode) of each new entry, which tells it from the old one of its name.
+        target: The folder that gets the entries.
+        source: The folder that has them.
+        aside: The folder for old entries that cannot be exchanged with new ones.
+        numbers: The inode number of each new entry, which distinguishes it from the old entry of the same name.
         gone: Old entries without a new one.
 
     Raises:
-        OSError: One cannot be moved; all are back where they were.
+        OSError: An entry cannot be moved; all moves have been undone.
     """
     undo: list[Callable[[], None]] = []
     try:
         for name, number in numbers.items():
-            if _number(source / name) == number:
+            if _inode(source / name) == number:
                 _move(source / name, target / name, aside / name, undo)
         for name in gone:
             if os.path.lexists(target / name):
@@ -228,14 +232,14 @@ def _put_aside(old: Path, aside: Path, undo: list[Callable[[], None]]) -> None:
     try:
         _rename(old, aside, undo)
     except OSError as error:
-        if error.errno != errno.EXDEV or not _one_disk(aside.parent, old.parent):
+        if error.errno != errno.EXDEV or not _same_disk(aside.parent, old.parent):
             raise
-        # A folder that a container's image brought along (overlayfs) cannot be renamed there, only removed.
+        # A folder of a container's image (overlayfs) can be removed, but not renamed.
         shutil.rmtree(old)
 
 
-def _one_disk(one: Path, other: Path) -> bool:
-    """Whether what is in one folder can be moved to another."""
+def _same_disk(one: Path, other: Path) -> bool:
+    """Check whether entries of one folder can be renamed into another."""
     probe = one / f".{os.getpid()}"
     probe.mkdir()
     try:
@@ -253,8 +257,8 @@ def _rename(one: Path, other: Path, undo: list[Callable[[], None]]) -> None:
     undo.append(partial(os.rename, other, one))
 
 
-def _number(path: Path) -> int:
-    """The number (inode) of what is at a path, 0 if nothing is."""
+def _inode(path: Path) -> int:
+    """Return the inode number at a path; 0 if there is nothing."""
     try:
         return path.lstat().st_ino
     except FileNotFoundError:

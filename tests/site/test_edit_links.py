@@ -1,4 +1,4 @@
-"""The links from a page to those who write it."""
+"""Links from a page to its authors."""
 
 from __future__ import annotations
 

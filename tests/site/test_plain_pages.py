@@ -1,4 +1,4 @@
-"""Each page of a site is there as Markdown, too, and all of them in one file."""
+"""Pages of a site as Markdown: each beside its page, and all in one file."""
 
 from __future__ import annotations
 

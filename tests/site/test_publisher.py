@@ -1,4 +1,4 @@
-"""Printing records into pages: what `Recipe.show` reaches."""
+"""Presenter that prints records into pages for `Recipe.show`."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def absent(sh: Shell) -> None:
 
 @pytest.fixture
 def project(trial, monkeypatch):
-    """A project, and the module of its recipes, as a block would import it."""
+    """Project in the working directory, as for a block without a build."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.delenv("MKDOCS_CONFIG_DIR", raising=False)
     monkeypatch.delenv(present.LANGUAGE, raising=False)
@@ -65,7 +65,7 @@ def recipes(project):
 
 @pytest.fixture
 def page(project):
-    """What a block prints, shown by a publisher that nothing has run for yet."""
+    """Output of a block, printed by a publisher without any records."""
     return Page(Publisher(project))
 
 
@@ -81,7 +81,7 @@ class Page:
 
 
 def tabs(shown: str) -> list[str]:
-    """What is in each tab."""
+    """Return the content of each tab."""
     return shown.split('<div class="tabbed-block')[1:]
 
 
@@ -139,7 +139,7 @@ def test_a_page_has_each_name_and_each_recipe_once(project, recipes, tmp_path):
 
 
 def test_an_edited_recipe_is_seen_though_its_record_is_the_old_one(project, recipes, trial):
-    """HTML made before is taken from the store only if the recipe is still written as it was."""
+    """Cached HTML is used only if the recipe's source text is unchanged."""
     assert "old comment" not in Page(Publisher(project)).show(recipes.made)
     path = project.root / project.catalog.get("made").place.path
     path.write_text(path.read_text("utf-8").replace('"Make it."', '"Make it."  # old comment'), "utf-8")

@@ -39,7 +39,7 @@ def git(root, *arguments):
 
 @pytest.fixture
 def project(trial):
-    """A project in two languages, in a repository of its own, with this project's face."""
+    """Project in two languages, in its own repository, with this project's theme."""
     made = trial()
     (made.root / "kvmdocs.toml").write_text(
         f'[project]\nrecipes = "{made.package}"\ndocs = ["docs/en", "docs/zh"]\nconfigs = ["en.yml", "zh.yml"]\n'
@@ -67,7 +67,7 @@ def write(project, text, url="https://example.org/book"):
 
 
 def published(project, folder):
-    """What the branch holds."""
+    """Extract the content of the branch."""
     folder.mkdir()
     packed = git(project.root, "archive", "pages")
     subprocess.run(["tar", "-x", "-C", str(folder)], input=packed, check=True)
@@ -97,7 +97,7 @@ def test_outside_git_it_is_said_what_to_do(project, tmp_path, monkeypatch):
 
 
 def change_the_version(url):
-    """A reader takes another version, and stays on the page."""
+    """Select another version in the browser, and stay on the same page."""
     with Browser() as browser:
         browser.go(f"{url}/zh/10.2/a/page.html")
         browser.until("return document.querySelectorAll('.md-version__link').length == 2")
@@ -131,7 +131,7 @@ def test_two_versions_stand_side_by_side(project, tmp_path):
             assert "It says old." in (out / language / "7.2/a/page.html").read_text("utf-8")
             assert "It says new." in (out / language / "latest/a/page.html").read_text("utf-8")
             assert "latest/" in (out / language / "index.html").read_text("utf-8")
-        # The way to the other language leads to the same page of the same version, and that is there.
+        # The link to the other language leads to the same page of the same version, which exists.
         page = (out / "en/7.2/a/page.html").read_text("utf-8")
         assert 'href="../../../zh/7.2/a/page.html" hreflang="zh"' in page
         assert f'<link rel="canonical" href="{web.url}/en/7.2/a/page.html">' in page
@@ -141,7 +141,7 @@ def test_two_versions_stand_side_by_side(project, tmp_path):
         if not missing():
             change_the_version(web.url)
 
-        # An older one again: the newest stays the newest.
+        # Publish an older version again: the newest stays the newest.
         write(project, "mended", web.url)
         assert project.kvmdocs("publish", "7.2", "--old", *([] if missing() else ["--pdf"])).exit_code == 0
         out = published(project, tmp_path / "third")
@@ -155,14 +155,15 @@ def test_two_versions_stand_side_by_side(project, tmp_path):
 
 
 def refs(project):
-    """Every branch and tag of the project, with what git's log of them says."""
+    """Return every branch and tag of the project, with their reflogs."""
     logs = project.root / ".git/logs/refs/heads"
     return git(project.root, "for-each-ref"), sorted(path.read_bytes() for path in logs.glob("*"))
 
 
 def kill_publishing(project, tmp_path):
-    """A publish that is killed when it has committed the languages; the folders it leaves."""
-    script = "import os, signal\nfrom kvmdocs.site import publishing\npublishing._commit_above = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+    """Kill a publication after it has committed the languages, and return the folders that it leaves."""
+    script = "import os, signal\nfrom kvmdocs.site import publishing\n"
+    script += "publishing._commit_above = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
     script += "publishing.publish(None, '10.2')\n"
     environ = project.environment(TMPDIR=str(tmp_path))
     done = subprocess.run([sys.executable, "-c", script], cwd=project.root, env=environ, capture_output=True, check=False)
@@ -198,7 +199,7 @@ def test_a_publish_that_fails_or_is_killed_leaves_the_branch_as_it_was(project, 
     assert "it is as it was: [Errno 28]" in told.output
     assert refs(project) == before
 
-    # Somebody else commits to the branch meanwhile: that is not lost.
+    # Another process commits to the branch meanwhile: its commit is not lost.
     real = publishing._commit_above
 
     def overtaken(*arguments):

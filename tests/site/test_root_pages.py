@@ -1,4 +1,4 @@
-"""What stands above all languages."""
+"""Pages above all languages."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def test_a_template_that_cannot_be_filled_in_is_an_error_that_names_it(tmp_path,
     folder = tmp_path / "root"
     folder.mkdir()
     (folder / "404.html").write_text(text)
-    with pytest.raises(GuideError, match=rf"404\.html cannot be filled in: .*{told}"):
+    with pytest.raises(GuideError, match=rf"404\.html cannot be rendered: .*{told}"):
         write(folder, tmp_path, [language("en")])
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path):
-    with pytest.raises(GuideError, match=r"there is no folder .*nowhere"):
+    with pytest.raises(GuideError, match="nowhere does not exist"):
         write(tmp_path / "nowhere", tmp_path, [])

@@ -1,4 +1,4 @@
-"""What a home page says of all records together."""
+"""Summary of all records for a home page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Putting a complete folder in the place of another: in one step, or entry by entry; killed at each of its steps, and refused at each of them."""
+"""Replacement of a folder by a complete new one, in one step or entry by entry, with a kill or an error at each step."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def write(folder, edition, *names):
 
 
 def make(root):
-    """An old folder that is read and a new one that is to take its place; the new one has something more and something less."""
+    """Create an old folder and a new one, which has more files and fewer files than the old one."""
     target, folder = root / "target", root / "stage"
     write(target, "old", "index.html", "en/index.html", "en/gone.html", "zh/index.html", "zh/deep/er/page.html", "sitemap.xml")
     write(target, "mine", "CNAME", ".well-known/acme/token", ".git/config", "notes/of/mine.txt", "en/.hidden")
@@ -51,7 +51,7 @@ def place(tmp_path):
 
 
 def wanted(place, parts):
-    """What the target holds when all is done."""
+    """Return the expected content of the target after the swap."""
     folder, target = place
     old, new = held(target), held(folder / NEW)
 
@@ -112,12 +112,12 @@ def test_a_system_that_does_not_know_the_call_says_so(tmp_path, monkeypatch):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """A hundred swaps need not wait for the disk."""
+    """Do not wait for the disk in a hundred swaps."""
     monkeypatch.setattr(swap, "flush", lambda folder: None)
 
 
 class Steps:
-    """Counts the renames and exchanges of a swap, and has something happen before or after one of them."""
+    """Counter of the renames and exchanges of a swap, which calls a function before or after one of them."""
 
     def __init__(self, at: int, then, *, before: bool) -> None:
         self.at, self.then, self.before, self.done = at, then, before, 0
@@ -142,7 +142,7 @@ class Steps:
 
 
 def killed(place, parts, at_once, at, *, before):
-    """Swap in a process that is killed at one of its steps; whether it came so far."""
+    """Swap in a process that is killed at one of its steps. Return whether it reached that step."""
     child = os.fork()
     if not child:
         try:
@@ -170,7 +170,7 @@ def test_kill_9_at_each_step(tmp_path, monkeypatch, quick, way, parts, before):
             break
         now = held(target)
         if at_once and known:
-            # Nobody has to come and finish it.
+            # No later build has to finish it.
             assert now in (old, new)
         elif now not in (old, new):
             assert (folder / JOURNAL).is_file()
@@ -193,7 +193,7 @@ def test_a_swap_that_was_finished_after_a_kill_is_the_new_one(place):
 
 @pytest.fixture
 def layers(tmp_path):
-    """A place whose old folder a container's image brought along: there it can be removed, and not renamed."""
+    """Target that is part of a container's image (overlayfs): it can be removed, but not renamed."""
     disk, image = tmp_path / "disk", tmp_path / "disk/image"
     disk.mkdir()
     mounted("mount", "-t", "tmpfs", "none", str(disk))
@@ -203,7 +203,7 @@ def layers(tmp_path):
         make(image)
         told = f"lowerdir={image},upperdir={disk}/changes,workdir={disk}/work"
         mounted("mount", "-t", "overlay", "-o", told, "none", str(disk / "merged"))
-        # The new content is made in the container.
+        # The new content is created in the container.
         new = held(image / "stage" / NEW)
         shutil.rmtree(disk / "merged/stage")
         write(disk / "merged/stage" / NEW, "new", *(name for name in new if not name.endswith("/")))
@@ -231,7 +231,7 @@ def test_what_an_image_of_a_container_holds_is_replaced(layers, parts, at):
 
 
 def test_what_lies_on_another_disk_is_not_removed_for_that(place, monkeypatch):
-    """A bind mount of the same disk cannot be told by its number."""
+    """A bind mount of the same disk has the same device number."""
     folder, target = place
     old = held(target)
 
@@ -283,7 +283,7 @@ def test_what_is_refused_on_the_way_is_taken_back(tmp_path, monkeypatch, quick, 
         assert not (folder / JOURNAL).exists()
         if not refused:
             break
-    # In one step nothing is lost by a refusal: there is another way then, or it is done already.
+    # A refused exchange has a fallback, or the swap is already complete.
     assert ("old" in ends) is not (at_once and known)
 
 

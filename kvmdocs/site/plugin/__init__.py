@@ -1,1 +1,1 @@
-"""The MkDocs plugin and the parts that it adds to pages."""
+"""The MkDocs plugin, and what it adds to pages."""

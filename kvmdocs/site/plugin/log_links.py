@@ -1,8 +1,7 @@
-"""Offering the whole log of each step of a site's recipes, as a file beside the pages that its transcript leads to."""
+"""Downloads of whole logs: a file of the site for each step, to which its transcript links."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mkdocs.structure.files import File, Files
@@ -26,23 +25,19 @@ class LogLinks:
     def __init__(self) -> None:
         self._files: dict[tuple[str, str], File] = {}
 
-    def offer(self, files: Files, config: MkDocsConfig, project: Project, outcome: RunResult) -> None:
+    def add_files(self, files: Files, config: MkDocsConfig, project: Project, result: RunResult) -> None:
         """Add the whole log of every step that has one to the site."""
-        self._files = {}
         for name in project.catalog.shown_recipes():
-            record = outcome.records.get(name)
-            for step in record.steps if record else ():
-                if record and step.output.log:
-                    path = project.store.logs(record.key) / step.output.log
-                    if path.is_file():  # the record may be older than what the store still holds
-                        self._add(files, config, (name, step.output.log), path)
-
-    def _add(self, files: Files, config: MkDocsConfig, which: tuple[str, str], path: Path) -> None:
-        file = File.generated(config, f"{FOLDER}/{which[0]}/{which[1]}", abs_src_path=str(path))
-        files.append(file)
-        self._files[which] = file
+            if (record := result.records.get(name)) is None:
+                continue
+            for log in (step.output.log for step in record.steps if step.output.log):
+                path = project.store.logs(record.key) / log
+                if path.is_file():  # garbage collection may have removed the logs of an old record
+                    file = File.generated(config, f"{FOLDER}/{name}/{log}", abs_src_path=str(path))
+                    files.append(file)
+                    self._files[name, log] = file
 
     def link(self, record: Record, name: str, page: Page | None) -> str | None:
-        """Where a log of a record is, seen from a page; None where it is not offered."""
+        """Return the address of a record's log, relative to a page; None if the site does not have it."""
         file = self._files.get((record.recipe, name))
         return get_relative_url(file.url, page.url) if file and page else None

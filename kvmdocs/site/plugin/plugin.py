@@ -1,13 +1,16 @@
-"""The MkDocs plugin: thin, and adding only what needs to know the whole site.
+"""The MkDocs plugin: adds what needs to know the whole site.
 
-Before the first page is rendered it runs all that the guides ask for, in parallel and with progress, and gives one list of what
-failed. It tells `show()` which page it prints into and offers whole logs as downloads. A site without the plugin still builds.
+Before the first page is rendered, it runs all recipes that the guides show, in parallel and with progress, and lists all
+failures at once. It tells `show()` which page it prints into, and offers whole logs and scripts as downloads. Without the
+plugin, blocks run one by one.
 
-In ``mkdocs serve`` it waits for nothing and stops for nothing: pages show what there is, and `kvmdocs.site.serve.runner` runs what is cheap meanwhile.
+In ``mkdocs serve`` it neither waits nor stops at errors: pages show the latest records, and `kvmdocs.site.serve.runner`
+runs cheap recipes in the background.
 """
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,22 +25,21 @@ from mkdocs.structure.files import Files
 from mkdocs.utils import get_relative_url
 
 from kvmdocs.core.errors import KvmdocsError
-from kvmdocs.core.model import Mode, Record
+from kvmdocs.core.model import Mode
 from kvmdocs.core.settings import FILE, Settings, find_root
 from kvmdocs.execution.project import Project
 from kvmdocs.recording.recipe import presenter, presenting
 from kvmdocs.render import Language
 from kvmdocs.site.edit_links import Feedback
 from kvmdocs.site.plain_pages import PlainPages
-from kvmdocs.site.plugin import records as mkdocs_records
-from kvmdocs.site.plugin import status_pages, stylesheets
+from kvmdocs.site.plugin import records, status_pages, stylesheets
+from kvmdocs.site.plugin.build_state import BuildState
 from kvmdocs.site.plugin.log_links import LogLinks
 from kvmdocs.site.plugin.script_links import ScriptLinks
-from kvmdocs.site.plugin.warnings import Targets, WarningLocations
+from kvmdocs.site.plugin.warnings import WarningLocations
 from kvmdocs.site.publisher import Publisher
 from kvmdocs.site.serve.view import ServeView
 from kvmdocs.site.status import view_of
-from kvmdocs.site.status.page import StatusView
 from kvmdocs.site.versions import check, versioned
 
 if TYPE_CHECKING:
@@ -53,264 +55,231 @@ log = get_plugin_logger("kvmdocs")
 
 
 class KvmdocsConfig(Config):  # type: ignore[no-untyped-call]  # MkDocs leaves this method untyped
-    """The plugin's options in ``mkdocs.yml``."""
+    """Options of the plugin in ``mkdocs.yml``, beside ``enabled``, which MkDocs gives every plugin."""
 
-    enabled = config_options.Type(bool, default=True)
-    """Whether the plugin does anything; without it, blocks still run one by one."""
     mode = config_options.Choice(("", *Mode), default="")
-    """What is done about stale recipes (`kvmdocs.execution.modes`); what the settings say if empty. ``KVMDOCS_MODE`` wins."""
+    """Handling of stale recipes (`kvmdocs.execution.modes`); empty: that of the settings. ``KVMDOCS_MODE`` overrides both."""
 
     status_page = config_options.Type(str, default="status.md")
-    """The guide that is the status page, to which the line under each page's title leads; it need not be there."""
+    """Guide of the status page, to which the line under each page's title links; it need not exist."""
     badges = config_options.Type(bool, default=True)
-    """Whether a page that shows recipes has a line under its title that says how they stand."""
+    """Show a line with the state of a page's recipes under its title."""
     plain_pages = config_options.Type(bool, default=True)
-    """Whether a built site has each page as Markdown, too, and all of them in ``llms-full.txt``."""
+    """Write each page as Markdown as well, and all of them into ``llms-full.txt``."""
 
 
 class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]  # the same
-    """See the module."""
+    """The plugin. `on_config` and `on_files` come before all hooks that read the state of a build."""
+
+    _locations: WarningLocations
+    _build: BuildState
 
     def __init__(self) -> None:
         self._serving = False
-        self._publisher: Publisher | None = None
-        self._presenting: presenting | None = None
-        self._page: Page | None = None
-        self._logs = LogLinks()
-        self._looking = mkdocs_records.ServeRecords()
-        self._view: ServeView | None = None
-        self._guides: list[Path] = []
-        self._feedback = Feedback()
-        self._places: WarningLocations | None = None
-        self._targets = Targets()
-        self._scripts = ScriptLinks()
-        self._status: StatusView | None = None
-        self._status_page = ""
-        self._plain: PlainPages | None = None
-        self._order: list[str] = []
+        self._serve_records = records.ServeRecords()
+        self._cleanup = ExitStack()
 
     def on_startup(self, *, command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
-        """Remember whether somebody edits while this runs. Its mere presence keeps the plugin alive between builds."""
+        """Note whether this is a server. MkDocs keeps plugins that have this hook from one build to the next."""
         del dirty
         self._serving = command == "serve"
 
-    @plugins.event_priority(-50)  # after markdown-exec has put its fences there
+    @plugins.event_priority(-50)  # after markdown-exec has added its fences
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
-        """Let what only shows recipes into the page as the HTML it is; see `as_html`. From here on warnings name their lines.
+        """Add line numbers to warnings, apply the site's settings, and let transcripts into the page unchanged (`as_html`).
 
         Raises:
             PluginError: The settings cannot be read.
         """
-        if self.config.enabled:
-            self._name_places(config)
-            try:
-                settings = Settings.load(find_root(Path(config.config_file_path or ".").parent))
-                if version := settings["site.version"]:
-                    versioned(config, check(version))
-                config.extra["pdf"] = settings["site.pdf"]
-            except KvmdocsError as error:
-                raise PluginError(error.report()) from error
-            for fence in config.mdx_configs.get("pymdownx.superfences", {}).get("custom_fences", []):
-                if fence["name"] in {"python", "py"} and fence["format"] is formatter:
-                    fence["format"] = as_html
+        self._cleanup.close()  # of a build that ended early
+        path = Path(config.config_file_path or "mkdocs.yml").absolute()
+        self._locations = WarningLocations(find_root(path.parent), Path(config.docs_dir), path)
+        self._locations.attach()
+        self._cleanup.callback(self._locations.detach)
+        try:
+            settings = Settings.load(find_root(Path(config.config_file_path or ".").parent))
+            if version := settings["site.version"]:
+                versioned(config, check(version))
+            config.extra["pdf"] = settings["site.pdf"]
+        except KvmdocsError as error:
+            raise PluginError(error.report()) from error
+        for fence in config.mdx_configs.get("pymdownx.superfences", {}).get("custom_fences", []):
+            if fence["name"] in {"python", "py"} and fence["format"] is formatter:
+                fence["format"] = as_html
         return config
 
-    def _name_places(self, config: MkDocsConfig) -> None:
-        if self._places is not None:
-            self._places.detach()  # of a build that ended early
-        path = Path(config.config_file_path or "mkdocs.yml").absolute()
-        self._places = WarningLocations(find_root(path.parent), Path(config.docs_dir), path)
-        self._places.attach()
-        self._targets = Targets()
-
     def on_files(self, files: Files, *, config: MkDocsConfig) -> Files:
-        """Run all that this site's guides ask for.
+        """Run all recipes that the guides show, and prepare the build's state.
 
         Raises:
             PluginError: A guide is wrong or a recipe failed; the message lists all of them.
         """
-        if not self.config.enabled:
-            # MkDocs keeps the plugin from the language that was built before.
-            self._publisher, self._plain = None, None
-            return files
         root = find_root(Path(config.config_file_path).parent if config.config_file_path else None)
         if self._serving:
-            mkdocs_records.forget_modules(root)
-        self._guides = [Path(page.abs_src_path) for page in files.documentation_pages() if page.abs_src_path]
-        view: ServeView | None = None
+            records.forget_modules(root)
+        guides = [Path(page.abs_src_path) for page in files.documentation_pages() if page.abs_src_path]
+        feedback, view, wanted = Feedback(), ServeView(), None
         try:
-            project = Project(root, guides=self._guides, mode=self.config.mode)
-            self._feedback = Feedback.load(project.settings)
-            view = self._looking.look(project) if self._serving else ServeView(mkdocs_records.run(project))
+            project = Project(root, guides=guides, mode=self.config.mode)
+            feedback = Feedback.load(project.settings)
+            view = self._serve_records.latest(project) if self._serving else ServeView(records.run(project))
+            wanted = view.wanted
         except KvmdocsError as error:
-            if not self._serving:
-                raise PluginError(error.report()) from error
-            # Pages show what their blocks come to without the recipes; the next save builds them again.
-            log.error(error.report())  # noqa: TRY400  # its author needs no traceback of the engine
-            project = mkdocs_records.bare(root)
-        self._view = view
-        shown = view or ServeView()
-        self._logs.offer(files, config, project, shown.outcome)
-        record_of = partial(mkdocs_records.shown, project, shown.outcome)
+            self._raise_or_log(error)
+            # Pages show what their blocks print without recipes; the next save builds them again.
+            project = records.project_without_recipes(root)
+        logs, scripts = LogLinks(), ScriptLinks()
+        logs.add_files(files, config, project, view.outcome)
         try:
-            self._scripts.offer(files, config, project, self._guides, record_of)
-        except KvmdocsError as error:  # an approved record that cannot be read
-            if not self._serving:
-                raise PluginError(error.report()) from error
-            log.error(error.report())  # noqa: TRY400  # its author needs no traceback of the engine
-        language = Language.of(str(config.theme.get("language", "en")))
-        self._publisher = Publisher(
+            scripts.add_files(files, config, project, guides, partial(records.record_on_page, project, view.outcome))
+        except KvmdocsError as error:  # an approved record cannot be read
+            self._raise_or_log(error)
+        publisher = Publisher(
             project,
-            shown.outcome,
-            language,
-            self._log,
+            view.outcome,
+            Language.of(str(config.theme.get("language", "en"))),
+            lambda record, name: logs.link(record, name, self._build.page),
             tolerant=self._serving,
-            failed=shown.outcome.failed(),
-            reasons=shown.reasons,
-            scripts=self._scripts.urls(),
+            failed=view.outcome.failed(),
+            reasons=view.reasons,
+            scripts=scripts.urls(),
+            relative=self._relative_url,
         )
-        if self._places is not None:
-            self._places.told = self._publisher.problems
-            self._places.mask = project.secrets.mask
-        self._presenting = presenting(self._publisher)
-        self._presenting.__enter__()
+        self._locations.reported = publisher.problems
+        self._locations.mask = project.secrets.mask
+        self._build = BuildState(project, publisher, guides, feedback, logs, scripts, wanted)
+        self._cleanup.enter_context(presenting(publisher))
         return files
 
-    def on_page_context(self, context: TemplateContext, *, page: Page, config: MkDocsConfig, **_: Any) -> None:
-        """Say where the page's guide is edited and a problem with it reported; the theme's templates make links of it."""
-        del context
-        guide = Path(page.file.abs_src_path) if page.file.abs_src_path else None
-        if not self._publisher or not guide:
-            return
-        path = self._publisher.project.catalog.shown(guide)
-        records = self._publisher.shown.get(guide, {}).values()
-        language = Language.of(str(config.theme.get("language", "en")))
-        page.edit_url = self._feedback.edit_url(path) or page.edit_url
-        page.meta["report_url"] = self._feedback.report_url(path, str(page.title), records, language)
-
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
-        """Now that it is known which page is where: report how the recipes stand.
+        """Collect how the recipes stand, now that the address of each page is known.
 
         Raises:
             PluginError: An approved record cannot be read.
         """
-        self._status = None
-        if self._publisher is None:
-            return nav
-        pages = status_pages.guide_pages(files, self._publisher.project)
-        self._publisher.pages = status_pages.in_order(pages, [page.url for page in nav.pages])
-        self._publisher.relative = self._relative
+        build = self._build
+        pages = status_pages.guide_pages(files, build.project)
+        build.publisher.pages = status_pages.sort_by_navigation(pages, [page.url for page in nav.pages])
+        build.order = [page.file.dest_uri for page in nav.pages]
         page = files.get_file_from_path(self.config.status_page)
-        self._status_page = page.url if page else ""
-        self._order = [one.file.dest_uri for one in nav.pages]
-        self._plain = None
+        build.status_page = page.url if page else ""
         if self.config.plain_pages and not self._serving:
-            self._plain = PlainPages(self._publisher.project.store, page.dest_uri if page else "")
+            build.plain = PlainPages(build.project.store, page.dest_uri if page else "")
         try:
-            self._status = view_of(self._publisher)
+            build.status = view_of(build.publisher)
         except KvmdocsError as error:
-            if not self._serving:
-                raise PluginError(error.report()) from error
-            log.error(error.report())  # noqa: TRY400  # its author needs no traceback of the engine
-            return nav
-        status_pages.offer(files, config, self._status, self._publisher.project.secrets.mask)
+            self._raise_or_log(error)
+        else:
+            status_pages.add_files(files, config, build.status, build.project.secrets.mask)
         return nav
-
-    def _log(self, record: Record, name: str) -> str | None:
-        return self._logs.link(record, name, self._page)
-
-    def _relative(self, url: str) -> str:
-        return get_relative_url(url, self._page.url) if self._page else url
 
     def on_page_markdown(self, markdown: str, *, page: Page, **_: Any) -> None:
         """Note which page is rendered next."""
         del markdown
-        self._page = page
-        if self._publisher and self._places and page.file.abs_src_path:
-            self._places.page = Path(page.file.abs_src_path)
-            self._publisher.turn_to(self._places.page)
+        self._build.page = page
+        if guide := _guide(page):
+            self._locations.page = guide
+            self._build.publisher.turn_to(guide)
 
     def on_page_content(self, html: str, *, page: Page, **_: Any) -> str:
-        """Say under the page's title how its recipes stand, put the link to its script there, and note what the page leads to.
+        """Add failures, the script's link and the recipes' state under the page's title, and note the page's link targets.
 
-        What failed is said first, so that the page as Markdown has it as well.
+        Failures come first, so that the page as Markdown has them as well.
         """
-        if self._publisher and self._status is not None:
-            mask = self._publisher.project.secrets.mask
-            html = status_pages.with_failures(html, page, self._status, self._status_page, mask)
-        if self._plain is not None:
-            self._plain.take(html, page)
-        if self._publisher and page.file.abs_src_path:
-            html = self._scripts.put(html, page, self._publisher.language)
-        if self._status is not None and self.config.badges:
-            html = status_pages.with_badge(html, page, self._status, self._status_page)
-        if self._publisher and page.file.abs_src_path:
-            self._targets.read(html, Path(page.file.abs_src_path), page.url)
+        build = self._build
+        if build.status:
+            html = status_pages.add_failures(html, page, build.status, build.status_page, build.project.secrets.mask)
+        if build.plain:
+            build.plain.add(html, page)
+        guide = _guide(page)
+        if guide:
+            html = build.scripts.add_link(html, page, build.publisher.language)
+        if build.status and self.config.badges:
+            html = status_pages.add_badge(html, page, build.status, build.status_page)
+        if guide:
+            build.targets.read(html, guide, page.url)
         return html
 
     def on_env(self, env: Environment, *, config: MkDocsConfig, files: Files) -> None:
-        """All pages are rendered and none is written yet: the last moment to change which style sheets they have.
+        """Bundle the style sheets, and check what the pages show and link to: all are rendered and none is written yet.
 
         Raises:
-            PluginError: A block could not show what it wants to, of which markdown-exec only warns, or a page leads to what is
-                not there; the message lists all of them.
+            PluginError: A block could not show a record, which markdown-exec reports as a warning only, or a link target
+                does not exist; the message lists all of them.
         """
         del env
-        if self._publisher is None or self._places is None:
-            return
         stylesheets.bundle(files, config)
-        problems = [*self._publisher.problems, *self._targets.missing({file.dest_uri for file in files}, self._places)]
-        if problems:
-            told = "\n\n".join(problem.report() for problem in problems)
+        missing = self._build.targets.missing({file.dest_uri for file in files}, self._locations)
+        if problems := [*self._build.publisher.problems, *missing]:
+            message = "\n\n".join(problem.report() for problem in problems)
             if not self._serving:
-                raise PluginError(told)
-            log.error(told)
+                raise PluginError(message)
+            log.error(message)
+
+    def on_page_context(self, context: TemplateContext, *, page: Page, config: MkDocsConfig, **_: Any) -> None:
+        """Set the addresses for edits and reports, to which the theme's templates link."""
+        del context, config
+        if guide := _guide(page):
+            publisher, feedback = self._build.publisher, self._build.feedback
+            path = self._build.project.catalog.shown(guide)
+            on_page = publisher.shown.get(guide, {}).values()
+            page.edit_url = feedback.edit_url(path) or page.edit_url
+            page.meta["report_url"] = feedback.report_url(path, str(page.title), on_page, publisher.language)
 
     def on_post_build(self, *, config: MkDocsConfig, **_: Any) -> None:
-        """The site is built; what is worth running may have the processors now."""
-        self._leave()
-        if self._plain is not None:
-            self._plain.write(config, self._order)
-        if self._looking.background and self._publisher and self._view:
-            self._looking.background.want(self._publisher.project, self._guides, self._view.wanted)
+        """Write the pages as Markdown; in a server, run stale recipes now that the build has left the processors."""
+        self._cleanup.close()
+        build = self._build
+        if build.plain:
+            build.plain.write(config, build.order)
+        if self._serve_records.background and build.wanted is not None:
+            self._serve_records.background.want(build.project, build.guides, build.wanted)
 
     def on_build_error(self, **_: Any) -> None:
-        """The site could not be built."""
-        self._leave()
+        """Clean up after a build that failed."""
+        self._cleanup.close()
 
     def on_shutdown(self) -> None:
-        """The server ends, and so does all that it started."""
-        self._looking.stop()
-
-    def _leave(self) -> None:
-        if self._places is not None:
-            self._places.detach()
-            self._places = None
-        if self._presenting is not None:
-            self._presenting.__exit__(None, None, None)
-            self._presenting = None
+        """Stop the background runner when the server ends."""
+        self._serve_records.stop()
 
     def on_serve(self, server: LiveReloadServer, **_: Any) -> LiveReloadServer:
         """Build again when a recipe or a setting changes."""
-        if self._publisher is not None:
-            project = self._publisher.project
-            for path in (project.root / project.settings["project.recipes"].replace(".", "/"), project.root / FILE):
-                if path.exists():
-                    server.watch(str(path))
-        if self._looking.background is not None:
-            server.watch(str(self._looking.background.folder))
+        project = self._build.project
+        for path in (project.root / project.settings["project.recipes"].replace(".", "/"), project.root / FILE):
+            if path.exists():
+                server.watch(str(path))
+        if self._serve_records.background:
+            server.watch(str(self._serve_records.background.folder))
         return server
+
+    def _raise_or_log(self, error: KvmdocsError) -> None:
+        """Raise a `PluginError`; in a server, log the error instead, so that the server goes on."""
+        if not self._serving:
+            raise PluginError(error.report()) from error
+        log.error(error.report())
+
+    def _relative_url(self, url: str) -> str:
+        page = self._build.page
+        return get_relative_url(url, page.url) if page else url
+
+
+def _guide(page: Page) -> Path | None:
+    """Return the guide of a page; None for a generated page."""
+    return Path(page.file.abs_src_path) if page.file.abs_src_path else None
 
 
 def as_html(source: str, language: str, css_class: str, options: dict[str, Any], md: Markdown, **kwargs: Any) -> str:
-    """markdown-exec's formatter, with its option ``html`` set for a block that prints nothing but transcripts.
+    """Format a block with markdown-exec, with its option ``html`` set if the block prints nothing but transcripts.
 
-    By default markdown-exec runs a block's output through a Markdown converter that it makes for that block. A transcript is HTML and comes
-    out as it went in, so a site of many transcripts spends much of its time on that.
+    By default, markdown-exec passes a block's output through a Markdown converter that it creates for that block.
+    Transcripts are HTML, which the converter leaves unchanged, at a large share of the build time of a site with many
+    transcripts.
     """
     only_shows = ".show(" in source and "print(" not in source and "render=" not in source
-    given = {**options, "html": True} if only_shows and not options.get("source") else options
-    html = formatter(source, language, css_class, given, md, **kwargs)
-    # What a block prints past a record, or has of one from before secrets were kept out of records.
-    shown = presenter()
-    return type(html)(shown.project.secrets.mask(html)) if isinstance(shown, Publisher) else html
+    if only_shows and not options.get("source"):
+        options = {**options, "html": True}
+    html = formatter(source, language, css_class, options, md, **kwargs)
+    # A block may print a secret itself, or show a record from before records were masked.
+    publisher = presenter()
+    return type(html)(publisher.project.secrets.mask(html)) if isinstance(publisher, Publisher) else html

@@ -1,4 +1,4 @@
-"""Where the records of a site come from: a build runs all that its guides ask for, a server looks at what there is."""
+"""Records of a site: a build runs what its guides show, a server takes the latest records there are."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ log = get_plugin_logger("kvmdocs")
 
 
 def run(project: Project) -> RunResult:
-    """All that a project's guides ask for, in its mode.
+    """Return the records of all recipes that a project's guides show, made or found as its mode says.
 
     Raises:
         PluginError: A guide is wrong or a recipe failed; the message lists all of them.
@@ -32,70 +32,76 @@ def run(project: Project) -> RunResult:
     if catalog.problems:
         raise PluginError("\n\n".join(problem.report() for problem in catalog.problems))
     before = earlier.get()
-    # What failed in the command around this build, which goes on nevertheless, has been told and is shown; it is not tried once more.
+    # The command around this build (`--keep-going`) has reported these failures, and pages show them; they are not run again.
     failed = before.failed() if before is not None else {}
-    # That command has told what runs and what does not; once is enough.
+    # That command has also reported progress; once is enough.
     if before is None:
-        outcome = modes.run(project, report.Lines(), catalog.shown_recipes())
+        result = modes.run(project, report.Lines(), catalog.shown_recipes())
     elif project.mode is Mode.RECORDED:
-        outcome = modes.recorded(project, catalog.shown_recipes())
+        result = modes.recorded(project, catalog.shown_recipes())
     else:
-        outcome = Executor(project, ProgressListener(), failed=failed).run(catalog.shown_recipes())
+        result = Executor(project, ProgressListener(), failed=failed).run(catalog.shown_recipes())
     if before is not None:
-        outcome.freshness.update({name: before.freshness[name] for name in outcome.records if name in before.freshness})
-    newly = [record for name, record in outcome.failed().items() if name not in failed]
-    if told := report.describe_failures(newly, catalog, project.store):
-        raise PluginError(told)
-    return outcome
+        result.freshness.update({name: before.freshness[name] for name in result.records if name in before.freshness})
+    new_failures = [record for name, record in result.failed().items() if name not in failed]
+    if message := report.describe_failures(new_failures, catalog, project.store):
+        raise PluginError(message)
+    return result
 
 
 class ServeRecords:
-    """What there is to show for somebody who writes, while the rest runs behind the pages."""
+    """Records that a server shows, and the runner that makes new ones in the background.
+
+    Attributes:
+        background: The runner; None before the first build, and while the store cannot be written.
+    """
 
     def __init__(self) -> None:
         self.background: BackgroundRunner | None = None
 
-    def look(self, project: Project) -> ServeView:
-        """What there is; what is wrong is logged, and stops nothing."""
+    def latest(self, project: Project) -> ServeView:
+        """Return the latest records. Problems are logged and stop nothing."""
         for problem in project.catalog.problems:
             log.error(problem.report())
-        wanted = [name for name in project.catalog.shown_recipes() if name in project.catalog.entries]
+        names = [name for name in project.catalog.shown_recipes() if name in project.catalog.entries]
         if project.mode is Mode.RECORDED:
-            return ServeView(modes.recorded(project, wanted))
+            return ServeView(modes.recorded(project, names))
         try:
             self.background = self.background or BackgroundRunner(project)
         except StoreError as error:
-            log.warning(f"{error.report()}\nnothing runs in the background")  # noqa: G004  # a sentence, not a template
-            return ServeView(modes.recorded(project, wanted))
-        view = self.background.look(project, wanted)
-        shown = view.outcome
-        # A recipe without any record says so; while it runs for the first time its page says that.
-        none = [name for name in wanted if name not in shown.records]
-        shown.records.update((name, record) for name, record in modes.recorded(project, none).records.items() if name in none)
-        if told := report.describe_failures(shown.failed().values(), project.catalog, project.store):
-            log.error(told)
+            # A sentence, not a template.
+            log.warning(f"{error.report()}\nno recipe runs in the background until the store can be written")  # noqa: G004
+            return ServeView(modes.recorded(project, names))
+        view = self.background.view(project, names)
+        result = view.outcome
+        # A recipe without a record has an empty one that says so; while it runs for the first time, its page says that instead.
+        missing = [name for name in names if name not in result.records]
+        empty = modes.recorded(project, missing).records
+        result.records.update((name, record) for name, record in empty.items() if name in missing)
+        if message := report.describe_failures(result.failed().values(), project.catalog, project.store):
+            log.error(message)
         return view
 
     def stop(self) -> None:
-        """End all that runs behind the pages."""
+        """Stop the background runner."""
         if self.background is not None:
             self.background.stop()
             self.background = None
 
 
-def shown(project: Project, outcome: RunResult, name: str) -> Record | None:
-    """The record a page shows of a recipe: where it was skipped the approved one, but never in place of a failure."""
-    record = outcome.records.get(name)
-    if record is not None and (record.status is not Status.SKIPPED or outcome.freshness.get(name) is Freshness.BLOCKED):
+def record_on_page(project: Project, result: RunResult, name: str) -> Record | None:
+    """Return the record of a recipe that a page shows: if it was skipped the approved one, but never in place of a failure."""
+    record = result.records.get(name)
+    if record is not None and (record.status is not Status.SKIPPED or result.freshness.get(name) is Freshness.BLOCKED):
         return record
     return modes.newest(project, name) or record
 
 
-def bare(root: Path) -> Project:
-    """A project without its recipes, for pages of one whose recipes cannot be read.
+def project_without_recipes(root: Path) -> Project:
+    """Return a project without its recipes, for the pages of one whose recipes cannot be read.
 
     Raises:
-        PluginError: Not even its settings can be read.
+        PluginError: The settings cannot be read either.
     """
     try:
         project = Project(root, guides=[])
@@ -106,7 +112,7 @@ def bare(root: Path) -> Project:
 
 
 def forget_modules(root: Path) -> None:
-    """Forget the project's recipes, so that an edited one is imported anew."""
+    """Remove the project's recipes from ``sys.modules``, so that edited ones are imported again."""
     for name, module in list(sys.modules.items()):
         path = getattr(module, "__file__", None)
         if path and name.partition(".")[0] != "kvmdocs" and Path(path).is_relative_to(root) and "site-packages" not in path:

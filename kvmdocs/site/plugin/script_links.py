@@ -1,4 +1,4 @@
-"""Offering the script of each page of a site, as a file beside the pages and a link under the page's title, and what to install before it is followed."""
+"""Downloads of scripts: a file for each page, a link to it under the page's title, and the packages to install first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mkdocs.utils import get_relative_url
 from kvmdocs.core.words import RenderWords, about, words
 from kvmdocs.render import Language
 from kvmdocs.script.guides import RecordOf, Scripted, scripted_guide
-from kvmdocs.site.plugin.under_title import under_title
+from kvmdocs.site.plugin.under_title import insert_under_title
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 FOLDER = "scripts"
 """Folder of the site with the scripts."""
 
-LARGE, MINUTE = 0.2, 60.0
-"""What takes a fifth of a script's time, and a minute, is named."""
+LARGE_SHARE, LARGE_SECONDS = 0.2, 60.0
+"""Share of a script's time, and seconds, from which on a recipe is named as taking most of the time."""
 
 
 class ScriptLinks:
@@ -33,58 +33,59 @@ class ScriptLinks:
 
     def __init__(self) -> None:
         self._files: dict[Path, File] = {}
-        self._made: dict[Path, Scripted] = {}
+        self._scripts: dict[Path, Scripted] = {}
 
-    def offer(self, files: Files, config: MkDocsConfig, project: Project, guides: Iterable[Path], record_of: RecordOf) -> None:
+    def add_files(
+        self, files: Files, config: MkDocsConfig, project: Project, guides: Iterable[Path], record_of: RecordOf
+    ) -> None:
         """Add the script of each guide that shows recipes to the site."""
-        self._files = {}
         by_path = {Path(file.abs_src_path): file for file in files.documentation_pages() if file.abs_src_path}
         for guide in guides:
-            made = scripted_guide(project, guide, record_of) if guide in by_path else None
-            if made is not None:
+            script = scripted_guide(project, guide, record_of) if guide in by_path else None
+            if script is not None:
                 name = PurePosixPath(by_path[guide].src_uri).with_suffix(".sh")
-                self._files[guide] = File.generated(config, f"{FOLDER}/{name}", content=project.secrets.mask(made.text))
+                self._files[guide] = File.generated(config, f"{FOLDER}/{name}", content=project.secrets.mask(script.text))
                 files.append(self._files[guide])
-                self._made[guide] = made
+                self._scripts[guide] = script
 
     def urls(self) -> dict[Path, str]:
-        """The address of each guide's script, from the top of the site."""
+        """Return the address of each guide's script, relative to the top of the site."""
         return {guide: file.url for guide, file in self._files.items()}
 
-    def put(self, html: str, page: Page, language: Language) -> str:
-        """A page's HTML with the link to its script under its title; ``script: false`` at the head of its guide leaves it out."""
+    def add_link(self, html: str, page: Page, language: Language) -> str:
+        """Return a page's HTML with the link to its script under its title; ``script: false`` in its front matter omits it."""
         guide = Path(page.file.abs_src_path or "")
         file = self._files.get(guide)
         if file is None or page.meta.get("script") is False:
             return html
-        say, made = words(language), self._made[guide]
+        say, script = words(language), self._scripts[guide]
         name = PurePosixPath(file.src_uri).name
         link = (
             f'<p class="tr-page-script" data-search-exclude><a href="{escape(get_relative_url(file.url, page.url))}" '
-            f'download="{escape(name)}">{escape(say.page_script)}</a>{escape(say.page_script_is)}{_cost(made, say)}</p>'
-            f"{_packages(made.packages, say)}"
+            f'download="{escape(name)}">{escape(say.page_script)}</a>{escape(say.page_script_is)}{_cost(script, say)}</p>'
+            f"{_packages(script.packages, say)}"
         )
-        return under_title(html, link, page)
+        return insert_under_title(html, link, page)
 
 
-def _cost(made: Scripted, say: RenderWords) -> str:
-    """How long the script takes, as its records did, and what takes most of that; what is made once is not made again."""
-    total = sum(made.seconds.values())
+def _cost(script: Scripted, say: RenderWords) -> str:
+    """Return how long a first run of the script takes, as its records did, and which recipes take most of that."""
+    total = sum(script.seconds.values())
     if not total:
         return ""
-    told = escape(say.first_time.format(time=about(total, say)))
+    cost = escape(say.first_time.format(time=about(total, say)))
     large = sorted(
-        (name for name, took in made.seconds.items() if took >= max(total * LARGE, MINUTE)),
-        key=lambda name: -made.seconds[name],
+        (name for name, seconds in script.seconds.items() if seconds >= max(total * LARGE_SHARE, LARGE_SECONDS)),
+        key=lambda name: -script.seconds[name],
     )
     if not large:
-        return told
+        return cost
     before, after = say.most_of_it.split("{recipes}")
-    return f"{told}{escape(before)}{escape(say.comma).join(f'<code>{escape(name)}</code>' for name in large)}{escape(after)}"
+    return f"{cost}{escape(before)}{escape(say.comma).join(f'<code>{escape(name)}</code>' for name in large)}{escape(after)}"
 
 
 def _packages(commands: dict[str, str], say: RenderWords) -> str:
-    """What is to be installed first, folded."""
+    """Return a folded list of the commands that install packages, by family of distributions."""
     if not commands:
         return ""
     lines = "".join(

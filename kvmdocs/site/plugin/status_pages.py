@@ -1,6 +1,7 @@
-"""What the MkDocs plugin adds to a site so that readers and programs see how its recipes stand.
+"""State of a site's recipes, for readers and programs: files and lines that the plugin adds.
 
-These are ``report.json`` with its JSON Schema, and a line under the title of each page that shows recipes. The status page itself is a guide like any other (`kvmdocs.site.status`); a site without one has all the rest.
+These are ``report.json`` with its JSON Schema, and a line under the title of each page that shows recipes. The status page
+itself is an ordinary guide (`kvmdocs.site.status`); a site without one has all the rest.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from mkdocs.structure.files import File, Files
 
 from kvmdocs.core import schemas
 from kvmdocs.execution.project import Project
-from kvmdocs.site.plugin.under_title import under_title
+from kvmdocs.site.plugin.under_title import insert_under_title
 from kvmdocs.site.publisher import GuidePage
 from kvmdocs.site.status.page import DATA, SCHEMA, StatusView, badge, incomplete
 
@@ -27,76 +28,76 @@ _HEADING = re.compile(r"^#[ \t]+(.+?)(?:[ \t]*\{[^{}]*\})?[ \t]*#*[ \t]*$", re.M
 
 
 def guide_pages(files: Files, project: Project) -> dict[str, GuidePage]:
-    """The page of each guide, by the guide's path in the project, in the order of the site's navigation where there is one.
+    """Return the page of each guide, by the guide's path in the project.
 
     Args:
-        files: The site's files, after MkDocs has made its navigation.
+        files: The site's files, after MkDocs has built the navigation.
         project: The project.
     """
-    found: dict[str, GuidePage] = {}
+    pages: dict[str, GuidePage] = {}
     for file in files.documentation_pages():
         page, source = file.page, file.abs_src_path
         if page is None or source is None:
             continue
-        above = list(page.ancestors)  # the nearest first
-        chapter = str(above[-1].title) if above else ""
+        ancestors = list(page.ancestors)  # the nearest first
+        chapter = str(ancestors[-1].title) if ancestors else ""
         title = str(page.title or _heading(Path(source)) or page.url)
-        found[project.catalog.shown(Path(source))] = GuidePage(title, page.url, chapter)
-    return found
+        pages[project.catalog.shown(Path(source))] = GuidePage(title, page.url, chapter)
+    return pages
 
 
-def in_order(pages: dict[str, GuidePage], urls: list[str]) -> dict[str, GuidePage]:
-    """The pages in the order in which a reader meets them; those that are in no navigation come last.
+def sort_by_navigation(pages: dict[str, GuidePage], urls: list[str]) -> dict[str, GuidePage]:
+    """Return the pages in the order of the navigation; pages that are not in it come last.
 
     Args:
-        pages: What `guide_pages` gave.
+        pages: The result of `guide_pages`.
         urls: The addresses of the navigation's pages, in order.
     """
-    place = {url: number for number, url in enumerate(urls)}
-    return dict(sorted(pages.items(), key=lambda item: place.get(item[1].url, len(place))))
+    position = {url: number for number, url in enumerate(urls)}
+    return dict(sorted(pages.items(), key=lambda item: position.get(item[1].url, len(position))))
 
 
-def offer(files: Files, config: MkDocsConfig, view: StatusView, mask: Callable[[str], str] = str) -> None:
-    """Add the report, which `mask` takes secrets out of, and its schema to the site."""
+def add_files(files: Files, config: MkDocsConfig, view: StatusView, mask: Callable[[str], str] = str) -> None:
+    """Add the report, with secrets removed by `mask`, and its schema to the site."""
     contents = {DATA: mask(schemas.write(view.report)) + "\n", SCHEMA: schemas.read("report")}
     for name, content in contents.items():
         files.append(File.generated(config, name, content=content))
 
 
-def with_failures(html: str, page: Page, view: StatusView, status_page: str, mask: Callable[[str], str] = str) -> str:
-    """The first page's HTML with what of the site failed when it was built, under its title; any other page's, and a complete site's, as it was.
+def add_failures(html: str, page: Page, view: StatusView, status_page: str, mask: Callable[[str], str] = str) -> str:
+    """Return the home page's HTML with the site's failures under its title; unchanged for other pages, or without failures.
 
     Args:
-        html: The page's main part.
+        html: The main part of the page.
         page: The page.
         view: The report.
-        status_page: The address of the status page, from the top of the site; "" where there is none.
-        mask: Takes secrets out of a text.
+        status_page: The address of the status page, relative to the top of the site; "" if there is none.
+        mask: Removes secrets from a text.
     """
-    told = incomplete(view, view.link(status_page) if status_page else None) if page.is_homepage else ""
-    return under_title(html, mask(told), page) if told else html
+    failures = incomplete(view, view.link(status_page) if status_page else None) if page.is_homepage else ""
+    return insert_under_title(html, mask(failures), page) if failures else html
 
 
-def with_badge(html: str, page: Page, view: StatusView, status_page: str) -> str:
-    """A page's HTML with the line that says how its recipes stand, under its title; as it was where it shows none.
+def add_badge(html: str, page: Page, view: StatusView, status_page: str) -> str:
+    """Return a page's HTML with the state of its recipes under its title; unchanged if it shows none.
 
     Args:
-        html: The page's main part.
-        page: The page; ``badge: false`` at the head of its guide leaves the line out.
+        html: The main part of the page.
+        page: The page; ``badge: false`` in its front matter omits the line.
         view: The report.
-        status_page: The address of the status page, from the top of the site; "" where there is none.
+        status_page: The address of the status page, relative to the top of the site; "" if there is none.
     """
     row = view.report.page(page.url)
     if row is None or page.meta.get("badge") is False:
         return html
     line = badge(row, view, f"{view.link(status_page)}?page={quote(page.url)}" if status_page else "")
-    return under_title(html, line, page)
+    return insert_under_title(html, line, page)
 
 
 def _heading(guide: Path) -> str:
-    """The first heading of a guide, for a page to which no navigation gives a title."""
+    """Return the first heading of a guide, for a page without a title in the navigation; "" if there is none."""
     try:
-        found = _HEADING.search(guide.read_text("utf-8"))
+        match = _HEADING.search(guide.read_text("utf-8"))
     except (OSError, UnicodeDecodeError):
         return ""
-    return found[1] if found else ""
+    return match[1] if match else ""

@@ -1,6 +1,6 @@
-"""One style sheet of a site in place of several: a browser paints nothing before it has all of them.
+"""One style sheet of a site in place of several: a browser paints nothing before it has loaded all of them.
 
-They stay apart where they are written, each for one thing. A site without the plugin has them one by one.
+Their sources stay separate. A site without the plugin loads them one by one.
 """
 
 from __future__ import annotations
@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
 
 def bundle(files: Files, config: MkDocsConfig) -> None:
-    """Put the site's own style sheets into one file, in their order, beside where they were.
+    """Join the site's own style sheets, in their order, into one file in the same folder.
 
-    Its name has a digest of what is in it, so no browser shows a page with an old one. Nothing is done where one of the sheets is not a file of the
-    site or lies in another folder: what it leads to is relative to where it lies, and their order has a meaning.
+    Its name contains a digest of its content, so that no browser shows a page with an outdated one. Nothing is done if a
+    sheet is not a file of the site, or if the sheets are in several folders: their relative links depend on the folder, and
+    their order must be kept.
 
     Args:
-        files: All files of the site, the theme's among them.
+        files: All files of the site, including the theme's.
         config: The site's configuration; its ``extra_css`` is changed.
     """
-    wanted = [str(path) for path in config.extra_css]
-    sheets = [sheet for path in wanted if (sheet := files.get_file_from_path(path)) is not None]
-    folders = {dirname(path) for path in wanted}
-    if len(wanted) < 2 or len(sheets) < len(wanted) or len(folders) > 1:
+    paths = [str(path) for path in config.extra_css]
+    sheets = [sheet for path in paths if (sheet := files.get_file_from_path(path)) is not None]
+    folders = {dirname(path) for path in paths}
+    if len(paths) < 2 or len(sheets) < len(paths) or len(folders) > 1:
         return
     text = "\n".join(sheet.content_string for sheet in sheets)
     name = f"{folders.pop()}/all.{sha256(text.encode()).hexdigest()[:8]}.css".lstrip("/")

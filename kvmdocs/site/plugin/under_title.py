@@ -1,4 +1,4 @@
-"""Where a page has the lines that the site adds to it: under its title, or under the sentence that says what it is about."""
+"""Insertion of lines into a page: under its title, or under its lead paragraph."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ if TYPE_CHECKING:
     from mkdocs.structure.pages import Page
 
 
-def under_title(html: str, line: str, page: Page) -> str:
-    """A page's HTML with a line under its title, or before all else where it has none.
+def insert_under_title(html: str, line: str, page: Page) -> str:
+    """Return a page's HTML with a line under its title, or at the top if it has no title.
 
     Args:
-        html: The page's main part.
-        line: HTML.
-        page: The page; with ``lead: true`` at the head of its guide its first paragraph comes before such lines.
+        html: The main part of the page.
+        line: The line, as HTML.
+        page: The page; ``lead: true`` in its front matter puts the line under the first paragraph.
     """
     before, end, after = html.partition("</p>" if page.meta.get("lead") is True else "</h1>")
     return f"{before}{end}{line}{after}" if end else f"{line}\n{html}"

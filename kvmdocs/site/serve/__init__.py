@@ -1,1 +1,1 @@
-"""What `mkdocs serve` adds: records in the background, and pages that show how they stand."""
+"""Additions to `mkdocs serve`: recipes that run in the background, and pages that show their state."""

@@ -1,4 +1,4 @@
-"""What ``mkdocs serve`` shows: the last records, at once, and which of them are stale. What runs behind that is in `kvmdocs.site.serve.runner`."""
+"""View of ``mkdocs serve``: the latest records and which of them are stale. `kvmdocs.site.serve.runner` makes new ones."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from kvmdocs.host.probes import AssumedCapabilities
 
 @dataclass(frozen=True)
 class Attempt:
-    """What came of running a recipe in the background.
+    """Run of a recipe in the background.
 
     Attributes:
-        key: The key it was run for.
-        record: Its record, if it failed or was skipped; a passed one is in the store.
+        key: The cache key that the recipe was run for.
+        record: The record, if the recipe failed or was skipped; that of a passed recipe is in the store.
     """
 
     key: str
@@ -31,12 +31,12 @@ class Attempt:
 
 @dataclass
 class ServeView:
-    """What pages show at this moment.
+    """Records that pages show now.
 
     Attributes:
-        outcome: A record for each recipe that has one to show; a freshness for all.
-        reasons: Why each stale recipe is stale.
-        wanted: The key of each recipe that is worth running now.
+        outcome: A record for each recipe that has one, and a freshness for all recipes.
+        reasons: The reasons why each stale recipe is stale.
+        wanted: The cache keys of the recipes to run in the background, by recipe.
     """
 
     outcome: RunResult = field(default_factory=RunResult)
@@ -44,75 +44,76 @@ class ServeView:
     wanted: dict[str, str] = field(default_factory=dict)
 
 
-def look(project: Project, names: Iterable[str], attempts: Mapping[str, Attempt]) -> ServeView:
-    """The last records of recipes and of all they build on, and which of them are stale. Nothing is run or tried.
+def make_view(project: Project, names: Iterable[str], attempts: Mapping[str, Attempt]) -> ServeView:
+    """Return the latest records of recipes and of their inputs, and which of them are stale. Nothing is run or probed.
 
     Args:
         project: The project.
-        names: What the guides show.
-        attempts: What was run in the background so far; no key is run twice.
+        names: The recipes that the guides show.
+        attempts: The background runs so far, by recipe; none is repeated for the same cache key.
     """
     project.capabilities = AssumedCapabilities(project.settings, project.store)
     view = ServeView()
-    for name, standing in _standings(project, names).items():
+    for name, entry in _plan(project, names).items():
         try:
-            if isinstance(standing, KvmdocsError):
-                raise standing
-            _see(project, name, standing, attempts.get(name), view)
+            if isinstance(entry, KvmdocsError):
+                raise entry
+            _add(project, name, entry, attempts.get(name), view)
         except KvmdocsError as error:
-            view.outcome.records[name] = failed(project, name, error.message, error.evidence.advice)
+            view.outcome.records[name] = failure_record(project, name, error.message, error.evidence.advice)
             view.outcome.freshness[name] = Freshness.NONE
     return view
 
 
-def _standings(project: Project, names: Iterable[str]) -> dict[str, PlanEntry | KvmdocsError]:
-    """How each recipe stands; one that cannot be told does not keep the others from being told."""
-    wanted = list(names)
+def _plan(project: Project, names: Iterable[str]) -> dict[str, PlanEntry | KvmdocsError]:
+    """Return a plan entry for each recipe, or the error of a recipe that cannot be planned."""
+    names = list(names)
     try:
-        return dict(make_plan(project, wanted))
+        return dict(make_plan(project, names))
     except KvmdocsError as error:
-        if len(wanted) == 1:
-            return {wanted[0]: error}
-    found: dict[str, PlanEntry | KvmdocsError] = {}
-    for name in wanted:
-        found |= _standings(project, [name])
-    return found
+        if len(names) == 1:
+            return {names[0]: error}
+    plan: dict[str, PlanEntry | KvmdocsError] = {}
+    for name in names:
+        plan |= _plan(project, [name])
+    return plan
 
 
-def _see(project: Project, name: str, standing: PlanEntry, attempt: Attempt | None, view: ServeView) -> None:
-    """Put one recipe into the view."""
+def _add(project: Project, name: str, entry: PlanEntry, attempt: Attempt | None, view: ServeView) -> None:
+    """Add a recipe to the view."""
     records, freshness = view.outcome.records, view.outcome.freshness
-    key = cache_key.key(standing.ingredients) if standing.ingredients else ""
-    if standing.record is not None:
-        records[name], freshness[name] = standing.record, Freshness.CACHED
+    key = cache_key.key(entry.ingredients) if entry.ingredients else ""
+    if entry.record is not None:
+        records[name], freshness[name] = entry.record, Freshness.CACHED
         return
-    if not standing.stale or standing.lacks:
-        advice = project.install_advice(standing.lacks) if standing.lacks else ""
-        lacks = f"this host lacks {', '.join(standing.lacks)}; {advice}" if standing.lacks else ""
-        records[name], freshness[name] = _empty(project, name, Status.SKIPPED, standing.cannot or lacks), Freshness.NONE
+    if not entry.stale or entry.lacks:
+        advice = project.install_advice(entry.lacks) if entry.lacks else ""
+        lacks = f"this host lacks {', '.join(entry.lacks)}; {advice}" if entry.lacks else ""
+        records[name], freshness[name] = _empty(project, name, Status.SKIPPED, entry.cannot or lacks), Freshness.NONE
         return
-    tried = attempt is not None and attempt.key == key
-    if tried and attempt and attempt.record:
+    if attempt is not None and attempt.key != key:
+        attempt = None
+    if attempt and attempt.record:
         records[name], freshness[name] = attempt.record, Freshness.NONE
         return
-    last = project.store.latest(name)
-    usual = last.seconds if last else project.catalog.get(name).recipe.expects
-    if key and not tried and usual <= project.settings["limits.serve"]:
+    latest = project.store.latest(name)
+    seconds = latest.seconds if latest else project.catalog.get(name).recipe.expects
+    if key and not attempt and seconds <= project.settings["limits.serve"]:
         view.wanted[name] = key
     elif key and (failure := project.store.failure(name)) and failure.key == key:
         records[name], freshness[name] = failure, Freshness.NONE
         return
     freshness[name] = Freshness.RUNNING if name in view.wanted else Freshness.STALE
-    view.reasons[name] = answer(project, name, standing).reasons
-    if shown := last or project.approved.get(name):
-        records[name] = shown
+    view.reasons[name] = answer(project, name, entry).reasons
+    if record := latest or project.approved.get(name):
+        records[name] = record
 
 
 def _empty(project: Project, name: str, status: Status, reason: str = "") -> Record:
     return Record(name, "", status, probes.describe(project.settings), probes.now(), reason=reason)
 
 
-def failed(project: Project, name: str, message: str, advice: str = "") -> Record:
-    """The record of a recipe that did not get as far as one of its own."""
+def failure_record(project: Project, name: str, message: str, advice: str = "") -> Record:
+    """Return a record of a failure for a recipe that failed before it had one of its own."""
     failure = Failure(error="RecipeFailed", message=message, advice=advice)
     return replace(_empty(project, name, Status.FAILED), failure=failure)

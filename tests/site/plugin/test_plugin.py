@@ -31,7 +31,7 @@ def hello(sh: Shell) -> None:
 
 
 class _Text(HTMLParser):
-    """The text of a page, and the tags in it."""
+    """Text and tags of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,14 +65,14 @@ def read(page: Path) -> _Text:
 
 
 def article(page: Path) -> str:
-    """The main part of a page, which is what its guide says."""
+    """Return the main part of a page, which is made from its guide."""
     html = page.read_text("utf-8")
     return html[html.index('role="main"') : html.index('<footer class="col')]
 
 
 @pytest.fixture
 def site(trial, monkeypatch):
-    """A project whose site can be built in this process."""
+    """Project whose site can be built in this process."""
     made = trial().recipes(RECIPES)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setenv("MKDOCS_CONFIG_DIR", str(made.root))
@@ -81,7 +81,7 @@ def site(trial, monkeypatch):
 
 
 def build(made, config: str = "mkdocs.yml") -> Path:
-    """Build the site; gives its folder."""
+    """Build the site and return its folder."""
     for name in [name for name in sys.modules if name.partition(".")[0] == made.package]:
         del sys.modules[name]
     build_pages(made.root / config, made.root / "site")
@@ -93,7 +93,7 @@ def show(made, name: str = "page.md", call: str = "hello.show()", recipe: str = 
 
 
 def refused(made, caplog) -> str:
-    """Build a site that cannot be built; gives all that was said."""
+    """Build a site that has an error, and return all messages."""
     with caplog.at_level(logging.WARNING), pytest.raises(GuideError) as raised:
         build(made)
     return f"{raised.value.message}\n{caplog.text}"
@@ -111,7 +111,7 @@ def test_a_site_is_built_and_a_second_build_runs_nothing(site):
     fresh = page.text
     again = read(build(site) / "page/index.html")
     assert ran(site) == 1
-    assert again.text != fresh  # the stamp says so
+    assert again.text != fresh  # only in the stamp
     assert again.outputs == page.outputs
 
 
@@ -191,7 +191,7 @@ def test_output_is_text_and_never_markup(site):
     assert "\n    indented\n# no heading\n" in page.text
     names = [tag for tag, _ in page.tags]
     assert {"script", "em", "strong"} & set(names) == set()
-    assert ("i", {}) not in page.tags  # the renderer's own has a class: it draws control characters
+    assert ("i", {}) not in page.tags  # the renderer's own `<i>`, for control characters, has a class
     assert names.count("h1") == 1
     assert "\x1b" not in html
     assert "[31m" not in html
@@ -273,7 +273,7 @@ def test_what_a_block_asks_of_a_record_and_is_not_there_ends_the_build(site, cap
     told = refused(site, caplog)
     assert said in told
     assert "docs/page.md:5" in told
-    assert "BuildError" in told  # strict or not: it is more than a warning
+    assert "BuildError" in told  # an error even without strict mode
     assert not (site.root / "site/page/index.html").exists()
 
 
@@ -313,7 +313,7 @@ def test_the_plugin_can_be_switched_off(site):
 
 @pytest.fixture
 def both(site):
-    """The same site with and without the plugin, each built by a MkDocs of its own."""
+    """Project with a second configuration without the plugin, ``bare.yml``."""
     show(site, call="hello.show(notes={'^echo': 'a note'}, title='Hello')")
     done = site.command("mkdocs", "build", "--strict", "--quiet", "--site-dir", "site/first")
     assert done.returncode == 0, done.stderr
@@ -329,9 +329,10 @@ def test_without_the_plugin_the_page_is_the_same(both):
         assert done.returncode == 0, done.stderr
         pages.append(article(both.root / "site" / name / "page/index.html"))
     assert "hello, reader" in pages[0]
-    # What only the plugin can know: the page's script, how its recipes stand, and where on it each is.
+    # Added by the plugin only: the page's script, the state of its recipes, and their anchors.
     added = re.compile(
-        r'<p class="ks-badge.*?</p>|<p class="tr-page-script.*?</p>|<p class="tr-name">A part of.*?</p>|<div class="tr-anchor" id="recipe-hello"></div>\s*'
+        r'<p class="ks-badge.*?</p>|<p class="tr-page-script.*?</p>|<p class="tr-name">A part of.*?</p>'
+        r'|<div class="tr-anchor" id="recipe-hello"></div>\s*'
     )
     assert len(added.findall(pages[0])) == 4
     assert added.sub("", pages[0]) == pages[1]
@@ -359,7 +360,7 @@ def test_the_command_line_of_mkdocs_tells_a_failure_without_a_traceback(site):
 
 
 def test_a_recipe_that_changes_is_read_anew_by_a_second_build(site):
-    """As ``mkdocs serve`` does: one process, one plugin, several builds."""
+    """Several builds with one plugin in one process, as in ``mkdocs serve``."""
     from mkdocs.commands.build import build as once
     from mkdocs.config import load_config
 
@@ -417,7 +418,7 @@ def test_serve_shows_a_failure_on_the_page_and_lives_on(trial):
 
 
 def page_with(port, text, server):
-    """Wait until the served page holds a text in a transcript's output."""
+    """Wait until a transcript of the served page contains a text."""
     deadline = time.monotonic() + 90
     while True:
         assert server.poll() is None

@@ -1,4 +1,4 @@
-"""What the plugin adds to a site about how its recipes stand, and the status page, with the plugin and without."""
+"""State of a site's recipes: the files and lines that the plugin adds, and the status page with and without the plugin."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def main_part(path):
 
 
 def strict(node):
-    """A schema that lets nothing through which it does not name."""
+    """Return a schema that rejects fields it does not name."""
     if isinstance(node, dict):
         deeper = {key: strict(value) for key, value in node.items()}
         return {**deeper, "additionalProperties": False} if "properties" in node else deeper
@@ -81,7 +81,7 @@ def test_a_site_has_its_report_and_its_schema(site):
     assert schema == json.loads(schemas.read("report"))
     wrong = [error.message for error in Draft202012Validator(strict(schema)).iter_errors(report)]
     assert wrong == []
-    # The schema tells another document, and another version, apart.
+    # The schema rejects other documents and other versions.
     assert not Draft202012Validator(schema).is_valid({**report, "schema": 2})
     assert not Draft202012Validator(schema).is_valid({**report, "recipes": [{"recipe": "hello"}]})
     rows = {row["recipe"]: row for row in report["recipes"]}
@@ -92,7 +92,7 @@ def test_a_site_has_its_report_and_its_schema(site):
     assert pages["two/"]["counts"] == {"current": 1, "skipped": 1}
     assert not (built / "badges").exists()
 
-    # The line under the title, and the place that the status page leads to.
+    # The line under the title, and the anchor that the status page links to.
     one = (built / "deep/one/index.html").read_text("utf-8")
     line = re.search(r'</h1><p class="ks-badge ks-current".*?</p>', one)
     assert line

@@ -1,4 +1,4 @@
-"""One style sheet in place of several, where nothing speaks against it."""
+"""One style sheet in place of several, where that is possible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def config(tmp_path: Path) -> MkDocsConfig:
     (tmp_path / "docs").mkdir()
     (tmp_path / "mkdocs.yml").write_text("site_name: A\n", "utf-8")
     made = load_config(str(tmp_path / "mkdocs.yml"))
-    made.plugins._current_plugin = "kvmdocs"  # as MkDocs has it while a plugin does something
+    made.plugins._current_plugin = "kvmdocs"  # MkDocs sets it while a plugin's hook runs
     return made
 
 

@@ -1,4 +1,4 @@
-"""``mkdocs serve``: up at once, whatever is stale; what is cheap runs behind the open page."""
+"""``mkdocs serve``: pages at once, even if recipes are stale; cheap recipes run in the background."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 from kvmdocs.core.model import Freshness, Status
 from kvmdocs.site.serve.runner import BackgroundRunner
-from kvmdocs.site.serve.view import Attempt, look
+from kvmdocs.site.serve.view import Attempt, make_view
 
 RECIPES = """
 @recipe()
@@ -29,12 +29,12 @@ def slow(sh: Shell) -> None:
     sh.line("echo slow >> ../../../../count")
     sh.echo("at long last")
 """
-PATIENCE = 90
-"""Seconds for anything to appear; a machine may be busy."""
+PAGE_TIMEOUT = 90
+"""Seconds to wait for a page; the machine may be busy."""
 
 
 class Server:
-    """A real server on a free port of the loopback interface."""
+    """Real server on a free port of the loopback interface."""
 
     def __init__(self, made, *options: str) -> None:
         self.made = made
@@ -48,8 +48,8 @@ class Server:
         return urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=timeout).read().decode()
 
     def until(self, *texts: str, without: str = "\0") -> str:
-        """Wait until the page holds these texts and not another; gives the page."""
-        deadline = time.monotonic() + PATIENCE
+        """Wait until the page contains these texts and not another, and return it."""
+        deadline = time.monotonic() + PAGE_TIMEOUT
         page = ""
         while time.monotonic() < deadline:
             assert self.process.poll() is None, "the server ended"
@@ -67,7 +67,7 @@ class Server:
         source.write_text(text.replace(old, new))
 
     def started(self) -> list[psutil.Process]:
-        """The server with all that it has started, whatever session that is in."""
+        """Return the server and all its descendants, in any session."""
         server = psutil.Process(self.process.pid)
         return [server, *server.children(recursive=True)]
 
@@ -82,7 +82,7 @@ def article(page: str) -> str:
 
 
 def epoch(page: str) -> int:
-    """The version of the site that an open page was made from."""
+    """Return the version of the site that an open page was made from."""
     found = re.search(r"livereload\((\d+), \d+\);", page)
     assert found
     return int(found[1])
@@ -106,7 +106,7 @@ def site(trial):
 
 @pytest.fixture
 def serve():
-    """Starts servers, which are gone at the end."""
+    """Start servers, and end them after the test."""
     servers = []
 
     def start(made, *options: str) -> Server:
@@ -119,7 +119,7 @@ def serve():
 
 
 def put(made, name: str, seconds: float) -> None:
-    """Have the store hold a record of a recipe that took so long."""
+    """Put a record of a recipe that took so long into the store."""
     assert made.run(name).records[name].status is Status.PASSED
     store = made.project().store
     store.put(replace(store.latest(name), seconds=seconds))
@@ -138,7 +138,7 @@ def test_a_server_is_up_at_once_and_shows_what_is_stale_and_dear_as_stale(site, 
     server.end()
     server = serve(site)
     server.until('data-state="stale"', "at long last")
-    # Plain MkDocs takes a second or two here; a recipe of a minute cannot have been waited for.
+    # Plain MkDocs takes a second or two: the server has not waited for a recipe of one minute.
     assert time.monotonic() - server.began < 45
     time.sleep(1)
     assert not [process for process in server.started() if "kvmdocs.site.serve.runner" in process.cmdline()]
@@ -153,16 +153,16 @@ def test_a_saved_recipe_runs_behind_the_page_which_says_so_and_reloads_when_it_l
     server.edit('sh.echo("hello, reader")', f'sh.line("until [ -e {gate} ]; do sleep 0.1; done; echo good day")')
     page = server.until('data-state="running"')
     assert output(page) == ["hello, reader"]
-    # Prose is saved while it runs: the page shows it at once, and the run goes on.
+    # An edit of prose during the run is shown at once, and the run goes on.
     guide = site.root / "docs" / "index.md"
     guide.write_text("New prose.\n\n" + guide.read_text())
     page = server.until("New prose.", 'data-state="running"')
     gate.touch()
-    assert int(server.get(f"/livereload/{epoch(page)}/1", timeout=PATIENCE)) > epoch(page)
+    assert int(server.get(f"/livereload/{epoch(page)}/1", timeout=PAGE_TIMEOUT)) > epoch(page)
     page = server.until("good day", without="data-state")
     assert output(page) == ["good day"]
     assert count(site) == ["quick"] * 2
-    # Now nothing is stale: an edit of prose runs nothing.
+    # Nothing is stale now: an edit of prose runs nothing.
     guide.write_text("Newer prose.\n\n" + guide.read_text())
     server.until("Newer prose.", "good day")
     time.sleep(1)
@@ -175,7 +175,7 @@ def test_a_first_run_and_a_failure_and_what_a_guide_has_wrong_are_shown_and_the_
     server.edit('sh.echo("hello, reader")', 'sh.line("echo so far; exit 3")')
     page = server.until("so far", "This recipe failed", without='data-state="running"')
     assert 'data-status="failed"' in page
-    # Its failure is not run again and again.
+    # A failed recipe is not run again.
     before = count(site)
     guide = site.root / "docs" / "index.md"
     guide.write_text(guide.read_text().replace("# Title", "# Another title"))
@@ -241,15 +241,15 @@ def test_however_a_server_ends_it_leaves_no_process(site, serve, number):
     os.kill(server.process.pid, number)
     server.process.wait(60)
     if number == signal.SIGINT:
-        # Whoever pressed Ctrl-C has the prompt back when all is gone.
+        # After Ctrl-C, the prompt returns only when all processes are gone.
         assert not [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     _, left = psutil.wait_procs(processes, timeout=60)
     assert not [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
 
 
 def sleeping(server: Server) -> None:
-    """Wait until the recipe's own command runs."""
-    deadline = time.monotonic() + PATIENCE
+    """Wait until the recipe's command runs."""
+    deadline = time.monotonic() + PAGE_TIMEOUT
     while time.monotonic() < deadline:
         with contextlib.suppress(psutil.Error):
             if any(process.name() == "sleep" for process in server.started()):
@@ -259,15 +259,15 @@ def sleeping(server: Server) -> None:
 
 
 def test_a_view_of_what_stands_where(site):
-    view = look(site.project(), ["quick", "slow"], {})
+    view = make_view(site.project(), ["quick", "slow"], {})
     assert view.outcome.records == {}
     assert view.outcome.freshness == {"quick": Freshness.RUNNING, "slow": Freshness.STALE}
     assert list(view.wanted) == ["quick"]
     assert view.reasons["slow"] == ("it never ran here",)
     attempts = {"quick": Attempt(view.wanted["quick"])}
-    assert look(site.project(), ["quick"], attempts).wanted == {}
+    assert make_view(site.project(), ["quick"], attempts).wanted == {}
     site.run("quick")
-    view = look(site.project(), ["quick"], {})
+    view = make_view(site.project(), ["quick"], {})
     assert view.outcome.freshness == {"quick": Freshness.CACHED}
 
 
@@ -285,7 +285,7 @@ def wrong(sh: Shell) -> None: ...
 def wanting(sh: Shell) -> None: ...
 """
     )
-    view = look(site.project(), ["quick", "tracing", "wrong", "wanting"], {})
+    view = make_view(site.project(), ["quick", "tracing", "wrong", "wanting"], {})
     assert not (site.root / "store/v1/tries.json").exists()
     assert set(view.wanted) == {"quick", "tracing"}
     assert "nothing.txt" in view.outcome.records["wrong"].failure.message
@@ -294,7 +294,7 @@ def wanting(sh: Shell) -> None: ...
 
 def test_a_background_without_work_starts_no_process_and_leaves_no_folder(site):
     project = site.project()
-    before = psutil.Process().children()  # a browser of other tests may be open
+    before = psutil.Process().children()  # another test may have a browser open
     background = BackgroundRunner(project)
     background.want(project, [], {})
     assert psutil.Process().children() == before
