@@ -7,6 +7,7 @@ executed.
 
 from __future__ import annotations
 
+import ast
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -119,3 +120,20 @@ def options_of(info: str) -> dict[str, str]:
     if not words or words[0].lstrip(".") not in ("python", "py"):
         return {}
     return dict(word.split("=", 1) for word in words[1:] if "=" in word)
+
+
+def only_shows(source: str) -> bool:
+    """Check whether a block prints nothing but transcripts: it calls ``show()``, never with ``render``, and never ``print``."""
+    try:
+        nodes = list(ast.walk(ast.parse(source)))
+    except SyntaxError:
+        return False
+    shows = [
+        node
+        for node in nodes
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "show"
+    ]
+    # A keyword argument without a name is `**options`, which may contain `render`.
+    renders = any(keyword.arg in {None, "render"} for call in shows for keyword in call.keywords)
+    prints = any(isinstance(node, ast.Name) and node.id == "print" for node in nodes)
+    return bool(shows) and not renders and not prints

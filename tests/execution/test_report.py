@@ -162,27 +162,3 @@ def test_a_record_is_printed_as_a_terminal_would_show_it():
 
 def test_every_receiver_has_a_prompt():
     assert set(report.PROMPTS) == set(Where)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0.0 s"),
-        (0.44, "0.4 s"),
-        (9.94, "9.9 s"),
-        (12.4, "12 s"),
-        (59.6, "1 min 0 s"),
-        (185, "3 min 5 s"),
-        (3720, "1 h 2 min"),
-    ],
-)
-def test_times_in_units_for_people(seconds, text):
-    assert report.duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 20, "5 MiB"), (3 << 29, "1.5 GiB"), (5 << 40, "5 TiB")],
-)
-def test_sizes_in_units_for_people(count, text):
-    assert report.size(count) == text

@@ -24,7 +24,7 @@ import os
 import time
 from pathlib import Path
 
-from tests.support import ROOT
+ROOT = Path(__file__).parent
 
 
 def on_pre_build(config):

@@ -24,6 +24,7 @@ from mkdocs.plugins import BasePlugin, get_plugin_logger
 from mkdocs.structure.files import Files
 from mkdocs.utils import get_relative_url
 
+from kvmdocs.catalog.guides import only_shows
 from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.model import Mode
 from kvmdocs.core.settings import FILE, Settings, find_root
@@ -276,8 +277,7 @@ def as_html(source: str, language: str, css_class: str, options: dict[str, Any],
     Transcripts are HTML, which the converter leaves unchanged, at a large share of the build time of a site with many
     transcripts.
     """
-    only_shows = ".show(" in source and "print(" not in source and "render=" not in source
-    if only_shows and not options.get("source"):
+    if only_shows(source) and not options.get("source"):
         options = {**options, "html": True}
     html = formatter(source, language, css_class, options, md, **kwargs)
     # A block may print a secret itself, or show a record from before records were masked.

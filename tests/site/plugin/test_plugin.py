@@ -18,6 +18,7 @@ import pytest
 
 from kvmdocs.core.errors import GuideError
 from kvmdocs.site.build import build_pages
+from kvmdocs.site.plugin import plugin
 
 RECIPES = """
 @recipe()
@@ -444,3 +445,22 @@ def test_the_whole_build_names_the_block_whose_note_hangs_nowhere(trial):
     assert "'nowhere' hangs nowhere" in done.stderr
     assert "docs/index.md:10" in done.stderr
     assert "docs/index.md:3" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "is_html"),
+    [
+        ("hello.show()", True),
+        ("hello.show('greeting', notes={'render=': 'A note that names render=.'})", True),
+        ("hello.show(render=table)", False),
+        ("hello.show(render = table)", False),
+        ("hello.show(**options)", False),
+        ("print ('*Markdown*')\nhello.show()", False),
+        ("list(map(print, lines))\nhello.show()", False),
+    ],
+)
+def test_only_a_block_that_prints_nothing_but_transcripts_is_taken_for_html(monkeypatch, source, is_html):
+    options = []
+    monkeypatch.setattr(plugin, "formatter", lambda *args, **_: options.append(args[3]) or "")
+    plugin.as_html(source, "python", "", {}, None)
+    assert options == [{"html": True} if is_html else {}]
