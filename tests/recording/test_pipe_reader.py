@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+import psutil
 import pytest
 
 from kvmdocs.core.errors import StoreError
@@ -95,12 +96,14 @@ def test_what_a_command_leaves_behind_is_not_waited_for(left):
 
 
 def end_group(pid):
-    """End a process group. On a busy host its leader may not have created it yet."""
+    """End a process group, whose leader may not have become it yet, or may have ended by itself: nobody reads what it writes."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:
             return os.killpg(pid, signal.SIGKILL)
         except ProcessLookupError:
+            if not psutil.pid_exists(pid):
+                return None
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
