@@ -37,11 +37,12 @@ test: environment ## lint, then run every test, recipe and guide
 	@$(MAKE) --no-print-directory -f '$(ROOT)/Makefile' lint
 	@cd '$(ROOT)' && '$(BIN)/python' -m pytest -n '$(WORKERS)' --dist loadfile
 
-lint: environment ## check style, types and the order of imports
+lint: environment ## check style, types, the order of imports and the structure of the project
 	@cd '$(ROOT)' && '$(BIN)/ruff' check
 	@cd '$(ROOT)' && '$(BIN)/ruff' format --check
 	@cd '$(ROOT)' && '$(BIN)/mypy'
 	@cd '$(ROOT)' && '$(BIN)/lint-imports'
+	@cd '$(ROOT)' && '$(BIN)/python' -m pytest -q -n 0 -p no:cacheprovider tests/test_structure.py
 
 serve: environment ## show the guides while they are written (CONFIG=mkdocs.zh.yml for Chinese)
 	@cd '$(ROOT)' && '$(BIN)/mkdocs' serve -f '$(CONFIG)'

@@ -22,10 +22,10 @@ from kvmdocs.core.settings import Settings, find_root, variable
 from kvmdocs.host.packages import detect_manager, typed
 from kvmdocs.host.probes import Capabilities, ProbeResult
 from kvmdocs.host.tools import Tools
+from kvmdocs.recording.digests import content_digest
 from kvmdocs.recording.recipe import Recipe
 from kvmdocs.recording.result_types import Returned
 from kvmdocs.recording.source.urls import Templates
-from kvmdocs.recording.values import content_digest
 from kvmdocs.store.approved import Approved, host_secrets
 from kvmdocs.store.store import Store, read_cache, write_cache
 

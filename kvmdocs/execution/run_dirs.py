@@ -16,7 +16,7 @@ from typing import Any
 
 from kvmdocs.core.errors import Evidence, StoreError
 from kvmdocs.core.model import Record, Status
-from kvmdocs.recording import values
+from kvmdocs.recording import digests
 from kvmdocs.store.store import Store, atomic_write
 
 MARK = "KVMDOCS_RUN"
@@ -66,7 +66,7 @@ class StoreLease:
         values_held = {
             record.recipe: record.value
             for record in records
-            if record.status is Status.PASSED and any(values.paths(record.value))
+            if record.status is Status.PASSED and any(digests.paths(record.value))
         }
         if values_held:
             from kvmdocs.execution.worker.protocol import TASK  # imported late: most builds hold nothing

@@ -1,4 +1,4 @@
-"""What the blocks of guides print beside recipes: facts of all records, the parts of the status page, the reference of the API.
+"""Functions for the blocks of guides, beside recipes: facts of all records, the status page, the reference of the API.
 
 ::
 

@@ -1,7 +1,8 @@
 """Reference of the public API, made from signatures and docstrings: what a guide's block prints.
 
-griffe reads the source and imports nothing. The result is HTML on one line for each object. It lies in the store with the other derived texts: a build
-in which no docstring has changed reads no source. It is in English on every site, since it is for people who write Python.
+griffe reads the source and imports nothing. The result is HTML on one line for each object. It lies in the store with the
+other derived texts: a build in which no docstring has changed reads no source. It is in English on every site, since it is for
+people who write Python.
 """
 
 from __future__ import annotations
@@ -33,14 +34,15 @@ LABELS = {
     "yields": "Yields",
     "raises": "Raises",
 }
-"""What stands above the sections of a docstring."""
+"""Headings of a docstring's sections."""
 
 
 def reference(*paths: str) -> str:
     """Describe some objects by what their source says.
 
     Args:
-        *paths: Each a module and a name in it: ``kvmdocs.recording.recipe:recipe``. A class comes with its public methods and properties.
+        *paths: Each a module and a name in it: ``kvmdocs.recording.recipe:recipe``. A class comes with its public methods and
+            properties.
 
     Returns:
         HTML, a line for each object.

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from kvmdocs.core.errors import StoreError
 from kvmdocs.core.paths import KEY_LENGTH
-from kvmdocs.recording import values
+from kvmdocs.recording import digests
 from kvmdocs.store.files import remove
 from kvmdocs.store.store import Store
 
@@ -74,13 +74,13 @@ def _in_use(store: Store) -> Iterator[str]:
         record = store.latest(path.name)
         if record is not None:
             yield store.workspace(record.recipe, record.key).name
-            yield from (inner.partition("/")[0] for inner in values.paths(record.value))
+            yield from (inner.partition("/")[0] for inner in digests.paths(record.value))
     for task in store.runs.glob("*/task.json"):
         # A run deletes its folder at its end; the next build deletes those of killed runs.
         with contextlib.suppress(OSError, ValueError, KeyError):
             data = json.loads(task.read_bytes())
             yield Path(data["workspace"]).name
-            yield from (inner.partition("/")[0] for value in data["inputs"].values() for inner in values.paths(value))
+            yield from (inner.partition("/")[0] for value in data["inputs"].values() for inner in digests.paths(value))
 
 
 def choose(items: list[Item], *, older: float | None, total: int, over: int | None) -> list[Item]:

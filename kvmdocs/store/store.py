@@ -38,7 +38,7 @@ import msgspec
 from kvmdocs.core.errors import Evidence, StoreError
 from kvmdocs.core.model import SCHEMA, Record, Status
 from kvmdocs.core.paths import KEY_LENGTH
-from kvmdocs.recording import values
+from kvmdocs.recording import digests
 from kvmdocs.recording.value_form import ValueRefused, check
 from kvmdocs.store.files import add_checksum, atomic_write, read_cache, remove, strip_checksum, write_cache
 
@@ -80,7 +80,7 @@ class Store:
         record = self._read(f"{self.root}/records/{key}.json")
         if record is None or record.key != key:
             return None
-        if any(not (self.work / path).exists() for path in values.paths(record.value)):
+        if any(not (self.work / path).exists() for path in digests.paths(record.value)):
             return None
         return record
 

@@ -96,7 +96,8 @@ def source_package(sh: Shell, package: str, apt: Apt, lacking: Callable[[Shell, 
         too_new = f"; {version} asks for {reason}"
         shutil.rmtree(tree)
     raise RecipeFailed(
-        f"the mirrors list the source package {package} but have the files of none of its versions that this host can build{too_new}",
+        f"the mirrors list the source package {package} but have the "
+        f"files of none of its versions that this host can build{too_new}",
         Evidence(advice="try again later, or choose another mirror in the host's apt configuration"),
     )
 

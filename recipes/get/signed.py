@@ -53,7 +53,8 @@ _SAID = {
     r"Remote branch \S+ not found|repository '.*' not found|does not appear to be a git repository": "missing",
     r"certificate": "untrusted",
     r"early EOF|hung up unexpectedly|RPC failed": "cut",
-    r"Could not resolve|Couldn't resolve|Failed to connect|Connection refused|unable to connect|Network is unreachable": "unreachable",
+    r"Could not resolve|Couldn't resolve|Failed to connect|"
+    r"Connection refused|unable to connect|Network is unreachable": "unreachable",
 }
 """Messages of curl and git about a server, for exit statuses that do not tell: curl's 22 is every HTTP status from 400 on, and
 git's 128 every fatal error."""

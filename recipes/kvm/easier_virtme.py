@@ -49,7 +49,8 @@ def with_virtme(sh: Shell, linux_build: Kernel, kvm_host: KvmHost) -> None:
         sh.write("look.sh", f"uname -r\nmount | head -n 1\nls -d {linux_build.vmlinux}\n{load} && ls -l /dev/kvm\n")
         told = sh.line(
             f"PATH=$PWD/venv/bin:$PATH timeout {LIMIT} vng --run kernel/bzImage {accel}--force-9p --disable-microvm "
-            "--qemu $(command -v qemu-system-x86_64) --user root --memory 512M --cpus 1 --verbose --exec 'sh look.sh' </dev/null 2>&1 "
+            "--qemu $(command -v qemu-system-x86_64) --user root --memory "
+            "512M --cpus 1 --verbose --exec 'sh look.sh' </dev/null 2>&1 "
             "| tee boot.log | sed -n '/as init process/,$p'",
             # On a host without udev, virtme-ng does not learn the script's exit status and exits with 255. So the script's
             # output is asserted.

@@ -211,7 +211,8 @@ def callers() -> str:
 def probe_script(functions: dict[str, int], vendor: str) -> str:
     """Return the script that sets the probes in L1: functions and events of KVM, and functions of QEMU."""
     probes = "\n".join(
-        f'echo "{" ".join(["p:qemu/" + name, f"$qemu:{address:#x}", "$callers", *READABLE.get(name, "").split()])}" >>uprobe_events'
+        f'echo "{" ".join(["p:qemu/" + name, f"$qemu:{address:#x}", "$callers", *READABLE.get(name, "").split()])}" '
+        f">>uprobe_events"
         for name, address in functions.items()
     )
     return f"""\

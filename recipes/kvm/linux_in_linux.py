@@ -131,7 +131,8 @@ def _end(sh: Shell, vm: Machine, host: KvmHost) -> None:
     with sh.section("left"):
         # The process ends first; the kernel destroys the machine a moment later.
         vm.guest(
-            "while /guest/bin/pidof qemu-system-x86_64 || ls -d /guest/sys/kernel/debug/kvm/*-*; do sleep 0.1; done >/dev/null 2>&1",
+            "while /guest/bin/pidof qemu-system-x86_64 || ls -d "
+            "/guest/sys/kernel/debug/kvm/*-*; do sleep 0.1; done >/dev/null 2>&1",
             timeout=INNER_LIMIT,
         )
         assert not vm.guest("ls -d /sys/kernel/debug/kvm/*-* 2>/dev/null", ok=(1,)), "a machine is still there"

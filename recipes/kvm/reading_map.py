@@ -67,7 +67,8 @@ ENGLISH = Words(
         "nested": "nested guests",
     },
     absent="This kernel does not have: {}.",
-    summary="Of {all} functions asked for, {whole} can be stopped at, traced and probed, {partly} in part, and {gdb} only by gdb.",
+    summary="Of {all} functions asked for, {whole} can be stopped at, "
+    "traced and probed, {partly} in part, and {gdb} only by gdb.",
     none="None in this build.",
 )
 

@@ -52,7 +52,7 @@ SHORTEST = r"""# Where in a function graph the shortest call is that is there as
     begin = 0
 }
 END { if (best) print best "," best + lines "p" }
-"""
+"""  # noqa: E501  # a command as it is typed
 
 GATHER = """\
 # What of Python a script needs: the modules it imports, compiled, and the libraries these need.
@@ -213,15 +213,18 @@ def _functions(sh: Shell, vm: Machine, host: KvmHost) -> None:
         told = vm.guest("head -n 16 tracing/trace_pipe")
         assert "=> kvm_vcpu_ioctl" in told and handles in told, told
         vm.guest(
-            "echo nop >tracing/current_tracer; echo 0 >tracing/options/func_stack_trace; echo >tracing/set_ftrace_filter; echo >tracing/trace"
+            "echo nop >tracing/current_tracer; echo 0 >tracing/options/func_stack_trace; "
+            "echo >tracing/set_ftrace_filter; echo >tracing/trace"
         )
     with sh.section("graph"):
         vm.guest(
-            "echo ':mod:kvm' >tracing/set_ftrace_filter; echo ':mod:kvm_*' >>tracing/set_ftrace_filter; wc -l tracing/set_ftrace_filter"
+            "echo ':mod:kvm' >tracing/set_ftrace_filter; echo ':mod:kvm_*' "
+            ">>tracing/set_ftrace_filter; wc -l tracing/set_ftrace_filter"
         )
         vm.guest("echo kvm_arch_vcpu_ioctl_run >tracing/set_graph_function")
         vm.guest(
-            "echo 1 >tracing/options/funcgraph-tail; echo 0 >tracing/options/funcgraph-duration; echo 0 >tracing/options/funcgraph-irqs"
+            "echo 1 >tracing/options/funcgraph-tail; echo 0 "
+            ">tracing/options/funcgraph-duration; echo 0 >tracing/options/funcgraph-irqs"
         )
         vm.guest("echo 400 >tracing/buffer_size_kb; echo function_graph >tracing/current_tracer")
         graph = 'cat tracing/trace >/guest/tmp/graph; lines=$(awk -f /bin/shortest.awk /guest/tmp/graph); [ "$lines" ]'
@@ -229,7 +232,8 @@ def _functions(sh: Shell, vm: Machine, host: KvmHost) -> None:
         told = vm.guest('sed -n "$lines" /guest/tmp/graph')
         assert enters in told and told.count("kvm_arch_vcpu_ioctl_run") == 2, told
         vm.guest(
-            "echo nop >tracing/current_tracer; echo >tracing/set_ftrace_filter; echo >tracing/set_graph_function; echo 1400 >tracing/buffer_size_kb"
+            "echo nop >tracing/current_tracer; echo >tracing/set_ftrace_filter; "
+            "echo >tracing/set_graph_function; echo 1400 >tracing/buffer_size_kb"
         )
 
 

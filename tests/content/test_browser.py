@@ -167,7 +167,8 @@ def test_a_narrow_page_does_not_scroll_sideways(browser: Browser, site: str, lan
     # The theme's scripts run after the first paint and still move elements.
     browser.until("const e = document.documentElement; return e.scrollWidth <= e.clientWidth")
     beyond = browser.run(
-        "return [...document.querySelectorAll('article *')].filter((e) => !e.closest('pre, table, .pic-table, .pic-box[tabindex] *')"
+        "return [...document.querySelectorAll('article *')].filter((e) "
+        "=> !e.closest('pre, table, .pic-table, .pic-box[tabindex] *')"
         " && e.getBoundingClientRect().right > 361).map((e) => e.outerHTML.slice(0, 80))"
     )
     assert beyond == []
@@ -263,7 +264,10 @@ def test_a_place_in_a_table_opens_under_its_row(browser: Browser, site: str) -> 
 
 
 def test_an_address_with_a_place_opens_its_lines(browser: Browser, site: str) -> None:
-    seen = "const lines = document.getElementById('qemu-7.2/hw/b.c:9'); return lines.checkVisibility({contentVisibilityAuto: true})"
+    seen = (
+        "const lines = document.getElementById('qemu-7.2/hw/b.c:9'); "
+        "return lines.checkVisibility({contentVisibilityAuto: true})"
+    )
     browser.go(f"{site}/en/a/tabs.html")
     assert not browser.run(seen)
     browser.click(browser.find(".tr-tabs label")[2])
@@ -301,7 +305,10 @@ def test_paper_is_light_and_has_the_session_alone(browser: Browser, site: str, s
             gone = ".tr-script, .tr-python, .tr-peek, .tr-copy, .tr-tabs > .tabbed-labels, .tr .md-code__nav, .tr-stamp dl"
             assert browser.run(f"return [...document.querySelectorAll('{gone}')].filter((e) => e.offsetParent).length") == 0
             assert browser.run("return document.querySelectorAll('.tr-cmd')[0].offsetHeight") > 0
-            cut = "return [...document.querySelectorAll('.tr pre')].filter((e) => e.offsetParent && e.scrollWidth > e.clientWidth + 1).length"
+            cut = (
+                "return [...document.querySelectorAll('.tr pre')].filter((e) => "
+                "e.offsetParent && e.scrollWidth > e.clientWidth + 1).length"
+            )
             assert browser.run(cut) == 0, "lines are broken, not cut off"
     finally:
         browser.command("Emulation.setEmulatedMedia", media="", features=[])

@@ -30,7 +30,7 @@ const inside = (e) => e.closest('pre, table, .tr-scroll, .md-typeset__scrollwrap
 return [...document.querySelectorAll('.md-main *')]
   .filter((e) => e.getBoundingClientRect().right > wide && e.getBoundingClientRect().width > 0 && !inside(e))
   .map((e) => e.outerHTML.slice(0, 100)).slice(0, 5);
-"""
+"""  # noqa: E501  # a script or output as it is
 
 
 STILL = """

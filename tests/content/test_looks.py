@@ -32,7 +32,8 @@ def test_a_script_begins_below_its_tabs_and_ends_before_its_button(script: Brows
     above, under = script.run(
         "const panels = [...document.querySelectorAll('.tr-script')];"
         "const box = (e) => e.getBoundingClientRect();"
-        "return [panels.filter((p) => box(p.querySelector('pre')).top < box(p.closest('.tr-tabs').querySelector('.tabbed-labels')).bottom - 1).length,"
+        "return [panels.filter((p) => box(p.querySelector('pre')).top < "
+        "box(p.closest('.tr-tabs').querySelector('.tabbed-labels')).bottom - 1).length,"
         " panels.filter((p) => box(p.querySelector('code')).right > box(p.querySelector('.md-code__nav')).left + 1).length]"
     )
     assert (above, under) == (0, 0)
@@ -54,7 +55,8 @@ def test_no_line_goes_under_the_number_of_a_note(browser: Browser, site: Site, w
         " const lines = mark.closest('pre.tr-out, code'), box = mark.getBoundingClientRect();"
         " if (!box.width) continue;"
         " lines.scrollLeft = 60;"
-        " const edge = lines.getBoundingClientRect().left + lines.clientLeft, left = mark.closest('.tr-run').getBoundingClientRect().left;"
+        " const edge = lines.getBoundingClientRect().left + lines.clientLeft, "
+        "left = mark.closest('.tr-run').getBoundingClientRect().left;"
         " found.push([box.width, box.left > left && box.right <= edge + 1]);"
         "} return found"
     )
@@ -91,7 +93,8 @@ def test_what_is_found_has_no_rule_and_no_long_output(browser: Browser, site: Si
     assert "double" in browser.run("return getComputedStyle(document.querySelector('.md-content h1')).borderBottomStyle")
     browser.run(
         "const box = document.querySelector('.md-search__input'); box.focus(); box.value = arguments[0];"
-        "box.dispatchEvent(new Event('input', {bubbles: true})); box.dispatchEvent(new KeyboardEvent('keyup', {bubbles: true}))",
+        "box.dispatchEvent(new Event('input', {bubbles: true})); "
+        "box.dispatchEvent(new KeyboardEvent('keyup', {bubbles: true}))",
         word,
     )
     browser.until("return document.querySelector('.md-search-result h1')")

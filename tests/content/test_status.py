@@ -101,7 +101,10 @@ def test_a_recipe_leads_to_those_it_builds_on_and_to_those_that_use_it(browser: 
     rows = {row["recipe"]: row for row in report(site, "en")["recipes"]}
     browser.go(f"{site.address}/en/status.html")
     browser.until("return document.querySelector('.ks-filter')")
-    links = "return [...document.getElementById('status-' + arguments[0]).querySelectorAll('a[href^=\"#status-\"]')].map(link => link.text)"
+    links = (
+        "return [...document.getElementById('status-' + "
+        "arguments[0]).querySelectorAll('a[href^=\"#status-\"]')].map(link => link.text)"
+    )
     used_by = {name for name, row in rows.items() if "kvm_host" in row["builds_on"]}
     assert set(browser.run(links, "kvm_host")) == {*rows["kvm_host"]["builds_on"], *used_by}
     browser.run("document.querySelector('#status-debug_kvm td a[href=\"#status-kvm_host\"]').click()")

@@ -70,10 +70,16 @@ def test_version_of_a_source():
 
 
 def test_what_headers_cannot_do_without():
-    shown = "Package: h\nDepends: linux-headers-6.1.0-53-common (= 6.1.187-1), linux-kbuild-6.1 (>= 6.1.187-1), linux-compiler-gcc-12-x86\n"
+    shown = (
+        "Package: h\nDepends: linux-headers-6.1.0-53-common (= 6.1.187-1), "
+        "linux-kbuild-6.1 (>= 6.1.187-1), linux-compiler-gcc-12-x86\n"
+    )
     assert helpers_of(shown) == ["linux-headers-6.1.0-53-common=6.1.187-1", "linux-kbuild-6.1"]
     assert helpers_of("Depends: linux-kbuild-6.12.3+deb13\n") == ["linux-kbuild-6.12.3+deb13"]
-    many = "Depends: linux-headers-6.12.107+deb13-common (= 6.12.107-1), linux-image-6.12.107 (= 6.12.107-1) | x, linux-kbuild-6.12.107+deb13, z\n"
+    many = (
+        "Depends: linux-headers-6.12.107+deb13-common (= 6.12.107-1), "
+        "linux-image-6.12.107 (= 6.12.107-1) | x, linux-kbuild-6.12.107+deb13, z\n"
+    )
     assert helpers_of(many) == ["linux-headers-6.12.107+deb13-common=6.12.107-1", "linux-kbuild-6.12.107+deb13"]
     assert helpers_of("Package: h\n") == []
 
@@ -94,7 +100,10 @@ def test_patch_finds_its_place_among_other_lines(tmp_path):
 
 
 def test_lines_of_the_trace_that_are_ours():
-    trace = "  tiny-9 [000] d..1. 1.2: kvm_pio: pio_write at 0x10\n  tiny-9 [000] d..1. 1.3: kvm_fast_pio: out to port 0x10, 1 byte\n"
+    trace = (
+        "  tiny-9 [000] d..1. 1.2: kvm_pio: pio_write at 0x10\n  tiny-9 "
+        "[000] d..1. 1.3: kvm_fast_pio: out to port 0x10, 1 byte\n"
+    )
     assert marked(trace) == [f"{OURS}out to port 0x10, 1 byte"]
 
 
@@ -111,7 +120,10 @@ def test_lines_of_the_trace_that_are_ours():
             "clocksource not supported: hpet",
         ),
         (
-            "==== Test Assertion Failure ====\n  a.c:1: x\n  pid=1 tid=1 errno=2 - none\nsh: addr2line: not found\n  INT3: exit 8\nstatus 254\n",
+            (
+                "==== Test Assertion Failure ====\n  a.c:1: x\n  pid=1 tid=1 errno=2 "
+                "- none\nsh: addr2line: not found\n  INT3: exit 8\nstatus 254\n"
+            ),
             "INT3: exit 8",
         ),
         ("working\nKilled\nstatus 137\n", "Killed"),

@@ -96,7 +96,7 @@ def test_what_a_command_leaves_behind_is_not_waited_for(left):
 
 
 def end_group(pid):
-    """End a process group, whose leader may not have become it yet, or may have ended by itself: nobody reads what it writes."""
+    """End a process group, even if its leader has yet to become it, or has died because nobody reads what it writes."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:

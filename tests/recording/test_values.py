@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from kvmdocs.core.errors import StoreError, ValueNotStorable
 from kvmdocs.core.model import Host, Record, Status
-from kvmdocs.recording import values
+from kvmdocs.recording import digests, values
 from kvmdocs.recording.result_types import Returned
 from kvmdocs.recording.value_form import DEEPEST
 from kvmdocs.store.store import dump, load
@@ -224,12 +224,12 @@ def test_a_member_with_another_value_is_another_result(tmp_path):
     assert len({result(member, tmp_path) for member in (*Odd, *Colour, *Number)}) == len({*Odd}) + 2
     data = values.encode(Colour.RED, WORK, RETURNED)
     assert data == {"$enum": "Colour.RED", "value": "red"}
-    assert values.result_digest(data, {}) != values.result_digest({**data, "value": "crimson"}, {})
+    assert digests.result_digest(data, {}) != digests.result_digest({**data, "value": "crimson"}, {})
 
 
 def test_all_paths_of_a_value_are_found():
     value = [{"a": (WORK / f"a-{KEY}/x",)}, Image(WORK / f"b-{KEY}", inner=Image(WORK / f"c-{KEY}/y"))]
-    assert values.paths(values.encode(value, WORK, RETURNED)) == [f"a-{KEY}/x", f"b-{KEY}", f"c-{KEY}/y"]
+    assert digests.paths(values.encode(value, WORK, RETURNED)) == [f"a-{KEY}/x", f"b-{KEY}", f"c-{KEY}/y"]
 
 
 # -- digests ----------------------------------------------------------------------------------------------------
@@ -278,9 +278,9 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_trees_digest_depends_on_what_is_in_it(tmp_path, change):
     root = plant(tmp_path / "tree")
-    before = values.content_digest(root)
+    before = digests.content_digest(root)
     CHANGES[change](root)
-    assert values.content_digest(root) != before
+    assert digests.content_digest(root) != before
 
 
 def test_a_trees_digest_depends_on_nothing_else(tmp_path):
@@ -290,7 +290,7 @@ def test_a_trees_digest_depends_on_nothing_else(tmp_path):
     (other / "file").chmod(0o600)
     (other / ".git").mkdir()
     (other / ".git" / "index").write_text("times")
-    assert values.content_digest(one) == values.content_digest(other)
+    assert digests.content_digest(one) == digests.content_digest(other)
 
 
 def test_a_files_digest_depends_on_its_content_and_whether_it_can_be_run(tmp_path):
@@ -299,10 +299,10 @@ def test_a_files_digest_depends_on_its_content_and_whether_it_can_be_run(tmp_pat
     for text, mode in (("a", 0o644), ("b", 0o644), ("b", 0o755)):
         path.write_text(text)
         path.chmod(mode)
-        seen.add(values.content_digest(path))
+        seen.add(digests.content_digest(path))
     assert len(seen) == 3
     path.chmod(0o700)
-    assert values.content_digest(path) in seen
+    assert digests.content_digest(path) in seen
 
 
 @pytest.mark.parametrize(
@@ -311,12 +311,12 @@ def test_a_files_digest_depends_on_its_content_and_whether_it_can_be_run(tmp_pat
 def test_a_path_that_names_nothing_to_keep_is_refused(tmp_path, make):
     make(tmp_path / "nothing")
     with pytest.raises(ValueNotStorable, match="does not exist"):
-        values.content_digest(tmp_path / "nothing")
+        digests.content_digest(tmp_path / "nothing")
 
 
 def result(value: object, work: Path, known: dict[str, str] | None = None) -> str:
     data = values.encode(value, work, RETURNED)
-    return values.result_digest(data, values.contents(data, work, known or {}))
+    return digests.result_digest(data, digests.contents(data, work, known or {}))
 
 
 def test_a_result_depends_on_content_and_not_on_place(tmp_path):
@@ -354,4 +354,4 @@ def test_what_an_input_named_is_not_read_again(tmp_path):
     made.parent.mkdir()
     made.write_text("a")
     data = values.encode(made, tmp_path)
-    assert values.contents(data, tmp_path, {f"first-{KEY}/made": "known"}) == {f"first-{KEY}/made": "known"}
+    assert digests.contents(data, tmp_path, {f"first-{KEY}/made": "known"}) == {f"first-{KEY}/made": "known"}

@@ -1,4 +1,4 @@
-"""A project that has nothing of this one but the installed package: its own names for everything, from the first build to the last."""
+"""A project with names of its own for everything, beside the installed package: from its first build to its last."""
 
 from __future__ import annotations
 

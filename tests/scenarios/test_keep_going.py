@@ -53,7 +53,7 @@ def aside(sh: Shell, fine: str) -> int:
     "Build on what holds."
     sh.line("echo beside it")
     return 5
-"""
+"""  # noqa: E501  # a script or output as it is
 
 CONFIG = """\
 INHERIT: {engine}/{name}
@@ -122,7 +122,8 @@ def both(trial, monkeypatch):
     made = trial().recipes(RECIPES)
     monkeypatch.setattr(sys, "path", [*sys.path])
     (made.root / "kvmdocs.toml").write_text(
-        f'[project]\nrecipes = "{made.package}"\ndocs = ["docs/en", "docs/zh"]\nconfigs = ["en.yml", "zh.yml"]\n[store]\npath = "store"\n',
+        f'[project]\nrecipes = "{made.package}"\ndocs = ["docs/en", '
+        f'"docs/zh"]\nconfigs = ["en.yml", "zh.yml"]\n[store]\npath = "store"\n',
         "utf-8",
     )
     for path in ("mkdocs.yml", "docs/index.md"):

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from kvmdocs.core.model import Status
-from kvmdocs.recording import values
+from kvmdocs.recording import digests
 from kvmdocs.store.store import Store
 from tests.support.editions import Editions
 from tests.support.processes import left_of, soon_nothing_left
@@ -82,7 +82,7 @@ def check(store):
         assert record is not None, f"{path.name} is damaged, or an artefact that it names is missing"
         assert record.status is Status.PASSED
         for name, digest in record.contents.items():
-            assert values.content_digest(store.work / name) == digest, f"{name} does not match its record"
+            assert digests.content_digest(store.work / name) == digest, f"{name} does not match its record"
 
 
 @pytest.mark.slow
@@ -114,7 +114,7 @@ def test_kill_9_at_random_moments(trial, monkeypatch):
                 assert soon_nothing_left(made.root), "processes are left before the next build"
             outcome = made.run("last")
             assert {record.status for record in outcome.records.values()} == {Status.PASSED}
-            assert (store.work / values.paths(outcome.records["last"].value)[0]).read_text().strip() == str(40 * int(size))
+            assert (store.work / digests.paths(outcome.records["last"].value)[0]).read_text().strip() == str(40 * int(size))
             assert soon_nothing_left(made.root), "processes are left after the next build"
             assert not list(store.runs.iterdir()), "run folders are left"
             check(store)

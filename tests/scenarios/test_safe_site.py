@@ -1,4 +1,4 @@
-"""A site that people read: a build that fails, is ended or is killed leaves it as it was, to the byte; one that succeeds swaps it whole."""
+"""A site that people read: a build that fails or is killed leaves it as it was, to the byte; one that succeeds swaps it."""
 
 from __future__ import annotations
 

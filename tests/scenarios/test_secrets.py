@@ -1,4 +1,4 @@
-"""A canary in the environment and in a file: printed in every way a recipe has, it is in nothing that the engine leaves or says."""
+"""A canary in the environment and in a file: a recipe prints it in every way, and nothing that the engine writes has it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ RECIPES = '''
         print(password, file=sys.stderr)
         with sh.section("environment"):
             sh.env()
-            sh.line("tr '\\\\0' '\\\\n' < /proc/$PPID/environ | grep TRIAL_; cat /proc/$PPID/environ | tr '\\\\0' '\\\\n' | grep -a TRIAL", _ok_code=[0, 1])
+            zeros = "tr '\\\\0' '\\\\n'"
+            environ = "/proc/$PPID/environ"
+            sh.line(f"{zeros} < {environ} | grep TRIAL_; cat {environ} | {zeros} | grep -a TRIAL", _ok_code=[0, 1])
             sh.line("echo $TRIAL_TOKEN")
         with sh.section(f"typed {token}"):
             sh.echo(token, password, FORMED)
@@ -64,8 +66,10 @@ RECIPES = '''
             sh.line("fold -w 11 inner; fold -w 30 inner | sed 's/$/\\\\r/'")
         with sh.section("much"):
             sh.line(f"for i in $(seq 3000); do cat note; done")
-            sh.python3("-uc", "import sys, time\\nfor half in (sys.argv[1], sys.argv[2]):\\n    print(half, end='')\\n    time.sleep(0.3)", token[:9], token[9:])
-            sh.python3("-c", "import sys\\nsys.stdout.write('x' * (48 * 1024 - 9) + sys.argv[1] + 'y' * (16 * 1024 - 5) + sys.argv[1])", token)
+            halves = "import sys, time\\nfor half in sys.argv[1:]:\\n    print(half, end='')\\n    time.sleep(0.3)"
+            sh.python3("-uc", halves, token[:9], token[9:])
+            border = "import sys\\nsys.stdout.write('x' * (48 * 1024 - 9) + sys.argv[1] + 'y' * (16 * 1024 - 5) + sys.argv[1])"
+            sh.python3("-c", border, token)
         going = sh.spawn("bash", "-c", "cat note; sleep 60")
         while not going.output():
             pass

@@ -1,4 +1,4 @@
-"""Disks that are full or may only be read, stores of other schemas, readers beside `kvmdocs clean`, builds that race: all for real."""
+"""Full and read-only disks, stores of other schemas, readers beside `kvmdocs clean`, builds that race: all for real."""
 
 from __future__ import annotations
 

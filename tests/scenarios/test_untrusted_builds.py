@@ -1,4 +1,4 @@
-"""What builds and commands make of a record that names what no recipe returns: they run nothing of it, and say in which line it is."""
+"""Records that name what no recipe returns: builds and commands run nothing of it, and name the line."""
 
 from __future__ import annotations
 

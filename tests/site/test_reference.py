@@ -1,4 +1,4 @@
-"""The reference of the API: complete, in step with the source, made of docstrings that read well; and the page on errors, complete too."""
+"""The reference of the API: complete, in step with the source, made of docstrings that griffe reads; the page on errors."""
 
 from __future__ import annotations
 

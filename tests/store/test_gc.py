@@ -89,7 +89,7 @@ def test_what_a_run_under_way_was_given_or_holds_stays(project):
 
 
 def test_what_a_build_goes_by_stays_even_if_it_is_not_the_newest(trial):
-    """The build has found a record, another checkout wants another one since, and what builds on the first has to wait for its turn."""
+    """A build found a record, another checkout wants another one, and a recipe that builds on the first waits."""
     held = """
 @recipe(resources=("one",), expects="1h")
 def busy(sh: Shell) -> None:

@@ -29,7 +29,7 @@ from kvmdocs.core.settings import Settings
 from kvmdocs.execution.worker.failure import MAX_MESSAGE, failure
 from kvmdocs.execution.worker.limits import LimitSignals
 from kvmdocs.execution.worker.protocol import RECORD, UNWRITTEN, WorkerTask
-from kvmdocs.recording import values
+from kvmdocs.recording import digests, values
 from kvmdocs.recording.background_process import LiveStep
 from kvmdocs.recording.recipe import Recipe
 from kvmdocs.recording.result_types import Returned
@@ -146,10 +146,10 @@ def _call(task: WorkerTask, shell: Shell) -> dict[str, Any]:
     try:
         value = values.encode(returned, work, Returned(recipe.function))
         value = values.without_secrets(value, shell.names.secrets.mask)
-        contents = values.contents(value, work, task.contents)
+        contents = digests.contents(value, work, task.contents)
     except ValueNotStorable as error:
         raise error.seen(place=recipe.place) from error
-    return {"value": value, "contents": contents, "result": values.result_digest(value, contents)}
+    return {"value": value, "contents": contents, "result": digests.result_digest(value, contents)}
 
 
 def _input_types(task: WorkerTask, name: str) -> Returned:
