@@ -362,14 +362,17 @@ def alone() -> None:
         pytest.skip(f"no namespaces of its own: {done.stderr.strip()}")
 
 
+SLEEP = f"sleep 4321.{os.getpid()}"
+"""A command that no other run of the tests on this host has."""
+
 LEAVES = (
-    "mount -t tmpfs tmpfs $1; touch $1/mounted; setsid sleep 4321.5 >/dev/null 2>&1 & echo at http://mirror.invalid/debian; {}"
+    "mount -t tmpfs tmpfs $1; touch $1/mounted; setsid " + SLEEP + " >/dev/null 2>&1 & echo at http://mirror.invalid/debian; {}"
 )
 
 
 def sleepers() -> list[str]:
     done = subprocess.run(["ps", "-A", "-o", "pid=,args="], capture_output=True, text=True, check=True)
-    return [line for line in done.stdout.splitlines() if line.endswith("sleep 4321.5")]
+    return [line for line in done.stdout.splitlines() if line.endswith(SLEEP)]
 
 
 @pytest.mark.root
@@ -394,12 +397,14 @@ def test_what_runs_ends_with_the_script(tmp_path: Path, number: signal.Signals) 
     (tmp_path / "folder").mkdir()
     command = ["bash", "-c", LEAVES.format("sleep 1000"), "bash", str(tmp_path / "folder")]
     process = subprocess.Popen([sys.executable, "-c", RUNS, SCRIPTS, tmp_path / "log", *command], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    while not sleepers() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert sleepers()
-    process.send_signal(number)
-    process.wait()
+    deadline = time.monotonic() + 120
+    try:
+        while not sleepers() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert sleepers()
+    finally:
+        process.send_signal(number)
+        process.wait()
     # After SIGKILL the kernel kills the children a moment later.
     while (left := sleepers()) and number is signal.SIGKILL and time.monotonic() < deadline:
         time.sleep(0.05)
