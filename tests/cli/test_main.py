@@ -177,6 +177,7 @@ def test_recipes_that_cannot_be_imported_are_2(kvmdocs, project):
 def test_a_folder_without_a_project_is_wrong_use(tmp_path, monkeypatch, command):
     (tmp_path / "sub").mkdir()
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MKDOCS_CONFIG_DIR", raising=False)  # markdown-exec sets it and leaves it
     names = ["any"] if command in ("run", "why", "approve", "export") else []
     for where in ([], ["-C", str(tmp_path / "sub")]):
         done = CliRunner().invoke(main.main, [*where, command, *names], catch_exceptions=False)
