@@ -384,7 +384,7 @@ def test_pictures_and_their_words_have_no_barrier(browser: Browser, site: str, l
     browser.scheme(scheme)
     browser.go(f"{site}/{language}/a/pictures.html")
     browser.run("for (const words of document.querySelectorAll('.pic details')) words.open = true")
-    browser.run((ROOT / "tests" / "site" / "vendor" / "axe-core" / "axe.min.js").read_text("utf-8") + "; window.axe = axe")
+    browser.run((ROOT / "tests" / "content" / "vendor" / "axe-core" / "axe.min.js").read_text("utf-8") + "; window.axe = axe")
     found = browser.wait_for(
         "axe.run({include: [['figure.pic']]}, {resultTypes: ['violations']}).then("
         "(told) => done(told.violations.map((one) => [one.id, one.nodes[0].html])), (error) => done(String(error)))"

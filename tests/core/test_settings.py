@@ -181,7 +181,8 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"))
 
 @given(PARTS, PARTS, WORDS)
 def test_any_text_can_be_told_by_the_environment(tmp_path_factory, table, name, text):
-    folder = tmp_path_factory.getbasetemp()
+    folder = tmp_path_factory.getbasetemp() / "settings"
+    folder.mkdir(exist_ok=True)
     (folder / "kvmdocs.toml").write_text(f'[x{table}]\n{name} = "default"\n')
     full = f"x{table}.{name}"
     assert Settings.load(folder, {variable(full): text})[full] == text
@@ -189,7 +190,8 @@ def test_any_text_can_be_told_by_the_environment(tmp_path_factory, table, name, 
 
 @given(WORDS, st.sampled_from(["n = 1", "n = 1.5", "n = true", "n = []"]))
 def test_no_text_in_the_environment_is_more_than_a_wrong_setting(tmp_path_factory, text, file):
-    folder = tmp_path_factory.getbasetemp()
+    folder = tmp_path_factory.getbasetemp() / "settings"
+    folder.mkdir(exist_ok=True)
     (folder / "kvmdocs.toml").write_text(f"[trial]\n{file}\n")
     before = Settings.load(folder, {})["trial.n"]
     try:

@@ -211,7 +211,7 @@ def test_the_site_is_built_with_the_failure_on_its_pages_and_the_exit_code_stays
     last = done.stderr[done.stderr.index("kvmdocs: ") :]
     assert "the site was built with 1 failed recipe (2 not run because of that)" in last
     assert f"broken  {site}/page/#recipe-broken" in last
-    assert "not published" in last
+    assert "cannot be published" in last
     assert "1 failed, 2 not run because of that" in done.stdout
     # What does not build on it has run.
     assert "It is <strong>5</strong>" in (site / "other/index.html").read_text("utf-8")

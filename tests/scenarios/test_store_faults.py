@@ -260,12 +260,12 @@ def test_a_reader_beside_clean_sees_a_record_whole_or_not_at_all(tmp_path):
 CLEAN = """
 import sys
 from pathlib import Path
-from kvmdocs.store.gc import discard, unused
+from kvmdocs.store.gc import collectable, delete
 from kvmdocs.store.store import Store
 store = Store(Path(sys.argv[1]))
 print("ready", flush=True)
 sys.stdin.readline()
-assert all(discard(store, item) for item in unused(store))
+assert all(delete(store, item) for item in collectable(store))
 """
 
 
