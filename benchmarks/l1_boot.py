@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.measure import side_by_side
 from kvmdocs.core.paths import PathDisplay
-from kvmdocs.execution import results
+from kvmdocs.execution import recipe_values
 from kvmdocs.execution.project import Project
 from kvmdocs.lab import Guest, Machine, build_initramfs
 from kvmdocs.recording.shell import Shell
@@ -39,7 +39,7 @@ def built(recipe: str) -> Kernel | KvmHost:
     record = project.store.latest(recipe)
     if record is None:
         sys.exit(f"{recipe} has not run on this host: kvmdocs run {recipe}")
-    result: Kernel | KvmHost = results.value(project, record)
+    result: Kernel | KvmHost = recipe_values.value(project, record)
     return result
 
 

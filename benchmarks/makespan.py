@@ -25,7 +25,7 @@ AIM = 1.1
 RUN = """
 from pathlib import Path
 from kvmdocs.execution.executor import Executor
-from kvmdocs.execution.result import ProgressListener
+from kvmdocs.execution.run_result import ProgressListener
 from kvmdocs.core.model import Status
 from kvmdocs.execution.project import Project
 

@@ -111,7 +111,7 @@ def static_twin(root: Path, target: Path) -> None:
     os.environ["KVMDOCS_STORE_PATH"] = str(root / "store")
     sys.path.insert(0, str(root))
     project = Project(root)
-    result = Executor(project, report.Lines()).run(project.catalog.shown_recipes())
+    result = Executor(project, report.ProgressLines()).run(project.catalog.shown_recipes())
     shutil.copytree(root / "docs", target / "docs")
     for guide in project.catalog.guides():
         publisher = Publisher(project, result, Language.of("en"), guide=guide)

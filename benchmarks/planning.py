@@ -38,7 +38,7 @@ import json, sys, time
 from pathlib import Path
 from kvmdocs.core import graph
 from kvmdocs.execution.executor import Executor
-from kvmdocs.execution.result import ProgressListener
+from kvmdocs.execution.run_result import ProgressListener
 from kvmdocs.execution.project import Project
 
 project = Project(Path.cwd(), guides=[])
@@ -62,7 +62,7 @@ FILL = """
 from pathlib import Path
 from kvmdocs.host import probes
 from kvmdocs.execution.executor import Executor
-from kvmdocs.execution.result import ProgressListener
+from kvmdocs.execution.run_result import ProgressListener
 from kvmdocs.core.graph import closure, topological_order
 from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.execution.project import Project

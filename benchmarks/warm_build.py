@@ -34,7 +34,7 @@ def static_copy(target: Path) -> None:
     for name in ("docs", "overrides"):
         shutil.copytree(ROOT / name, target / name)
     project = Project(ROOT)
-    result = Executor(project, report.Lines()).run(project.catalog.shown_recipes())
+    result = Executor(project, report.ProgressLines()).run(project.catalog.shown_recipes())
     for guide in project.catalog.guides():
         language = Language.of(guide.relative_to(ROOT / "docs").parts[0])
         publisher = Publisher(project, result, language, guide=guide)

@@ -19,7 +19,7 @@ from hypothesis import settings as hypothesis_settings
 from kvmdocs.cli import main
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import ProgressListener, RunResult
+from kvmdocs.execution.run_result import ProgressListener, RunResult
 from tests.support import ROOT
 
 pytest_plugins = ["pytester", "tests.support.scheduling"]

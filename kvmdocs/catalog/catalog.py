@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.catalog.entries import CatalogEntry, Read, Request, RequestCollector
+from kvmdocs.catalog.entries import BlockResult, CatalogEntry, Request, RequestCollector
 from kvmdocs.catalog.guides import Block, blocks_of
 from kvmdocs.catalog.key.cache_key import CodeClosure
 from kvmdocs.catalog.lint import (
@@ -30,7 +30,7 @@ from kvmdocs.core.errors import AuthorError, CatalogError, Evidence, GuideError,
 from kvmdocs.core.settings import Settings
 from kvmdocs.recording.recipe import Recipe, ShowOptions, presenting
 
-__all__ = ["Catalog", "CatalogEntry", "Read", "Request", "concerns"]
+__all__ = ["BlockResult", "Catalog", "CatalogEntry", "Request", "concerns"]
 
 
 @dataclass
@@ -54,7 +54,7 @@ class Catalog:
 
     def __post_init__(self) -> None:
         self.code = CodeClosure(packages=(self.settings["project.recipes"],))
-        self.read: dict[tuple[Path, int], Read] = {}
+        self.read: dict[tuple[Path, int], BlockResult] = {}
         self.blocks: dict[Path, list[Block]] = {}
         self._shown: dict[str, str] = {}
 
@@ -134,7 +134,7 @@ class Catalog:
                 continue
             names = sessions.setdefault(block.session, {}) if block.session else {}
             source = sources.get(block.session, "") if block.session else ""
-            read = self.read[guide, block.line] = Read()
+            read = self.read[guide, block.line] = BlockResult()
             try:
                 self._read_block(block, names, source, read.requests)
             except KvmdocsError as error:

@@ -50,7 +50,7 @@ class Request:
 
 
 @dataclass
-class Read:
+class BlockResult:
     """Result of executing a block while its guide was read.
 
     Attributes:

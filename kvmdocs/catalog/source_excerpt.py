@@ -54,7 +54,7 @@ class Written:
     parts: tuple[SourceExcerpt, ...] = ()
 
 
-def written(catalog: Catalog, name: str, section: str | None = None) -> Written | None:
+def recipe_source(catalog: Catalog, name: str, section: str | None = None) -> Written | None:
     """Return the Python source of a recipe.
 
     Args:

@@ -20,7 +20,7 @@ from kvmdocs.core.model import Freshness, Record
 from kvmdocs.execution.doctor import Check
 from kvmdocs.execution.explain import Explanation
 from kvmdocs.execution.report import Listed
-from kvmdocs.execution.result import RunResult
+from kvmdocs.execution.run_result import RunResult
 from kvmdocs.site.status.data import Report
 from kvmdocs.store.drift import Drift
 

@@ -97,7 +97,7 @@ def diff(folder: Path | None, names: tuple[str, ...], only_stable: bool, as_json
     drifts = []
     for name in compared:
         stable = project.catalog.get(name).recipe.stable if only_stable else True
-        if drift := approval.drift_of(project, approval.passed_record(project, name, plan[name]), stable):
+        if drift := approval.find_drift(project, approval.passed_record(project, name, plan[name]), stable):
             drifts.append(drift)
     unapproved = [name for name in names if project.approved.get(name) is None]
     if as_json:

@@ -88,7 +88,9 @@ def run(folder: Path | None, names: tuple[str, ...], fresh: bool, everything: bo
     wanted = sorted(project.catalog.entries) if everything else list(names)
     if not wanted:
         raise click.UsageError("name a recipe (`kvmdocs list` lists them) or give --all")
-    executor = Executor(project, progress.reporter(), require=modes.wants_all(), fresh=frozenset(wanted if fresh else ()))
+    executor = Executor(
+        project, progress.progress_listener(), require=modes.wants_all(), fresh=frozenset(wanted if fresh else ())
+    )
     try:
         result = executor.run(wanted)
     except CatalogError as error:

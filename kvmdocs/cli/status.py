@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from kvmdocs.core.units import duration
-from kvmdocs.execution.explain import answer
+from kvmdocs.execution.explain import explain_entry
 from kvmdocs.execution.plan import PlanEntry, make_plan, record_of
 from kvmdocs.execution.project import Project
-from kvmdocs.script.approval import drift_of
+from kvmdocs.script.approval import find_drift
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ def status(project: Project, names: Iterable[str]) -> list[StatusRow]:
 
 
 def _row(project: Project, name: str, entry: PlanEntry) -> StatusRow:
-    explanation = answer(project, name, entry)
+    explanation = explain_entry(project, name, entry)
     latest = record_of(project, name, entry)
     approved, failure = project.approved.get(name), project.store.failure(name)
-    drift = drift_of(project, latest) if latest else None
+    drift = find_drift(project, latest) if latest else None
     # The store keeps a failure until the next one; a record that passed since then is newer.
     failed_last = failure and explanation.state == "stale" and (latest is None or failure.started > latest.started)
     return StatusRow(

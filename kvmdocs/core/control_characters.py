@@ -12,23 +12,23 @@ CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f"
 """C0 without tab and line feed, DEL and C1: terminals interpret them. Like the constants below, the inside of a regular
 expression's brackets.
 """
-TURNS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 """Marks, embeddings, overrides and isolates of the bidirectional algorithm (UAX 9): they make text read differently."""
-BREAKS = "\u2028\u2029"
+LINE_SEPARATORS = "\u2028\u2029"
 """Line and paragraph separators of Unicode, which a shell does not treat as line ends."""
-LONE = "\ud800-\udfff"
+SURROGATES = "\ud800-\udfff"
 """Surrogates: Python's representation of bytes that are not UTF-8."""
 
 OVERRIDING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Pattern for an embedding, an override or an isolate, which prose needs in no script."""
 
-TURNING = re.compile(f"[{TURNS}]")
+TURNING = re.compile(f"[{BIDI}]")
 """Pattern for a character that changes the direction of writing."""
 
-UNSEEN = re.compile(f"[{CONTROLS}{TURNS}{BREAKS}{LONE}\u200b\u2060\ufeff\ufff9-\ufffb]")
+UNSEEN = re.compile(f"[{CONTROLS}{BIDI}{LINE_SEPARATORS}{SURROGATES}\u200b\u2060\ufeff\ufff9-\ufffb]")
 """Pattern for a character that a reader does not see, or mistakes for another one."""
 
-UNSAFE = re.compile(f"[{CONTROLS}{TURNS}{BREAKS}{LONE}]")
+UNSAFE = re.compile(f"[{CONTROLS}{BIDI}{LINE_SEPARATORS}{SURROGATES}]")
 """Pattern for a character that must not reach a terminal unchanged."""
 
 _COLOUR = r"\x1b\[[0-9;:]*m"
@@ -57,7 +57,7 @@ def seen(character: str) -> str:
     return f"^{chr(code ^ 0x40)}" if code < 0x20 or code == 0x7F else f"U+{code:04X}"
 
 
-def as_seen(text: str) -> str:
+def make_visible(text: str) -> str:
     """Return `text` with invisible characters made visible, so that a copy of it is what is shown."""
     return UNSEEN.sub(lambda match: seen(match[0]), text)
 
@@ -78,7 +78,7 @@ def in_ascii_quotes(text: str) -> str:
     return f"$'{UNSEEN.sub(escaped, quoted)}'"
 
 
-def neutral(text: str) -> str:
+def sanitize(text: str) -> str:
     """Return `text` in a form that is safe for a terminal and for the log of a CI pipeline. Only colours stay in effect.
 
     Colours (``ESC [ … m``) are kept and reset at the end. All other control characters become visible. The function is
@@ -94,9 +94,9 @@ def neutral(text: str) -> str:
     return shown
 
 
-def uncoloured(text: str) -> str:
-    """Return `text` as `neutral` does, without colours."""
-    return neutral(_COLOURS.sub("", text))
+def strip_colours(text: str) -> str:
+    """Return `text` as `sanitize` does, without colours."""
+    return sanitize(_COLOURS.sub("", text))
 
 
 def in_utf8(text: str) -> str:

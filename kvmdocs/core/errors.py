@@ -31,7 +31,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from kvmdocs.core.control_characters import neutral
+from kvmdocs.core.control_characters import sanitize
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,7 +97,7 @@ class Evidence:
             out.append(f"log      {self.log}")
         if self.advice:
             out.append(f"next     {self.advice}")
-        return [neutral(line) for line in out]
+        return [sanitize(line) for line in out]
 
 
 MOST_SAID = 64 * 1024
@@ -169,7 +169,7 @@ class KvmdocsError(Exception):
 
     def report(self) -> str:
         """Return the message and its evidence, for a terminal or a log."""
-        return "\n".join([neutral(said(self)), *(f"  {line}" for line in self.evidence.lines())])
+        return "\n".join([sanitize(said(self)), *(f"  {line}" for line in self.evidence.lines())])
 
 
 class AuthorError(KvmdocsError):

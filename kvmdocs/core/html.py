@@ -51,11 +51,11 @@ def prose(text: str) -> str:
     # re.split gives text, fence, code, text, fence, code, ..., text
     html = [escape(parts[0])]
     for code, after in zip(parts[2::3], parts[3::3], strict=True):
-        html += [f"<code>{together(escape(code.strip()))}</code>", escape(after)]
+        html += [f"<code>{keep_hyphens(escape(code.strip()))}</code>", escape(after)]
     return "".join(html)
 
 
-def together(html: str) -> str:
+def keep_hyphens(html: str) -> str:
     """Return code as HTML in which words with a hyphen are not broken at the end of a line.
 
     A browser may break after any hyphen, for example ``--mode`` into ``--`` and ``mode``. Code with tags is returned unchanged,

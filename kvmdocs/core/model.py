@@ -302,7 +302,7 @@ NAMES = ("recipe", "key", "result", "contents", "inputs")
 """Fields by which records and artefacts are found."""
 
 
-def with_texts(record: Record, change: Callable[[str], str]) -> Record:
+def map_texts(record: Record, change: Callable[[str], str]) -> Record:
     """Return a record with each of its texts changed, except for the fields in `NAMES`."""
     parts = {item.name: getattr(record, item.name) for item in fields(record)}
     changed = {name: part if name in NAMES else _changed(part, change) for name, part in parts.items()}

@@ -1,7 +1,7 @@
 """Filter for everything that the command line prints: no control characters, no secrets.
 
 While `guarded` is active, standard output and error are instances of `GuardedStream`. All text, be it from a command, MkDocs or
-Python itself, passes through `kvmdocs.core.control_characters.neutral` and the build's secret masks. A character that the
+Python itself, passes through `kvmdocs.core.control_characters.sanitize` and the build's secret masks. A character that the
 terminal's encoding lacks is written as its number.
 """
 
@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from kvmdocs.core.control_characters import neutral
+from kvmdocs.core.control_characters import sanitize
 from kvmdocs.core.default_settings import DEFAULTS
 from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.secrets.environment import secret_values
@@ -42,7 +42,7 @@ class GuardedStream:
 
     def write(self, text: str) -> int:
         """Write a text."""
-        self.unguarded.write(neutral(self._mask(text)))
+        self.unguarded.write(sanitize(self._mask(text)))
         return len(text)
 
     def writelines(self, lines: Any) -> None:

@@ -26,7 +26,7 @@ class Language(StrEnum):
 
 
 @dataclass(frozen=True)
-class RenderWords:
+class Labels:
     """Words of the renderer in one language. Names in braces are placeholders.
 
     Attributes:
@@ -122,7 +122,7 @@ class RenderWords:
     hours: str
 
 
-_EN = RenderWords(
+_EN = Labels(
     badges={
         Where.HOST: "host · user shell",
         Where.ROOT: "host · root shell",
@@ -220,7 +220,7 @@ _EN = RenderWords(
     hours="{h} h {m} min",
 )
 
-_ZH = RenderWords(
+_ZH = Labels(
     badges={
         Where.HOST: "宿主机 · 用户终端",
         Where.ROOT: "宿主机 · root 终端",
@@ -326,7 +326,7 @@ _MONTHS = (
 )  # fmt: skip
 
 
-def words(language: Language) -> RenderWords:
+def words(language: Language) -> Labels:
     """Return the words of a language."""
     return _TABLE[language]
 
@@ -346,7 +346,7 @@ def month(number: int) -> str:
     return _MONTHS[number - 1]
 
 
-def date(started: str, say: RenderWords) -> str:
+def date(started: str, say: Labels) -> str:
     """Return an ISO 8601 time in the language's usual form, in UTC, or the text itself if it is not a time."""
     moment = moment_of(started)
     if moment is None:
@@ -360,7 +360,7 @@ def date(started: str, say: RenderWords) -> str:
     )
 
 
-def age(started: str, say: RenderWords, now: datetime) -> str:
+def age(started: str, say: Labels, now: datetime) -> str:
     """Return the age of a record in days (UTC), in words.
 
     Args:
@@ -376,12 +376,12 @@ def age(started: str, say: RenderWords, now: datetime) -> str:
     return (say.recorded_today, say.recorded_yesterday, say.recorded_before)[min(days, 2)].format(days=days)
 
 
-def duration(seconds: float, say: RenderWords) -> str:
+def duration(seconds: float, say: Labels) -> str:
     """Return a duration in the language, as `kvmdocs.core.units.duration` does."""
     return units.duration(seconds, DurationForms(say.seconds, say.minutes, say.hours))
 
 
-def about(seconds: float, say: RenderWords) -> str:
+def about(seconds: float, say: Labels) -> str:
     """Return an estimate in minutes. It is rounded up, since another host may be slower."""
     minutes = ceil(seconds / 60)
     if minutes <= 1:

@@ -17,10 +17,10 @@ from kvmdocs.core.errors import Evidence, HostLacks, Interrupted, KvmdocsError, 
 from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.execution.plan import KeyCache, because_of, blocked, failed_below, make_plan, with_inputs
 from kvmdocs.execution.project import Project, gc_paused
+from kvmdocs.execution.recipe_values import stored
 from kvmdocs.execution.resources import ResourcePool
-from kvmdocs.execution.result import ProgressListener, RunResult, failed_record, skipped_record
-from kvmdocs.execution.results import stored
 from kvmdocs.execution.run_dirs import StoreLease, defer_sigint, kill_orphans
+from kvmdocs.execution.run_result import ProgressListener, RunResult, failed_record, skipped_record
 from kvmdocs.host import probes
 from kvmdocs.recording.recipe import Recipe
 

@@ -14,7 +14,7 @@ from kvmdocs.catalog.key.cache_key import KeyInputs
 from kvmdocs.core.model import Record
 from kvmdocs.execution.plan import PlanEntry, key_inputs, make_plan, record_of
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.results import stored
+from kvmdocs.execution.recipe_values import stored
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ def explain(project: Project, names: Iterable[str]) -> dict[str, Explanation]:
     Raises:
         CatalogError: A name is unknown, or recipes build on each other in a circle.
     """
-    return {name: answer(project, name, entry) for name, entry in make_plan(project, names).items()}
+    return {name: explain_entry(project, name, entry) for name, entry in make_plan(project, names).items()}
 
 
-def answer(project: Project, name: str, standing: PlanEntry) -> Explanation:
+def explain_entry(project: Project, name: str, standing: PlanEntry) -> Explanation:
     """Return the explanation of one plan entry."""
     latest = record_of(project, name, standing)
     made = latest.started if latest else ""

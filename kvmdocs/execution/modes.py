@@ -27,8 +27,8 @@ from kvmdocs.core.settings import override_setting
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.plan import with_inputs
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import ProgressListener, RunResult, skipped_record
-from kvmdocs.execution.results import is_readable
+from kvmdocs.execution.recipe_values import is_readable
+from kvmdocs.execution.run_result import ProgressListener, RunResult, skipped_record
 from kvmdocs.host import probes
 
 

@@ -10,8 +10,8 @@ from kvmdocs.catalog.key.cache_key import key as make_key
 from kvmdocs.core import graph
 from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import RunResult, skipped_record
-from kvmdocs.execution.results import stored
+from kvmdocs.execution.recipe_values import stored
+from kvmdocs.execution.run_result import RunResult, skipped_record
 from kvmdocs.host import probes
 from kvmdocs.recording.recipe import Recipe
 

@@ -1,6 +1,6 @@
 """Progress on a terminal: a tree of running recipes with their steps and their last output, below a line for each finished one.
 
-In a log or a pipe, progress is plain lines (`kvmdocs.execution.report.Lines`).
+In a log or a pipe, progress is plain lines (`kvmdocs.execution.report.ProgressLines`).
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
-from kvmdocs.core.control_characters import uncoloured
+from kvmdocs.core.control_characters import strip_colours
 from kvmdocs.core.model import Freshness, Record
 from kvmdocs.core.terminal import unguarded
 from kvmdocs.core.units import duration
-from kvmdocs.execution.report import Lines, one_line
-from kvmdocs.execution.result import ProgressListener
+from kvmdocs.execution.report import ProgressLines, one_line
+from kvmdocs.execution.run_result import ProgressListener
 
 if TYPE_CHECKING:  # most builds run nothing and draw nothing
     from rich.console import Console
@@ -31,8 +31,8 @@ REDRAW_INTERVAL = 0.1
 """Shortest time between two drawings, in seconds: a recipe may print thousands of lines in a second."""
 
 
-class ProgressTree(Lines):
-    """A `kvmdocs.execution.result.ProgressListener` that draws a tree of running recipes.
+class ProgressTree(ProgressLines):
+    """A `kvmdocs.execution.run_result.ProgressListener` that draws a tree of running recipes.
 
     Args:
         console: The terminal.
@@ -118,11 +118,11 @@ class ProgressTree(Lines):
 def _row(*parts: str | tuple[str, str]) -> Text:
     from rich.text import Text
 
-    safe = (uncoloured(part) if isinstance(part, str) else (uncoloured(part[0]), part[1]) for part in parts)
+    safe = (strip_colours(part) if isinstance(part, str) else (strip_colours(part[0]), part[1]) for part in parts)
     return Text.assemble(*safe, no_wrap=True, overflow="ellipsis")
 
 
-def reporter(stream: TextIO | None = None) -> ProgressListener:
+def progress_listener(stream: TextIO | None = None) -> ProgressListener:
     """Return the listener that shows progress to people: a tree on a terminal that can draw one, otherwise lines.
 
     Args:
@@ -131,8 +131,8 @@ def reporter(stream: TextIO | None = None) -> ProgressListener:
     # The tree moves the cursor, which a guarded stream would not let pass; each text is made safe on its own.
     stream = unguarded(stream or sys.stderr)
     if not stream.isatty() and not any(name in os.environ for name in FORCE_TERMINAL):
-        return Lines(stream)
+        return ProgressLines(stream)
     from rich.console import Console
 
     console = Console(file=stream, highlight=False)
-    return ProgressTree(console) if console.is_terminal and not console.is_dumb_terminal else Lines(stream)
+    return ProgressTree(console) if console.is_terminal and not console.is_dumb_terminal else ProgressLines(stream)

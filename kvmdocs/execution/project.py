@@ -15,7 +15,7 @@ from typing import Any
 from kvmdocs.catalog.catalog import Catalog
 from kvmdocs.core.control_characters import in_utf8
 from kvmdocs.core.errors import CatalogError, Evidence, SettingError
-from kvmdocs.core.model import Mode, Record, with_texts
+from kvmdocs.core.model import Mode, Record, map_texts
 from kvmdocs.core.secrets.environment import LEAST, secret_values
 from kvmdocs.core.secrets.masking import Secrets
 from kvmdocs.core.settings import Settings, find_root, variable
@@ -24,7 +24,7 @@ from kvmdocs.host.probes import Capabilities, ProbeResult
 from kvmdocs.host.tools import Tools
 from kvmdocs.recording.digests import content_digest
 from kvmdocs.recording.recipe import Recipe
-from kvmdocs.recording.result_types import Returned
+from kvmdocs.recording.result_types import ReturnTypes
 from kvmdocs.recording.source.urls import Templates
 from kvmdocs.store.approved import Approved, host_secrets
 from kvmdocs.store.store import Store, read_cache, write_cache
@@ -68,7 +68,7 @@ class Project:
         self._mode = mode if mode and variable("mode") not in os.environ else self.settings["mode"]
         self.templates = Templates.load(self.settings)
         self._guides = None if guides is None else list(guides)
-        self._returned: dict[str, Returned] = {}
+        self._returned: dict[str, ReturnTypes] = {}
 
     @property
     def root(self) -> Path:
@@ -109,11 +109,11 @@ class Project:
         """Approved records of the project."""
         return Approved(self.settings, self.returned)
 
-    def returned(self, name: str) -> Returned:
+    def returned(self, name: str) -> ReturnTypes:
         """Return the types that a recipe returns; none if there is no such recipe."""
         if name not in self._returned:
             entry = self.catalog.entries.get(name)
-            self._returned[name] = Returned(entry.recipe.function if entry else None)
+            self._returned[name] = ReturnTypes(entry.recipe.function if entry else None)
         return self._returned[name]
 
     def hidden(self) -> dict[str, str]:
@@ -218,7 +218,7 @@ class Project:
 
         Records from a worker are so already; others, and those from an older engine, may not be.
         """
-        return with_texts(record, lambda text: in_utf8(self.secrets.mask(text)))
+        return map_texts(record, lambda text: in_utf8(self.secrets.mask(text)))
 
     # -- tools --------------------------------------------------------------------------------------------------
 

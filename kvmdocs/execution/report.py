@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from kvmdocs.catalog.catalog import Catalog
-from kvmdocs.core.control_characters import neutral, uncoloured
+from kvmdocs.core.control_characters import sanitize, strip_colours
 from kvmdocs.core.errors import EngineError, Evidence, Place, RecipeFailed
 from kvmdocs.core.model import Freshness, Record, Status, Where
 from kvmdocs.core.units import duration
-from kvmdocs.execution.result import ProgressListener, RunResult
+from kvmdocs.execution.run_result import ProgressListener, RunResult
 from kvmdocs.store.store import Store
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ class _Activity:
     last: str = ""
 
 
-class Lines(ProgressListener):
-    """A `kvmdocs.execution.result.ProgressListener` that prints lines.
+class ProgressLines(ProgressListener):
+    """A `kvmdocs.execution.run_result.ProgressListener` that prints lines.
 
     Args:
         stream: Output stream; standard error if not given, so that standard output stays free for results.
@@ -129,7 +129,7 @@ class Lines(ProgressListener):
         from rich.text import Text
 
         self._console = self._console or Console(file=self._stream or sys.stderr, highlight=False)
-        parts = (f"{mark} ", style), (f"{name:<28} ", "bold" if mark == "▶" else ""), uncoloured(text)
+        parts = (f"{mark} ", style), (f"{name:<28} ", "bold" if mark == "▶" else ""), strip_colours(text)
         self._console.print(Text.assemble(*parts), soft_wrap=True)
 
 
@@ -141,7 +141,7 @@ def one_line(command: str) -> str:
 
 def plain(line: str) -> str:
     """Return a line without control sequences: they would move the cursor or colour what follows."""
-    return uncoloured(_CONTROL.sub("", line))
+    return strip_colours(_CONTROL.sub("", line))
 
 
 def evidence(record: Record, guides: Iterable[Place], store: Store) -> Evidence:
@@ -175,7 +175,7 @@ def describe_failure(record: Record, guides: Iterable[Place], store: Store) -> s
     """Return a paragraph for a terminal about a failed record."""
     message = record.failure.message if record.failure else "failed"
     lines = evidence(record, guides, store).lines()
-    return "\n".join([neutral(f"{record.recipe}: {message}"), *(f"  {line}" for line in lines)])
+    return "\n".join([sanitize(f"{record.recipe}: {message}"), *(f"  {line}" for line in lines)])
 
 
 def describe_failures(failed: Iterable[Record], catalog: Catalog, store: Store) -> str:
@@ -215,7 +215,7 @@ def print_record(record: Record, stream: TextIO | None = None) -> None:
         command = step.command.replace("\n", f"\n{' ' * len(prompt)}")
         text = step.output.text
         end = "" if not text or text.endswith("\n") else "\n"
-        out.write(neutral(f"{prompt}{command}{' &' if step.background else ''}\n{text}{end}"))
+        out.write(sanitize(f"{prompt}{command}{' &' if step.background else ''}\n{text}{end}"))
     out.flush()
 
 

@@ -7,11 +7,11 @@ alternative.
 from kvmdocs.core.words import Language
 from kvmdocs.figures.bars import Bar, bars
 from kvmdocs.figures.boxes import Line, Node
-from kvmdocs.figures.exchange import Actor, Message, MessageGroup, Note
+from kvmdocs.figures.composition import Part, parts
 from kvmdocs.figures.figure import Cell, Figure, table
 from kvmdocs.figures.flow import Edge, Flow, flow
-from kvmdocs.figures.parts import Part, parts
 from kvmdocs.figures.sequence import sequence
+from kvmdocs.figures.sequence_model import Actor, Message, MessageGroup, Note
 from kvmdocs.figures.timeline import Span, timeline
 
 __all__ = [

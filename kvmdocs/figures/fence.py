@@ -11,11 +11,11 @@ from pymdownx.superfences import SuperFencesException
 
 from kvmdocs.core.errors import GuideError
 from kvmdocs.core.words import Language, words
-from kvmdocs.figures.exchange import Message, MessageGroup, Note
 from kvmdocs.figures.figure import Cell, Figure, table
 from kvmdocs.figures.flow import Flow, flow
 from kvmdocs.figures.mermaid import SequenceDiagram, read
 from kvmdocs.figures.sequence import sequence
+from kvmdocs.figures.sequence_model import Message, MessageGroup, Note
 
 
 def formatter(language: str = "en") -> Callable[..., str]:

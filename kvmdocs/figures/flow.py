@@ -14,7 +14,7 @@ from kvmdocs.figures.figure import NARROW, WIDE, Figure, table
 from kvmdocs.figures.figure import Cell as TableCell
 from kvmdocs.figures.layered import Graph, Placed, place
 from kvmdocs.figures.measure import wrap
-from kvmdocs.figures.outline import outline
+from kvmdocs.figures.tree import outline
 
 _HEADER = 26.0
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from kvmdocs.core.errors import GuideError
 from kvmdocs.figures.boxes import Line, Node
-from kvmdocs.figures.exchange import Actor, Item, Message, MessageGroup, Note
 from kvmdocs.figures.flow import Edge, Flow
+from kvmdocs.figures.sequence_model import Actor, Item, Message, MessageGroup, Note
 
 _FLOW = re.compile(r"(?:flowchart|graph)\s+(TB|TD|LR)\s*$")
 _SUBGRAPH = re.compile(r'subgraph\s+(?P<key>\w+)(?:\s*\[\s*"?(?P<text>.*?)"?\s*\])?\s*$')

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kvmdocs.figures.exchange import Actor, Item, Message, MessageGroup
 from kvmdocs.figures.figure import Figure
-from kvmdocs.figures.lifelines import life_lines, tracks
+from kvmdocs.figures.sequence_model import Actor, Item, Message, MessageGroup
+from kvmdocs.figures.sequence_svg import life_lines, tracks
 
 
 def sequence(

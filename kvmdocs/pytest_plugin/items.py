@@ -15,7 +15,7 @@ from kvmdocs.recording.source.urls import PREFIX
 if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
 
-    from kvmdocs.catalog.catalog import CatalogEntry, Read, Request
+    from kvmdocs.catalog.catalog import BlockResult, CatalogEntry, Request
     from kvmdocs.catalog.guides import Block
     from kvmdocs.core.model import Record
     from kvmdocs.site.publisher import Publisher
@@ -87,9 +87,9 @@ class GuideFile(ProjectFile):
     @cached_property
     def rendered_before(self) -> bool:
         """True if the store has the note that `teardown` writes, for the same inputs and the same engine."""
-        from kvmdocs.store.derived import recall
+        from kvmdocs.store.derived import get
 
-        return recall(self.project_session.project.store, self._all_inputs(), RENDERED) is not None
+        return get(self.project_session.project.store, self._all_inputs(), RENDERED) is not None
 
     def _all_inputs(self) -> list[str]:
         settings = self.project_session.project.settings.values
@@ -99,9 +99,9 @@ class GuideFile(ProjectFile):
     def teardown(self) -> None:
         """Note in the store that all plain blocks can be rendered, if they were rendered in this run."""
         if self.rendered and not self.rendered_before and self.rendered >= self.plain.keys():
-            from kvmdocs.store.derived import keep
+            from kvmdocs.store.derived import put
 
-            keep(self.project_session.project.store, self._all_inputs(), "", RENDERED)
+            put(self.project_session.project.store, self._all_inputs(), "", RENDERED)
 
     @cached_property
     def rendered(self) -> set[int]:
@@ -210,11 +210,11 @@ class RecipeItem(ProjectItem):
 
     def runtest(self) -> None:
         """Check the recipe's record."""
-        from kvmdocs.script.approval import drift_of
+        from kvmdocs.script.approval import find_drift
 
         record = self.project_session.record(self._entry.recipe.name)
         stable = self._entry.recipe.stable
-        if stable and (drift := drift_of(self.project_session.project, record, stable)):
+        if stable and (drift := find_drift(self.project_session.project, record, stable)):
             raise RecordDrifted(drift)
 
     def reportinfo(self) -> tuple[Path, int, str]:
@@ -225,7 +225,7 @@ class RecipeItem(ProjectItem):
 class BlockItem(ProjectItem):
     """A block. It passes if it runs and everything it shows can be rendered."""
 
-    def __init__(self, *, block: Block, read: Read | None, **kwargs: Any) -> None:
+    def __init__(self, *, block: Block, read: BlockResult | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._block = block
         self._read = read

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kvmdocs.core.errors import CatalogError, KvmdocsError
     from kvmdocs.core.model import Record
     from kvmdocs.execution.project import Project
-    from kvmdocs.execution.result import ProgressListener, RunResult
+    from kvmdocs.execution.run_result import ProgressListener, RunResult
     from kvmdocs.store.drift import Drift
 
 
@@ -69,20 +69,20 @@ class ProjectSession:
         if shared is None:
             from kvmdocs.execution import progress
 
-            self._result = self._run(progress.reporter(sys.__stderr__))
+            self._result = self._run(progress.progress_listener(sys.__stderr__))
         else:
             from kvmdocs.execution import report
             from kvmdocs.pytest_plugin.xdist import once
 
             def run_here() -> tuple[RunResult, dict[str, KvmdocsError]]:
-                return self._run(report.Lines(sys.__stderr__)), self._errors
+                return self._run(report.ProgressLines(sys.__stderr__)), self._errors
 
             self._result, self._errors = once(shared, str(self.project.root), run_here)
 
     def _run(self, listener: ProgressListener) -> RunResult:
         from kvmdocs.core.errors import Interrupted, KvmdocsError
         from kvmdocs.execution import modes
-        from kvmdocs.execution.result import RunResult
+        from kvmdocs.execution.run_result import RunResult
 
         names = [name for name in dict.fromkeys(self.needed) if name in self.project.catalog.entries]
         runnable = [name for name in names if self._can_run(name)] if self._graph_error(names) else names
@@ -137,9 +137,9 @@ class ProjectSession:
 
     def printable(self, text: str) -> str:
         """Return a text for pytest's reports, with secrets masked and control characters replaced."""
-        from kvmdocs.core.control_characters import neutral
+        from kvmdocs.core.control_characters import sanitize
 
-        return neutral(self.project.secrets.mask(text))
+        return sanitize(self.project.secrets.mask(text))
 
     def passed(self, name: str) -> bool:
         """Check whether a recipe has a record that passed."""

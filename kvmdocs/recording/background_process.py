@@ -10,7 +10,7 @@ from typing import Any
 
 from kvmdocs.core.model import Where
 from kvmdocs.recording.capture import Capture
-from kvmdocs.recording.pipe_reader import Pump
+from kvmdocs.recording.pipe_reader import PipeReader
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
@@ -52,7 +52,7 @@ class LiveStep:
 class Spawned:
     """Process that runs in the background until it is stopped or the recipe ends."""
 
-    def __init__(self, running: Any, step: LiveStep, pump: Pump) -> None:
+    def __init__(self, running: Any, step: LiveStep, pump: PipeReader) -> None:
         self._running = running
         self._step = step
         self._pump = pump

@@ -33,7 +33,7 @@ class Sink(Protocol):
         """Take the next piece."""
 
 
-class Pump:
+class PipeReader:
     """Pair of pipes for a command's standard output and error, with the thread that reads them.
 
     Args:

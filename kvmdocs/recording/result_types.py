@@ -18,7 +18,7 @@ from functools import cached_property
 from typing import Any
 
 
-class Returned:
+class ReturnTypes:
     """Types that a recipe returns. They are resolved when the first value needs one.
 
     Args:
@@ -33,7 +33,7 @@ class Returned:
         self._followed: list[type] = []
 
     @classmethod
-    def only(cls, kinds: Iterable[type]) -> Returned:
+    def only(cls, kinds: Iterable[type]) -> ReturnTypes:
         """Return an instance with exactly these types, as if an annotation had named them."""
         returned = cls()
         returned.types = {name_of(kind): kind for kind in kinds}

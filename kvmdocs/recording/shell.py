@@ -16,14 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from kvmdocs.core.control_characters import TURNING, as_seen, in_ascii_quotes, seen
+from kvmdocs.core.control_characters import TURNING, in_ascii_quotes, make_visible, seen
 from kvmdocs.core.errors import Evidence, HostLacks, RecipeFailed, Skipped
 from kvmdocs.core.model import Output, Step, Where
 from kvmdocs.core.paths import PathDisplay
 from kvmdocs.recording.arguments import refuse, words
 from kvmdocs.recording.background_process import LiveStep, Spawned, die_with_parent
 from kvmdocs.recording.capture import Capture
-from kvmdocs.recording.pipe_reader import Pump
+from kvmdocs.recording.pipe_reader import PipeReader
 
 if TYPE_CHECKING:
     from kvmdocs.recording.source.check import Tree
@@ -151,7 +151,7 @@ class Shell:
             kwargs["_in"] = fed.encode("utf-8", "surrogateescape")
         typed = shown or self.names.command([program, *words(command, args, kwargs)])
         step = self._begin(self.where, typed, cwd=cwd, stdin=fed if isinstance(fed, str) else None)
-        pump = Pump(step)
+        pump = PipeReader(step)
         try:
             done = command(*args, **{**self._special(pump, cwd), **kwargs, "_return_cmd": True})
             step.status = done.exit_code
@@ -166,7 +166,7 @@ class Shell:
             self._end(step)
         return printed
 
-    def _special(self, pump: Pump, cwd: Path) -> dict[str, Any]:
+    def _special(self, pump: PipeReader, cwd: Path) -> dict[str, Any]:
         """Return the special arguments for the `sh` package that redirect a command's output to the step."""
         piped = {"_out": pump.out, "_err": pump.err, "_tty_out": False}
         # A process group of its own: a script's `kill 0` must not kill the worker.
@@ -186,7 +186,7 @@ class Shell:
         command = self._command(self._found(program, {"_cwd": folder}))
         shown = self.names.command([str(program), *map(str, args)], option_a_line=True)
         step = self._begin(self.where, shown, cwd=folder, machine=label, background=True)
-        pump = Pump(step)
+        pump = PipeReader(step)
         special = {"_bg": True, "_bg_exc": False, "_ok_code": range(-64, 256), **self._special(pump, folder), **kwargs}
         try:
             running = command(*args, **special, _return_cmd=True)
@@ -300,7 +300,7 @@ class Shell:
             raise RecipeFailed(
                 f"the command contains {seen(bidi[0])}, which makes it look different from what it is",
                 Evidence(
-                    command=as_seen(command),
+                    command=make_visible(command),
                     advice=f"write the character as an escape sequence: {in_ascii_quotes(bidi[0])} in bash",
                 ),
             )

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs.core.errors import Evidence, ValueNotStorable
-from kvmdocs.recording.result_types import Returned, is_storable, name_of
+from kvmdocs.recording.result_types import ReturnTypes, is_storable, name_of
 from kvmdocs.recording.value_form import (
     DEEPEST,
     ENUM,
@@ -37,10 +37,10 @@ from kvmdocs.recording.value_form import (
     is_text,
 )
 
-_NOTHING = Returned()
+_NOTHING = ReturnTypes()
 
 
-def encode(value: Any, work: Path, returned: Returned = _NOTHING) -> Any:
+def encode(value: Any, work: Path, returned: ReturnTypes = _NOTHING) -> Any:
     """Convert a recipe's return value to JSON form.
 
     Args:
@@ -63,7 +63,7 @@ def encode(value: Any, work: Path, returned: Returned = _NOTHING) -> Any:
     return data
 
 
-def _encode(value: Any, work: Path, returned: Returned, depth: int) -> Any:
+def _encode(value: Any, work: Path, returned: ReturnTypes, depth: int) -> Any:
     # Exact types only: a named tuple would come back as a plain tuple.
     kind = type(value)
     if is_scalar(value):
@@ -134,7 +134,7 @@ def _below(path: Path, work: Path) -> str:
     return str(relative)
 
 
-def _check_named(kind: type, returned: Returned) -> None:
+def _check_named(kind: type, returned: ReturnTypes) -> None:
     """Check that the recipe's annotation names a type. A value of another type could not be read from the record."""
     if returned.types.get(name_of(kind)) is kind:
         return
@@ -145,7 +145,7 @@ def _check_named(kind: type, returned: Returned) -> None:
     raise ValueNotStorable(f"the recipe returns a {kind.__qualname__}, and {what}{lost}", Evidence(advice=advice + unseen))
 
 
-def decode(data: Any, work: Path, returned: Returned = _NOTHING) -> Any:
+def decode(data: Any, work: Path, returned: ReturnTypes = _NOTHING) -> Any:
     """Convert JSON form back to the value.
 
     Args:
@@ -160,7 +160,7 @@ def decode(data: Any, work: Path, returned: Returned = _NOTHING) -> Any:
     return _decode(data, work, returned, ())
 
 
-def _decode(data: Any, work: Path, returned: Returned, at: At) -> Any:
+def _decode(data: Any, work: Path, returned: ReturnTypes, at: At) -> Any:
     if isinstance(data, list):
         return [_decode(item, work, returned, (*at, number)) for number, item in enumerate(data)]
     if not isinstance(data, dict):
@@ -180,7 +180,7 @@ def _decode(data: Any, work: Path, returned: Returned, at: At) -> Any:
         raise ValueRefused(f"{data[TYPE]} does not take its fields: {type(error).__name__}: {error}", at) from error
 
 
-def verify(data: Any, returned: Returned) -> None:
+def verify(data: Any, returned: ReturnTypes) -> None:
     """Check that data is a value of types that a recipe returns, without creating it.
 
     Raises:
@@ -190,7 +190,7 @@ def verify(data: Any, returned: Returned) -> None:
     _verify(data, returned, ())
 
 
-def _verify(data: Any, returned: Returned, at: At) -> None:
+def _verify(data: Any, returned: ReturnTypes, at: At) -> None:
     if isinstance(data, dict) and TYPE in data:
         _check_fields(data, returned, at)
     if isinstance(data, dict) and ENUM in data:
@@ -199,7 +199,7 @@ def _verify(data: Any, returned: Returned, at: At) -> None:
         _verify(item, returned, (*at, key))
 
 
-def _kind(name: str, returned: Returned, at: At) -> type:
+def _kind(name: str, returned: ReturnTypes, at: At) -> type:
     """Return the type of that name among those that a recipe returns."""
     kind = returned.types.get(class_name(name))
     if kind is not None:
@@ -208,7 +208,7 @@ def _kind(name: str, returned: Returned, at: At) -> type:
     raise ValueRefused(f"it names the type {brief(name)}, and its recipe {wanted}", at)
 
 
-def _check_fields(data: dict[str, Any], returned: Returned, at: At) -> None:
+def _check_fields(data: dict[str, Any], returned: ReturnTypes, at: At) -> None:
     """Check that a dataclass has all given fields, and that no required field is missing."""
     name = data[TYPE]
     kind = _kind(name, returned, (*at, TYPE))
@@ -223,7 +223,7 @@ def _check_fields(data: dict[str, Any], returned: Returned, at: At) -> None:
         raise ValueRefused(f"the field {absent[0]!r} of {name} is missing", at)
 
 
-def _member(named: str, returned: Returned, at: At) -> Any:
+def _member(named: str, returned: ReturnTypes, at: At) -> Any:
     """Return the member of an enumeration. It is looked up, so that no code of the enumeration is called."""
     whole, _, name = named.rpartition(".")
     kind = _kind(whole, returned, at)

@@ -6,12 +6,12 @@ from kvmdocs.render.banner import notice, problem
 from kvmdocs.render.page import blocked, failed, skipped, transcript
 from kvmdocs.render.places import linked
 from kvmdocs.render.stamp import stamp
-from kvmdocs.render.tabs import Beside, python_of
+from kvmdocs.render.tabs import Tabs, python_of
 
 __all__ = [
     "Anchors",
-    "Beside",
     "Language",
+    "Tabs",
     "blocked",
     "failed",
     "linked",

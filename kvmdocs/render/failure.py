@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from kvmdocs.core.errors import describe_status
 from kvmdocs.core.html import attribute, escape, prose
 from kvmdocs.core.model import Output, Record
-from kvmdocs.core.words import RenderWords
+from kvmdocs.core.words import Labels
 from kvmdocs.render.ansi import plain
 from kvmdocs.render.output import focusable, styled_lines
 
@@ -15,7 +15,7 @@ Link = Callable[[str], str | None]
 """Maps a recipe's name to the URL, relative to the page, of the place that shows the recipe. None if no page shows it."""
 
 
-def failure_box(record: Record, labels: RenderWords) -> str:
+def failure_box(record: Record, labels: Labels) -> str:
     """Return the box of a recipe that failed.
 
     Args:
@@ -25,7 +25,7 @@ def failure_box(record: Record, labels: RenderWords) -> str:
     return _box(labels.failed_title, record.recipe, _failure_rows(record, labels), labels)
 
 
-def blocked_box(recipe: str, failed: Iterable[Record], link: Link, labels: RenderWords) -> str:
+def blocked_box(recipe: str, failed: Iterable[Record], link: Link, labels: Labels) -> str:
     """Return the box of a recipe that was not run.
 
     Args:
@@ -38,13 +38,13 @@ def blocked_box(recipe: str, failed: Iterable[Record], link: Link, labels: Rende
     return _box(labels.blocked_title, recipe, rows, labels)
 
 
-def _cause_rows(record: Record, url: str | None, labels: RenderWords) -> Iterator[str]:
+def _cause_rows(record: Record, url: str | None, labels: Labels) -> Iterator[str]:
     name = f"<code>{escape(record.recipe)}</code>"
     yield _row(labels.failed_recipe, f'<a href="{attribute(url)}">{name}</a>' if url else name, labels)
     yield from _failure_rows(record, labels)
 
 
-def _failure_rows(record: Record, labels: RenderWords) -> Iterator[str]:
+def _failure_rows(record: Record, labels: Labels) -> Iterator[str]:
     """Yield the details of a failure, one row each."""
     failure = record.failure
     if failure is None:
@@ -72,10 +72,10 @@ def _english(text: str) -> str:
     return f'<span lang="en">{prose(text)}</span>'
 
 
-def _row(name: str, html: str, labels: RenderWords) -> str:
+def _row(name: str, html: str, labels: Labels) -> str:
     return f"<p><b>{escape(name)}{labels.colon}</b>{html}</p>"
 
 
-def _box(title: str, recipe: str, rows: Iterable[str], labels: RenderWords) -> str:
+def _box(title: str, recipe: str, rows: Iterable[str], labels: Labels) -> str:
     head = f'<p class="tr-head">{escape(title)}{labels.colon}<code>{escape(recipe)}</code></p>'
     return f'<div class="tr-box tr-failed" role="note">{head}{"".join(rows)}</div>'

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from kvmdocs.core.html import attribute, escape
 from kvmdocs.core.model import Output, Where
 from kvmdocs.core.units import size
-from kvmdocs.core.words import RenderWords
+from kvmdocs.core.words import Labels
 from kvmdocs.render.ansi import Spans, paint, plain
 from kvmdocs.render.fold import fold
 from kvmdocs.render.lexers import highlight_output
@@ -73,7 +73,7 @@ class OutputRenderer:
     fold: int
     highlight: re.Pattern[str] | None
     notes: Notes
-    labels: RenderWords
+    labels: Labels
     logs: Logs
     places: LinkedPlaces
 

@@ -21,14 +21,14 @@ from kvmdocs.render.places import Sources, no_sources
 from kvmdocs.render.reasons import reason
 from kvmdocs.render.stamp import stamp
 from kvmdocs.render.steps import render_steps
-from kvmdocs.render.tabs import Beside, add_tabs, python_of
+from kvmdocs.render.tabs import Tabs, add_tabs, python_of
 
 
 def no_logs(_name: str) -> None:
     """Return no URL for any log."""
 
 
-ALONE = Beside()
+ALONE = Tabs()
 """No tabs beside the session."""
 
 
@@ -40,7 +40,7 @@ def transcript(
     freshness: Freshness,
     logs: Logs = no_logs,
     sources: Sources = no_sources,
-    beside: Beside = ALONE,
+    beside: Tabs = ALONE,
 ) -> str:
     """Render a record: its transcript, or the reason why there is none.
 
@@ -77,7 +77,7 @@ def skipped(
     freshness: Freshness,
     advice: str = "",
     instead: bool = False,
-    beside: Beside = ALONE,
+    beside: Tabs = ALONE,
 ) -> str:
     """Render a recipe that this host cannot run, or that has no record: its name, the reason, how to run it, and its Python.
 

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from kvmdocs.core.html import attribute, escape
 from kvmdocs.core.model import SourceLocation
-from kvmdocs.core.words import Language, RenderWords, words
+from kvmdocs.core.words import Labels, Language, words
 from kvmdocs.recording.source.stack_frames import spots
 from kvmdocs.render import lexers
 from kvmdocs.render.anchors import NONE_TAKEN, Anchors
@@ -38,7 +38,7 @@ class LinkedPlaces:
         anchors: The allocator of element ids on the page.
     """
 
-    labels: RenderWords
+    labels: Labels
     places: Mapping[tuple[str, int], SourceLocation] = field(default_factory=dict)
     address: Sources = no_sources
     first: Mapping[int, tuple[SourceLocation, ...]] = field(default_factory=dict)
@@ -140,7 +140,7 @@ def find_places(
     steps: Iterable[tuple[int, Iterable[str]]],
     places: Iterable[SourceLocation],
     address: Sources,
-    labels: RenderWords,
+    labels: Labels,
     anchors: Anchors = NONE_TAKEN,
 ) -> LinkedPlaces:
     """Find which step of a transcript is the first on the page to name each source location.

@@ -21,7 +21,7 @@ from markdown.extensions import Extension
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import HTML_PLACEHOLDER_RE, AtomicString
 
-from kvmdocs.core.html import together
+from kvmdocs.core.html import keep_hyphens
 
 if TYPE_CHECKING:
     from markdown import Markdown
@@ -75,7 +75,7 @@ class ResponsiveMarkup(Treeprocessor):
         Inline code is stashed HTML with pymdownx, and escaped text otherwise.
         """
         text = HTML_PLACEHOLDER_RE.sub(self._raw, code.text or "")
-        unbroken = together(text)
+        unbroken = keep_hyphens(text)
         if unbroken != text:
             code.text = AtomicString(self.md.htmlStash.store(unbroken))
 

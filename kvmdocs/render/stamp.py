@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from kvmdocs.core.html import attribute, escape
 from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.core.units import size
-from kvmdocs.core.words import Language, RenderWords, age, date, duration, words
+from kvmdocs.core.words import Labels, Language, age, date, duration, words
 from kvmdocs.render.icons import mark
 
 SHOWN_KEY = 12
@@ -49,7 +49,7 @@ def _ran(record: Record) -> bool:
     return record.status is not Status.SKIPPED or bool(record.steps)
 
 
-def _state(record: Record, freshness: Freshness, labels: RenderWords) -> str:
+def _state(record: Record, freshness: Freshness, labels: Labels) -> str:
     if freshness is Freshness.RUNNING:
         kind, text = "running", labels.running
     elif freshness is Freshness.STALE and record.status is Status.PASSED:
@@ -71,7 +71,7 @@ def _state(record: Record, freshness: Freshness, labels: RenderWords) -> str:
     return f'<b class="tr-state tr-{kind} ks-{state}">{mark(state)}{escape(text)}</b>'
 
 
-def _rows(record: Record, labels: RenderWords) -> list[tuple[str, str]]:
+def _rows(record: Record, labels: Labels) -> list[tuple[str, str]]:
     """Return the rows of the unfolded stamp, as pairs of a name and HTML."""
     rows = [(labels.recipe, f"<code>{escape(record.recipe)}</code>")]
     if _ran(record):
@@ -88,7 +88,7 @@ def _rows(record: Record, labels: RenderWords) -> list[tuple[str, str]]:
     return rows
 
 
-def _run_rows(record: Record, labels: RenderWords) -> list[tuple[str, str]]:
+def _run_rows(record: Record, labels: Labels) -> list[tuple[str, str]]:
     """Return the rows with the place and time of a run."""
     host = record.host
     hardware = labels.hardware_value.format(machine=host.machine, cpus=host.cpus, memory=size(host.memory))

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import chain
 
-from kvmdocs.core.control_characters import as_seen
+from kvmdocs.core.control_characters import make_visible
 from kvmdocs.core.errors import describe_status
 from kvmdocs.core.html import attribute, escape, prose
 from kvmdocs.core.model import Record, Step, Where
-from kvmdocs.core.words import RenderWords, duration
+from kvmdocs.core.words import Labels, duration
 from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import lexers
 from kvmdocs.render.anchors import NONE_TAKEN, Anchors
@@ -38,7 +38,7 @@ def render_steps(
     record: Record,
     steps: Sequence[TypedStep],
     options: ShowOptions,
-    labels: RenderWords,
+    labels: Labels,
     logs: Logs,
     sources: Sources = no_sources,
     anchors: Anchors = NONE_TAKEN,
@@ -138,7 +138,7 @@ def _box(css_class: str, text: str, lines: Sequence[str]) -> str:
     """Return a code box whose copy button copies `text`: Material's button copies the nearest `data-copy`."""
     focus = focusable(text.split("\n"))
     code = f"<pre><code{focus}>{'&#10;'.join(lines)}</code></pre>"
-    return f'<div class="{css_class}" data-copy="{attribute(as_seen(text))}">{code}</div>'
+    return f'<div class="{css_class}" data-copy="{attribute(make_visible(text))}">{code}</div>'
 
 
 def _prompt(text: str) -> str:
@@ -148,10 +148,12 @@ def _prompt(text: str) -> str:
 
 def _button(text: str, label: str) -> str:
     """Return a copy button for Material's clipboard code. Without JavaScript the style sheet hides it."""
-    return f'<button type="button" class="tr-copy" data-clipboard-text="{attribute(as_seen(text))}">{escape(label)}</button>'
+    return (
+        f'<button type="button" class="tr-copy" data-clipboard-text="{attribute(make_visible(text))}">{escape(label)}</button>'
+    )
 
 
-def _facts(step: Step, labels: RenderWords) -> str:
+def _facts(step: Step, labels: Labels) -> str:
     """Return chips for a step that continues in the background, took long, or did not exit with status 0."""
     facts = []
     if step.background:

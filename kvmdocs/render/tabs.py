@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from kvmdocs.catalog.source_excerpt import SourceExcerpt, Written
 from kvmdocs.core.html import attribute, escape
 from kvmdocs.core.model import Freshness
-from kvmdocs.core.words import Language, RenderWords, words
+from kvmdocs.core.words import Labels, Language, words
 from kvmdocs.render import lexers
 from kvmdocs.render.anchors import Anchors
 from kvmdocs.render.ansi import Spans
@@ -29,7 +29,7 @@ PYTHON = "Python"
 
 
 @dataclass(frozen=True)
-class Beside:
+class Tabs:
     """Contents of a transcript's other tabs, and the element ids that its page already has.
 
     Attributes:
@@ -45,7 +45,7 @@ class Beside:
     whole_script: str = ""
 
 
-def add_tabs(session: str, recipe: str, section: str | None, beside: Beside, freshness: Freshness, labels: RenderWords) -> str:
+def add_tabs(session: str, recipe: str, section: str | None, beside: Tabs, freshness: Freshness, labels: Labels) -> str:
     """Put a session in the first of several tabs. Return the session unchanged if there is no other tab.
 
     Args:
@@ -78,7 +78,7 @@ def add_tabs(session: str, recipe: str, section: str | None, beside: Beside, fre
     )
 
 
-def python_of(recipe: str, beside: Beside, freshness: Freshness, language: Language) -> str:
+def python_of(recipe: str, beside: Tabs, freshness: Freshness, language: Language) -> str:
     """Return the Python of a recipe whose session is not shown, since the guide shows only its result or it has no session.
 
     Args:
@@ -102,7 +102,7 @@ def _block(css_class: str, body: str) -> str:
     return f'<div class="tabbed-block {css_class}" data-search-exclude>{body}</div>'
 
 
-def _part_of(script: str, labels: RenderWords) -> str:
+def _part_of(script: str, labels: Labels) -> str:
     """Return a link to the page's script, which defines the functions that the section calls; "" if there is none."""
     if not script:
         return ""
@@ -110,7 +110,7 @@ def _part_of(script: str, labels: RenderWords) -> str:
     return f'<p class="tr-name">{before}<a href="{attribute(script)}" download>{name}</a>{after}</p>'
 
 
-def _python(recipe: str, python: Written, beside: Beside, freshness: Freshness, labels: RenderWords) -> str:
+def _python(recipe: str, python: Written, beside: Tabs, freshness: Freshness, labels: Labels) -> str:
     """Return the code that opens the section, and the whole recipe: folded, or as a link if the page already has it."""
     name = beside.anchors.recipe(recipe)
     parts = "".join(f'<p class="tr-name">{_place(part, labels)}</p>{_listing(part)}' for part in python.parts)
@@ -121,26 +121,26 @@ def _python(recipe: str, python: Written, beside: Beside, freshness: Freshness, 
     return _whole(python.whole, name, freshness, labels)
 
 
-def _link(recipe: str, name: str, labels: RenderWords) -> str:
+def _link(recipe: str, name: str, labels: Labels) -> str:
     return f'<p class="tr-whole"><a href="{attribute(f"#{name}")}">{_title(recipe, labels)}</a></p>'
 
 
-def _fold(recipe: str, whole: SourceExcerpt, name: str, freshness: Freshness, labels: RenderWords) -> str:
+def _fold(recipe: str, whole: SourceExcerpt, name: str, freshness: Freshness, labels: Labels) -> str:
     return f"<details><summary>{_title(recipe, labels)}</summary>{_whole(whole, name, freshness, labels)}</details>"
 
 
-def _title(recipe: str, labels: RenderWords) -> str:
+def _title(recipe: str, labels: Labels) -> str:
     before, after = (escape(part) for part in labels.whole_recipe.split("{recipe}"))
     return f"{before}<code>{escape(recipe)}</code>{after}"
 
 
-def _whole(whole: SourceExcerpt, name: str, freshness: Freshness, labels: RenderWords) -> str:
+def _whole(whole: SourceExcerpt, name: str, freshness: Freshness, labels: Labels) -> str:
     now = "" if freshness in CURRENT_FRESHNESS else f" · {escape(labels.as_it_is_now)}"
     # The id is not on an element around the code: see `kvmdocs.render.anchors`.
     return f'<p class="tr-name" id="{attribute(name)}">{_place(whole, labels)}{now}</p>{_listing(whole)}'
 
 
-def _place(listing: SourceExcerpt, labels: RenderWords) -> str:
+def _place(listing: SourceExcerpt, labels: Labels) -> str:
     form = labels.at_line if listing.first == listing.last else labels.at_lines
     before, after = form.format(path="\0", first=listing.first, last=listing.last).split("\0")
     return f"{escape(before)}<code>{escape(listing.path)}</code>{escape(after)}"

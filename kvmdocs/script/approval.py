@@ -15,7 +15,7 @@ from kvmdocs.store.approved import redact, truncate
 from kvmdocs.store.drift import Drift, compare
 
 
-def drift_of(project: Project, record: Record, stable: bool | tuple[str, ...] = True) -> Drift | None:
+def find_drift(project: Project, record: Record, stable: bool | tuple[str, ...] = True) -> Drift | None:
     """Return the drift of a record that passed from its recipe's approved record; None if they agree or none is approved.
 
     Args:

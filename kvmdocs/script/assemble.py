@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Collection, Iterable, Mapping
 from importlib.resources import files
 
-from kvmdocs.core.control_characters import as_seen
+from kvmdocs.core.control_characters import make_visible
 from kvmdocs.core.model import Record
 from kvmdocs.core.words import Language, duration, words
 from kvmdocs.script.apt_mirrors import fill_lines, lookup_lines, mirror_names, variable
@@ -87,7 +87,7 @@ def script(
     settings += "".join(f': "${{{variable(name)}:={shlex.quote(given[name])}}}"\n' for name in used if name in given)
     found = "".join(f"{line}\n" for line in ("", *lookups)) if lookups else ""
     functions = "\n".join(_bash(file) for file in _ORDER if file in needs)
-    return as_seen(f"{head}{_WORDS if 'talk' in needs else ''}{settings}lab={lab}\n\n{functions}{found}{body}")
+    return make_visible(f"{head}{_WORDS if 'talk' in needs else ''}{settings}lab={lab}\n\n{functions}{found}{body}")
 
 
 def section_script(record: Record, section: str | None) -> str:
@@ -101,10 +101,10 @@ def section_script(record: Record, section: str | None) -> str:
         Lines of bash; "" if the recipe has no such section.
     """
     if section is None:
-        return as_seen("\n".join(line for part in pieces(record) for line in part.lines).strip("\n"))
+        return make_visible("\n".join(line for part in pieces(record) for line in part.lines).strip("\n"))
     parts = [part for part in pieces(record) if part.section == section]
     lines = [line for part in parts for line in part.shown or part.lines if line != f"# {comment(section)}"]
-    return as_seen("\n".join(lines).strip("\n"))
+    return make_visible("\n".join(lines).strip("\n"))
 
 
 def _facts(records: list[Record], missing: Mapping[str, str], packages: Mapping[str, str], *, talks: bool) -> str:

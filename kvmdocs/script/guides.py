@@ -14,7 +14,7 @@ from kvmdocs.execution.plan import with_inputs
 from kvmdocs.execution.project import FIXED, Project
 from kvmdocs.host.packages import by_family
 from kvmdocs.script.assemble import script
-from kvmdocs.store.derived import kept
+from kvmdocs.store.derived import get_or_make
 
 MIRRORS = "script.mirrors."
 CANNOT = "script.cannot."
@@ -27,7 +27,7 @@ RecordOf = Callable[[str], Record | None]
 """Function that returns a recipe's record."""
 
 
-class Scripted(NamedTuple):
+class GuideScript(NamedTuple):
     """A script and its requirements.
 
     Attributes:
@@ -58,7 +58,7 @@ def for_recipes(project: Project, names: Iterable[str], record_of: RecordOf, tit
     return made.text if made else None
 
 
-def _scripted(project: Project, names: Iterable[str], record_of: RecordOf, title: str) -> Scripted | None:
+def _scripted(project: Project, names: Iterable[str], record_of: RecordOf, title: str) -> GuideScript | None:
     wanted = list(names)
     records, missing = _select(project, wanted, record_of)
     shown = [record.recipe for record in records if record.recipe in wanted]
@@ -72,10 +72,10 @@ def _scripted(project: Project, names: Iterable[str], record_of: RecordOf, title
         return script(records, FIXED, missing, title=title, shown=shown, mirrors=mirrors, lab=lab, packages=packages)
 
     if not all(record.key for record in records):
-        return Scripted(make(), packages, seconds)  # an approved record has no key
+        return GuideScript(make(), packages, seconds)  # an approved record has no key
     made = [f"{record.key} {record.started}" for record in records]
     depends = [*made, repr((FIXED, missing, title, shown, mirrors, lab, packages))]
-    return Scripted(kept(project.store, depends, make, ".sh"), packages, seconds)
+    return GuideScript(get_or_make(project.store, depends, make, ".sh"), packages, seconds)
 
 
 def _select(project: Project, names: list[str], record_of: RecordOf) -> tuple[list[Record], dict[str, str]]:
@@ -111,7 +111,7 @@ def for_guide(project: Project, guide: Path, record_of: RecordOf) -> str | None:
     return made.text if made else None
 
 
-def scripted_guide(project: Project, guide: Path, record_of: RecordOf) -> Scripted | None:
+def scripted_guide(project: Project, guide: Path, record_of: RecordOf) -> GuideScript | None:
     """Return a guide's script with its requirements; None if it shows nothing that a script can be made from."""
     names = dict.fromkeys(request.name for request in project.catalog.requests if request.block.guide == guide)
     recipes = [name for name in names if name in project.catalog.entries]

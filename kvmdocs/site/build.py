@@ -17,12 +17,12 @@ from kvmdocs.core.settings import find_root
 from kvmdocs.core.units import duration, size
 from kvmdocs.execution import modes, progress, report
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import RunResult
+from kvmdocs.execution.run_result import RunResult
 from kvmdocs.host.packages import confirm, detect_manager, install, obstacle, typed
 from kvmdocs.site import pdf, root_pages
 from kvmdocs.site.layout import layout
 from kvmdocs.site.plugin.warnings import CONFIG_LOGGER, WarningLocations
-from kvmdocs.site.publisher import earlier
+from kvmdocs.site.publisher import command_result
 from kvmdocs.site.staging import Stage, stage
 from kvmdocs.site.status.built import failures
 from kvmdocs.site.versions import LATEST, unversioned
@@ -94,7 +94,7 @@ class SiteBuild:
         names = self._project.catalog.shown_recipes()
         if self._project.mode is Mode.RECORDED:
             return modes.recorded(self._project, names)
-        executor = modes.executor(self._project, progress.reporter(), names, require=self._require)
+        executor = modes.executor(self._project, progress.progress_listener(), names, require=self._require)
         stale = executor.stale(names)
         if stale:
             self._announce(stale)
@@ -151,13 +151,13 @@ class SiteBuild:
     def _build_pages(self, result: RunResult, staged: Stage) -> list[Path]:
         """Build every language, and return the pages to open."""
         root, output = self._project.root, staged.site
-        token = earlier.set(result)
+        token = command_result.set(result)
         try:
             sites = [build_pages(root / name, output, output / part) for name, part in staged.layout.parts.items()]
             if version := self._project.settings["site.version"]:
                 sites = [replace(site, url=unversioned(site.url, version), newest=f"{LATEST}/") for site in sites]
         finally:
-            earlier.reset(token)
+            command_result.reset(token)
         folder = self._project.settings["project.root_pages"]
         if folder:
             root_pages.write(root / folder, output, sites)

@@ -28,7 +28,7 @@ _WORDS = {
 
 
 @dataclass(frozen=True)
-class Feedback:
+class EditLinks:
     """Templates of the addresses.
 
     Attributes:
@@ -42,7 +42,7 @@ class Feedback:
     commit: str = ""
 
     @classmethod
-    def load(cls, settings: Settings) -> Feedback:
+    def load(cls, settings: Settings) -> EditLinks:
         """Return the templates of the settings.
 
         Raises:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kvmdocs.render.plain_page import as_markdown
-from kvmdocs.store.derived import kept
+from kvmdocs.store.derived import get_or_make
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -51,7 +51,7 @@ class PlainPages:
         name = page.file.dest_uri
         if name == self.without:
             return
-        text = kept(self.store, [html], lambda: as_markdown(html), SUFFIX)
+        text = get_or_make(self.store, [html], lambda: as_markdown(html), SUFFIX)
         if self.without:
             text = text.replace(f"{self.without}{SUFFIX}", self.without)
         self._texts[name] = text

@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs.catalog.loader import raised_in
-from kvmdocs.catalog.source_excerpt import written
+from kvmdocs.catalog.source_excerpt import recipe_source
 from kvmdocs.core.errors import CatalogError, Evidence, GuideError, KvmdocsError, Place, RecipeFailed, named
 from kvmdocs.core.html import attribute
 from kvmdocs.core.model import Freshness, Record, SourceLocation, Status
-from kvmdocs.execution import modes, report, results
+from kvmdocs.execution import modes, recipe_values, report
 from kvmdocs.execution.plan import failed_below
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import RunResult
+from kvmdocs.execution.run_result import RunResult
 from kvmdocs.recording.recipe import Recipe, Shown, ShowOptions
-from kvmdocs.render import Anchors, Beside, Language, blocked, linked, names, notice, problem, python_of, skipped, stamp
+from kvmdocs.render import Anchors, Language, Tabs, blocked, linked, names, notice, problem, python_of, skipped, stamp
 from kvmdocs.script.assemble import section_script
 from kvmdocs.site.rendered import cached_transcript
 
@@ -37,7 +37,7 @@ Links = Callable[[Record, str], str | None]
 Relative = Callable[[str], str]
 """Converts an address relative to the top of the site to one relative to the page that is being rendered."""
 
-earlier: ContextVar[RunResult | None] = ContextVar("earlier", default=None)
+command_result: ContextVar[RunResult | None] = ContextVar("earlier", default=None)
 """Result of the command that started this build, so that a page can say that a record was made for this build."""
 
 
@@ -181,7 +181,7 @@ class Publisher:
     def _call_render(self, record: Record, options: ShowOptions, shown: Shown) -> str:
         """Call the author's `render` function."""
         try:
-            return options.rendered(results.value(self.project, record), shown)
+            return options.rendered(recipe_values.value(self.project, record), shown)
         except KvmdocsError:
             raise
         except Exception as error:
@@ -206,13 +206,13 @@ class Publisher:
             return self.project.written_digest(record.recipe)
         return ""
 
-    def _tabs(self, record: Record, options: ShowOptions, anchors: Anchors) -> Beside:
+    def _tabs(self, record: Record, options: ShowOptions, anchors: Anchors) -> Tabs:
         """Return the tabs beside a record's transcript: the script and the recipe's Python."""
         script = section_script(record, options.section) if record.status is Status.PASSED else ""
         python = None
         with contextlib.suppress(CatalogError):
-            python = written(self.project.catalog, record.recipe, options.section)
-        return Beside(script, python, anchors, self._script())
+            python = recipe_source(self.project.catalog, record.recipe, options.section)
+        return Tabs(script, python, anchors, self._script())
 
     def _shown_at(self, name: str) -> str | None:
         """Return the address, relative to the page, of the first place that shows a recipe; None if unknown."""
@@ -251,7 +251,11 @@ class Publisher:
 
     def _record(self, name: str) -> Record:
         if name not in self.outcome.records:
-            result = modes.recorded(self.project, [name]) if self.tolerant else modes.run(self.project, report.Lines(), [name])
+            result = (
+                modes.recorded(self.project, [name])
+                if self.tolerant
+                else modes.run(self.project, report.ProgressLines(), [name])
+            )
             self.outcome.records.update(result.records)
             self.outcome.freshness.update(result.freshness)
         return self.outcome.records[name]

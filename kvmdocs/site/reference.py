@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 
 from kvmdocs.core.errors import CatalogError, Evidence
 from kvmdocs.execution.project import Project
-from kvmdocs.store.derived import kept
+from kvmdocs.store.derived import get_or_make
 
 if TYPE_CHECKING:
     import griffe
@@ -57,7 +57,7 @@ def reference(*paths: str) -> str:
         writer = _Writer()
         return "\n".join(writer.object(find(path)) for path in paths)
 
-    return kept(Project().store, [repr(paths), *contents], make)
+    return get_or_make(Project().store, [repr(paths), *contents], make)
 
 
 def find(path: str) -> griffe.Object:

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from kvmdocs.core.model import Freshness, Record, SourceLocation, Status
 from kvmdocs.recording.recipe import ShowOptions
-from kvmdocs.render import Anchors, Beside, Language, transcript
-from kvmdocs.store.derived import kept
+from kvmdocs.render import Anchors, Language, Tabs, transcript
+from kvmdocs.store.derived import get_or_make
 from kvmdocs.store.store import Store
 
 
@@ -23,7 +23,7 @@ def cached_transcript(
     anchors: Anchors,
     written: str,
     script: str,
-    beside: Callable[[], Beside],
+    beside: Callable[[], Tabs],
 ) -> str:
     """Return the result of `kvmdocs.render.transcript`, from the cache if it is there.
 
@@ -54,7 +54,7 @@ def cached_transcript(
     today = f"{datetime.now(UTC):%F}" if freshness is Freshness.RECORDED else ""
     places = [sources(place) for place in record.places]
     key = [today, record.recipe, record.key, record.started, repr(options), language, freshness, repr(links), repr(places)]
-    return kept(store, [*key, written, script, *_anchor_key(record, options, anchors)], make)
+    return get_or_make(store, [*key, written, script, *_anchor_key(record, options, anchors)], make)
 
 
 def _anchor_key(record: Record, options: ShowOptions, anchors: Anchors) -> list[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from kvmdocs.core.model import Host, Record, Status
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import RunResult
+from kvmdocs.execution.run_result import RunResult
 from kvmdocs.recording.recipe import presenter
 
 

@@ -21,12 +21,12 @@ from urllib.parse import urlsplit
 import msgspec
 
 from kvmdocs.core.errors import CatalogError, Evidence, Place
-from kvmdocs.core.model import Host, Output, Record, SourceLocation, Status, Step, last_until, with_texts
+from kvmdocs.core.model import Host, Output, Record, SourceLocation, Status, Step, last_until, map_texts
 from kvmdocs.core.paths import KEY_LENGTH, homes
 from kvmdocs.core.secrets.environment import secret_values
 from kvmdocs.core.secrets.masking import Secrets
 from kvmdocs.core.settings import Settings, variable
-from kvmdocs.recording.result_types import Returned
+from kvmdocs.recording.result_types import ReturnTypes
 from kvmdocs.recording.value_form import ValueRefused
 from kvmdocs.recording.values import verify
 from kvmdocs.store.approved_form import FORM, Malformed, StepForm, convert, line_of, parse
@@ -49,7 +49,7 @@ class Approved:
         returned: Returns the types that a recipe may return, by the recipe's name. A value is decoded to no other types.
     """
 
-    def __init__(self, settings: Settings, returned: Callable[[str], Returned] = lambda _name: Returned()) -> None:
+    def __init__(self, settings: Settings, returned: Callable[[str], ReturnTypes] = lambda _name: ReturnTypes()) -> None:
         self._root = settings.root
         self._returned = returned
         self.folder: Path = settings.root / settings["project.recipes"].replace(".", "/") / FOLDER
@@ -124,7 +124,7 @@ def redact(record: Record, hidden: Mapping[str, str]) -> Record:
         record: A record that passed.
         hidden: The texts to remove, with their replacements (`host_secrets`).
     """
-    return read(to_json(with_texts(record, _masks(frozenset(hidden.items())).mask)))
+    return read(to_json(map_texts(record, _masks(frozenset(hidden.items())).mask)))
 
 
 @lru_cache(maxsize=4)

@@ -33,7 +33,7 @@ def engine() -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def recall(store: Store, parts: Iterable[str], ending: str = ".html") -> str | None:
+def get(store: Store, parts: Iterable[str], ending: str = ".html") -> str | None:
     """Return a cached text; None if it is missing or damaged.
 
     Args:
@@ -47,26 +47,26 @@ def recall(store: Store, parts: Iterable[str], ending: str = ".html") -> str | N
     return None
 
 
-def keep(store: Store, parts: Iterable[str], text: str, ending: str = ".html") -> None:
-    """Cache a text for `recall`. Does nothing on a read-only store."""
+def put(store: Store, parts: Iterable[str], text: str, ending: str = ".html") -> None:
+    """Cache a text for `get`. Does nothing on a read-only store."""
     with contextlib.suppress(StoreError):
         atomic_write(Path(_path(store, parts, ending)), add_checksum(text.encode()), durable=False)
 
 
-def kept(store: Store, parts: Iterable[str], make: Callable[[], str], ending: str = ".html") -> str:
+def get_or_make(store: Store, parts: Iterable[str], make: Callable[[], str], ending: str = ".html") -> str:
     """Return a cached text; make and cache it if it is missing.
 
     Args:
         store: The store.
-        parts: As for `recall`.
+        parts: As for `get`.
         make: Makes the text.
-        ending: As for `recall`.
+        ending: As for `get`.
     """
     parts = [*parts]
-    text = recall(store, parts, ending)
+    text = get(store, parts, ending)
     if text is None:
         text = make()
-        keep(store, parts, text, ending)
+        put(store, parts, text, ending)
     return text
 
 

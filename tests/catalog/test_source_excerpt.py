@@ -6,7 +6,7 @@ import textwrap
 
 import pytest
 
-from kvmdocs.catalog.source_excerpt import SourceExcerpt, written
+from kvmdocs.catalog.source_excerpt import SourceExcerpt, recipe_source
 from kvmdocs.core.errors import CatalogError
 
 RECIPES = '''
@@ -58,7 +58,7 @@ def lines(catalog, listing: SourceExcerpt) -> list[str]:
 
 
 def test_a_recipe_is_its_function_with_decorator_and_comments(catalog):
-    whole = written(catalog, "shown").whole
+    whole = recipe_source(catalog, "shown").whole
     assert whole.text.startswith("@recipe(\n")
     assert "# why" in whole.text
     assert whole.text.endswith("sh.echo(key)")
@@ -80,19 +80,21 @@ def test_a_recipe_is_its_function_with_decorator_and_comments(catalog):
     ],
 )
 def test_a_section_is_what_opens_it_wherever_that_is(catalog, section, texts, functions):
-    parts = written(catalog, "shown", section).parts
+    parts = recipe_source(catalog, "shown", section).parts
     assert [part.text for part in parts] == texts
     assert [part.function for part in parts] == functions
     assert all(part.text.split("\n") == lines(catalog, part) for part in parts)
 
 
 def test_a_section_in_a_class_is_found_and_those_of_inputs_are_not(catalog):
-    assert [part.text for part in written(catalog, "built", "inside").parts] == ['with sh.section("inside"):\n    sh.echo("3")']
-    assert written(catalog, "built", "two").parts == ()
+    assert [part.text for part in recipe_source(catalog, "built", "inside").parts] == [
+        'with sh.section("inside"):\n    sh.echo("3")'
+    ]
+    assert recipe_source(catalog, "built", "two").parts == ()
 
 
 def test_without_a_section_there_are_no_parts(catalog):
-    assert written(catalog, "shown").parts == ()
+    assert recipe_source(catalog, "shown").parts == ()
 
 
 def test_a_recipe_of_a_block_has_the_lines_of_its_guide(trial):
@@ -103,7 +105,7 @@ def test_a_recipe_of_a_block_has_the_lines_of_its_guide(trial):
         '        sh.echo("x")\n\ninline.show(section="s")',
     )
     catalog = made.project().catalog
-    found = written(catalog, "inline", "s")
+    found = recipe_source(catalog, "inline", "s")
     assert found.whole.path == "docs/a.md"
     assert found.whole.text.split("\n") == lines(catalog, found.whole)
     assert found.parts[0].text.split("\n") == lines(catalog, found.parts[0])
@@ -111,11 +113,11 @@ def test_a_recipe_of_a_block_has_the_lines_of_its_guide(trial):
 
 def test_a_recipe_that_is_not_there_is_an_error(catalog):
     with pytest.raises(CatalogError, match="no recipe 'absent'"):
-        written(catalog, "absent")
+        recipe_source(catalog, "absent")
 
 
 def test_a_file_in_the_middle_of_an_edit_has_no_python_to_show(catalog):
-    assert written(catalog, "shown") is not None
-    path = catalog.root / written(catalog, "shown").whole.path
+    assert recipe_source(catalog, "shown") is not None
+    path = catalog.root / recipe_source(catalog, "shown").whole.path
     path.write_text("def shown(:\n", "utf-8")
-    assert written(catalog, "shown") is None
+    assert recipe_source(catalog, "shown") is None

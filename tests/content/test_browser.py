@@ -12,7 +12,7 @@ from mkdocs.config import load_config
 from kvmdocs.catalog.source_excerpt import SourceExcerpt, Written
 from kvmdocs.core.model import Freshness, Output, SourceLocation, Step, Where
 from kvmdocs.recording.recipe import ShowOptions
-from kvmdocs.render import Anchors, Beside, Language, linked, names, transcript
+from kvmdocs.render import Anchors, Language, Tabs, linked, names, transcript
 from tests.support import ROOT
 from tests.support.browser import Browser, missing, served
 from tests.support.picture_samples import TEXTS, pictures
@@ -60,7 +60,7 @@ def tabbed(language: Language) -> list[str]:
             host("ls", section=section),
             places=PLACES,
         )
-        beside = Beside(f"echo {section}", Written(PYTHON, (part,)), Anchors(taken))
+        beside = Tabs(f"echo {section}", Written(PYTHON, (part,)), Anchors(taken))
         blocks.append(
             transcript(
                 record,

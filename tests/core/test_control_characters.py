@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs.core.control_characters import TURNING, UNSAFE, UNSEEN, as_seen, in_ascii_quotes, in_utf8, neutral, picture
+from kvmdocs.core.control_characters import TURNING, UNSAFE, UNSEEN, in_ascii_quotes, in_utf8, make_visible, picture, sanitize
 
 COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
 
@@ -44,8 +44,8 @@ COLOUR = re.compile(r"\x1b\[[0-9;:]*m")
     ],
 )  # fmt: skip
 def test_what_is_obeyed_becomes_visible_and_colours_stay(text, shown):
-    assert neutral(text) == shown
-    assert neutral(shown) == shown
+    assert sanitize(text) == shown
+    assert sanitize(shown) == shown
 
 
 @given(
@@ -53,9 +53,9 @@ def test_what_is_obeyed_becomes_visible_and_colours_stay(text, shown):
     | st.text("\x1b[]0;:m#\r\n\x9b\u202e\udcff\x07 a", max_size=40)
 )
 def test_nothing_that_a_terminal_obeys_is_left(text):
-    shown = neutral(text)
+    shown = sanitize(text)
     assert not UNSAFE.search(COLOUR.sub("", shown))
-    assert neutral(shown) == shown
+    assert sanitize(shown) == shown
     shown.encode()
     assert shown.count("\n") == text.count("\n")
 
@@ -108,7 +108,7 @@ def assert_same_in_bash(text: str) -> None:
 
 @given(st.text(st.characters(min_codepoint=0x2000, max_codepoint=0x2070) | st.sampled_from("a<>\x1b")))
 def test_what_is_seen_has_nothing_unseen_and_nothing_that_a_shell_obeys(text: str) -> None:
-    shown = as_seen(text)
+    shown = make_visible(text)
     assert not UNSEEN.search(shown)
     assert not TURNING.search(shown)
     assert shown.count("<") == text.count("<")

@@ -6,9 +6,9 @@ from dataclasses import fields
 import pytest
 
 from kvmdocs.core.model import Where
-from kvmdocs.core.words import Language, RenderWords, date, duration, words
+from kvmdocs.core.words import Labels, Language, date, duration, words
 
-NAMES = [one.name for one in fields(RenderWords) if one.name != "badges"]
+NAMES = [one.name for one in fields(Labels) if one.name != "badges"]
 
 
 def placeholders(text: str) -> set[str]:

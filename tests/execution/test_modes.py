@@ -14,7 +14,7 @@ import pytest
 from kvmdocs.core.errors import SettingError
 from kvmdocs.core.model import Freshness, Mode, Status
 from kvmdocs.execution.modes import newest, recorded, run, use_mode
-from kvmdocs.execution.result import ProgressListener
+from kvmdocs.execution.run_result import ProgressListener
 
 RECIPES = """
 @recipe()

@@ -45,10 +45,10 @@ def drawn(tree) -> list[str]:
 
 
 def test_a_tree_on_a_terminal_and_lines_elsewhere(monkeypatch):
-    assert isinstance(progress.reporter(Terminal()), progress.ProgressTree)
-    assert type(progress.reporter(io.StringIO())) is report.Lines
+    assert isinstance(progress.progress_listener(Terminal()), progress.ProgressTree)
+    assert type(progress.progress_listener(io.StringIO())) is report.ProgressLines
     monkeypatch.setenv("TERM", "dumb")
-    assert type(progress.reporter(Terminal())) is report.Lines
+    assert type(progress.progress_listener(Terminal())) is report.ProgressLines
 
 
 def test_the_tree_shows_what_runs(monkeypatch):
@@ -112,12 +112,12 @@ def test_no_color_disables_colours(monkeypatch, value, coloured):
     if value:
         monkeypatch.setenv("NO_COLOR", value)
     stream = Terminal()
-    tree = progress.reporter(stream)
+    tree = progress.progress_listener(stream)
     tree.planned(["first"])
     tree.started("first", 1)
     tree.finished("first", record("first"), Freshness.RAN)
     tree.ended()
-    lines = report.Lines(stream)
+    lines = report.ProgressLines(stream)
     lines.finished("first", record("first"), Freshness.RAN)
     assert bool(re.search(r"\x1b\[[\d;]*3\d", stream.getvalue())) is coloured
 
@@ -125,7 +125,7 @@ def test_no_color_disables_colours(monkeypatch, value, coloured):
 def test_the_tree_shows_no_sequence_of_a_command_and_no_markup(monkeypatch):
     stream = Terminal()
     monkeypatch.setattr("sys.stderr", terminal.GuardedStream(stream, str))
-    tree = progress.reporter()
+    tree = progress.progress_listener()
     assert isinstance(tree, progress.ProgressTree)
     tree.planned(["one"])
     tree.started("one", 1.0)

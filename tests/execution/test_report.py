@@ -10,7 +10,7 @@ import pytest
 from kvmdocs.core.errors import Place
 from kvmdocs.core.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
 from kvmdocs.execution import report
-from kvmdocs.execution.result import RunResult
+from kvmdocs.execution.run_result import RunResult
 from kvmdocs.store.store import Store
 
 HOST = Host("host", "Debian", "6.1", "x86_64", 2, 1 << 30)
@@ -31,7 +31,11 @@ class Clock:
 def listener():
     """A listener, its clock, and a function that returns the lines printed so far."""
     stream, clock = io.StringIO(), Clock()
-    return report.Lines(stream, clock), clock, lambda: [" ".join(line.split()) for line in stream.getvalue().splitlines()]
+    return (
+        report.ProgressLines(stream, clock),
+        clock,
+        lambda: [" ".join(line.split()) for line in stream.getvalue().splitlines()],
+    )
 
 
 def test_a_run_is_printed_as_lines(listener):
@@ -81,7 +85,7 @@ def test_waiting_for_another_build_is_printed_once(listener):
 def test_no_colour_without_a_terminal(listener):
     lines, _, _ = listener
     stream = io.StringIO()
-    report.Lines(stream).finished("first", record(), Freshness.RAN)
+    report.ProgressLines(stream).finished("first", record(), Freshness.RAN)
     assert "\x1b" not in stream.getvalue()
     assert lines is not None
 

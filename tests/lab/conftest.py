@@ -10,7 +10,7 @@ import pytest
 
 from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.paths import PathDisplay
-from kvmdocs.execution import results
+from kvmdocs.execution import recipe_values
 from kvmdocs.execution.project import Project
 from kvmdocs.lab import Guest, build_initramfs
 from kvmdocs.recording.shell import Shell
@@ -55,7 +55,7 @@ def built(recipe):
     try:
         project = Project(HERE.parent.parent)
         record = project.store.latest(recipe)
-        return record and results.value(project, record)
+        return record and recipe_values.value(project, record)
     except KvmdocsError:
         return None
 

@@ -10,7 +10,7 @@ import pytest
 
 from kvmdocs.core.errors import HostLacks
 from kvmdocs.lab import Guest, build_initramfs
-from kvmdocs.recording.result_types import Returned
+from kvmdocs.recording.result_types import ReturnTypes
 from kvmdocs.recording.values import decode, encode
 
 
@@ -87,5 +87,5 @@ def test_a_program_that_is_not_there(sh):
 def test_a_guest_can_be_stored(sh):
     guest = Guest(sh.workspace / "bzImage", sh.workspace / "initramfs.cpio.gz", "quiet")
     work = sh.workspace.parent
-    returned = Returned.only([Guest])
+    returned = ReturnTypes.only([Guest])
     assert decode(encode(guest, work, returned), work, returned) == guest

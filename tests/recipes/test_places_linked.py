@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from kvmdocs.execution import results
+from kvmdocs.execution import recipe_values
 from kvmdocs.execution.project import Project
 from kvmdocs.recording.recipe import Shown
 from kvmdocs.recording.source.stack_frames import spots
@@ -33,7 +33,7 @@ def unlinked(html: str) -> list[str]:
 def tables(project, recipe):
     """Return the guides' output for a recipe's approved record, with its links."""
     record = project.approved.get(recipe)
-    value = results.value(project, record)
+    value = recipe_values.value(project, record)
     addresses = {(place.path, place.line): project.templates.url(place) for place in record.places}
     shown = Shown(record, "en", lambda path, line: addresses.get((path, line)))
     made = [

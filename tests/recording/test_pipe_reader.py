@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from kvmdocs.core.errors import StoreError
-from kvmdocs.recording.pipe_reader import KEPT_STDOUT, Pump
+from kvmdocs.recording.pipe_reader import KEPT_STDOUT, PipeReader
 
 PATIENCE = 30.0
 """Seconds after which a waiting test fails."""
@@ -34,7 +34,7 @@ class Sink:
             assert self._more.wait_for(lambda: text in self.data, PATIENCE)
 
 
-def start(pump: Pump, command: str) -> subprocess.Popen[bytes]:
+def start(pump: PipeReader, command: str) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(["bash", "-c", command], stdout=pump.out, stderr=pump.err, stdin=subprocess.DEVNULL)
     pump.started()
     return process
@@ -42,7 +42,7 @@ def start(pump: Pump, command: str) -> subprocess.Popen[bytes]:
 
 def test_standard_output_comes_back_and_both_are_recorded():
     sink = Sink()
-    pump = Pump(sink)
+    pump = PipeReader(sink)
     process = start(pump, "echo out; echo err >&2")
     process.wait()
     assert pump.finish() == "out\n"
@@ -51,7 +51,7 @@ def test_standard_output_comes_back_and_both_are_recorded():
 
 def test_both_are_recorded_in_the_order_they_came():
     sink = Sink()
-    pump = Pump(sink)
+    pump = PipeReader(sink)
     for number in range(20):
         text = b"%d\n" % number
         os.write((pump.out, pump.err)[number % 2].fileno(), text)
@@ -62,7 +62,7 @@ def test_both_are_recorded_in_the_order_they_came():
 
 def test_a_command_that_prints_much_into_both_does_not_block():
     sink = Sink()
-    pump = Pump(sink)
+    pump = PipeReader(sink)
     process = start(pump, "seq 100000 & seq 100000 >&2; wait")
     assert process.wait(PATIENCE) == 0
     assert pump.finish() == "".join(f"{number}\n" for number in range(1, 100_001))
@@ -79,7 +79,7 @@ def test_a_command_that_prints_much_into_both_does_not_block():
 )
 def test_what_a_command_leaves_behind_is_not_waited_for(left):
     sink = Sink()
-    pump = Pump(sink)
+    pump = PipeReader(sink)
     process = start(pump, f"echo before; (exec setsid bash -c '{left}') & echo pid $!")
     try:
         process.wait(PATIENCE)
@@ -111,7 +111,7 @@ def end_group(pid):
 
 def test_what_is_still_in_the_pipe_when_the_command_ends_is_taken():
     sink = Sink()
-    pump = Pump(sink)
+    pump = PipeReader(sink)
     process = start(pump, "seq 10000; exec >&-; exec 2>&-; sleep 0.2")
     process.wait(PATIENCE)
     assert pump.finish().endswith("\n10000\n")
@@ -120,7 +120,7 @@ def test_what_is_still_in_the_pipe_when_the_command_ends_is_taken():
 def test_the_value_has_a_limit_and_keeps_the_end():
     sink = Sink()
     sink.write = lambda chunk: None  # type: ignore[method-assign]
-    pump = Pump(sink)
+    pump = PipeReader(sink)
     process = start(pump, "head -c 20000000 /dev/zero | tr '\\0' x; echo end")
     process.wait(PATIENCE)
     printed = pump.finish()
@@ -133,7 +133,7 @@ def test_a_sink_that_fails_is_an_error_and_the_command_still_ends():
         def write(self, chunk: bytes) -> None:
             raise OSError(28, "No space left on device")
 
-    pump = Pump(Full())
+    pump = PipeReader(Full())
     process = start(pump, "seq 100000")
     assert process.wait(PATIENCE) == 0
     with pytest.raises(StoreError, match="No space left on device"):
@@ -146,7 +146,7 @@ def test_nothing_stays_open():
 
     before = descriptors()
     for _ in range(20):
-        pump = Pump(Sink())
+        pump = PipeReader(Sink())
         start(pump, "echo x").wait(PATIENCE)
         pump.finish()
     assert descriptors() == before
@@ -154,7 +154,7 @@ def test_nothing_stays_open():
 
 
 def test_binary_output_is_handed_back_as_text():
-    pump = Pump(Sink())
+    pump = PipeReader(Sink())
     process = subprocess.Popen(
         [sys.executable, "-c", r"import os; os.write(1, b'\xff\n')"], stdout=pump.out, stderr=pump.err, env={}
     )
@@ -164,7 +164,7 @@ def test_binary_output_is_handed_back_as_text():
 
 def test_output_is_there_while_the_command_runs():
     sink = Sink()
-    pump = Pump(sink)
+    pump = PipeReader(sink)
     process = start(pump, "echo now; sleep 1000")
     began = time.monotonic()
     sink.wait_for(b"now\n")

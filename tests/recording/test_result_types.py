@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Generic, Literal, NewType
 
 import pytest
 
-from kvmdocs.recording.result_types import Returned, is_storable, name_of
+from kvmdocs.recording.result_types import ReturnTypes, is_storable, name_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,7 +134,7 @@ RETURN = {
 
 @pytest.mark.parametrize("function", RETURN, ids=[str(number) for number in range(len(RETURN))])
 def test_an_annotation_leads_to_these_types(function):
-    known = Returned(function).types
+    known = ReturnTypes(function).types
     assert known == {name: globals()[name] for name in RETURN[function]}
     assert all(is_storable(kind) for kind in known.values())
 
@@ -143,7 +143,7 @@ def test_a_name_that_means_nothing_is_told_and_the_rest_is_read():
     def gone(sh) -> list[Unseen]: ...
 
     for function, name in ((partly_lost, "Unseen"), (gone, "list[Unseen]")):
-        returned = Returned(function)
+        returned = ReturnTypes(function)
         assert "Trace" not in returned.types
         assert [why for why in returned.unresolved if why.startswith(f"`{name}`: NameError")]
 
@@ -151,7 +151,7 @@ def test_a_name_that_means_nothing_is_told_and_the_rest_is_read():
 def test_an_annotation_that_raises_is_told():
     def odd(sh) -> 1 / 0: ...  # no type, as is meant
 
-    returned = Returned(odd)
+    returned = ReturnTypes(odd)
     assert returned.types == {}
     assert "ZeroDivisionError" in returned.unresolved[0]
 
@@ -162,7 +162,7 @@ def test_nothing_is_looked_up_before_a_type_is_wanted():
     seen: list[int] = []
     odd.__globals__["seen"] = seen
     try:
-        returned = Returned(odd)
+        returned = ReturnTypes(odd)
         assert returned.annotation == "seen.append(1)"
         assert seen == []
         assert returned.types is returned.types
@@ -181,7 +181,7 @@ def test_an_alias_may_name_itself():
     def planted(sh): ...
 
     planted.__annotations__["return"] = tree
-    assert set(Returned(planted).types) == set(FRAME)
+    assert set(ReturnTypes(planted).types) == set(FRAME)
 
 
 @dataclass(frozen=True)
@@ -208,6 +208,6 @@ def test_two_types_of_one_name_in_an_annotation_are_told(monkeypatch):
     exec("from enum import Enum\nclass Colour(Enum):\n    BLUE = 1", vars(other))
     monkeypatch.setitem(sys.modules, "other", other)
     monkeypatch.setitem(twins.__globals__, "other", other)
-    returned = Returned(twins)
+    returned = ReturnTypes(twins)
     assert returned.types == {"Colour": Colour}
     assert returned.unresolved == ["two types are called Colour"]

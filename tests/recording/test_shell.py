@@ -17,7 +17,7 @@ from kvmdocs.core.errors import CatalogError, HostLacks, RecipeFailed, Skipped
 from kvmdocs.core.model import Where
 from kvmdocs.core.paths import PathDisplay
 from kvmdocs.recording import shell
-from kvmdocs.recording.pipe_reader import Pump
+from kvmdocs.recording.pipe_reader import PipeReader
 from kvmdocs.recording.shell import Limits, Shell
 
 KEY = "0123456789abcdef"
@@ -307,7 +307,7 @@ def test_a_spawned_program_that_does_not_listen_is_killed(sh):
 
 def test_what_listens_to_a_program_that_cannot_be_started_is_ended(sh, monkeypatch):
     made = []
-    monkeypatch.setattr(shell, "Pump", lambda sink: made.append(Pump(sink)) or made[0])
+    monkeypatch.setattr(shell, "PipeReader", lambda sink: made.append(PipeReader(sink)) or made[0])
     program = sh.workspace / "no-program"
     program.write_text("#!/nowhere\n")
     program.chmod(0o755)

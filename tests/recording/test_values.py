@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from kvmdocs.core.errors import StoreError, ValueNotStorable
 from kvmdocs.core.model import Host, Record, Status
 from kvmdocs.recording import digests, values
-from kvmdocs.recording.result_types import Returned
+from kvmdocs.recording.result_types import ReturnTypes
 from kvmdocs.recording.value_form import DEEPEST
 from kvmdocs.store.store import dump, load
 
@@ -69,7 +69,7 @@ class Access(Flag):
 Point = namedtuple("Point", "x y")  # noqa: PYI024  # the kind without types is what is refused here
 
 WORK = Path("/store/work")
-RETURNED = Returned.only([Image, Colour, Number, Odd, Access, Loose, Holder, Holder.Nested, Point])
+RETURNED = ReturnTypes.only([Image, Colour, Number, Odd, Access, Loose, Holder, Holder.Nested, Point])
 """Types as of an annotation that names all of them."""
 
 
@@ -160,7 +160,7 @@ def test_a_dataclass_of_a_function_or_a_block_is_refused():
     for module in (Local.__module__, "docs/a.md:3"):
         Local.__module__ = module
         with pytest.raises(ValueNotStorable, match="Local"):
-            values.encode(Local("word"), WORK, Returned.only([Local]))
+            values.encode(Local("word"), WORK, ReturnTypes.only([Local]))
 
 
 def test_a_type_that_is_gone_is_an_error_of_the_store():
@@ -186,7 +186,7 @@ def returns_an_image_or_more(sh) -> dict[str, Image | None]:
 )
 def test_a_type_that_the_annotation_does_not_name_is_refused_when_the_recipe_returns_it(function, said):
     with pytest.raises(ValueNotStorable) as raised:
-        values.encode([Colour.RED], WORK, Returned(function))
+        values.encode([Colour.RED], WORK, ReturnTypes(function))
     assert said in raised.value.message
     assert "annotate it `-> Colour`" in raised.value.evidence.advice
 
@@ -205,7 +205,7 @@ class Unwilling:
 
 def test_what_cannot_be_made_again_is_refused_when_the_recipe_returns_it():
     with pytest.raises(ValueNotStorable, match=r"could not be restored from its record: .*ValueError: made already"):
-        values.encode(Unwilling("word"), WORK, Returned.only([Unwilling]))
+        values.encode(Unwilling("word"), WORK, ReturnTypes.only([Unwilling]))
 
 
 def test_a_value_is_nested_as_deep_as_is_said_and_no_deeper():

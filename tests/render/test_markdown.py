@@ -13,7 +13,7 @@ from mkdocs.config import load_config
 
 from kvmdocs.catalog.source_excerpt import SourceExcerpt, Written
 from kvmdocs.core.model import Output, Step, Where
-from kvmdocs.render import Beside
+from kvmdocs.render import Tabs
 from tests.support import ROOT
 from tests.support.render_samples import HOSTILE, host, make_record, show
 
@@ -67,7 +67,7 @@ def test_hostile_output_arrives_byte_for_byte(markdown: Markdown, name: str) -> 
         Step(Where.HOST, "x", Output(text, text, 5, 500, "log")),
     ]
     listing = SourceExcerpt(f"{text}.py", 7, text, "f")
-    beside = Beside(text, Written(listing, (listing,)))
+    beside = Tabs(text, Written(listing, (listing,)))
     html = show(make_record(*steps), title=text, notes={"true": text}, logs=lambda name: "a_b_c.log", beside=beside)
     page = rendered(markdown, html)
     assert html in page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kvmdocs.core.model import Freshness, Output, Record, SourceLocation, Step, Where
 from kvmdocs.recording.recipe import ShowOptions
-from kvmdocs.render import Anchors, Beside, Language, linked, names, transcript
+from kvmdocs.render import Anchors, Language, Tabs, linked, names, transcript
 from kvmdocs.render.anchors import NONE_TAKEN
 from tests.support.html_dom import Element, parse
 from tests.support.render_samples import make_record, show
@@ -25,7 +25,7 @@ def sample(*places: SourceLocation, output: str = BACKTRACE, steps: int = 1) -> 
 
 
 def page(record: Record, language: Language = Language.EN, anchors: Anchors = NONE_TAKEN) -> Element:
-    beside = Beside(anchors=anchors)
+    beside = Tabs(anchors=anchors)
     html = transcript(record, ShowOptions(), language, freshness=Freshness.RAN, sources=address, beside=beside)
     assert len(html.splitlines()) == 1
     return parse(html)

@@ -7,7 +7,7 @@ from markdown import markdown
 
 from kvmdocs.core.model import Freshness, Output, Step, Where
 from kvmdocs.recording.recipe import ShowOptions
-from kvmdocs.render import Beside, Language, transcript
+from kvmdocs.render import Language, Tabs, transcript
 from kvmdocs.render.plain_page import MAX_FOLDED_LINES, as_markdown
 from tests.support.render_samples import HOSTILE, host, make_record, show
 
@@ -60,9 +60,7 @@ def test_a_transcript_is_what_was_typed_and_what_came_back_with_its_notes() -> N
 
 def test_only_the_first_tab_is_included() -> None:
     record = make_record(host("echo one", "one\n"))
-    html = transcript(
-        record, ShowOptions(), Language.EN, freshness=Freshness.CACHED, beside=Beside(script="echo 'as a script'")
-    )
+    html = transcript(record, ShowOptions(), Language.EN, freshness=Freshness.CACHED, beside=Tabs(script="echo 'as a script'"))
     assert "as a script" in html
     result = as_markdown(html)
     assert "&&\n> echo one\none\n" in result

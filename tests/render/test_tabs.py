@@ -6,7 +6,7 @@ import pytest
 
 from kvmdocs.catalog.source_excerpt import SourceExcerpt, Written
 from kvmdocs.core.model import Freshness
-from kvmdocs.render import Anchors, Beside, Language, names, python_of
+from kvmdocs.render import Anchors, Language, Tabs, names, python_of
 from tests.support.html_dom import Element, parse
 from tests.support.render_samples import host, make_record, searched, show
 
@@ -18,7 +18,7 @@ PART = SourceExcerpt("recipes/a_b.py", 10, 'with sh.section("s"):\n    sh.echo("
 RECORD = make_record(host("a", "b\n", section="s"), host("c", machine="other", section="s"))
 
 
-def page(beside: Beside, language: Language = Language.EN, **options: object) -> Element:
+def page(beside: Tabs, language: Language = Language.EN, **options: object) -> Element:
     html = show(RECORD, language, beside=beside, **options)
     assert len(html.splitlines()) == 1
     return parse(html)
@@ -31,12 +31,12 @@ def tabs(root: Element) -> list[tuple[str, str]]:
 
 
 def test_a_session_alone_has_no_tabs() -> None:
-    assert not page(Beside()).all("input")
-    assert show(RECORD) == show(RECORD, beside=Beside())
+    assert not page(Tabs()).all("input")
+    assert show(RECORD) == show(RECORD, beside=Tabs())
 
 
 def test_each_tab_is_a_radio_button_with_its_label_in_the_theme_s_form() -> None:
-    root = page(Beside(SCRIPT, Written(WHOLE, (PART,))), section="s")
+    root = page(Tabs(SCRIPT, Written(WHOLE, (PART,))), section="s")
     frame = root.one("div", "tabbed-set")
     assert frame.attributes["data-tabs"]
     inputs = frame.all("input")
@@ -48,7 +48,7 @@ def test_each_tab_is_a_radio_button_with_its_label_in_the_theme_s_form() -> None
 
 
 def test_the_tabs_hold_the_script_and_the_python() -> None:
-    (session, first), (script, second), (python, third) = tabs(page(Beside(SCRIPT, Written(WHOLE, (PART,))), section="s"))
+    (session, first), (script, second), (python, third) = tabs(page(Tabs(SCRIPT, Written(WHOLE, (PART,))), section="s"))
     assert (session, script, python) == ("Session", "Script", "Python")
     assert "host · user shell" in first
     assert second == SCRIPT
@@ -57,31 +57,31 @@ def test_the_tabs_hold_the_script_and_the_python() -> None:
 
 
 def test_a_script_says_what_it_is_a_part_of_and_its_copy_does_not() -> None:
-    block = page(Beside(SCRIPT, whole_script="../scripts/a&b.sh")).one("div", "tr-script")
+    block = page(Tabs(SCRIPT, whole_script="../scripts/a&b.sh")).one("div", "tr-script")
     (link,) = block.one("p").all("a")
     assert link.attributes["href"] == "../scripts/a&b.sh"
     assert "the functions that are called here" in block.one("p").text
     assert block.one("pre").text == SCRIPT
-    assert "本页脚本" in page(Beside(SCRIPT, whole_script="x"), Language.ZH).one("div", "tr-script").text
+    assert "本页脚本" in page(Tabs(SCRIPT, whole_script="x"), Language.ZH).one("div", "tr-script").text
 
 
 def test_lines_are_numbered_and_no_copy_holds_the_numbers() -> None:
-    block = page(Beside("", Written(WHOLE, (PART,))), section="s").one("div", "tr-python")
+    block = page(Tabs("", Written(WHOLE, (PART,))), section="s").one("div", "tr-python")
     assert [span.attributes["data-ln"] for span in block.all("span", "tr-ln")] == ["10\n11", " 8\n 9\n10\n11"]
     assert [code.text for code in block.all("pre") for code in code.all("code")] == [PART.text, WHOLE.text]
 
 
 def test_a_whole_recipe_is_shown_at_once() -> None:
-    block = page(Beside("", Written(WHOLE))).one("div", "tr-python")
+    block = page(Tabs("", Written(WHOLE))).one("div", "tr-python")
     assert not block.all("details")
     assert block.one("pre").text == WHOLE.text
 
 
 def test_a_page_has_a_recipe_once_and_then_a_link_to_it() -> None:
-    first = show(RECORD, beside=Beside("", Written(WHOLE, (PART,))), section="s")
+    first = show(RECORD, beside=Tabs("", Written(WHOLE, (PART,))), section="s")
     taken = names(first)
     assert taken == {"tr-sample.s", "tr-sample.s:python", "py-sample"}
-    again = page(Beside("", Written(WHOLE, (PART,)), Anchors(taken)), section="s")
+    again = page(Tabs("", Written(WHOLE, (PART,)), Anchors(taken)), section="s")
     block = again.one("div", "tr-python")
     assert block.one("a").attributes["href"] == "#py-sample"
     assert [pre.text for pre in block.all("pre")] == [PART.text]
@@ -90,7 +90,7 @@ def test_a_page_has_a_recipe_once_and_then_a_link_to_it() -> None:
 
 def test_nothing_with_a_copy_button_stands_in_an_element_with_a_name() -> None:
     """Material would give all code boxes inside the same id, and every button would copy the first."""
-    root = page(Beside(SCRIPT, Written(WHOLE, (PART,))), section="s")
+    root = page(Tabs(SCRIPT, Written(WHOLE, (PART,))), section="s")
     named = [element for element in root.all() if "id" in element.attributes]
     assert named
     assert not [element for element in named if element.all("code") and element.all("pre")]
@@ -98,41 +98,41 @@ def test_nothing_with_a_copy_button_stands_in_an_element_with_a_name() -> None:
 
 @pytest.mark.parametrize(("freshness", "said"), [(Freshness.RAN, False), (Freshness.CACHED, False), (Freshness.RECORDED, True)])
 def test_an_older_record_does_not_pass_today_s_python_off_as_what_ran(freshness: Freshness, *, said: bool) -> None:
-    block = page(Beside("", Written(WHOLE)), freshness=freshness).one("div", "tr-python")
+    block = page(Tabs("", Written(WHOLE)), freshness=freshness).one("div", "tr-python")
     assert ("as it is now" in block.text) is said
 
 
 def test_the_row_of_tabs_has_no_button_that_joins_what_is_typed_at_several_prompts() -> None:
-    root = page(Beside(SCRIPT), section="s")
+    root = page(Tabs(SCRIPT), section="s")
     assert not root.one("div", "tabbed-labels").all("button")
     assert not root.all("div", "tr-caption")
-    assert page(Beside(SCRIPT), section="s", title="T").one("div", "tr-caption").text == "T"
+    assert page(Tabs(SCRIPT), section="s", title="T").one("div", "tr-caption").text == "T"
 
 
 def test_what_stands_beside_a_session_is_not_searched() -> None:
-    found = searched(show(RECORD, beside=Beside("needle-1", Written(SourceExcerpt("p.py", 1, "needle_2", "f"))), section="s"))
+    found = searched(show(RECORD, beside=Tabs("needle-1", Written(SourceExcerpt("p.py", 1, "needle_2", "f"))), section="s"))
     assert "needle" not in found
     assert "Script" not in found
     assert "b" in found
 
 
 def test_chinese() -> None:
-    (session, _), (script, _), (python, text) = tabs(page(Beside(SCRIPT, Written(WHOLE, (PART,))), Language.ZH, section="s"))
+    (session, _), (script, _), (python, text) = tabs(page(Tabs(SCRIPT, Written(WHOLE, (PART,))), Language.ZH, section="s"))
     assert (session, script, python) == ("会话", "脚本", "Python")
     assert "recipes/a_b.py，第 10–11 行" in text
 
 
 def test_a_recipe_whose_result_is_shown_has_its_python_too() -> None:
-    html = python_of("sample", Beside("", Written(WHOLE)), Freshness.RAN, Language.EN)
+    html = python_of("sample", Tabs("", Written(WHOLE)), Freshness.RAN, Language.EN)
     root = parse(html)
     assert root.one("summary").text == "the whole recipe sample"
     assert root.one("pre").text == WHOLE.text
-    again = parse(python_of("sample", Beside("", Written(WHOLE), Anchors(names(html))), Freshness.RAN, Language.EN))
+    again = parse(python_of("sample", Tabs("", Written(WHOLE), Anchors(names(html))), Freshness.RAN, Language.EN))
     assert again.one("a").attributes["href"] == "#py-sample"
-    assert python_of("sample", Beside(), Freshness.RAN, Language.EN) == ""
+    assert python_of("sample", Tabs(), Freshness.RAN, Language.EN) == ""
 
 
 def test_names_where_nothing_is_known_of_the_page() -> None:
-    one, other = (names(show(RECORD, beside=Beside(SCRIPT, Written(WHOLE), Anchors(prefix=f"{n}.")))) for n in (1, 2))
+    one, other = (names(show(RECORD, beside=Tabs(SCRIPT, Written(WHOLE), Anchors(prefix=f"{n}.")))) for n in (1, 2))
     assert one
     assert not one & other

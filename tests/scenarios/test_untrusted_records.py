@@ -26,7 +26,7 @@ from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import Host, Output, Record, SourceLocation, Status, Step, Where
 from kvmdocs.core.settings import Settings
 from kvmdocs.recording import result_types, value_form, values
-from kvmdocs.recording.result_types import Returned
+from kvmdocs.recording.result_types import ReturnTypes
 from kvmdocs.recording.value_form import ValueRefused
 from kvmdocs.script.assemble import script
 from kvmdocs.store.approved import Approved, to_json
@@ -61,7 +61,7 @@ def traces(sh) -> dict[str, Frame | Colour]:
     """A recipe's function."""
 
 
-RETURNED = Returned(traces)
+RETURNED = ReturnTypes(traces)
 HERE = __name__
 
 # -- nothing but these types is imported or called --------------------------------------------------------------
@@ -249,7 +249,7 @@ class Picky:
 
 @pytest.mark.parametrize(("number", "said"), [(-1, "ValueError: a negative number"), (13, "no 13 here"), (None, "TypeError")])
 def test_a_dataclass_that_refuses_its_fields_is_no_crash(number, said):
-    returned = Returned.only([Picky])
+    returned = ReturnTypes.only([Picky])
     data = {"$type": "Picky", "number": number}
     values.verify(data, returned)  # a record may hold it, and a page show its steps
     with pytest.raises(ValueRefused, match=f"Picky does not take its fields: .*{said}"):

@@ -9,7 +9,7 @@ import pytest
 from kvmdocs import recipe
 from kvmdocs.core.model import Status
 from kvmdocs.execution.executor import Executor
-from kvmdocs.execution.result import ProgressListener
+from kvmdocs.execution.run_result import ProgressListener
 from kvmdocs.execution.worker.limits import MIN_MEMORY, memory_limit
 from tests.support.processes import left_of
 

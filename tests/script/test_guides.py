@@ -11,7 +11,7 @@ import pytest
 
 from kvmdocs.core.words import words as words_of
 from kvmdocs.render import Language
-from kvmdocs.script.guides import Scripted
+from kvmdocs.script.guides import GuideScript
 from kvmdocs.site.build import build_pages
 from kvmdocs.site.plugin import script_links
 
@@ -162,8 +162,8 @@ def test_a_page_says_what_to_install_for_it_and_what_it_builds_on(trial, monkeyp
     ],
 )
 def test_a_page_says_what_its_script_costs(seconds, said):
-    assert re.sub(r"<[^>]*>", "", script_links._cost(Scripted("", {}, seconds), words_of(Language.EN))) == said
-    assert bool(script_links._cost(Scripted("", {}, seconds), words_of(Language.ZH))) == bool(said)
+    assert re.sub(r"<[^>]*>", "", script_links._cost(GuideScript("", {}, seconds), words_of(Language.EN))) == said
+    assert bool(script_links._cost(GuideScript("", {}, seconds), words_of(Language.ZH))) == bool(said)
 
 
 def test_a_page_may_begin_with_its_lead_and_have_no_script(words):

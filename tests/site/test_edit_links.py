@@ -11,14 +11,14 @@ import pytest
 from kvmdocs.core.errors import SettingError
 from kvmdocs.core.settings import Settings
 from kvmdocs.render import Language
-from kvmdocs.site.edit_links import Feedback, commit
+from kvmdocs.site.edit_links import EditLinks, commit
 
 REPORT = "https://example.org/o/r/issues/new?title={title}&body={body}"
 
 
-def load(root: Path, text: str, **environ: str) -> Feedback:
+def load(root: Path, text: str, **environ: str) -> EditLinks:
     (root / "kvmdocs.toml").write_text(text)
-    return Feedback.load(Settings.load(root, environ))
+    return EditLinks.load(Settings.load(root, environ))
 
 
 def git(root, *arguments):

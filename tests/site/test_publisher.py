@@ -11,7 +11,7 @@ from kvmdocs.core.errors import GuideError, Place, RecipeFailed
 from kvmdocs.core.model import Freshness, SourceLocation
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.modes import recorded
-from kvmdocs.execution.result import ProgressListener
+from kvmdocs.execution.run_result import ProgressListener
 from kvmdocs.recording.recipe import presenting
 from kvmdocs.recording.source.urls import Templates
 from kvmdocs.render import Language, names

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from kvmdocs.core.model import Host, Record, SourceLocation, Status, Step, Where
-from kvmdocs.execution.result import RunResult
+from kvmdocs.execution.run_result import RunResult
 from kvmdocs.recording.recipe import presenting
 from kvmdocs.site.publisher import Publisher
 from kvmdocs.site.summary import Facts, facts, source, summed_up

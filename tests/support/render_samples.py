@@ -9,7 +9,7 @@ from material.plugins.search.plugin import Parser
 
 from kvmdocs.core.model import Freshness, Host, Output, Record, Status, Step, Where
 from kvmdocs.recording.recipe import ShowOptions
-from kvmdocs.render import Beside, Language, transcript
+from kvmdocs.render import Language, Tabs, transcript
 
 HOST = Host("bench", "Debian GNU/Linux 12 (bookworm)", "6.1.0-37-amd64", "x86_64", 2, 8 << 30)
 LAB = "~/kvm-lab"
@@ -51,7 +51,7 @@ def show(record: Record, language: Language = Language.EN, **options: Any) -> st
     """Return a record as HTML."""
     logs = options.pop("logs", lambda name: None)
     fresh = options.pop("freshness", Freshness.RAN)
-    beside = options.pop("beside", Beside())
+    beside = options.pop("beside", Tabs())
     return transcript(record, ShowOptions(**options), language, freshness=fresh, logs=logs, beside=beside)
 
 

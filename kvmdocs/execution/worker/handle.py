@@ -21,7 +21,7 @@ from kvmdocs.core.errors import Evidence, StoreError, TimedOut, WorkerLost, desc
 from kvmdocs.core.model import Host, Record
 from kvmdocs.core.paths import homes
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.results import types
+from kvmdocs.execution.recipe_values import types
 from kvmdocs.execution.run_dirs import MARK, new_run
 from kvmdocs.execution.worker.fork_server_client import ForkServerClient, SupervisorHandle, last_words
 from kvmdocs.execution.worker.limits import kernel_kills, memory_limit, out_of_memory
@@ -159,7 +159,7 @@ class WorkerHandle:
             return
         self._closed = True
         self.abandon()
-        if not self._supervisor.ended(keeper_patience()):
+        if not self._supervisor.ended(supervisor_timeout()):
             self._supervisor.kill()
         self._supervisor.status()
         os.close(self._events)
@@ -168,7 +168,7 @@ class WorkerHandle:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def keeper_patience() -> float:
+def supervisor_timeout() -> float:
     """Return the time, in seconds, to wait for a supervisor to end after its lifeline was closed."""
     return PATIENCE + 10.0
 

@@ -22,7 +22,7 @@ from kvmdocs.catalog.guides import find_blocks
 from kvmdocs.catalog.loader import import_module, put_on_path
 from kvmdocs.core.control_characters import in_utf8
 from kvmdocs.core.errors import Evidence, KvmdocsError, RecipeFailed, Skipped, StoreError, ValueNotStorable, said, shortened
-from kvmdocs.core.model import Host, Record, Status, with_texts
+from kvmdocs.core.model import Host, Record, Status, map_texts
 from kvmdocs.core.paths import PathDisplay
 from kvmdocs.core.secrets.masking import Secrets
 from kvmdocs.core.settings import Settings
@@ -32,7 +32,7 @@ from kvmdocs.execution.worker.protocol import RECORD, UNWRITTEN, WorkerTask
 from kvmdocs.recording import digests, values
 from kvmdocs.recording.background_process import LiveStep
 from kvmdocs.recording.recipe import Recipe
-from kvmdocs.recording.result_types import Returned
+from kvmdocs.recording.result_types import ReturnTypes
 from kvmdocs.recording.shell import Limits, Shell
 from kvmdocs.recording.source import check
 from kvmdocs.recording.value_form import ValueRefused
@@ -109,7 +109,7 @@ def run(task: WorkerTask, limits: LimitSignals, events: TextIO) -> Record:
         record, seconds=round(time.monotonic() - begun, 3), steps=shell.steps(), emulated=shell.emulated, **fields
     )
     # Every text of the record passes here, also the recipe's own: sections, titles and the standard input of commands.
-    return with_texts(_with_places(record, shell, Path(task.root)), lambda text: in_utf8(names.secrets.mask(text)))
+    return map_texts(_with_places(record, shell, Path(task.root)), lambda text: in_utf8(names.secrets.mask(text)))
 
 
 def _with_places(record: Record, shell: Shell, root: Path) -> Record:
@@ -144,7 +144,7 @@ def _call(task: WorkerTask, shell: Shell) -> dict[str, Any]:
     inputs = {name: _decode_input(name, data, work, _input_types(task, name)) for name, data in task.inputs.items()}
     returned = recipe.function(shell, **inputs, **task.settings)
     try:
-        value = values.encode(returned, work, Returned(recipe.function))
+        value = values.encode(returned, work, ReturnTypes(recipe.function))
         value = values.without_secrets(value, shell.names.secrets.mask)
         contents = digests.contents(value, work, task.contents)
     except ValueNotStorable as error:
@@ -152,11 +152,11 @@ def _call(task: WorkerTask, shell: Shell) -> dict[str, Any]:
     return {"value": value, "contents": contents, "result": digests.result_digest(value, contents)}
 
 
-def _input_types(task: WorkerTask, name: str) -> Returned:
-    return Returned.only(getattr(import_module(Path(task.root), module), kind) for module, kind in task.types[name])
+def _input_types(task: WorkerTask, name: str) -> ReturnTypes:
+    return ReturnTypes.only(getattr(import_module(Path(task.root), module), kind) for module, kind in task.types[name])
 
 
-def _decode_input(name: str, data: Any, work: Path, types: Returned) -> Any:
+def _decode_input(name: str, data: Any, work: Path, types: ReturnTypes) -> Any:
     try:
         return values.decode(data, work, types)
     except ValueRefused as error:

@@ -46,7 +46,7 @@ _SUFFIXES = (".c", ".h", ".inc", ".cc", ".cpp")
 
 
 @dataclass(frozen=True)
-class Extent:
+class FunctionSpan:
     """Piece of a source file at the outermost level: a function, a declaration, or a macro that defines something.
 
     Attributes:
@@ -90,7 +90,7 @@ def plain_name(function: str) -> str:
     return _COMPILERS.sub("", function)
 
 
-def extents(path: str, text: str) -> list[Extent]:
+def function_spans(path: str, text: str) -> list[FunctionSpan]:
     """Return the pieces of a source file in the order of their lines.
 
     Args:
@@ -102,7 +102,7 @@ def extents(path: str, text: str) -> list[Extent]:
     return list(_c(text)) if path.endswith(_SUFFIXES) else list(_lines(text))
 
 
-def around(pieces: list[Extent], line: int) -> Extent | None:
+def span_at(pieces: list[FunctionSpan], line: int) -> FunctionSpan | None:
     """Return the piece that contains a line, or None if the line is between two pieces."""
     index = bisect_right(pieces, line, key=lambda extent: extent.first) - 1
     return pieces[index] if index >= 0 and line <= pieces[index].last else None
@@ -125,7 +125,7 @@ def _tokens(text: str) -> Iterator[_Token]:
             yield _Token(kind, match[0], line)
 
 
-def _c(text: str) -> Iterator[Extent]:
+def _c(text: str) -> Iterator[FunctionSpan]:
     """Split C at its outermost level."""
     depth = 0
     before: list[int] = []
@@ -172,15 +172,15 @@ def _begins_anew(piece: list[_Token], token: _Token) -> bool:
     return whole and token.kind == "name" and token.line > piece[-1].line
 
 
-def _extent(piece: list[_Token]) -> Extent:
+def _extent(piece: list[_Token]) -> FunctionSpan:
     outermost = dict(_outermost(piece))
     head = piece[: outermost.get("{", len(piece))]
     # A table of values is not a function, whatever its head names.
     if outermost.get("=", len(head)) < len(head):
-        return Extent(piece[0].line, piece[-1].line)
+        return FunctionSpan(piece[0].line, piece[-1].line)
     names = [token.text for token, after in pairwise(head) if token.kind == "name" and after.text == "("]
     inline = any("inline" in token.text.lower() for token in head if token.kind == "name" and token.text not in names)
-    return Extent(piece[0].line, piece[-1].line, tuple(names), tuple(_given(head)), inline)
+    return FunctionSpan(piece[0].line, piece[-1].line, tuple(names), tuple(_given(head)), inline)
 
 
 def _outermost(piece: list[_Token]) -> Iterator[tuple[str, int]]:
@@ -214,7 +214,7 @@ def _given(head: list[_Token]) -> list[str]:
     return []
 
 
-def _assembly(text: str) -> Iterator[Extent]:
+def _assembly(text: str) -> Iterator[FunctionSpan]:
     """Split assembly at its labels and at the macros that define them.
 
     A label inside a function is a piece of its own, which names the function as well.
@@ -227,7 +227,7 @@ def _assembly(text: str) -> Iterator[Extent]:
         line += text.count("\n", counted, match.start(match.lastgroup or 0))
         counted = match.start(match.lastgroup or 0)
         if names:
-            yield Extent(since, line if match["end"] else line - 1, names)
+            yield FunctionSpan(since, line if match["end"] else line - 1, names)
         if match["end"]:
             outer, names = "", ()
             continue
@@ -236,12 +236,12 @@ def _assembly(text: str) -> Iterator[Extent]:
         outer = outer if inside else name if match["begun"] else ""
         names, since = ((outer, name) if inside else (name,)), line
     if names:
-        yield Extent(since, last, names)
+        yield FunctionSpan(since, last, names)
 
 
-def _lines(text: str) -> Iterator[Extent]:
+def _lines(text: str) -> Iterator[FunctionSpan]:
     """Split a list in which every line defines a function, such as QEMU's ``trace-events``."""
     for number, line in enumerate(text.splitlines(), 1):
         names = tuple(re.findall(r"^(?:[a-z-]+ )*(\w+)\(", line))
         if names:
-            yield Extent(number, number, names, names)
+            yield FunctionSpan(number, number, names, names)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from kvmdocs.core.errors import CatalogError, Evidence, RecipeFailed
 from kvmdocs.core.model import SourceLocation, Step, Where
-from kvmdocs.recording.source.c_functions import Extent, around, extents, plain_name
+from kvmdocs.recording.source.c_functions import FunctionSpan, function_spans, plain_name, span_at
 from kvmdocs.recording.source.stack_frames import Frame, find
 
 CONTEXT_LINES = 5
@@ -160,12 +160,12 @@ class _Files:
     """Cache of opened source files, split into functions."""
 
     def __init__(self) -> None:
-        self._read: dict[Path, tuple[list[str], list[Extent]]] = {}
+        self._read: dict[Path, tuple[list[str], list[FunctionSpan]]] = {}
 
-    def open(self, path: Path) -> tuple[list[str], list[Extent]]:
+    def open(self, path: Path) -> tuple[list[str], list[FunctionSpan]]:
         if path not in self._read:
             text = path.read_text("utf-8", "replace")
-            self._read[path] = text.split("\n"), extents(path.name, text)
+            self._read[path] = text.split("\n"), function_spans(path.name, text)
         return self._read[path]
 
 
@@ -177,7 +177,7 @@ def _place(tree: Tree, path: str, frame: Frame, files: _Files, number: int, step
     """
     lines, pieces = files.open(tree.root / path)
     function = _function(frame, step)
-    piece = around(pieces, frame.line)
+    piece = span_at(pieces, frame.line)
     wrong = _impossible(frame, function, lines)
     astray = not wrong and not frame.quoted and (piece is None or not (piece.makes(function) if function else piece.names))
     inlined = astray and _is_inlined(function, piece, pieces, lines[frame.line - 1])
@@ -252,7 +252,7 @@ def _may_be_astray(tree: Tree, function: str | None, step: Step) -> bool:
     return joins.match(step.command) is not None
 
 
-def _is_inlined(function: str | None, piece: Extent | None, pieces: Sequence[Extent], line: str) -> bool:
+def _is_inlined(function: str | None, piece: FunctionSpan | None, pieces: Sequence[FunctionSpan], line: str) -> bool:
     """Check whether the source itself shows that a line of another function may be in a frame of this one, by inlining.
 
     Either the line calls the function, which was inlined there; or the line is in an inline function, and the function that it

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kvmdocs.site.edit_links import Feedback
+from kvmdocs.site.edit_links import EditLinks
 from kvmdocs.site.plain_pages import PlainPages
 from kvmdocs.site.plugin.log_links import LogLinks
 from kvmdocs.site.plugin.script_links import ScriptLinks
@@ -46,7 +46,7 @@ class BuildState:
     project: Project
     publisher: Publisher
     guides: list[Path]
-    feedback: Feedback
+    feedback: EditLinks
     logs: LogLinks
     scripts: ScriptLinks
     wanted: Mapping[str, str] | None = None

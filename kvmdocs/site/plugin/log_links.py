@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from kvmdocs.core.model import Record
     from kvmdocs.execution.project import Project
-    from kvmdocs.execution.result import RunResult
+    from kvmdocs.execution.run_result import RunResult
 
 FOLDER = "logs"
 """Folder of the site with the logs."""

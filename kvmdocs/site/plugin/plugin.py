@@ -31,7 +31,7 @@ from kvmdocs.core.settings import FILE, Settings, find_root
 from kvmdocs.execution.project import Project
 from kvmdocs.recording.recipe import presenter, presenting
 from kvmdocs.render import Language
-from kvmdocs.site.edit_links import Feedback
+from kvmdocs.site.edit_links import EditLinks
 from kvmdocs.site.plain_pages import PlainPages
 from kvmdocs.site.plugin import records, status_pages, stylesheets
 from kvmdocs.site.plugin.build_state import BuildState
@@ -119,10 +119,10 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         if self._serving:
             records.forget_modules(root)
         guides = [Path(page.abs_src_path) for page in files.documentation_pages() if page.abs_src_path]
-        feedback, view, wanted = Feedback(), ServeView(), None
+        feedback, view, wanted = EditLinks(), ServeView(), None
         try:
             project = Project(root, guides=guides, mode=self.config.mode)
-            feedback = Feedback.load(project.settings)
+            feedback = EditLinks.load(project.settings)
             view = self._serve_records.latest(project) if self._serving else ServeView(records.run(project))
             wanted = view.wanted
         except KvmdocsError as error:

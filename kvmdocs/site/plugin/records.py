@@ -14,8 +14,8 @@ from kvmdocs.core.model import Freshness, Mode, Record, Status
 from kvmdocs.execution import modes, report
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import ProgressListener, RunResult
-from kvmdocs.site.publisher import earlier
+from kvmdocs.execution.run_result import ProgressListener, RunResult
+from kvmdocs.site.publisher import command_result
 from kvmdocs.site.serve.runner import BackgroundRunner
 from kvmdocs.site.serve.view import ServeView
 
@@ -31,12 +31,12 @@ def run(project: Project) -> RunResult:
     catalog = project.catalog
     if catalog.problems:
         raise PluginError("\n\n".join(problem.report() for problem in catalog.problems))
-    before = earlier.get()
+    before = command_result.get()
     # The command around this build (`--keep-going`) has reported these failures, and pages show them; they are not run again.
     failed = before.failed() if before is not None else {}
     # That command has also reported progress; once is enough.
     if before is None:
-        result = modes.run(project, report.Lines(), catalog.shown_recipes())
+        result = modes.run(project, report.ProgressLines(), catalog.shown_recipes())
     elif project.mode is Mode.RECORDED:
         result = modes.recorded(project, catalog.shown_recipes())
     else:

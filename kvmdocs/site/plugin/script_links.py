@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from mkdocs.structure.files import File, Files
 from mkdocs.utils import get_relative_url
 
-from kvmdocs.core.words import RenderWords, about, words
+from kvmdocs.core.words import Labels, about, words
 from kvmdocs.render import Language
-from kvmdocs.script.guides import RecordOf, Scripted, scripted_guide
+from kvmdocs.script.guides import GuideScript, RecordOf, scripted_guide
 from kvmdocs.site.plugin.under_title import insert_under_title
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ScriptLinks:
 
     def __init__(self) -> None:
         self._files: dict[Path, File] = {}
-        self._scripts: dict[Path, Scripted] = {}
+        self._scripts: dict[Path, GuideScript] = {}
 
     def add_files(
         self, files: Files, config: MkDocsConfig, project: Project, guides: Iterable[Path], record_of: RecordOf
@@ -68,7 +68,7 @@ class ScriptLinks:
         return insert_under_title(html, link, page)
 
 
-def _cost(script: Scripted, say: RenderWords) -> str:
+def _cost(script: GuideScript, say: Labels) -> str:
     """Return how long a first run of the script takes, as its records did, and which recipes take most of that."""
     total = sum(script.seconds.values())
     if not total:
@@ -84,7 +84,7 @@ def _cost(script: Scripted, say: RenderWords) -> str:
     return f"{cost}{escape(before)}{escape(say.comma).join(f'<code>{escape(name)}</code>' for name in large)}{escape(after)}"
 
 
-def _packages(commands: dict[str, str], say: RenderWords) -> str:
+def _packages(commands: dict[str, str], say: Labels) -> str:
     """Return a folded list of the commands that install packages, by family of distributions."""
     if not commands:
         return ""

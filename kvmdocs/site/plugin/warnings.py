@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 from kvmdocs.catalog.guides import find_blocks
 from kvmdocs.catalog.lint import line_of_link, raw_targets
-from kvmdocs.core.control_characters import neutral
+from kvmdocs.core.control_characters import sanitize
 from kvmdocs.core.errors import Evidence, GuideError, KvmdocsError, Place
 
 CONFIG_LOGGER = "mkdocs.config"
@@ -86,7 +86,7 @@ class WarningLocations(logging.Filter):
         if record.levelno >= logging.WARNING:
             place = self.place(message)
             # A warning may quote the output of blocks and commands.
-            record.msg, record.args = neutral(self.mask(f"{place}: {message}" if place else message)), ()
+            record.msg, record.args = sanitize(self.mask(f"{place}: {message}" if place else message)), ()
         return True
 
     def place(self, message: str) -> Place | None:

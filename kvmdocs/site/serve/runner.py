@@ -28,7 +28,7 @@ from kvmdocs.execution import report
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.run_dirs import new_run
-from kvmdocs.execution.worker.handle import keeper_patience
+from kvmdocs.execution.worker.handle import supervisor_timeout
 from kvmdocs.site.serve.view import Attempt, ServeView, failure_record, make_view
 from kvmdocs.store.store import dump, load
 
@@ -116,7 +116,7 @@ class BackgroundRunner:
                 self._run.abandon()
             self._state.notify()
         if self._thread.is_alive():
-            self._thread.join(keeper_patience() + 10)
+            self._thread.join(supervisor_timeout() + 10)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _todo(self) -> dict[str, str]:
@@ -194,7 +194,7 @@ def _start(project: Project, guides: list[str], wanted: dict[str, str]) -> _Run:
     return _Run(project, dict(wanted), process, lifeline, events)
 
 
-class _EventListener(report.Lines):
+class _EventListener(report.ProgressLines):
     """Progress listener that prints, and reports finished recipes to the server."""
 
     def __init__(self, events: int, names: Iterable[str]) -> None:
@@ -245,7 +245,7 @@ def _exit_with(lifeline: Any) -> None:
     """Interrupt this process when the lifeline is closed: the server is gone, or abandons this run."""
     lifeline.read(1)
     os.kill(os.getpid(), signal.SIGINT)
-    time.sleep(keeper_patience())
+    time.sleep(supervisor_timeout())
     os._exit(1)
 
 

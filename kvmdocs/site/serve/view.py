@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from kvmdocs.catalog.key import cache_key
 from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.model import Failure, Freshness, Record, Status
-from kvmdocs.execution.explain import answer
+from kvmdocs.execution.explain import explain_entry
 from kvmdocs.execution.plan import PlanEntry, make_plan
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.result import RunResult
+from kvmdocs.execution.run_result import RunResult
 from kvmdocs.host import probes
 from kvmdocs.host.probes import AssumedCapabilities
 
@@ -104,7 +104,7 @@ def _add(project: Project, name: str, entry: PlanEntry, attempt: Attempt | None,
         records[name], freshness[name] = failure, Freshness.NONE
         return
     freshness[name] = Freshness.RUNNING if name in view.wanted else Freshness.STALE
-    view.reasons[name] = answer(project, name, entry).reasons
+    view.reasons[name] = explain_entry(project, name, entry).reasons
     if record := latest or project.approved.get(name):
         records[name] = record
 

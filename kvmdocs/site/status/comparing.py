@@ -11,9 +11,9 @@ from kvmdocs.core import schemas
 from kvmdocs.core.model import Record, Status
 from kvmdocs.core.secrets.masking import MASK
 from kvmdocs.execution.project import Project
-from kvmdocs.script.approval import drift_of
+from kvmdocs.script.approval import find_drift
 from kvmdocs.store import drift as drifting
-from kvmdocs.store.derived import kept
+from kvmdocs.store.derived import get_or_make
 
 DIFF_LINES = 200
 """Maximum number of diff lines in a report. `kvmdocs diff` prints all."""
@@ -86,7 +86,7 @@ def compared(project: Project, name: str, record: Record | None) -> Compared:
     # no record contains one, and no file name may be derived from one.
     hidden = sorted(item for item in project.hidden().items() if item[1] != MASK)
     parts = [own.key if own else "", own.started if own else "", repr(hidden), hashlib.sha256(body).hexdigest()]
-    text = kept(project.store, parts, lambda: schemas.write(_compare(project, name, own)), ".json")
+    text = get_or_make(project.store, parts, lambda: schemas.write(_compare(project, name, own)), ".json")
     return msgspec.json.decode(text, type=Compared)
 
 
@@ -95,7 +95,7 @@ def _compare(project: Project, name: str, own: Record | None) -> Compared:
     if approved is None:
         return Compared()
     origin = ApprovedRecord(approved.started, approved.host.name)
-    return Compared(origin, _shortened(drift_of(project, own)), done=True) if own else Compared(origin)
+    return Compared(origin, _shortened(find_drift(project, own)), done=True) if own else Compared(origin)
 
 
 def _shortened(drift: drifting.Drift | None) -> Drifted | None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs.recording.source.c_functions import Extent, around, extents, is_part, plain_name
+from kvmdocs.recording.source.c_functions import FunctionSpan, function_spans, is_part, plain_name, span_at
 
 # A letter before each line says whose it is; "-" is nobody's.
 C = """\
@@ -92,15 +92,15 @@ EVERY = [(owner, name) for owner, names in FUNCTIONS.items() for name in names]
 
 @pytest.mark.parametrize(("owner", "function"), EVERY)
 def test_a_function_is_on_its_own_lines_and_on_no_others(owner: str, function: str) -> None:
-    found = extents("x.c", TEXT)
-    there = [number for number in range(1, len(LINES) + 1) if (piece := around(found, number)) and piece.makes(function)]
+    found = function_spans("x.c", TEXT)
+    there = [number for number in range(1, len(LINES) + 1) if (piece := span_at(found, number)) and piece.makes(function)]
     assert there == [number for number, line in enumerate(LINES, 1) if line[0] == owner]
 
 
 def test_lines_of_nobody() -> None:
-    found = extents("x.c", TEXT)
+    found = function_spans("x.c", TEXT)
     for number, line in enumerate(LINES, 1):
-        piece = around(found, number)
+        piece = span_at(found, number)
         if line[0] == "-":
             assert piece is None, line
         else:
@@ -109,7 +109,7 @@ def test_lines_of_nobody() -> None:
 
 @pytest.mark.parametrize("function", ["table", "run", "trap", "callback", "third", "TP_PROTO", "declared_not"])
 def test_what_is_no_function_here_is_nowhere(function: str) -> None:
-    assert not any(piece.makes(function) and function not in piece.names for piece in extents("x.c", TEXT))
+    assert not any(piece.makes(function) and function not in piece.names for piece in function_spans("x.c", TEXT))
 
 
 def test_assembly() -> None:
@@ -126,20 +126,20 @@ def test_assembly() -> None:
         "1:\tvmrun\n"
         "SYM_FUNC_END(__svm_vcpu_run)\n"
     )
-    found = extents("entry_64.S", text)
+    found = function_spans("entry_64.S", text)
     assert [
-        [number for number in range(1, 12) if (piece := around(found, number)) and piece.makes(name)]
+        [number for number in range(1, 12) if (piece := span_at(found, number)) and piece.makes(name)]
         for name in ("entry_SYSCALL_64", "entry_SYSCALL_64_after_hwframe", "__svm_vcpu_run")
     ] == [[2, 3, 4, 5, 6, 7], [4, 5, 6, 7], [9, 10, 11]]
-    assert around(found, 8) is None
+    assert span_at(found, 8) is None
 
 
 def test_a_list_that_makes_a_function_of_every_line() -> None:
     text = '# hw/scsi\nlsi_reset(void) "reset"\ndisable vcpu lsi_out(uint8_t x) "%d"\n'
-    found = extents("hw/scsi/trace-events", text)
-    assert (around(found, 2) or Extent(0, 0)).makes("_nocheck__trace_lsi_reset")
-    assert (around(found, 3) or Extent(0, 0)).makes("trace_lsi_out")
-    assert not (around(found, 3) or Extent(0, 0)).makes("trace_lsi_reset")
+    found = function_spans("hw/scsi/trace-events", text)
+    assert (span_at(found, 2) or FunctionSpan(0, 0)).makes("_nocheck__trace_lsi_reset")
+    assert (span_at(found, 3) or FunctionSpan(0, 0)).makes("trace_lsi_out")
+    assert not (span_at(found, 3) or FunctionSpan(0, 0)).makes("trace_lsi_reset")
 
 
 @pytest.mark.parametrize(
@@ -166,6 +166,6 @@ def test_what_compilers_add(name: str) -> None:
 @given(st.text(alphabet="{}()[];,=#\"'/*\\\n ab_1ifel", max_size=300))
 def test_any_text_is_cut_into_pieces_in_order(text: str) -> None:
     for path in ("x.c", "x.S", "trace-events"):
-        found = extents(path, text)
+        found = function_spans(path, text)
         assert all(1 <= piece.first <= piece.last <= text.count("\n") + 1 for piece in found)
         assert all(before.first <= after.first for before, after in pairwise(found))

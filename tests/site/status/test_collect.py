@@ -11,7 +11,7 @@ import pytest
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import Failure, Freshness, Host, Output, Record, Status, Step, Where
 from kvmdocs.execution import modes
-from kvmdocs.execution.result import RunResult
+from kvmdocs.execution.run_result import RunResult
 from kvmdocs.site.publisher import GuidePage, Publisher
 from kvmdocs.site.status import comparing, view_of
 from kvmdocs.site.status.collect import report
@@ -226,7 +226,7 @@ def test_what_was_compared_is_not_compared_again_until_something_differs(made, m
     publisher = drifted(made)
     first = report(publisher).by_name["fine"]
     compared = []
-    monkeypatch.setattr(comparing, "drift_of", lambda project, record: compared.append(record.recipe))
+    monkeypatch.setattr(comparing, "find_drift", lambda project, record: compared.append(record.recipe))
     assert report(publisher).by_name["fine"] == first
     assert compared == []
     publisher.project.approved.put(record("fine", "other words"))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from kvmdocs.figures.canvas import LINE_HEIGHT, LOOKS, SIZE, SMALL, Canvas, widest
-from kvmdocs.figures.exchange import Actor, Item, Message, MessageGroup, Note
 from kvmdocs.figures.figure import NARROW, WIDE
 from kvmdocs.figures.measure import width, wrap
+from kvmdocs.figures.sequence_model import Actor, Item, Message, MessageGroup, Note
 
 _ROW_GAP = 14.0
 """Pixels between an arrow and the text of the next message."""
