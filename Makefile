@@ -19,7 +19,7 @@ WORKERS ?= 3
 unexport PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
 export YES REQUIRE
 
-.PHONY: help site pdf test lint serve zensical properdocs lock clean environment
+.PHONY: help site pdf test unit lint serve zensical properdocs lock clean environment
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -36,6 +36,9 @@ test: environment ## lint, then run every test, recipe and guide
 	@cd '$(ROOT)' && '$(BIN)/kvmdocs' doctor --install
 	@$(MAKE) --no-print-directory -f '$(ROOT)/Makefile' lint
 	@cd '$(ROOT)' && '$(BIN)/python' -m pytest -n '$(WORKERS)' --dist loadfile
+
+unit: environment ## run the tests that start no process: what a programmer runs all day
+	@cd '$(ROOT)' && '$(BIN)/python' -m pytest -q -n 2 --dist loadfile -m 'not process' tests
 
 lint: environment ## check style, types, the order of imports and the structure of the project
 	@cd '$(ROOT)' && '$(BIN)/ruff' check

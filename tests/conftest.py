@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -158,3 +159,46 @@ def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Trial
         return Trial(root, package)
 
     return make
+
+
+# -- the unit half: tests that start no process -------------------------------------------------------------------
+
+WITH_PROCESSES = ("content", "lab", "recipes", "scenarios", "scripts", "support")
+"""Folders of tests that all may start processes."""
+
+_unit_tests: list[str] = []
+"""Name of the test that runs, if it may start no process."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of some folders as those that start processes."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here) and item.path.relative_to(here).parts[0] in WITH_PROCESSES:
+            item.add_marker(pytest.mark.process)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Note which test runs, for `_refuse`. A guide or a recipe is no unit test."""
+    if item.path.is_relative_to(Path(__file__).parent) and item.get_closest_marker("process") is None:
+        _unit_tests.append(item.nodeid)
+    try:
+        return (yield)
+    finally:
+        _unit_tests.clear()
+
+
+def _refuse(start: Callable[..., object]) -> Callable[..., object]:
+    """Wrap a function that starts a process: a test without the mark fails there."""
+
+    @functools.wraps(start)
+    def wrapped(*args: object, **kwargs: object) -> object:
+        assert not _unit_tests, f"{_unit_tests[0]} starts a process: mark it with @pytest.mark.process"
+        return start(*args, **kwargs)
+
+    return wrapped
+
+
+subprocess.Popen.__init__ = _refuse(subprocess.Popen.__init__)
+os.fork, os.posix_spawn, os.forkpty = _refuse(os.fork), _refuse(os.posix_spawn), _refuse(os.forkpty)

@@ -43,8 +43,9 @@ TESTED_WITH_OTHERS = {
     "tests/core/test_settings.py": "core/default_settings",
     "tests/execution/test_executor.py": "execution/plan execution/project execution/run_result execution/recipe_values",
     "tests/figures/test_figures.py": (
-        "figures/bars figures/boxes figures/canvas figures/composition figures/fence figures/figure figures/flow figures/layered "
-        "figures/measure figures/sequence figures/sequence_model figures/sequence_svg figures/timeline figures/tree"
+        "figures/bars figures/boxes figures/canvas figures/composition figures/fence figures/figure figures/flow "
+        "figures/layered figures/measure figures/sequence figures/sequence_model figures/sequence_svg figures/timeline "
+        "figures/tree"
     ),
     "tests/host/test_packages.py": "host/tools",
     "tests/host/test_probes.py": "host/command host/facts execution/doctor",

@@ -81,6 +81,7 @@ def test_a_blocks_print_goes_nowhere_while_it_is_only_read(trial, capsys):
 # -- inline recipes ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_a_recipe_of_a_block_is_one_like_any_other(trial):
     made = trial()
     made.block("a.md", INLINE.format(body="return sh.echo('hi').strip()"))
@@ -121,6 +122,7 @@ def test_an_inline_recipe_named_like_one_of_a_module_is_an_error(trial):
     assert f"two recipes are called inline: one at {made.package}/all.py:5, one at docs/a.md:6" in told
 
 
+@pytest.mark.process
 def test_an_inline_recipe_may_build_on_one_of_a_module(trial):
     made = trial().recipes(ONE)
     made.block("a.md", "from kvmdocs import recipe\n@recipe()\ndef inline(sh, first):\n    return first * 2\ninline.show()")
@@ -147,6 +149,7 @@ inline.show()
 """
 
 
+@pytest.mark.process
 def test_blocks_of_a_session_share_names(trial):
     made = trial()
     made.guide("a.md", SESSION.format(helper="def helper():\n    return 1"))
@@ -276,6 +279,7 @@ def test_guides_lie_where_the_settings_say(trial):
     assert [str(place) for place in made.project().catalog.shown_at("first")] == ["pages/en/b.md:1", "pages/zh/a.md:1"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("declared", "said"),
     [

@@ -11,6 +11,8 @@ from jsonschema import Draft202012Validator
 from kvmdocs.cli import documents
 from kvmdocs.core import schemas
 
+pytestmark = pytest.mark.process
+
 RECIPES = """
 @recipe()
 def fine(sh: Shell) -> str:

@@ -95,6 +95,7 @@ def test_help_and_version():
     assert version("kvmdocs") in CliRunner().invoke(main.main, ["--version"]).output
 
 
+@pytest.mark.process
 def test_a_recipe_is_run_and_what_it_did_is_printed(kvmdocs):
     done = kvmdocs("run", "fine")
     assert done.exit_code == 0
@@ -106,6 +107,7 @@ def test_a_recipe_is_run_and_what_it_did_is_printed(kvmdocs):
     assert "1 ran, 0 unchanged" in kvmdocs("run", "--fresh", "fine").stderr
 
 
+@pytest.mark.process
 def test_a_failed_recipe_is_told_with_its_evidence(kvmdocs, project):
     project.block("page.md", f"from {project.module} import failing\nfailing.show()")
     done = kvmdocs("run", "failing")
@@ -133,6 +135,7 @@ def test_a_skip_is_no_failure_unless_everything_is_required(kvmdocs, monkeypatch
     assert "no-such-tool" in done.stderr
 
 
+@pytest.mark.process
 def test_everything_can_be_run(kvmdocs):
     done = kvmdocs("run", "--all")
     assert done.exit_code == 1
@@ -256,6 +259,7 @@ command()
 """
 
 
+@pytest.mark.process
 def test_ctrl_c_is_130_in_code_that_runs_from_a_string(tmp_path):
     # Such as a dataclass that is being made: Python itself would end the process by the signal, whoever caught the exception.
     (tmp_path / "pressed.py").write_text(PRESSED)
@@ -263,6 +267,7 @@ def test_ctrl_c_is_130_in_code_that_runs_from_a_string(tmp_path):
     assert (done.returncode, done.stderr) == (130, "kvmdocs: interrupted\n")
 
 
+@pytest.mark.process
 def test_a_site_is_built_and_told(kvmdocs, project, monkeypatch):
     monkeypatch.setenv("MKDOCS_CONFIG_DIR", str(project.root))
     project.block("page.md", f"from {project.module} import fine\nfine.show()")
@@ -281,6 +286,7 @@ def test_a_site_is_built_and_told(kvmdocs, project, monkeypatch):
     assert "docs/wrong.md:4" in done.stderr
 
 
+@pytest.mark.process
 def test_a_site_is_as_it_was_when_a_recipe_fails(kvmdocs, project, monkeypatch):
     monkeypatch.setenv("MKDOCS_CONFIG_DIR", str(project.root))
     project.block("page.md", f"from {project.module} import failing\nfailing.show()")
@@ -293,6 +299,7 @@ def test_a_site_is_as_it_was_when_a_recipe_fails(kvmdocs, project, monkeypatch):
     assert (project.root / "site/index.html").read_text() == "as it was"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("code", "heavy"),
     [
@@ -317,6 +324,7 @@ def test_imports_stay_light(code, heavy):
     assert heavy & set(done.stdout.partition("MODULES")[2].split()) == set()
 
 
+@pytest.mark.process
 def test_why_says_what_made_a_recipe_stale(kvmdocs, project, monkeypatch):
     assert "never ran here" in kvmdocs("why", "failing").stdout
     kvmdocs("run", "fine")
@@ -332,6 +340,7 @@ def test_why_says_what_made_a_recipe_stale(kvmdocs, project, monkeypatch):
     assert "lacks no-such-tool" in kvmdocs("why", "wanting").stdout
 
 
+@pytest.mark.process
 def test_the_status_of_all_that_guides_show(kvmdocs, project):
     project.block("page.md", f"from {project.module} import failing, wanting\nfailing.show()\nwanting.show()")
     kvmdocs("run", "failing", "fine")
@@ -376,6 +385,7 @@ def test_help_says_how_completion_is_switched_on(monkeypatch, shell):
     assert "_KVMDOCS_COMPLETE" in done.output
 
 
+@pytest.mark.process
 def test_so_many_recipes_run_at_once_as_jobs_says(kvmdocs, project):
     line = "echo begin >> ../../../../log; sleep 0.5; echo end >> ../../../../log"
     names = ("one", "two", "three")
@@ -389,6 +399,7 @@ def test_so_many_recipes_run_at_once_as_jobs_says(kvmdocs, project):
     assert "KVMDOCS_LIMITS_JOBS" not in os.environ
 
 
+@pytest.mark.process
 def test_a_build_takes_jobs_too(kvmdocs, project, monkeypatch):
     monkeypatch.setenv("MKDOCS_CONFIG_DIR", str(project.root))
     project.block("page.md", f"from {project.module} import fine\nfine.show()")

@@ -105,6 +105,7 @@ def foreign(tmp_path):
     return made
 
 
+@pytest.mark.process
 def test_a_guide_begun_in_a_foreign_project_passes(foreign):
     told = foreign("kvmdocs.cli", "new", "guide", "run/see-the-kernel", "--title", "zh=看看: 内核", "--title", "en=See it")
     assert told.splitlines()[-1] == "next    kvmdocs run see_the_kernel"
@@ -143,6 +144,7 @@ clock.show()
 """
 
 
+@pytest.mark.process
 def test_a_recipe_is_begun_and_a_guide_may_show_it(foreign):
     foreign("kvmdocs.cli", "new", "recipe", "kernel_name")
     foreign("kvmdocs.cli", "new", "guide", "the-name", "--recipe", "kernel_name")
@@ -152,6 +154,7 @@ def test_a_recipe_is_begun_and_a_guide_may_show_it(foreign):
     foreign("kvmdocs.cli", "build")
 
 
+@pytest.mark.process
 def test_a_recipe_lies_in_the_package_of_its_guides_folder(foreign):
     foreign.write("howto/__init__.py", "")
     foreign.write("howto/run/__init__.py", "")
@@ -167,6 +170,7 @@ def test_a_file_of_titles_that_is_not_there_is_named(foreign):
     assert "the setting project.titles names a TOML file" in told
 
 
+@pytest.mark.process
 def test_what_cannot_be_begun_is_refused_and_nothing_is_written(foreign, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     foreign("kvmdocs.cli", "new", "recipe", "kernel_name")
@@ -263,6 +267,7 @@ def clone(tmp_path):
     return made
 
 
+@pytest.mark.process
 @pytest.mark.slow
 def test_a_guide_begun_in_this_project_passes(clone):
     # As the page for authors says it, beside whatever that page defines itself.

@@ -84,11 +84,13 @@ UNSEEN_TEXTS = [
 ]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("text", UNSEEN_TEXTS)
 def test_a_word_of_bash_has_nothing_unseen_and_means_the_same(text: str) -> None:
     assert_same_in_bash(text)
 
 
+@pytest.mark.process
 @given(
     st.text(
         st.characters(blacklist_characters="\0", blacklist_categories=["Cs"])

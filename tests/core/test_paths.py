@@ -167,11 +167,13 @@ ODD = [
 ]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("argument", ODD, ids=repr)
 def test_an_argument_is_typed_so_that_a_shell_gives_it_back(names, argument):
     assert parsed(names.argument(argument)) == [meant(argument)]
 
 
+@pytest.mark.process
 @given(st.lists(MIXED | st.sampled_from(ODD), min_size=1, max_size=30), st.booleans())
 @settings(max_examples=60)
 def test_a_command_can_be_pasted(words, option_a_line):
@@ -234,6 +236,7 @@ def test_a_line_of_shell_stays_what_the_author_wrote(names, line, shown):
     assert names.text(line) == shown
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "line",
     [

@@ -15,6 +15,8 @@ import pytest
 from kvmdocs.store.store import Store
 from tests.support import ROOT
 
+pytestmark = pytest.mark.process
+
 RECIPES = """
 @recipe()
 def base(sh: Shell) -> Path:

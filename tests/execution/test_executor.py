@@ -12,6 +12,8 @@ import pytest
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import Freshness, Status
 
+pytestmark = pytest.mark.process
+
 CHAIN = """
 @recipe()
 def first(sh: Shell) -> Path:

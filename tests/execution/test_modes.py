@@ -16,6 +16,8 @@ from kvmdocs.core.model import Freshness, Mode, Status
 from kvmdocs.execution.modes import newest, recorded, run, use_mode
 from kvmdocs.execution.run_result import ProgressListener
 
+pytestmark = pytest.mark.process
+
 RECIPES = """
 @recipe()
 def base(sh: Shell) -> str:

@@ -40,6 +40,7 @@ def test_a_folder_without_an_owner_file_stays_while_its_maker_lives(store):
     assert folder.is_dir()
 
 
+@pytest.mark.process
 def test_a_folder_without_an_owner_file_goes_when_its_maker_is_dead(store):
     folder = store.runs / f"{gone()}-abcdefgh"
     folder.mkdir(parents=True)
@@ -47,6 +48,7 @@ def test_a_folder_without_an_owner_file_goes_when_its_maker_is_dead(store):
     assert not folder.exists()
 
 
+@pytest.mark.process
 def test_dead_owners_are_recognised_without_proc_sys(store, monkeypatch):
     read_text = Path.read_text
 

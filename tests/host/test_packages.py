@@ -108,6 +108,7 @@ def test_tools_that_recipes_declare_are_in_the_projects_table() -> None:
     assert set(Project(ROOT).all_tools()) <= known
 
 
+@pytest.mark.process
 @pytest.mark.network
 @pytest.mark.skipif(shutil.which("apt-cache") is None, reason="this host has no apt")
 def test_apt_knows_every_package_of_the_projects_table() -> None:
@@ -225,6 +226,7 @@ def test_a_program_is_missing_until_it_is_on_path(table: Path, bin_only: Path) -
     assert known.missing(["foo"]) == []
 
 
+@pytest.mark.process
 def test_a_tool_the_table_does_not_know_is_a_program_of_its_name(bin_only: Path) -> None:
     known = Tools.load(None)
     assert [missing.tool for missing in known.missing(["baz"])] == ["baz"]
@@ -233,6 +235,7 @@ def test_a_tool_the_table_does_not_know_is_a_program_of_its_name(bin_only: Path)
     assert known.version("baz") == "baz 3"
 
 
+@pytest.mark.process
 def test_a_library_is_asked_of_pkg_config(table: Path, bin_only: Path) -> None:
     known = Tools.load(table)
     (missing,) = known.missing(["bar"])
@@ -259,6 +262,7 @@ def test_a_file_and_its_digest(table: Path, tmp_path: Path) -> None:
     assert known.version("rom") != before
 
 
+@pytest.mark.process
 def test_a_command_that_must_work(table: Path, bin_only: Path) -> None:
     known = Tools.load(table)
     program(bin_only, "foo", '[ "$1" = --works ] && exit 1; echo foo 1')
@@ -268,6 +272,7 @@ def test_a_command_that_must_work(table: Path, bin_only: Path) -> None:
     assert known.missing(["works"]) == []
 
 
+@pytest.mark.process
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="gcc is not there")
 def test_a_static_program_is_told_from_one_that_needs_libraries(tmp_path: Path) -> None:
     source = tmp_path / "still.c"
@@ -296,6 +301,7 @@ def test_a_dynamic_program_does_not_do_where_a_static_one_is_asked_for(table: Pa
 # -- versions
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     ("script", "version"),
     [
@@ -313,6 +319,7 @@ def test_the_version_is_the_first_line_that_has_one(bin_only: Path, script: str,
     assert Tools.load(None).version("foo") == version
 
 
+@pytest.mark.process
 def test_a_tool_that_never_answers_is_given_up_with_all_it_started(bin_only: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tools, "VERSION_TIMEOUT", 0.3)
     sleep = shutil.which("sleep", path=os.defpath)
@@ -483,6 +490,7 @@ def apt(bin_only: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return log
 
 
+@pytest.mark.process
 def test_missing_tools_are_installed_together(apt: Path) -> None:
     install(lacking("x", "y"), "apt")
     update, installed = apt.read_text().splitlines()
@@ -491,6 +499,7 @@ def test_missing_tools_are_installed_together(apt: Path) -> None:
     assert Tools.load(None).missing(["x", "y"]) == []
 
 
+@pytest.mark.process
 def test_one_package_that_cannot_be_had_does_not_keep_the_others_away(apt: Path) -> None:
     with pytest.raises(HostLacks, match="still missing: broken") as caught:
         install(lacking("x", "broken", "y"), "apt")
@@ -500,6 +509,7 @@ def test_one_package_that_cannot_be_had_does_not_keep_the_others_away(apt: Path)
     assert "x-a" in apt.read_text()
 
 
+@pytest.mark.process
 def test_an_installation_that_does_not_bring_the_tool_is_an_error(apt: Path, bin_only: Path) -> None:
     program(bin_only, "apt-get", "exit 0")
     with pytest.raises(HostLacks, match="still missing: x"):
@@ -507,6 +517,7 @@ def test_an_installation_that_does_not_bring_the_tool_is_an_error(apt: Path, bin
     assert not apt.exists()
 
 
+@pytest.mark.process
 def test_without_rights_nothing_is_run_and_the_command_is_told(
     apt: Path, monkeypatch: pytest.MonkeyPatch, bin_only: Path
 ) -> None:
@@ -522,6 +533,7 @@ def test_without_rights_nothing_is_run_and_the_command_is_told(
     assert not apt.exists()
 
 
+@pytest.mark.process
 def test_sudo_is_used_when_it_asks_nothing(apt: Path, monkeypatch: pytest.MonkeyPatch, bin_only: Path) -> None:
     as_user(monkeypatch)
     monkeypatch.setattr(packages, "_terminal", lambda: False)
@@ -541,6 +553,7 @@ def test_other_distributions_are_told_what_to_type(monkeypatch: pytest.MonkeyPat
     assert "x" in caught.value.evidence.advice
 
 
+@pytest.mark.process
 def test_the_real_python_is_found_with_its_version() -> None:
     known = Tools.load(TABLE)
     if shutil.which("python3") is None:

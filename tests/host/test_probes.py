@@ -83,12 +83,14 @@ def test_a_capability_nobody_knows_is_an_error(settings, store):
     assert "ptrace" in raised.value.evidence.advice
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", probes.PROBES)
 def test_every_try_gives_an_answer_and_a_reason_if_it_is_no(name):
     tried = probes.PROBES[name]()
     assert tried.able is (tried.reason == "")
 
 
+@pytest.mark.process
 def test_an_attempt_to_trace_that_hangs_has_failed(settings, store, monkeypatch):
     monkeypatch.setattr(probes, "_ATTACH", "import time; time.sleep(60)")
     monkeypatch.setattr(probes, "TRACE_TIMEOUT", 0.3)
@@ -96,6 +98,7 @@ def test_an_attempt_to_trace_that_hangs_has_failed(settings, store, monkeypatch)
     assert result == ProbeResult(False, "an attempt to trace a process did not end within 0.3 s")
 
 
+@pytest.mark.process
 def test_an_apt_that_hangs_has_no_archive(settings, store, monkeypatch, tmp_path):
     apt = tmp_path / "bin/apt-get"
     apt.parent.mkdir()

@@ -7,6 +7,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 RECIPES = """
 @recipe()
 def fine(sh: Shell) -> str:

@@ -15,6 +15,8 @@ import pytest
 from kvmdocs.core.errors import StoreError
 from kvmdocs.recording.pipe_reader import KEPT_STDOUT, PipeReader
 
+pytestmark = pytest.mark.process
+
 PATIENCE = 30.0
 """Seconds after which a waiting test fails."""
 

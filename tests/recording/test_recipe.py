@@ -134,6 +134,7 @@ def test_arguments_that_cannot_be_are_refused(arguments):
             pass
 
 
+@pytest.mark.process
 def test_the_decorator_wants_its_brackets(trial):
     made = trial().recipes("@recipe\ndef one(sh: Shell) -> None:\n    sh.true()\n")
     done = made.command("kvmdocs.cli", "list")
@@ -152,6 +153,7 @@ def one(sh: Shell) -> None:
 """
 
 
+@pytest.mark.process
 def test_a_recipe_that_is_defined_twice_in_a_file_is_named_with_both_lines(trial):
     made = trial().recipes(TWICE)
     done = made.command("kvmdocs.cli", "list")

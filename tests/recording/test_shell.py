@@ -20,6 +20,8 @@ from kvmdocs.recording import shell
 from kvmdocs.recording.pipe_reader import PipeReader
 from kvmdocs.recording.shell import Limits, Shell
 
+pytestmark = pytest.mark.process
+
 KEY = "0123456789abcdef"
 ME = Where.ROOT if os.geteuid() == 0 else Where.HOST
 

@@ -72,6 +72,7 @@ def test_steps_are_grouped_by_their_prompt() -> None:
     assert copied(groups[1]) == "b\nc"
 
 
+@pytest.mark.process
 def test_nothing_of_what_is_copied_is_reached_where_changing_the_folder_fails(tmp_path: Path) -> None:
     gone, there = tmp_path / "gone", tmp_path / "there"
     there.mkdir()
@@ -139,6 +140,7 @@ def bash(line: str, here: Path) -> str:
     return (here / "victim").read_text() if (here / "victim").exists() else ""
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("background", [False, True])
 @pytest.mark.parametrize("command", DESTROY)
 def test_what_destroys_is_not_reached_where_changing_the_folder_fails(
@@ -153,6 +155,7 @@ def test_what_destroys_is_not_reached_where_changing_the_folder_fails(
         assert bash(found.shown, reader) == "mine", "it is so where a reader takes what the page shows"
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", [one for one in DESTROY if "mk" not in one])
 def test_what_destroys_is_reached_where_the_folder_is(tmp_path: Path, command: str) -> None:
     reader, there = tmp_path / "reader", tmp_path / "there"
@@ -189,6 +192,7 @@ def test_what_destroys_nothing_stays_as_it_was_typed(command: str) -> None:
     assert typed(host("true"), host(command))[1] == command
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("mode", ["", "755"])
 def test_a_file_is_not_written_elsewhere_where_changing_the_folder_fails(tmp_path: Path, mode: str) -> None:
     written = Step(Where.FILE, "victim", stdin="new\n", mode=mode, cwd=str(tmp_path / "gone"))
@@ -208,6 +212,7 @@ def test_a_file_belongs_to_the_shell_that_writes_it() -> None:
     assert [entry.where for entry in found] == [Where.ROOT, Where.ROOT]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "text",
     [
@@ -237,6 +242,7 @@ def test_what_is_copied_writes_the_file(tmp_path: Path, text: str, name: str) ->
     assert not UNSEEN.search(line)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", ["cat", "cat | cat", "true; cat", "cat \\\n    -"])
 @pytest.mark.parametrize("text", ["a\nEOF\n", "no newline", "it's $HOME\n", "turned \u202e around\n", "no newline \u2066"])
 def test_what_is_copied_feeds_the_command(tmp_path: Path, command: str, text: str) -> None:

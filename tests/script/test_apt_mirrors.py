@@ -13,6 +13,8 @@ from kvmdocs.core.model import Host, Record, Status, Step, Where
 from kvmdocs.script.apt_mirrors import fill_lines
 from kvmdocs.script.assemble import script
 
+pytestmark = pytest.mark.process
+
 KEY = "/usr/share/keyrings/debian-archive-keyring.gpg"
 STANZAS = f"""\
 Types: deb-src

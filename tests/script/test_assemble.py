@@ -21,6 +21,8 @@ from kvmdocs.script.assemble import script, section_script
 from kvmdocs.script.runtime_ids import find
 from tests.support import ROOT
 
+pytestmark = pytest.mark.process
+
 RECIPES = """
 @recipe()
 def source(sh: Shell) -> Path:

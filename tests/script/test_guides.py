@@ -15,6 +15,8 @@ from kvmdocs.script.guides import GuideScript
 from kvmdocs.site.build import build_pages
 from kvmdocs.site.plugin import script_links
 
+pytestmark = pytest.mark.process
+
 RECIPES = """
 @recipe()
 def source(sh: Shell) -> Path:

@@ -13,6 +13,8 @@ from kvmdocs.core.settings import Settings
 from kvmdocs.render import Language
 from kvmdocs.site.edit_links import EditLinks, commit
 
+pytestmark = pytest.mark.process
+
 REPORT = "https://example.org/o/r/issues/new?title={title}&body={body}"
 
 

@@ -9,6 +9,8 @@ import pytest
 from kvmdocs.site.build import build_pages
 from kvmdocs.store.store import add_checksum, strip_checksum
 
+pytestmark = pytest.mark.process
+
 RECIPES = """
 @recipe()
 def hello(sh: Shell) -> None:

@@ -18,6 +18,8 @@ from kvmdocs.render import Language, names
 from kvmdocs.site import publisher as present
 from kvmdocs.site.publisher import Publisher, default_publisher
 
+pytestmark = pytest.mark.process
+
 RECIPES = """
 from dataclasses import dataclass
 

@@ -17,6 +17,8 @@ from tests.support import ROOT
 from tests.support.browser import Browser, missing
 from tests.support.servers import web_server
 
+pytestmark = pytest.mark.process
+
 CONFIG = """\
 INHERIT: {engine}/{name}
 docs_dir: docs/{language}

@@ -154,6 +154,7 @@ def killed(place, parts, at_once, at, *, before):
     return os.WIFSIGNALED(status)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
 @pytest.mark.parametrize("parts", [TWO, ONE], ids=["two languages", "one language"])
 @pytest.mark.parametrize("way", WAYS)
@@ -182,6 +183,7 @@ def test_kill_9_at_each_step(tmp_path, monkeypatch, quick, way, parts, before):
     assert ("neither" in seen) is not (at_once and known)
 
 
+@pytest.mark.process
 def test_a_swap_that_was_finished_after_a_kill_is_the_new_one(place):
     folder, target = place
     new = wanted(place, TWO)
@@ -213,6 +215,7 @@ def layers(tmp_path):
         subprocess.run(["umount", str(disk)], check=True)
 
 
+@pytest.mark.process
 @pytest.mark.root
 @pytest.mark.parametrize("parts", [TWO, ONE], ids=["two languages", "one language"])
 @pytest.mark.parametrize("at", [0, 6, 9])

@@ -164,6 +164,7 @@ def kvmdocs(project):
     return project.kvmdocs
 
 
+@pytest.mark.process
 def test_a_record_is_approved_once_and_another_run_of_the_same_does_not_drift(kvmdocs, project):
     assert kvmdocs("approve", "hello").exit_code == 1
     assert kvmdocs("approve").exit_code == 2
@@ -180,6 +181,7 @@ def test_a_record_is_approved_once_and_another_run_of_the_same_does_not_drift(kv
     assert kvmdocs("approve", "hello").stdout == "hello: as approved before\n"
 
 
+@pytest.mark.process
 def test_drift_is_4_and_says_what_may_explain_it(kvmdocs, project, monkeypatch):
     kvmdocs("run", "hello")
     kvmdocs("approve", "hello")
@@ -201,6 +203,7 @@ def test_drift_is_4_and_says_what_may_explain_it(kvmdocs, project, monkeypatch):
     assert "  setting trial.word yes → no" in done.stdout
 
 
+@pytest.mark.process
 def test_a_stale_record_is_not_approved(kvmdocs, project):
     kvmdocs("run", "hello")
     project.recipes(RECIPES.replace("good bye", "farewell"))
@@ -210,6 +213,7 @@ def test_a_stale_record_is_not_approved(kvmdocs, project):
     assert not (project.root / project.package / "approved").exists()
 
 
+@pytest.mark.process
 def test_only_what_is_called_stable_is_compared_if_that_is_wanted(kvmdocs, project):
     kvmdocs("run", "hello")
     kvmdocs("approve", "hello")
@@ -219,6 +223,7 @@ def test_only_what_is_called_stable_is_compared_if_that_is_wanted(kvmdocs, proje
     assert kvmdocs("diff", "--stable").exit_code == 0
 
 
+@pytest.mark.process
 def test_a_note_on_a_line_in_the_middle_keeps_the_whole_output(kvmdocs, project):
     project.block("page.md", f"from {project.module} import hello\nhello.show(notes={{'^300$': 'the middle'}})")
     kvmdocs("run", "hello")
@@ -227,6 +232,7 @@ def test_a_note_on_a_line_in_the_middle_keeps_the_whole_output(kvmdocs, project)
     assert "300" in data["steps"][0]["output"]
 
 
+@pytest.mark.process
 def test_a_test_fails_on_drift_in_what_is_called_stable(project):
     def tested():
         done = project.command("pytest", "-p", "no:cacheprovider", "--rootdir=.", project.package)
@@ -245,6 +251,7 @@ def test_a_test_fails_on_drift_in_what_is_called_stable(project):
     assert "Traceback" not in told
 
 
+@pytest.mark.process
 def test_what_is_approved_is_the_record_of_this_checkouts_recipe_not_the_newest_in_the_store(kvmdocs, project):
     """Two checkouts may share a store, and the other one may have run its own version since."""
     kvmdocs("run", "hello")
@@ -257,6 +264,7 @@ def test_what_is_approved_is_the_record_of_this_checkouts_recipe_not_the_newest_
     assert "farewell" not in text
 
 
+@pytest.mark.process
 def test_after_an_edit_that_was_undone_everything_goes_by_the_record_of_the_code_that_is_there(kvmdocs, project):
     kvmdocs("run", "hello")
     kvmdocs("approve", "hello")
@@ -273,6 +281,7 @@ def test_after_an_edit_that_was_undone_everything_goes_by_the_record_of_the_code
     assert "good bye" in latest.steps[-1].output.text
 
 
+@pytest.mark.process
 def test_a_comparison_says_that_a_record_is_stale(kvmdocs, project):
     kvmdocs("run", "hello")
     kvmdocs("approve", "hello")
@@ -282,6 +291,7 @@ def test_a_comparison_says_that_a_record_is_stale(kvmdocs, project):
     assert "hello: its record is stale; `kvmdocs run hello` makes a new one" in done.stderr
 
 
+@pytest.mark.process
 def test_a_section_that_is_called_stable_and_is_not_there_is_named(kvmdocs, project):
     project.recipes(RECIPES.replace('stable=("end",)', 'stable=("ned",)'))
     kvmdocs("run", "hello")

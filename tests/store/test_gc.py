@@ -16,6 +16,8 @@ from kvmdocs.core.model import Freshness
 from kvmdocs.store.gc import Item, choose, collectable, delete, delete_files, disk_usage, stale_files
 from kvmdocs.store.store import Store
 
+pytestmark = pytest.mark.process
+
 RECIPES = """
 @recipe()
 def base(sh: Shell) -> Path:

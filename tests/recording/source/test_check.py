@@ -233,6 +233,7 @@ def look(sh: Shell, tree: Path) -> None:
 """
 
 
+@pytest.mark.process
 def test_a_recipe_that_names_its_tree(trial) -> None:
     project = trial().recipes(RECIPE.format(line=2))
     record = project.run("look").records["look"]
@@ -242,6 +243,7 @@ def test_a_recipe_that_names_its_tree(trial) -> None:
     assert place.shown == "~/kvm-lab/tree/qemu/x.c"
 
 
+@pytest.mark.process
 def test_a_recipe_whose_frame_is_elsewhere_fails_and_names_the_step(trial) -> None:
     project = trial().recipes(RECIPE.format(line=5))
     failure = project.run("look").records["look"].failure

@@ -20,6 +20,8 @@ from kvmdocs.site import pdf
 from kvmdocs.site.pdf.chromium import PROGRAMS
 from kvmdocs.site.pdf.join import Book, Bookmark, PrintedPage, uris
 
+pytestmark = pytest.mark.process
+
 CONFIG = """
 site_name: Small & whole
 site_url: https://handbook.example.org/en/

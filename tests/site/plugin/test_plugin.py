@@ -20,6 +20,8 @@ from kvmdocs.core.errors import GuideError
 from kvmdocs.site.build import build_pages
 from kvmdocs.site.plugin import plugin
 
+pytestmark = pytest.mark.process
+
 RECIPES = """
 @recipe()
 def hello(sh: Shell) -> None:

@@ -15,6 +15,8 @@ from kvmdocs.core.errors import GuideError
 from kvmdocs.site.build import build_pages
 from tests.support.html_dom import parse
 
+pytestmark = pytest.mark.process
+
 RECIPES = """
 @recipe()
 def hello(sh: Shell) -> None:

@@ -18,6 +18,8 @@ from kvmdocs.core.model import Freshness, Status
 from kvmdocs.site.serve.runner import BackgroundRunner
 from kvmdocs.site.serve.view import Attempt, make_view
 
+pytestmark = pytest.mark.process
+
 RECIPES = """
 @recipe()
 def quick(sh: Shell) -> None:
