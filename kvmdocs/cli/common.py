@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from kvmdocs.cli.documents import Document
     from kvmdocs.execution.project import Project
 
+DOCUMENT_NAMES = ("approve", "clean", "diff", "doctor", "list", "report", "run", "status", "why")
+"""Commands that print a document with ``--json``, and ``report``: the keys of `kvmdocs.cli.documents.DOCUMENTS`."""
+
 
 class CtrlC(KeyboardInterrupt):
     """KeyboardInterrupt that does not override the exit code.
@@ -133,9 +136,9 @@ def can_be_json(command: Callable[..., None]) -> Callable[..., None]:
 
 def print_json(document: Document) -> None:
     """Print a document as JSON."""
-    from kvmdocs.cli.documents import dump
+    from kvmdocs.core import json_document
 
-    click.echo(dump(document))
+    click.echo(json_document.dump(document))
 
 
 def in_its_mode(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,27 +1,22 @@
 """Documents that commands print with ``--json``, and a site's ``report.json``: a class each, with its JSON Schema.
 
 ``schema`` is the version of a document's format. Raise it when a field is removed or changes its meaning, not when one is
-added. After a change run ``python -m kvmdocs.cli.documents``, which rewrites the files of `kvmdocs.core.schemas`. The first
-line of a class's docstring is the description in the schema.
+added. The first line of a class's docstring is the description in the schema.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import TypeAdapter
-
 from kvmdocs.cli.status import StatusRow
-from kvmdocs.core import schemas
+from kvmdocs.core import json_document
 from kvmdocs.core.model import Freshness, Record
 from kvmdocs.execution.doctor import Check
 from kvmdocs.execution.explain import Explanation
 from kvmdocs.execution.report import Listed
 from kvmdocs.execution.run_result import RunResult
-from kvmdocs.site.status.data import Report
+from kvmdocs.site.status.data import REPORT_TITLE, Report
 from kvmdocs.store.drift import Drift
 
 
@@ -170,42 +165,7 @@ DOCUMENTS: dict[str, type[Any]] = {
 """Document class of each command, and of the file next to the status page."""
 
 
-TITLES = {"report": "report.json of a site"}
-"""Titles of the schemas that belong to no command."""
-
-
-def dump(document: Document) -> str:
-    """Return a document as JSON."""
-    return schemas.write(document)
-
-
 def schema(name: str) -> str:
-    """Return the JSON Schema of a command's document, as its file in `kvmdocs.core.schemas` must be."""
-    made = TypeAdapter(DOCUMENTS[name]).json_schema(mode="serialization")
-    about = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:kvmdocs:{name}:1"}
-    _plain(made)
-    return (
-        json.dumps({**about, **made, "title": TITLES.get(name, f"kvmdocs {name} --json")}, indent=2, ensure_ascii=False) + "\n"
-    )
-
-
-def _plain(node: Any) -> None:
-    """Cut each description to its first line; the rest of a docstring is for readers of the code."""
-    if isinstance(node, dict):
-        if isinstance(node.get("description"), str):
-            node["description"] = node["description"].partition("\n")[0]
-        # A serialised document has every field, including those with defaults.
-        if isinstance(node.get("properties"), dict):
-            node["required"] = sorted(node["properties"])
-    for deeper in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
-        _plain(deeper)
-
-
-def write(folder: Path) -> None:
-    """Write every schema into a folder."""
-    for name in schemas.NAMES:
-        (folder / f"{name}.json").write_text(schema(name), "utf-8")
-
-
-if __name__ == "__main__":
-    write(Path(schemas.__file__).parent)
+    """Return the JSON Schema of a command's document, or of a site's report."""
+    title = REPORT_TITLE if name == "report" else f"kvmdocs {name} --json"
+    return json_document.schema(DOCUMENTS[name], name, title)

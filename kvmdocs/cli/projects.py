@@ -7,9 +7,8 @@ from pathlib import Path
 
 import click
 
-from kvmdocs.cli.common import can_be_json, open_project, print_json, reporting
+from kvmdocs.cli.common import DOCUMENT_NAMES, can_be_json, open_project, print_json, reporting
 from kvmdocs.core.exit_codes import LACKS, WRONG
-from kvmdocs.core.schemas import NAMES
 from kvmdocs.core.units import size
 
 
@@ -105,16 +104,16 @@ def clean(folder: Path | None, older: str, over: str, dry_run: bool, as_json: bo
 
 
 @click.command()
-@click.argument("name", type=click.Choice(NAMES))
+@click.argument("name", type=click.Choice(DOCUMENT_NAMES))
 @reporting
 def schema(name: str) -> None:
     """Print the JSON Schema of a command's --json output, or of a site's report.json.
 
     The number in `schema` rises when a field is removed or changes its meaning, not when one is added.
     """
-    from kvmdocs.core.schemas import read
+    from kvmdocs.cli import documents
 
-    click.echo(read(name), nl=False)
+    click.echo(documents.schema(name), nl=False)
 
 
 COMMANDS = (list_recipes, doctor, clean, schema)

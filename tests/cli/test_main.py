@@ -305,12 +305,12 @@ def test_a_site_is_as_it_was_when_a_recipe_fails(kvmdocs, project, monkeypatch):
     [
         (
             "import kvmdocs",
-            {"sh", "pydantic", "mkdocs", "rich", "psutil", "filelock", "click", "kvmdocs.execution.executor", "markdown"},
+            {"sh", "mkdocs", "rich", "psutil", "filelock", "click", "kvmdocs.execution.executor", "markdown"},
         ),
-        ("import kvmdocs.pytest_plugin.plugin", {"sh", "pydantic", "mkdocs", "rich", "psutil", "kvmdocs.execution.executor"}),
+        ("import kvmdocs.pytest_plugin.plugin", {"sh", "mkdocs", "rich", "psutil", "kvmdocs.execution.executor"}),
         (
             "from kvmdocs.cli.main import main; main(['--help'], standalone_mode=False)",
-            {"sh", "pydantic", "mkdocs", "psutil", "rich"},
+            {"sh", "mkdocs", "psutil", "rich"},
         ),
     ],
 )

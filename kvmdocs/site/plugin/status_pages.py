@@ -14,10 +14,11 @@ from urllib.parse import quote
 
 from mkdocs.structure.files import File, Files
 
-from kvmdocs.core import schemas
+from kvmdocs.core import json_document
 from kvmdocs.execution.project import Project
 from kvmdocs.site.plugin.under_title import insert_under_title
 from kvmdocs.site.publisher import GuidePage
+from kvmdocs.site.status.data import REPORT_TITLE, Report
 from kvmdocs.site.status.page import DATA, SCHEMA, StatusView, badge, incomplete
 
 if TYPE_CHECKING:
@@ -59,7 +60,10 @@ def sort_by_navigation(pages: dict[str, GuidePage], urls: list[str]) -> dict[str
 
 def add_files(files: Files, config: MkDocsConfig, view: StatusView, mask: Callable[[str], str] = str) -> None:
     """Add the report, with secrets removed by `mask`, and its schema to the site."""
-    contents = {DATA: mask(schemas.write(view.report)) + "\n", SCHEMA: schemas.read("report")}
+    contents = {
+        DATA: mask(json_document.dump(view.report)) + "\n",
+        SCHEMA: json_document.schema(Report, "report", REPORT_TITLE),
+    }
     for name, content in contents.items():
         files.append(File.generated(config, name, content=content))
 

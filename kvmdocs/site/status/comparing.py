@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from kvmdocs.core import schemas
+from kvmdocs.core import json_document
 from kvmdocs.core.model import Record, Status
 from kvmdocs.core.secrets.masking import MASK
 from kvmdocs.execution.project import Project
@@ -86,7 +86,7 @@ def compared(project: Project, name: str, record: Record | None) -> Compared:
     # no record contains one, and no file name may be derived from one.
     hidden = sorted(item for item in project.hidden().items() if item[1] != MASK)
     parts = [own.key if own else "", own.started if own else "", repr(hidden), hashlib.sha256(body).hexdigest()]
-    text = get_or_make(project.store, parts, lambda: schemas.write(_compare(project, name, own)), ".json")
+    text = get_or_make(project.store, parts, lambda: json_document.dump(_compare(project, name, own)), ".json")
     return msgspec.json.decode(text, type=Compared)
 
 

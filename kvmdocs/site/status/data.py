@@ -152,6 +152,10 @@ class PageRow:
     hosts: tuple[str, ...]
 
 
+REPORT_TITLE = "report.json of a site"
+"""Title of the report's JSON Schema."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Report:
     """State of every recipe of a site: ``report.json``.

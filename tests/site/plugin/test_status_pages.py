@@ -10,7 +10,7 @@ import sys
 import pytest
 from jsonschema import Draft202012Validator
 
-from kvmdocs.core import schemas
+from kvmdocs.cli import documents
 from kvmdocs.core.errors import GuideError
 from kvmdocs.site.build import build_pages
 from tests.support.html_dom import parse
@@ -80,7 +80,7 @@ def test_a_site_has_its_report_and_its_schema(site):
     built = build(site)
     report = json.loads((built / "report.json").read_text("utf-8"))
     schema = json.loads((built / "schemas/report-1.json").read_text("utf-8"))
-    assert schema == json.loads(schemas.read("report"))
+    assert schema == json.loads(documents.schema("report"))
     wrong = [error.message for error in Draft202012Validator(strict(schema)).iter_errors(report)]
     assert wrong == []
     # The schema rejects other documents and other versions.
