@@ -25,7 +25,6 @@ class Span:
         start: The start, in the unit of the axis.
         end: The end, in the unit of the axis.
         figures: The text beside the bar.
-        note: The evidence for it, such as the log message at its start. It is not drawn.
         look: The number of its look, from 1 to `LOOKS`.
     """
 
@@ -33,7 +32,6 @@ class Span:
     start: float
     end: float
     figures: str
-    note: str = ""
     look: int = 1
 
 

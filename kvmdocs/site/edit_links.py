@@ -15,11 +15,11 @@ from kvmdocs.core.model import Record
 from kvmdocs.core.settings import Settings
 from kvmdocs.recording.source.urls import check
 from kvmdocs.render import Language
+from kvmdocs.render.stamp import SHOWN_KEY
 
 EDIT_FIELDS = ("path", "commit")
 REPORT_FIELDS = ("title", "body", "path", "commit")
-SHOWN_KEY = 12
-"""Digits of a record's key that its stamp shows."""
+"""Fields of the address templates `site.edit` and `site.report`."""
 
 _WORDS = {
     Language.EN: ("Page", "Commit", "Records", "What is wrong"),
