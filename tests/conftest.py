@@ -21,6 +21,7 @@ from kvmdocs.cli import main
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.run_result import ProgressListener, RunResult
+from kvmdocs.recording import recipe as recording_recipe
 from tests.support import ROOT
 
 pytest_plugins = ["pytester", "tests.support.scheduling"]
@@ -159,6 +160,12 @@ def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Trial
         return Trial(root, package)
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def no_presenter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the presenter that a block outside of a build has left in this process: it belongs to another test's project."""
+    monkeypatch.setattr(recording_recipe, "_presenters", [])
 
 
 # -- the unit half: tests that start no process -------------------------------------------------------------------
