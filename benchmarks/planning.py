@@ -60,7 +60,7 @@ print(json.dumps({"read": read, "plan": time.perf_counter() - began}))
 
 FILL = """
 from pathlib import Path
-from kvmdocs.host import probes
+from kvmdocs.host.facts import now
 from kvmdocs.execution.executor import Executor
 from kvmdocs.execution.run_result import ProgressListener
 from kvmdocs.core.graph import closure, topological_order
@@ -73,7 +73,7 @@ executor = Executor(project, ProgressListener())
 plan = closure(names, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
 for name in topological_order(plan):
     record = Record(
-        recipe=name, key=executor._key(name), status=Status.PASSED, host=executor._host, started=probes.now(), result="0" * 64
+        recipe=name, key=executor._key(name), status=Status.PASSED, host=executor._host, started=now(), result="0" * 64
     )
     project.store.put(record)
     executor._outcome.records[name] = record

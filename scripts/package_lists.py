@@ -19,7 +19,7 @@ import urllib.request
 from pathlib import Path
 from urllib.error import URLError
 
-from kvmdocs.host.packages import Tools
+from kvmdocs.host.tools import Tools
 from recipes.get.apt_sources import newest_first, read_entries
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -30,8 +30,6 @@ from kvmdocs.core.errors import AuthorError, CatalogError, Evidence, GuideError,
 from kvmdocs.core.settings import Settings
 from kvmdocs.recording.recipe import Recipe, ShowOptions, presenting
 
-__all__ = ["BlockResult", "Catalog", "CatalogEntry", "Request", "concerns"]
-
 
 @dataclass
 class Catalog:

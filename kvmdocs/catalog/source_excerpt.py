@@ -15,7 +15,8 @@ from functools import lru_cache
 from pathlib import Path
 from textwrap import dedent
 
-from kvmdocs.catalog.catalog import Catalog, CatalogEntry
+from kvmdocs.catalog.catalog import Catalog
+from kvmdocs.catalog.entries import CatalogEntry
 from kvmdocs.catalog.key.cache_key import LAB
 
 

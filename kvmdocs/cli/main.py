@@ -13,9 +13,6 @@ import click
 
 from kvmdocs.cli import authoring, projects, records, running
 from kvmdocs.core import terminal
-from kvmdocs.core.exit_codes import exit_code
-
-__all__ = ["exit_code", "main"]
 
 EPILOG = """\b
 Exit codes: 0 done, 1 a recipe failed, 2 wrong use or configuration,

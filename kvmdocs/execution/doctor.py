@@ -7,7 +7,7 @@ from typing import Any
 
 from kvmdocs.core.units import size
 from kvmdocs.execution.project import Project
-from kvmdocs.host import probes
+from kvmdocs.host import facts
 
 MIN_FREE_DISK = 8 << 30
 """Free disk, in bytes, below which the doctor warns: enough for two builds of QEMU and one of Linux, with their sources."""
@@ -43,11 +43,11 @@ class Check:
 
 def examine(project: Project) -> list[Check]:
     """Check everything that the project's recipes declare on this host."""
-    host = probes.describe(project.settings)
+    host = facts.describe(project.settings)
     free = project.store.free()
     checks = [
         Check("system", True, f"{host.system}, Linux {host.kernel}, {host.machine}"),
-        Check("processors and memory", True, f"{host.cpus}, {size(probes.memory(project.settings))} available"),
+        Check("processors and memory", True, f"{host.cpus}, {size(facts.memory(project.settings))} available"),
         Check(
             "disk for the store",
             free >= MIN_FREE_DISK,

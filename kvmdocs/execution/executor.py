@@ -21,7 +21,7 @@ from kvmdocs.execution.recipe_values import stored
 from kvmdocs.execution.resources import ResourcePool
 from kvmdocs.execution.run_dirs import StoreLease, defer_sigint, kill_orphans
 from kvmdocs.execution.run_result import ProgressListener, RunResult, failed_record, skipped_record
-from kvmdocs.host import probes
+from kvmdocs.host import facts
 from kvmdocs.recording.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Executor:
         self._require = require
         self._fresh = fresh
         self._failed = failed
-        self._host = probes.describe(project.settings)
+        self._host = facts.describe(project.settings)
         self._pool = ResourcePool.of_host(project)
         self._result = RunResult()
         self._running: dict[str, _Running] = {}

@@ -29,7 +29,7 @@ from kvmdocs.execution.plan import with_inputs
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.recipe_values import is_readable
 from kvmdocs.execution.run_result import ProgressListener, RunResult, skipped_record
-from kvmdocs.host import probes
+from kvmdocs.host import facts
 
 
 def wants_all() -> bool:
@@ -79,7 +79,7 @@ def recorded(project: Project, names: Iterable[str]) -> RunResult:
             continue  # pages use the record of an input only for links, and leave out what has none
         if record is None:
             reason = f"there is no record of it yet, and this build runs nothing; `kvmdocs run {name}` makes one"
-            record = skipped_record(name, reason, probes.describe(project.settings))
+            record = skipped_record(name, reason, facts.describe(project.settings))
         result.records[name] = record
         result.freshness[name] = Freshness.RECORDED if record.status is Status.PASSED else Freshness.MISSING
     return result

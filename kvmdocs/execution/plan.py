@@ -12,7 +12,7 @@ from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.recipe_values import stored
 from kvmdocs.execution.run_result import RunResult, skipped_record
-from kvmdocs.host import probes
+from kvmdocs.host import facts
 from kvmdocs.recording.recipe import Recipe
 
 
@@ -71,7 +71,7 @@ def make_plan(project: Project, names: Iterable[str], fresh: frozenset[str] = fr
         with project.catalog.about(name):
             plan[name] = _entry(project, name, keys, records, use_store=name not in fresh)
         if plan[name].cannot:
-            records[name] = skipped_record(name, "cannot run here", probes.describe(project.settings))
+            records[name] = skipped_record(name, "cannot run here", facts.describe(project.settings))
         elif record := plan[name].record:
             records[name] = record
     return plan
@@ -174,7 +174,7 @@ def key_inputs(project: Project, name: str, records: Mapping[str, Record]) -> Ke
         settings=project.shown_settings(recipe),
         inputs={other: record.result or str(record.status) for other, record in available.items()},
         tools=project.tool_versions(recipe.tools),
-        facts=probes.facts(recipe.facts),
+        facts=facts.facts(recipe.facts),
         environ=project.declared_environ(recipe),
         data=project.data_digests(recipe),
     )

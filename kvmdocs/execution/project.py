@@ -27,7 +27,8 @@ from kvmdocs.recording.recipe import Recipe
 from kvmdocs.recording.result_types import ReturnTypes
 from kvmdocs.recording.source.urls import Templates
 from kvmdocs.store.approved import Approved, host_secrets
-from kvmdocs.store.store import Store, read_cache, write_cache
+from kvmdocs.store.files import read_cache, write_cache
+from kvmdocs.store.store import Store
 
 INHERITED = (
     *("PATH", "USER", "LOGNAME", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO"),

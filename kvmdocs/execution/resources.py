@@ -7,7 +7,7 @@ from typing import Self
 
 from kvmdocs.core.errors import Evidence, HostLacks
 from kvmdocs.execution.project import Project
-from kvmdocs.host import probes
+from kvmdocs.host import facts
 from kvmdocs.recording.recipe import CPUS_ALL, Recipe
 from kvmdocs.store.store import Store
 
@@ -53,8 +53,8 @@ class ResourcePool:
         """Return the pool of this host, within the project's settings ``limits.*``."""
         settings = project.settings
         return cls(
-            probes.cpus(settings),
-            probes.memory(settings),
+            facts.cpus(settings),
+            facts.memory(settings),
             project.store,
             overcommit=float(settings["limits.overcommit"]),
             jobs=int(settings["limits.jobs"]),

@@ -17,7 +17,8 @@ from typing import Any
 from kvmdocs.core.errors import Evidence, StoreError
 from kvmdocs.core.model import Record, Status
 from kvmdocs.recording import digests
-from kvmdocs.store.store import Store, atomic_write
+from kvmdocs.store.files import atomic_write
+from kvmdocs.store.store import Store
 
 MARK = "KVMDOCS_RUN"
 """Environment variable of every process of a run; its value is the run's folder."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from kvmdocs.core import errors
 from kvmdocs.core.errors import HostLacks, KvmdocsError, OperatorError, RecipeFailed, said
 from kvmdocs.core.model import Failure, Freshness, Host, Record, Status
-from kvmdocs.host import probes
+from kvmdocs.host import facts
 
 
 class ProgressListener:
@@ -71,7 +71,7 @@ class RunResult:
 
 def skipped_record(name: str, reason: str, host: Host) -> Record:
     """Return a record of a recipe that was not run, with the reason."""
-    return Record(name, "", Status.SKIPPED, host, probes.now(), reason=reason)
+    return Record(name, "", Status.SKIPPED, host, facts.now(), reason=reason)
 
 
 def failed_record(name: str, error: KvmdocsError, host: Host) -> Record:
@@ -85,4 +85,4 @@ def failed_record(name: str, error: KvmdocsError, host: Host) -> Record:
         advice=evidence.advice,
         tail=evidence.tail,
     )
-    return Record(name, "", Status.FAILED, host, probes.now(), failure=failure)
+    return Record(name, "", Status.FAILED, host, facts.now(), failure=failure)

@@ -16,22 +16,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from kvmdocs.core.errors import Evidence, HostLacks
-from kvmdocs.host.tools import MANAGERS, Missing, Tool, Tools
-
-__all__ = [
-    "FAMILIES",
-    "MANAGERS",
-    "Missing",
-    "Tool",
-    "Tools",
-    "by_family",
-    "confirm",
-    "detect_manager",
-    "install",
-    "install_command",
-    "obstacle",
-    "typed",
-]
+from kvmdocs.host.tools import MANAGERS, Missing, Tool
 
 PROGRAMS = {"apt": "apt-get", "dnf": "dnf", "pacman": "pacman"}
 """The program of each package manager."""

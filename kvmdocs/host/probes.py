@@ -24,22 +24,8 @@ from urllib.parse import SplitResult, urlsplit
 from kvmdocs.core.errors import CatalogError, Evidence
 from kvmdocs.core.settings import Settings
 from kvmdocs.host.command import run
-from kvmdocs.host.facts import FACTS, cpus, describe, facts, memory, now
 from kvmdocs.store.files import read_cache, write_cache
 from kvmdocs.store.store import Store
-
-__all__ = [
-    "FACTS",
-    "PROBES",
-    "AssumedCapabilities",
-    "Capabilities",
-    "ProbeResult",
-    "cpus",
-    "describe",
-    "facts",
-    "memory",
-    "now",
-]
 
 TRACE_TIMEOUT = 20.0
 """Seconds an attempt to trace a process may take."""

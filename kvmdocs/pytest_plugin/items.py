@@ -15,7 +15,7 @@ from kvmdocs.recording.source.urls import PREFIX
 if TYPE_CHECKING:
     from _pytest._code.code import ExceptionInfo, TerminalRepr
 
-    from kvmdocs.catalog.catalog import BlockResult, CatalogEntry, Request
+    from kvmdocs.catalog.entries import BlockResult, CatalogEntry, Request
     from kvmdocs.catalog.guides import Block
     from kvmdocs.core.model import Record
     from kvmdocs.site.publisher import Publisher

@@ -105,7 +105,7 @@ class Recipe:
         settings: Name of the setting for each parameter that takes one.
         tools: Programs and libraries that it needs (names of the project's package table). Their versions are in its key.
         needs: Capabilities of the host that it needs. Each is tried, not looked up.
-        facts: Facts of the host that it depends on (`kvmdocs.host.probes.facts`). They are in its key.
+        facts: Facts of the host that it depends on (`kvmdocs.host.facts.facts`). They are in its key.
         environ: Environment variables that it sees besides the fixed ones. Their values are in its key.
         cpus: Number of processors; `CPUS_ALL` for all available ones.
         memory: Memory that it needs, in bytes. It is killed if it uses far more

@@ -40,23 +40,10 @@ from kvmdocs.core.model import SCHEMA, Record, Status
 from kvmdocs.core.paths import KEY_LENGTH
 from kvmdocs.recording import digests
 from kvmdocs.recording.value_form import ValueRefused, check
-from kvmdocs.store.files import add_checksum, atomic_write, read_cache, remove, strip_checksum, write_cache
+from kvmdocs.store.files import add_checksum, atomic_write, remove, strip_checksum
 
 if TYPE_CHECKING:
     from filelock import FileLock
-
-__all__ = [
-    "Store",
-    "add_checksum",
-    "atomic_write",
-    "dump",
-    "load",
-    "read_cache",
-    "remove",
-    "sealed",
-    "strip_checksum",
-    "write_cache",
-]
 
 
 class Store:

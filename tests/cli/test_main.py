@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from kvmdocs.cli import main
+from kvmdocs.core import exit_codes
 from kvmdocs.core.errors import (
     CatalogError,
     CommandFailed,
@@ -76,7 +77,7 @@ def kvmdocs(project):
     ],
 )
 def test_the_exit_code_says_who_must_act(error, code):
-    assert main.exit_code(error("x")) == code
+    assert exit_codes.exit_code(error("x")) == code
 
 
 def test_every_error_has_an_exit_code():
@@ -84,7 +85,7 @@ def test_every_error_has_an_exit_code():
         return [error, *(deeper for kind in error.__subclasses__() for deeper in below(kind))]
 
     mine = [error for error in below(KvmdocsError) if error.__module__ == KvmdocsError.__module__]
-    assert {main.exit_code(error("x")) for error in mine} == {0, 1, 2, 3, 130}
+    assert {exit_codes.exit_code(error("x")) for error in mine} == {0, 1, 2, 3, 130}
 
 
 def test_help_and_version():

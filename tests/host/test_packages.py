@@ -18,18 +18,8 @@ import pytest
 
 from kvmdocs.core.errors import HostLacks, SettingError
 from kvmdocs.host import packages, tools
-from kvmdocs.host.packages import (
-    Missing,
-    Tool,
-    Tools,
-    by_family,
-    confirm,
-    detect_manager,
-    install,
-    install_command,
-    obstacle,
-    typed,
-)
+from kvmdocs.host.packages import by_family, confirm, detect_manager, install, install_command, obstacle, typed
+from kvmdocs.host.tools import Missing, Tool, Tools
 from recipes.get.apt_sources import compare_versions
 from tests.support import ROOT
 

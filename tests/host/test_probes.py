@@ -12,9 +12,10 @@ import pytest
 
 from kvmdocs.core.errors import CatalogError, SettingError
 from kvmdocs.core.settings import Settings
-from kvmdocs.host import cgroup, probes
+from kvmdocs.host import cgroup, facts, probes
 from kvmdocs.host.probes import Capabilities, ProbeResult
-from kvmdocs.store.store import Store, read_cache
+from kvmdocs.store.files import read_cache
+from kvmdocs.store.store import Store
 
 
 @pytest.fixture
@@ -32,17 +33,17 @@ def store(tmp_path):
 
 
 def test_the_host_is_described(settings):
-    told = probes.describe(settings(host__name="label", limits__cpus=3))
+    told = facts.describe(settings(host__name="label", limits__cpus=3))
     assert (told.name, told.machine, told.kernel, told.cpus) == ("label", platform.machine(), platform.release(), 3)
     assert told.memory > 1 << 20
-    assert probes.describe(settings()).name == socket.gethostname()
+    assert facts.describe(settings()).name == socket.gethostname()
 
 
 def test_limits_come_from_the_settings_or_the_host(settings, monkeypatch, tmp_path):
     monkeypatch.setattr(cgroup, "MOUNT", tmp_path)
-    assert probes.cpus(settings()) == len(os.sched_getaffinity(0))
-    assert probes.memory(settings(limits__memory=5)) == 5
-    assert 0 < probes.memory(settings()) < 1 << 50
+    assert facts.cpus(settings()) == len(os.sched_getaffinity(0))
+    assert facts.memory(settings(limits__memory=5)) == 5
+    assert 0 < facts.memory(settings()) < 1 << 50
 
 
 def test_limits_of_a_container_count(settings, monkeypatch, tmp_path):
@@ -51,29 +52,29 @@ def test_limits_of_a_container_count(settings, monkeypatch, tmp_path):
     (tmp_path / "self").write_text("0::/\n")
     (tmp_path / "cpu.max").write_text("100000 100000\n")
     (tmp_path / "memory.max").write_text("12345678\n")
-    assert probes.cpus(settings()) == 1
-    assert probes.memory(settings()) == 12345678
+    assert facts.cpus(settings()) == 1
+    assert facts.memory(settings()) == 12345678
     # Settings say what recipes may use, whatever the limits are.
-    assert probes.cpus(settings(limits__cpus=9)) == 9
-    assert probes.memory(settings(limits__memory=99999999)) == 99999999
+    assert facts.cpus(settings(limits__cpus=9)) == 9
+    assert facts.memory(settings(limits__memory=99999999)) == 99999999
     # A generous limit does not create processors or memory.
     (tmp_path / "cpu.max").write_text("1000000000 100000\n")
     (tmp_path / "memory.max").write_text(f"{1 << 60}\n")
-    assert probes.cpus(settings()) == len(os.sched_getaffinity(0))
-    assert probes.memory(settings()) < 1 << 50
+    assert facts.cpus(settings()) == len(os.sched_getaffinity(0))
+    assert facts.memory(settings()) < 1 << 50
 
 
 def test_every_fact_can_be_read_and_stays(settings):
-    names = tuple(probes.FACTS)
-    told = probes.facts(names)
-    assert told == probes.facts(names)
+    names = tuple(facts.FACTS)
+    told = facts.facts(names)
+    assert told == facts.facts(names)
     assert all(isinstance(value, str) for value in told.values())
     assert told["machine"] == platform.machine()
 
 
 def test_an_unknown_fact_is_an_error_with_those_that_are():
     with pytest.raises(CatalogError, match="'moon'") as raised:
-        probes.facts(("machine", "moon"))
+        facts.facts(("machine", "moon"))
     assert "cpu-flags" in raised.value.evidence.advice
 
 
@@ -228,4 +229,4 @@ def test_a_store_that_cannot_be_written_forgets(settings, tmp_path, tries):
 
 
 def test_now_is_in_utc():
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", probes.now())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", facts.now())

@@ -10,7 +10,7 @@ import pytest
 
 from kvmdocs.core.model import Freshness
 from kvmdocs.execution.explain import explain
-from kvmdocs.host import probes
+from kvmdocs.host import facts
 
 FILES = {
     "all.py": '''
@@ -204,9 +204,9 @@ COUNTS = {
         {"tooled": ["thing thing 1.0 → thing 2.0"]},
     ),
     "a fact of the host": (
-        lambda tree: tree.monkeypatch.setitem(probes.FACTS, "kernel", lambda: "99.1"),
+        lambda tree: tree.monkeypatch.setitem(facts.FACTS, "kernel", lambda: "99.1"),
         {"hosted"},
-        {"hosted": [f"this host's kernel {probes.FACTS['kernel']()} → 99.1"]},
+        {"hosted": [f"this host's kernel {facts.FACTS['kernel']()} → 99.1"]},
     ),
     "a declared variable": (
         lambda tree: tree.monkeypatch.setenv("CFLAGS", "-O2"),

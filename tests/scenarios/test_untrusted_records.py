@@ -31,7 +31,8 @@ from kvmdocs.recording.value_form import ValueRefused
 from kvmdocs.script.assemble import script
 from kvmdocs.store.approved import Approved, to_json
 from kvmdocs.store.approved_form import line_of, parse
-from kvmdocs.store.store import Store, add_checksum, sealed
+from kvmdocs.store.files import add_checksum
+from kvmdocs.store.store import Store, sealed
 
 WORK = Path("/store/work")
 

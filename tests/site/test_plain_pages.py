@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from kvmdocs.site.build import build_pages
-from kvmdocs.store.store import add_checksum, strip_checksum
+from kvmdocs.store.files import add_checksum, strip_checksum
 
 pytestmark = pytest.mark.process
 

@@ -14,7 +14,7 @@ from kvmdocs.catalog.guides import find_blocks
 from kvmdocs.core import errors, model
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.site import reference
-from kvmdocs.store.store import add_checksum
+from kvmdocs.store.files import add_checksum
 from tests.support import ROOT
 
 

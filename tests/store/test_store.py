@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from kvmdocs.core.errors import StoreError
 from kvmdocs.core.model import Failure, Host, Output, Record, Status, Step, Where
-from kvmdocs.store.store import Store, atomic_write, dump, load, sealed
+from kvmdocs.store.files import atomic_write
+from kvmdocs.store.store import Store, dump, load, sealed
 
 KEY = "0123456789abcdef" * 4
 HOST = Host("host", "Debian", "6.1", "x86_64", 2, 1 << 30)

@@ -36,7 +36,8 @@ from kvmdocs.recording.result_types import ReturnTypes
 from kvmdocs.recording.shell import Limits, Shell
 from kvmdocs.recording.source import check
 from kvmdocs.recording.value_form import ValueRefused
-from kvmdocs.store.store import atomic_write, dump
+from kvmdocs.store.files import atomic_write
+from kvmdocs.store.store import dump
 
 EVENT_INTERVAL = 1.0
 """Seconds between two events with the last line that the current step printed."""

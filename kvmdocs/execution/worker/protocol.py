@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kvmdocs.store.store import atomic_write
+from kvmdocs.store.files import atomic_write
 
 RECORD = "record.json"
 """File in a run's folder with the record of the worker."""

@@ -12,7 +12,7 @@ from kvmdocs.execution.explain import explain_entry
 from kvmdocs.execution.plan import PlanEntry, make_plan
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.run_result import RunResult
-from kvmdocs.host import probes
+from kvmdocs.host import facts
 from kvmdocs.host.probes import AssumedCapabilities
 
 
@@ -110,7 +110,7 @@ def _add(project: Project, name: str, entry: PlanEntry, attempt: Attempt | None,
 
 
 def _empty(project: Project, name: str, status: Status, reason: str = "") -> Record:
-    return Record(name, "", status, probes.describe(project.settings), probes.now(), reason=reason)
+    return Record(name, "", status, facts.describe(project.settings), facts.now(), reason=reason)
 
 
 def failure_record(project: Project, name: str, message: str, advice: str = "") -> Record:

@@ -15,7 +15,7 @@ from kvmdocs.core.words import moment_of
 from kvmdocs.execution import modes
 from kvmdocs.execution.plan import failed_below
 from kvmdocs.execution.project import Project
-from kvmdocs.host import probes
+from kvmdocs.host import facts
 from kvmdocs.recording.recipe import Recipe
 from kvmdocs.site.publisher import GuidePage, Publisher, anchor
 from kvmdocs.site.status.comparing import compared
@@ -29,7 +29,7 @@ def report(publisher: Publisher) -> Report:
         CatalogError: An approved record cannot be read, or recipes depend on each other in a cycle.
     """
     project = publisher.project
-    now = probes.now()
+    now = facts.now()
     entries = project.catalog.entries
     # The catalog reports an input that does not exist.
     inputs = {name: tuple(used.name for used in entry.recipe.inputs if used.name in entries) for name, entry in entries.items()}
@@ -43,7 +43,7 @@ def report(publisher: Publisher) -> Report:
         built=now,
         mode="serve" if publisher.tolerant else str(project.mode),
         language=str(publisher.language),
-        host=probes.describe(project.settings),
+        host=facts.describe(project.settings),
         counts=count(rows.values()),
         recipes=tuple(rows.values()),
         pages=pages,
