@@ -21,6 +21,9 @@ from kvmdocs.core.bash_quotes import Quoting, quoting
 from kvmdocs.core.control_characters import UNSEEN, in_ascii_quotes
 from kvmdocs.core.secrets.masking import Secrets
 
+ENGINE = Path(__file__).parents[1]
+"""Folder of the engine's package."""
+
 WIDTH = 96
 """Columns at which a command is wrapped: the width of a page without a scroll bar."""
 

@@ -6,19 +6,13 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from importlib.metadata import version
-from importlib.resources import files
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from kvmdocs.core.errors import StoreError
+from kvmdocs.core.paths import ENGINE
 from kvmdocs.store.files import add_checksum, atomic_write, strip_checksum
 from kvmdocs.store.store import Store
-
-PACKAGE = Path(str(files("kvmdocs")))
-
-MODULES = {"griffelib": "griffe"}
-"""Import names of packages, where they differ from the package's name."""
 
 LIBRARIES = ("griffelib", "markdown", "msgspec", "pygments")
 """Packages that affect rendered texts. The first one is optional."""
@@ -27,9 +21,10 @@ LIBRARIES = ("griffelib", "markdown", "msgspec", "pygments")
 @lru_cache(maxsize=1)
 def engine() -> str:
     """Return SHA-256 of all files of the engine and the versions of its rendering libraries."""
-    own = sorted(path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    parts = [path.read_bytes() for path in own]
-    parts += [f"{name} {version(name)}".encode() for name in LIBRARIES if find_spec(MODULES.get(name, name))]
+    parts = [path.read_bytes() for path in sorted(ENGINE.rglob("*")) if path.is_file() and path.suffix != ".pyc"]
+    for name in LIBRARIES:
+        with contextlib.suppress(PackageNotFoundError):
+            parts.append(f"{name} {version(name)}".encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 

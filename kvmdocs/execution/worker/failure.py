@@ -21,6 +21,7 @@ from kvmdocs.core.errors import (
     shortened,
 )
 from kvmdocs.core.model import Failure
+from kvmdocs.core.paths import ENGINE
 from kvmdocs.recording.shell import Shell
 
 MAX_MESSAGE = 16 * 1024
@@ -71,8 +72,7 @@ def _traceback(error: BaseException) -> str:
 def is_in_project(filename: str, root: Path) -> bool:
     """Check whether a frame is in a recipe or a guide of the project, not in the engine or a library."""
     # Compare with the engine's path, not its name: the folder of a project or of a store may be called kvmdocs, too.
-    engine = str(Path(__file__).parents[2])
-    return filename.startswith(f"{root}/") and not filename.startswith(f"{engine}/") and "site-packages" not in filename
+    return filename.startswith(f"{root}/") and not filename.startswith(f"{ENGINE}/") and "site-packages" not in filename
 
 
 def _explain(error: BaseException, shell: Shell) -> KvmdocsError:
