@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from kvmdocs.catalog.key import cache_key
-from kvmdocs.core.errors import KvmdocsError
-from kvmdocs.core.model import Failure, Freshness, Record, Status
+from kvmdocs.core.errors import Evidence, KvmdocsError, RecipeFailed
+from kvmdocs.core.model import Freshness, Record
 from kvmdocs.execution.explain import explain_entry
 from kvmdocs.execution.plan import PlanEntry, make_plan
 from kvmdocs.execution.project import Project
-from kvmdocs.execution.run_result import RunResult
+from kvmdocs.execution.run_result import RunResult, failed_record, skipped_record
 from kvmdocs.host import facts
 from kvmdocs.host.probes import AssumedCapabilities
 
@@ -89,7 +89,8 @@ def _add(project: Project, name: str, entry: PlanEntry, attempt: Attempt | None,
     if not entry.stale or entry.lacks:
         advice = project.install_advice(entry.lacks) if entry.lacks else ""
         lacks = f"this host lacks {', '.join(entry.lacks)}; {advice}" if entry.lacks else ""
-        records[name], freshness[name] = _empty(project, name, Status.SKIPPED, entry.cannot or lacks), Freshness.NONE
+        records[name] = skipped_record(name, entry.cannot or lacks, facts.describe(project.settings))
+        freshness[name] = Freshness.NONE
         return
     if attempt is not None and attempt.key != key:
         attempt = None
@@ -109,11 +110,6 @@ def _add(project: Project, name: str, entry: PlanEntry, attempt: Attempt | None,
         records[name] = record
 
 
-def _empty(project: Project, name: str, status: Status, reason: str = "") -> Record:
-    return Record(name, "", status, facts.describe(project.settings), facts.now(), reason=reason)
-
-
 def failure_record(project: Project, name: str, message: str, advice: str = "") -> Record:
     """Return a record of a failure for a recipe that failed before it had one of its own."""
-    failure = Failure(error="RecipeFailed", message=message, advice=advice)
-    return replace(_empty(project, name, Status.FAILED), failure=failure)
+    return failed_record(name, RecipeFailed(message, Evidence(advice=advice)), facts.describe(project.settings))
