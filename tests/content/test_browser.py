@@ -14,7 +14,7 @@ from kvmdocs.core.model import Freshness, Output, SourceLocation, Step, Where
 from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import Anchors, Language, Tabs, linked, names, transcript
 from tests.support import ROOT
-from tests.support.browser import Browser, missing, served
+from tests.support.browser import AXE, Browser, missing, served
 from tests.support.picture_samples import TEXTS, pictures
 from tests.support.render_samples import HOSTILE, host, make_record, show
 
@@ -384,7 +384,7 @@ def test_pictures_and_their_words_have_no_barrier(browser: Browser, site: str, l
     browser.scheme(scheme)
     browser.go(f"{site}/{language}/a/pictures.html")
     browser.run("for (const words of document.querySelectorAll('.pic details')) words.open = true")
-    browser.run((ROOT / "tests" / "content" / "vendor" / "axe-core" / "axe.min.js").read_text("utf-8") + "; window.axe = axe")
+    browser.run(AXE)
     found = browser.wait_for(
         "axe.run({include: [['figure.pic']]}, {resultTypes: ['violations']}).then("
         "(told) => done(told.violations.map((one) => [one.id, one.nodes[0].html])), (error) => done(String(error)))"

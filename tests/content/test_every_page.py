@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.browser import Browser
+from tests.support.browser import AXE, Browser
 from tests.support.clipboard import wrongly_copied
 from tests.support.pages import Site, guides
 
 pytestmark = pytest.mark.slow
 
 HERE = Path(__file__).parent
-AXE = (HERE / "vendor" / "axe-core" / "axe.min.js").read_text("utf-8")
 ALLOWED = tomllib.loads((HERE / "allowed.toml").read_text("utf-8")).get("allowed", [])
 WEIGHT = 300_000
 """Largest size of a compressed page in bytes that a reader on a slow line should wait for."""
@@ -88,7 +87,7 @@ thousands of words in a dozen colours, and axe would take seconds for all of the
 depends on: the colour, the background, and whether the text is large (WCAG 2.2, 1.4.3)."""
 
 CONTRAST = "color-contrast"
-READY = f"{AXE}; window.axe = axe; axe.configure({{rules: [{{id: '{CONTRAST}', selector: '[data-look]'}}]}})"
+READY = f"{AXE}; axe.configure({{rules: [{{id: '{CONTRAST}', selector: '[data-look]'}}]}})"
 
 
 PLAIN = """

@@ -20,7 +20,7 @@ from kvmdocs.site import publishing
 from kvmdocs.site.build import SiteBuild
 from kvmdocs.site.status.built import failures
 from tests.support import ROOT
-from tests.support.browser import Browser, missing, served
+from tests.support.browser import AXE, Browser, missing, served
 from tests.support.html_dom import parse
 
 RECIPES = """
@@ -514,9 +514,6 @@ def test_make_hands_the_wish_on():
             assert ("--keep-going" in done.stdout) is handed, (target, given)
 
 
-AXE = ROOT / "tests/content/vendor/axe-core/axe.min.js"
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(bool(missing()), reason=missing() or "there is one")
 def test_the_boxes_can_be_read_by_everybody(both):
@@ -532,7 +529,7 @@ def test_the_boxes_can_be_read_by_everybody(both):
                     browser.run("for (const box of document.querySelectorAll('details')) box.open = true")
                     # The theme moves its menu of languages for a moment after a page has come.
                     browser.until("return document.documentElement.scrollWidth <= innerWidth")
-                    browser.run(AXE.read_text("utf-8") + "; window.axe = axe")
+                    browser.run(AXE)
                     # The theme puts the buttons of each code box into a <nav> without a name.
                     assert set(browser.wait_for(find)) <= {"landmark-unique"}, (language, page, scheme)
         assert browser.messages() == []

@@ -18,6 +18,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
 
+from tests.support import ROOT
+
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -59,6 +61,10 @@ def served(folder: Path) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+AXE = (ROOT / "tests/content/vendor/axe-core/axe.min.js").read_text("utf-8") + "; window.axe = axe"
+"""Script that gives a page the accessibility checker axe."""
 
 
 class Browser:
