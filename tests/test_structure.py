@@ -17,6 +17,9 @@ ENGINE = ROOT / "kvmdocs"
 MODULES = sorted(path for path in ENGINE.rglob("*.py") if path.name not in ("__init__.py", "__main__.py"))
 SOURCES = sorted(path for folder in ("kvmdocs", "recipes", "scripts", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
 
+COLUMNS: int = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["ruff"]["line-length"]
+"""Width of a line."""
+
 MOST_LINES = 300
 """Lines of a module that can be read in one sitting."""
 
@@ -103,6 +106,13 @@ def test_every_room_has_its_layer() -> None:
 def test_a_module_is_read_in_one_sitting(path: Path) -> None:
     lines = len(path.read_text("utf-8").splitlines())
     assert (lines > MOST_LINES) == (name(path) in LONG), f"{name(path)} has {lines} lines"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name)
+def test_no_line_is_wider_than_the_project_allows(path: Path) -> None:
+    """ruff leaves out a line without blanks, such as a pattern."""
+    wide = [number for number, line in enumerate(path.read_text("utf-8").splitlines(), 1) if len(line) > COLUMNS]
+    assert wide == []
 
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:

@@ -20,13 +20,15 @@ from kvmdocs.core.model import Record, Step, Where
 _SHELLS = (Where.HOST, Where.ROOT)
 
 _COMMAND_START = (
-    r"(?:^|[\n;&|(){}`\"']|\b(?:do|then|else)\s|\b(?:sudo|doas|exec|execdir|xargs|env|nice|time|timeout|busybox)\s(?:[^;|&\n]*\s)?)"
+    r"(?:^|[\n;&|(){}`\"']|\b(?:do|then|else)\s"
+    r"|\b(?:sudo|doas|exec|execdir|xargs|env|nice|time|timeout|busybox)\s(?:[^;|&\n]*\s)?)"
     r"\s*(?:\w+=\S*\s+)*(?:[\w./~-]*/)?"
 )
 """Matches the start of a command in a line of shell, including within quotes and command substitutions."""
 
 _DESTRUCTIVE = re.compile(
-    rf"{_COMMAND_START}(?:rm|rmdir|unlink|shred|mv|dd|truncate|fallocate|wipefs|blkdiscard|mkfs|mkfs\.\w+|mke2fs|mkswap|rsync)(?![\w./=-])"
+    rf"{_COMMAND_START}(?:rm|rmdir|unlink|shred|mv|dd|truncate|fallocate|wipefs|blkdiscard|mkfs|mkfs\.\w+|mke2fs|mkswap|rsync)"
+    rf"(?![\w./=-])"
     rf"|{_COMMAND_START}find\s[^;|&]*\s-delete\b"
     rf"|{_COMMAND_START}git\s(?:[^;|&]*\s)?(?:clean|reset|checkout|restore|rm|stash)\b"
 )

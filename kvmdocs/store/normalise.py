@@ -39,7 +39,8 @@ _UNIT = "(?:seconds?|secs?|minutes?|min|hours?|ms|us|µs|ns|s)"
 
 _PLAIN: dict[str, str] = {
     "time": (
-        rf"(?<![\w.])(?:{_DAY},?{_GAP}+)?(?:{_MONTH}{_GAP}+[0-9]{{1,2}}{_GAP}+|[0-9]{{1,2}}{_GAP}+{_MONTH}{_GAP}+[0-9]{{4}}{_GAP}+)"
+        rf"(?<![\w.])(?:{_DAY},?{_GAP}+)?"
+        rf"(?:{_MONTH}{_GAP}+[0-9]{{1,2}}{_GAP}+|[0-9]{{1,2}}{_GAP}+{_MONTH}{_GAP}+[0-9]{{4}}{_GAP}+)"
         rf"{_CLOCK}(?:{_GAP}+(?:AM{_GAP}+|PM{_GAP}+)?(?:UTC|GMT|CEST|CET))?(?:{_GAP}+[0-9]{{4}})?(?!\w)"
         rf"|(?<![\w-])[12][0-9]{{3}}-[01][0-9]-[0-3][0-9](?:[T ]{_CLOCK}(?:{_GAP}?[+-][0-9]{{2}}:?[0-9]{{2}}|Z)?)?(?![\w-])"
         rf"|(?<![\w:.]){_CLOCK}(?![\w:])"
