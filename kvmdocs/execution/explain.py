@@ -48,25 +48,25 @@ def explain(project: Project, names: Iterable[str]) -> dict[str, Explanation]:
     return {name: explain_entry(project, name, entry) for name, entry in make_plan(project, names).items()}
 
 
-def explain_entry(project: Project, name: str, standing: PlanEntry) -> Explanation:
+def explain_entry(project: Project, name: str, entry: PlanEntry) -> Explanation:
     """Return the explanation of one plan entry."""
-    latest = record_of(project, name, standing)
+    latest = record_of(project, name, entry)
     made = latest.started if latest else ""
-    if standing.cannot:
-        return Explanation(name, "cannot run", (standing.cannot,), made)
-    if not standing.stale:
+    if entry.cannot:
+        return Explanation(name, "cannot run", (entry.cannot,), made)
+    if not entry.stale:
         return Explanation(name, "current", (), made)
-    reasons = [f"this host lacks {tool}" for tool in standing.lacks]
+    reasons = [f"this host lacks {tool}" for tool in entry.lacks]
     if latest is None:
         failure = project.store.failure(name)
         reason = f"it has never passed here; it failed at {failure.started}" if failure else "it never ran here"
         return Explanation(name, "stale", (*reasons, reason), made)
-    if not standing.lacks:
-        now = standing.ingredients or _inputs_so_far(project, name, standing)
+    if not entry.lacks:
+        now = entry.ingredients or _inputs_so_far(project, name, entry)
         before = project.store.ingredients(latest.key) or _inputs_in_record(latest)
-        reasons += changes(before, now, project.code_parts(name), ignored=standing.waits_for)
+        reasons += changes(before, now, project.code_parts(name), ignored=entry.waits_for)
     reasons += [
-        f"{other}, which it builds on, is stale (if that gives the same again, this one stays)" for other in standing.waits_for
+        f"{other}, which it builds on, is stale (if that gives the same again, this one stays)" for other in entry.waits_for
     ]
     if not reasons:
         gone = stored(project, latest.key) is None

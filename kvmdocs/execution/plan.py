@@ -88,12 +88,12 @@ def _entry(project: Project, name: str, keys: KeyCache, records: Mapping[str, Re
     return PlanEntry(stale=record is None, ingredients=keys.inputs(name, records), record=record)
 
 
-def record_of(project: Project, name: str, standing: PlanEntry) -> Record | None:
+def record_of(project: Project, name: str, entry: PlanEntry) -> Record | None:
     """Return the record for the recipe's present key, or else its latest record.
 
     They differ after an edit was reverted, and if another checkout shares the store.
     """
-    return standing.record or project.store.latest(name)
+    return entry.record or project.store.latest(name)
 
 
 def blocked(recipe: Recipe, records: Mapping[str, Record]) -> str:
