@@ -76,7 +76,7 @@ for name in topological_order(plan):
         recipe=name, key=executor._key(name), status=Status.PASSED, host=executor._host, started=now(), result="0" * 64
     )
     project.store.put(record)
-    executor._outcome.records[name] = record
+    executor._result.records[name] = record
 """
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from kvmdocs.catalog.entries import BlockResult, CatalogEntry, Request, RequestCollector
 from kvmdocs.catalog.guides import Block, blocks_of
-from kvmdocs.catalog.key.cache_key import CodeClosure
+from kvmdocs.catalog.key.code_closure import CodeClosure
 from kvmdocs.catalog.lint import (
     check_front_matter,
     check_languages,

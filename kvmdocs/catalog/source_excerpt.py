@@ -17,7 +17,7 @@ from textwrap import dedent
 
 from kvmdocs.catalog.catalog import Catalog
 from kvmdocs.catalog.entries import CatalogEntry
-from kvmdocs.catalog.key.cache_key import LAB
+from kvmdocs.catalog.key.module_files import LAB
 
 
 @dataclass(frozen=True)

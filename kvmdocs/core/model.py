@@ -256,6 +256,8 @@ class Record:
         seconds: Duration in seconds, without waiting.
         emulated: True if something ran under emulation, so that its times are no performance figures.
         places: Source locations named in the steps' outputs, each once, if the recipe declares their source trees.
+        observed: Digest of each thing that the run used of the project and that its key does not hold
+            (`kvmdocs.execution.observed`).
         schema: Version of the record format.
     """
 
@@ -276,6 +278,7 @@ class Record:
     tools: dict[str, str] = field(default_factory=dict)
     emulated: bool = False
     places: tuple[SourceLocation, ...] = ()
+    observed: dict[str, str] = field(default_factory=dict)
     schema: int = SCHEMA
 
     @property
@@ -298,7 +301,7 @@ class Record:
         return steps
 
 
-NAMES = ("recipe", "key", "result", "contents", "inputs")
+NAMES = ("recipe", "key", "result", "contents", "inputs", "observed")
 """Fields by which records and artefacts are found."""
 
 

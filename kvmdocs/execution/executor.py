@@ -7,7 +7,7 @@ of its workers. A worker is a process (`kvmdocs.execution.worker.handle`). Only 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from kvmdocs.core import graph
 from kvmdocs.core.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError
 from kvmdocs.core.model import Freshness, Record, Status
+from kvmdocs.execution import observed
 from kvmdocs.execution.plan import KeyCache, because_of, blocked, failed_below, make_plan, with_inputs
 from kvmdocs.execution.project import Project, gc_paused
 from kvmdocs.execution.recipe_values import stored
@@ -243,6 +244,7 @@ class Executor:
         try:
             record = running.worker.record()
             if record.status is Status.PASSED:
+                record = replace(record, observed=observed.with_digests(self._project, record))
                 key_inputs = self._keys.inputs(name, self._result.records)
                 self._project.store.put_ingredients(record.key, {**vars(key_inputs), "parts": running.code_parts})
             self._project.store.put(record)

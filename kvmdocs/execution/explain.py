@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from kvmdocs.catalog.key.cache_key import KeyInputs
+from kvmdocs.catalog.key.code_closure import AT_IMPORT
+from kvmdocs.catalog.key.definitions import IMPORT
 from kvmdocs.core.model import Record
+from kvmdocs.execution import observed
 from kvmdocs.execution.plan import PlanEntry, key_inputs, make_plan, record_of
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.recipe_values import stored
@@ -65,6 +68,7 @@ def explain_entry(project: Project, name: str, entry: PlanEntry) -> Explanation:
         now = entry.ingredients or _inputs_so_far(project, name, entry)
         before = project.store.ingredients(latest.key) or _inputs_in_record(latest)
         reasons += changes(before, now, project.code_parts(name), ignored=entry.waits_for)
+        reasons += observed.changes(project, latest)
     reasons += [
         f"{other}, which it builds on, is stale (if that gives the same again, this one stays)" for other in entry.waits_for
     ]
@@ -132,12 +136,21 @@ def _code_changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str
     for name, old, new in _differences(before, now):
         if (old and _without_module(name, old) in new_definitions) or (new and _without_module(name, new) in old_definitions):
             continue
-        reasons.append(f"{'its own code' if name == own else f'helper {name}'} {_verb(old, new)}")
+        reasons.append(f"{'its own code' if name == own else _described(name)} {_verb(old, new)}")
     return reasons or ["its code now uses other definitions with the same names"]
 
 
+def _described(name: str) -> str:
+    """Return what `CodeClosure.parts` names, in words."""
+    plain = name.removesuffix(AT_IMPORT)
+    module, _, one = plain.rpartition(".")
+    if one == IMPORT:
+        return f"what importing {module} does"
+    return f"helper {name}" if name == plain else f"helper {plain}, which runs at import,"
+
+
 def _without_module(name: str, digest: str) -> tuple[str, str]:
-    return name.rpartition(".")[2], digest
+    return name.removesuffix(AT_IMPORT).rpartition(".")[2], digest
 
 
 def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

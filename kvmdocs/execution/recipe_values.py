@@ -6,6 +6,7 @@ from typing import Any
 
 from kvmdocs.core.errors import Evidence, Place, StoreError
 from kvmdocs.core.model import Record
+from kvmdocs.execution import observed
 from kvmdocs.execution.project import Project
 from kvmdocs.recording.value_form import ValueRefused, names_in
 from kvmdocs.recording.values import decode, verify
@@ -43,9 +44,12 @@ def is_readable(project: Project, record: Record) -> bool:
 
 
 def stored(project: Project, key: str) -> Record | None:
-    """Return the store's record of a key, or None if there is none with a readable value: the recipe then runs again."""
+    """Return the store's record of a key if it is current; otherwise None: the recipe then runs again.
+
+    It is not current if its value cannot be read, or if something changed that its run was observed to use.
+    """
     record = project.store.get(key)
-    return record if record and is_readable(project, record) else None
+    return record if record and is_readable(project, record) and not observed.changes(project, record) else None
 
 
 def types(project: Project, record: Record) -> list[type]:

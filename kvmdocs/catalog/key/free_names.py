@@ -22,16 +22,19 @@ class _Scope:
         used: Every name used, with its attributes, in source order.
         bound: Names that are assigned, or defined as functions and classes.
         outer: Names declared ``global`` in it or in a function inside it.
+        special: Attributes with two underscores, such as ``__doc__``, and texts that may be their names.
     """
 
     used: list[Chain] = field(default_factory=list)
     bound: set[str] = field(default_factory=set)
     outer: set[str] = field(default_factory=set)
+    special: set[str] = field(default_factory=set)
 
     def take(self, inner: _Scope, own: set[str]) -> None:
         """Add the uses of an inner scope, except for the names in `own`."""
         self.used += [chain for chain in inner.used if chain[0] not in own]
         self.outer |= inner.outer
+        self.special |= inner.special
 
 
 def free_names(node: ast.AST) -> list[Chain]:
@@ -39,9 +42,14 @@ def free_names(node: ast.AST) -> list[Chain]:
 
     A recipe's parameter has the name of the recipe it takes, but does not refer to the function, so it does not count.
     """
+    return names_in(node)[0]
+
+
+def names_in(node: ast.AST) -> tuple[list[Chain], set[str]]:
+    """Return what `free_names` returns, and the attributes with two underscores in the tree, also as texts."""
     scope = _Scope()
     _visit(node, scope)
-    return scope.used
+    return scope.used, scope.special
 
 
 def children(node: ast.AST) -> Iterator[ast.AST]:
@@ -72,7 +80,14 @@ def _name(node: ast.Name, scope: _Scope) -> None:
         scope.bound.add(node.id)
 
 
+def _constant(node: ast.Constant, scope: _Scope) -> None:
+    if isinstance(node.value, str) and node.value[:2] == "__":
+        scope.special.add(node.value)
+
+
 def _attribute(node: ast.Attribute, scope: _Scope) -> None:
+    if node.attr[:2] in ("__", "f_", "tb"):
+        scope.special.add(node.attr)
     names = [node.attr]
     value = node.value
     while isinstance(value, ast.Attribute):
@@ -85,8 +100,14 @@ def _attribute(node: ast.Attribute, scope: _Scope) -> None:
 
 
 def _call(node: ast.Call, scope: _Scope) -> None:
-    """Visit a call. ``getattr(a.b, "c")`` counts as ``a.b.c``, with its further arguments, unless the name is in a variable."""
+    """Visit a call.
+
+    ``getattr(a.b, "c")`` counts as ``a.b.c``, with its further arguments, unless the name is in a variable. ``vars()`` without
+    an argument counts as ``globals()``.
+    """
     parts: Iterator[ast.AST] = children(node)
+    if isinstance(node.func, ast.Name) and node.func.id == "vars" and not node.args:
+        scope.used.append(("globals",))
     if isinstance(node.func, ast.Name) and node.func.id == "getattr" and len(node.args) > 1:
         name = node.args[1]
         if isinstance(name, ast.Constant) and isinstance(name.value, str):
@@ -164,6 +185,7 @@ def _comprehension(node: ast.ListComp | ast.SetComp | ast.DictComp | ast.Generat
 _SPECIAL: dict[type[ast.AST], Callable[..., None]] = {
     ast.Name: _name,
     ast.Attribute: _attribute,
+    ast.Constant: _constant,
     ast.Call: _call,
     ast.Global: _global,
     ast.ClassDef: _class,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ class Module:
         imports: The possible targets of each imported name: a module, and a name in it, or None for the module itself.
         stars: Modules from which all names are imported.
         package: The package that its relative imports start from.
+        loads: Modules that importing it may import: those it names, and each name that it takes from one, which may be one.
+        body: Its statements. Emptied when they are no longer needed, because syntax trees take much memory.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Module:
     imports: Mapping[str, tuple[Meaning, ...]]
     stars: tuple[str, ...] = ()
     package: str = ""
+    loads: tuple[str, ...] = ()
+    body: list[ast.stmt] = field(default_factory=list)
 
 
 def parse_module(name: str, text: str, path: Path | None = None) -> Module:
@@ -42,7 +46,10 @@ def parse_module(name: str, text: str, path: Path | None = None) -> Module:
     imports: dict[str, dict[Meaning, None]] = {}
     stars: list[str] = []
     package = name if path is not None and path.name == "__init__.py" else name.rpartition(".")[0]
-    for statement in ast.parse(text).body:
+    body = ast.parse(text).body
+    if body and body != _without_docstring(body):
+        bindings["__doc__"] = {id(body[0]): body[0]}
+    for statement in body:
         for node in _statements(statement):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 for bound, meaning in _imported_names(node, package):
@@ -59,6 +66,8 @@ def parse_module(name: str, text: str, path: Path | None = None) -> Module:
         {key: tuple(value) for key, value in imports.items()},
         tuple(stars),
         package,
+        tuple(dict.fromkeys(name for node in body for name in loaded_modules(node, package))),
+        body,
     )
 
 
@@ -163,6 +172,39 @@ def _root(node: ast.expr) -> Iterator[str]:
         yield node.id
 
 
+def docstrings(node: ast.AST) -> Iterator[str]:
+    """Yield the docstrings in a tree, with their indentation."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and node.body != _without_docstring(node.body):
+        yield ast.get_docstring(node, clean=False) or ""
+    for part in _inner_statements(node):
+        yield from docstrings(part)
+
+
+def loaded_modules(node: ast.AST, package: str) -> Iterator[str]:
+    """Yield the modules that the imports in a statement, at any depth, may import: also ``a.b`` for ``from a import b``.
+
+    The imports in a function's body count too: they run when the function is called.
+    """
+    todo = [node]
+    while todo:
+        child = todo.pop()
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            base = _absolute(child, package)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in child.names if alias.name != "*")
+        todo.extend(_inner_statements(child))
+
+
+def _inner_statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements directly inside a statement. Imports are statements, so expressions need no visit."""
+    for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+        inside = getattr(node, part, None)
+        if isinstance(inside, list):
+            yield from inside
+
+
 def local_imports(node: ast.AST, package: str) -> dict[str, list[Meaning]]:
     """Return the targets of the imports inside a function or class, by name."""
     targets: dict[str, list[Meaning]] = {}
@@ -172,11 +214,7 @@ def local_imports(node: ast.AST, package: str) -> dict[str, list[Meaning]]:
         if isinstance(child, ast.Import | ast.ImportFrom):
             for name, meaning in _imported_names(child, package):
                 targets.setdefault(name, []).append(meaning)
-        # Imports are statements, so expressions need no visit.
-        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
-            inside = getattr(child, part, None)
-            if isinstance(inside, list):
-                todo.extend(inside)
+        todo.extend(_inner_statements(child))
     return targets
 
 

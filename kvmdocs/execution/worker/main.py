@@ -28,6 +28,7 @@ from kvmdocs.core.secrets.masking import Secrets
 from kvmdocs.core.settings import Settings
 from kvmdocs.execution.worker.failure import MAX_MESSAGE, failure
 from kvmdocs.execution.worker.limits import LimitSignals
+from kvmdocs.execution.worker.observation import Observer
 from kvmdocs.execution.worker.protocol import RECORD, UNWRITTEN, WorkerTask
 from kvmdocs.recording import digests, values
 from kvmdocs.recording.background_process import LiveStep
@@ -82,12 +83,18 @@ def run(task: WorkerTask, limits: LimitSignals, events: TextIO) -> Record:
     names.mask(task.home, "~")
     names.mask(task.root, "<project>")
     event_writer = _EventWriter(events)
+    observer = Observer(Path(task.root), ignored=(Path(task.work).parents[1],))
+
+    def on_step(number: int, step: LiveStep) -> None:
+        event_writer.step(number, step)
+        observer.step(step)
+
     shell = Shell(
         workspace=Path(task.workspace),
         names=names,
         logs=Path(task.logs),
         limits=Limits(task.cpus, task.memory, task.log_limit),
-        on_step=event_writer.step,
+        on_step=on_step,
     )
     started = datetime.now(UTC)
     begun = time.monotonic()
@@ -102,7 +109,7 @@ def run(task: WorkerTask, limits: LimitSignals, events: TextIO) -> Record:
         tools=task.tools,
     )
     try:
-        fields = _run_within(limits, task, shell)
+        fields = _run_within(limits, task, shell, observer)
     finally:
         shell.close()
         event_writer.stop()
@@ -124,11 +131,11 @@ def _with_places(record: Record, shell: Shell, root: Path) -> Record:
         return dataclasses.replace(record, status=Status.FAILED, failure=failed, value=None, result="", contents={})
 
 
-def _run_within(limits: LimitSignals, task: WorkerTask, shell: Shell) -> dict[str, Any]:
+def _run_within(limits: LimitSignals, task: WorkerTask, shell: Shell, observer: Observer) -> dict[str, Any]:
     """Run a recipe within its limits; return the fields of its record that depend on how it ended."""
     try:
         with limits:
-            fields = _call(task, shell)
+            fields = _call(task, shell, observer)
     except BaseException as error:  # noqa: BLE001  # whatever a recipe raises goes into its record
         if isinstance(error, Skipped) and not limits.error:
             return {"status": Status.SKIPPED, "reason": shortened(shell.readable(said(error)), MAX_MESSAGE)}
@@ -138,19 +145,20 @@ def _run_within(limits: LimitSignals, task: WorkerTask, shell: Shell) -> dict[st
     return fields
 
 
-def _call(task: WorkerTask, shell: Shell) -> dict[str, Any]:
+def _call(task: WorkerTask, shell: Shell, observer: Observer) -> dict[str, Any]:
     """Call the recipe; return the fields of its record that depend on its return value."""
-    recipe = _find_recipe(task)
+    recipe = _find_recipe(task, observer)
     work = Path(task.work)
     inputs = {name: _decode_input(name, data, work, _input_types(task, name)) for name, data in task.inputs.items()}
     returned = recipe.function(shell, **inputs, **task.settings)
+    used = dict.fromkeys(observer.seen(), "")
     try:
         value = values.encode(returned, work, ReturnTypes(recipe.function))
         value = values.without_secrets(value, shell.names.secrets.mask)
         contents = digests.contents(value, work, task.contents)
     except ValueNotStorable as error:
         raise error.seen(place=recipe.place) from error
-    return {"value": value, "contents": contents, "result": digests.result_digest(value, contents)}
+    return {"value": value, "contents": contents, "result": digests.result_digest(value, contents), "observed": used}
 
 
 def _input_types(task: WorkerTask, name: str) -> ReturnTypes:
@@ -165,18 +173,19 @@ def _decode_input(name: str, data: Any, work: Path, types: ReturnTypes) -> Any:
         raise RecipeFailed(f"the result of {name} cannot be made: {error.message}", Evidence(advice=advice)) from error
 
 
-def _find_recipe(task: WorkerTask) -> Recipe:
+def _find_recipe(task: WorkerTask, observer: Observer) -> Recipe:
     """Return the recipe of a task, from the module or the block that defines it."""
     root = Path(task.root)
     put_on_path(root)
     if not task.guide:
         module = import_module(root, task.module)
         return next(item for item in vars(module).values() if isinstance(item, Recipe) and item.name == task.recipe)
-    catalog = Catalog(Settings.load(root))
-    guide = root / task.guide
+    with observer.paused():
+        catalog = Catalog(Settings.load(root))
+        blocks = find_blocks(root / task.guide)
     names: dict[str, Any] = {}
-    block = next(block for block in find_blocks(guide) if block.line == task.line)
-    for earlier in find_blocks(guide):
+    block = next(block for block in blocks if block.line == task.line)
+    for earlier in blocks:
         if earlier.line < block.line and block.session and earlier.session == block.session:
             catalog.execute(earlier, names, lambda *_: None)
     catalog.execute(block, names, lambda *_: None)
