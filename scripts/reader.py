@@ -160,6 +160,8 @@ class Desk:
             self.gdb(one, timeout)
         elif one.where == "guest":
             self.guest(one, timeout)
+        elif one.where in ("qmp", "hmp"):
+            self.monitor(one, timeout)
         else:
             raise Stuck(f"this script cannot type {one.where} commands")
 
@@ -213,6 +215,27 @@ class Desk:
         status = read_status(child)
         if status != (one.status or "0"):
             raise Stuck(f"exit status {status} in the guest, but {one.status or 0} on the page")
+
+    def monitor(self, one: Typed, timeout: float) -> None:
+        """Type to a machine's monitor through socat; connect to it first, as the page "Start a VM" says."""
+        key = (one.where, one.recipe, one.machine)
+        is_new = key not in self.terminals
+        child = self.open(key)
+        if is_new:
+            name = f"{one.machine or 'vm'}.{one.where}"
+            child.sendline(f"stty -echo; cd ~/kvm-lab/{one.recipe}; exec socat - UNIX-CONNECT:{name}")
+            if one.where == "qmp":
+                child.expect('"QMP"', timeout=timeout)
+                child.sendline('{"execute": "qmp_capabilities"}')
+                child.expect(r'"return": \{\}', timeout=timeout)
+            else:
+                child.expect_exact("(qemu) ", timeout=timeout)
+        for line in one.text.split("\n"):
+            child.sendline(line)
+            if one.where == "hmp":
+                child.expect_exact("(qemu) ", timeout=timeout)
+            elif child.expect(['"return":', '"error":'], timeout=timeout) == 1:
+                raise Stuck("the monitor answers with an error")
 
     def connect(self, child: pexpect.spawn[str], socket: str) -> None:
         """Connect to a guest's shell as soon as it answers."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 
 from kvmdocs.core.control_characters import UNSEEN, in_ascii_quotes
@@ -84,9 +84,8 @@ def entries(record: Record, section: str | None) -> list[TypedStep]:
     """Return the steps of a section, each with the text that is typed for it.
 
     A ``cd`` is added if the directory differs from that of the previous step at the same terminal. A ``mkdir`` is added if the
-    reader may not have the directory yet. This applies to the recipe's own folder, which the store creates, at the first step
-    of the recipe. It also applies to a folder below it in which a section starts, since the step that creates it may be in a
-    section that is not shown.
+    reader may not have the directory yet: for the recipe's own folder, which the store creates, where a section enters it (a
+    page may show no earlier section), and for a folder below it in which a section starts and that no earlier step was in.
 
     Args:
         record: The record.
@@ -94,19 +93,35 @@ def entries(record: Record, section: str | None) -> list[TypedStep]:
     """
     selected: list[TypedStep] = []
     folders: dict[str, str] = {}
-    first_folder = next((step.cwd for step in record.steps if step.cwd), None)
     entered: set[str] = set()
     for number, (step, where) in enumerate(zip(record.steps, _prompts(record.steps), strict=True), 1):
         if section is None or step.section == section:
             change = ""
             if step.cwd and folders.get(step.machine) != step.cwd:
-                new = step.cwd not in entered and _is_own(step.cwd, record.recipe)
-                make = new and (step.cwd == first_folder or (section is not None and not selected))
-                change = _cd(step.cwd, make=make)
+                change = _cd(step.cwd, make=_may_be_missing(step.cwd, record, section, selected, entered))
                 folders[step.machine] = step.cwd
             selected.append(_entry(step, number, where, change))
         entered |= {step.cwd} if step.cwd else set()
     return selected
+
+
+def _may_be_missing(
+    folder: str, record: Record, section: str | None, selected: Sequence[TypedStep], entered: Container[str]
+) -> bool:
+    """Check whether a reader may not have a folder yet to which a step changes.
+
+    Args:
+        folder: The folder.
+        record: The record.
+        section: The section that is shown.
+        selected: The steps of it before this one.
+        entered: Folders of the record's steps before this one.
+    """
+    if not _is_own(folder, record.recipe):
+        return False
+    if re.search(rf"/{re.escape(record.recipe)}/?$", folder):
+        return all(one.step.cwd != folder for one in selected)
+    return folder not in entered and section is not None and not selected
 
 
 def _entry(step: Step, number: int, where: Where, change: str) -> TypedStep:

@@ -43,9 +43,14 @@ def test_another_recipes_folder_is_not_made() -> None:
     assert typed(host("ls", cwd=f"{LAB}/other")) == [f"cd {LAB}/other &&\nls"]
 
 
+def test_a_sections_own_folder_is_made_behind_one_of_another_recipe() -> None:
+    steps = [host("a", cwd=f"{LAB}/other"), host("b"), host("c", cwd=f"{LAB}/other", section="s"), host("d", section="s")]
+    assert typed(*steps, section="s") == [f"cd {LAB}/other &&\nc", f"mkdir -p {LAB}/sample && cd {LAB}/sample &&\nd"]
+
+
 def test_a_section_begins_with_its_folder() -> None:
     steps = [host("a"), host("b", section="s"), host("c", section="s")]
-    assert typed(*steps, section="s") == [f"cd {LAB}/sample &&\nb", "c"]
+    assert typed(*steps, section="s") == [f"mkdir -p {LAB}/sample && cd {LAB}/sample &&\nb", "c"]
 
 
 def test_a_folder_with_a_space() -> None:
