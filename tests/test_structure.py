@@ -61,7 +61,7 @@ TESTED_WITH_OTHERS = {
     "tests/render/test_page.py": (
         "render/anchors render/banner render/icons render/notes render/output render/stamp render/steps core/model"
     ),
-    "tests/scenarios/test_bad_input.py": "catalog/lint core/errors site/plugin/warnings",
+    "tests/scenarios/test_bad_input.py": "core/errors site/plugin/warnings",
     "tests/scenarios/test_faults.py": "execution/worker/fork_server execution/worker/fork_server_client",
     "tests/scenarios/test_keep_going.py": "render/failure site/status/built",
     "tests/scenarios/test_safe_site.py": "site/build site/layout",

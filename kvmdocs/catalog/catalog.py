@@ -15,17 +15,20 @@ from pathlib import Path
 from typing import Any
 
 from kvmdocs.catalog.entries import BlockResult, CatalogEntry, Request, RequestCollector
-from kvmdocs.catalog.guides import Block, blocks_of
+from kvmdocs.catalog.guides import Block, read_guide, shows
 from kvmdocs.catalog.key.code_closure import CodeClosure
 from kvmdocs.catalog.lint import (
     check_front_matter,
     check_languages,
+    check_modes,
     check_options,
     check_references,
     check_turns,
     line_in_block,
 )
 from kvmdocs.catalog.loader import execute, import_package, missed
+from kvmdocs.catalog.page_blocks import PageBlocks, page_blocks
+from kvmdocs.catalog.site_config import find_guides
 from kvmdocs.core.errors import AuthorError, CatalogError, Evidence, GuideError, KvmdocsError, Place
 from kvmdocs.core.settings import Settings
 from kvmdocs.recording.recipe import Recipe, ShowOptions, presenting
@@ -40,8 +43,8 @@ class Catalog:
         entries: The recipes by name.
         requests: The requests of the guides, in the order of guides and blocks.
         code: Finds the code that a recipe reaches.
-        read: The result of each executed block, by guide and line.
-        blocks: All blocks of each guide that could be read.
+        read: The result of each executed block, by guide and number on the page.
+        pages: The blocks of each guide that could be read.
         problems: Errors of blocks, and unknown names. A build reports all of them at once.
     """
 
@@ -53,7 +56,7 @@ class Catalog:
     def __post_init__(self) -> None:
         self.code = CodeClosure(packages=(self.settings["project.recipes"],))
         self.read: dict[tuple[Path, int], BlockResult] = {}
-        self.blocks: dict[Path, list[Block]] = {}
+        self.pages: dict[Path, PageBlocks] = {}
         self._shown: dict[str, str] = {}
 
     @property
@@ -81,8 +84,10 @@ class Catalog:
         return catalog
 
     def guides(self) -> list[Path]:
-        """Return all Markdown files of the folders in ``project.docs``, sorted."""
-        return sorted({guide for folder in self.settings["project.docs"] for guide in (self.root / folder).rglob("*.md")})
+        """Return all guides in the folders in ``project.docs``, sorted."""
+        return sorted(
+            {guide for folder in self.settings["project.docs"] for guide in find_guides(self.root, self.root / folder)}
+        )
 
     # -- modules ------------------------------------------------------------------------------------------------
 
@@ -113,12 +118,15 @@ class Catalog:
     def read_guide(self, guide: Path) -> None:
         """Record the requests and the recipes of a guide's blocks. Problems are collected, not raised."""
         try:
-            text = guide.read_text("utf-8")
+            text = read_guide(guide)
+            page = self.pages[guide] = page_blocks(self.root, guide, text)
         except (OSError, UnicodeDecodeError) as error:
             place = Place(self.shown(guide))
             self.problems.append(GuideError(f"{place} cannot be read: {error}", Evidence(place=place)))
             return
-        blocks = self.blocks[guide] = blocks_of(guide, text)
+        blocks = page.blocks
+        self.problems += page.problems(self.shown(guide))
+        self.problems += [wrong for block in blocks if (wrong := check_modes(block, self.shown(block.file)))]
         self.problems += [front] if (front := check_front_matter(text, self.shown(guide))) else []
         self.problems += check_references(text, self.shown(guide))
         self.problems += check_options(text, self.shown(guide))
@@ -132,7 +140,7 @@ class Catalog:
                 continue
             names = sessions.setdefault(block.session, {}) if block.session else {}
             source = sources.get(block.session, "") if block.session else ""
-            read = self.read[guide, block.line] = BlockResult()
+            read = self.read[guide, block.number] = BlockResult()
             try:
                 self._read_block(block, names, source, read.requests)
             except KvmdocsError as error:
@@ -147,7 +155,7 @@ class Catalog:
         for name, value in names.items():
             if isinstance(value, Recipe) and name not in before_names and value.function.__module__ == module:
                 self.code.blocks[module] = f"{before}\n{block.code}"
-                place = Place(self.shown(block.guide), value.function.__code__.co_firstlineno)
+                place = Place(self.shown(block.file), value.function.__code__.co_firstlineno)
                 self.add(CatalogEntry(value, module, place, block))
 
     def execute(self, block: Block, names: dict[str, Any], note: Callable[[str, ShowOptions], None]) -> str:
@@ -162,14 +170,15 @@ class Catalog:
         module = self.block_module(block)
         try:
             with presenting(RequestCollector(note)), redirect_stdout(io.StringIO()):
-                execute(block, names, module, self.shown(block.guide))
+                execute(block, names, module, self.shown(block.file))
         except GuideError as error:
             raise error.seen(advice=self._advice(error.__cause__)) from error.__cause__
         return module
 
     def block_module(self, block: Block) -> str:
-        """Return the pseudo-module of a block's definitions. It does not depend on the project's location."""
-        return f"{self.shown(block.guide)}:{block.line}"
+        """Return the name of the module of a block's definitions. It does not depend on the project's location."""
+        # Without a dot: Python would look for a package of what stands before it.
+        return f"{self.shown(block.file).replace('.', '_')}:{block.line}"
 
     def _advice(self, error: BaseException | None) -> str:
         """Return advice on an import error of a guide, if the name belongs to the recipes' package; otherwise ""."""
@@ -259,6 +268,10 @@ class Catalog:
         """Return the names of the recipes that guides show, without duplicates, in order."""
         return list(dict.fromkeys(request.name for request in self.requests))
 
+    def guides_showing(self, name: str) -> tuple[str, ...]:
+        """Return the guides on whose pages a recipe is shown, in order, by their path in the project."""
+        return tuple(dict.fromkeys(self.shown(request.block.guide) for request in self.requests if request.name == name))
+
     def shown_at(self, name: str, options: ShowOptions | None = None, quoted: str = "") -> tuple[Place, ...]:
         """Return the places in guides that show a recipe.
 
@@ -268,7 +281,7 @@ class Catalog:
             quoted: A text in the blocks. Its line is returned, or the block's line if the text is empty or not found.
         """
         return tuple(
-            Place(self.shown(request.block.guide), line_in_block(request.block, quoted) if quoted else request.block.line)
+            Place(self.shown(request.block.file), line_in_block(request.block, quoted) if quoted else request.block.line)
             for request in self.requests
             if request.name == name and (options is None or request.shows_as(options))
         )
@@ -276,4 +289,4 @@ class Catalog:
 
 def concerns(block: Block) -> bool:
     """Check whether a block defines or shows recipes. Other blocks are left to markdown-exec."""
-    return ".show(" in block.code or "@recipe" in block.code
+    return shows(block.code) or "@recipe" in block.code

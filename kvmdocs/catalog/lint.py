@@ -11,7 +11,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from kvmdocs.catalog.guides import Block, is_executed, outside_blocks, python_fences
+from kvmdocs.catalog.guides import Block, is_executed, outside_blocks, python_fences, shows
+from kvmdocs.catalog.site_config import find_guides
 from kvmdocs.core.control_characters import OVERRIDING, seen
 from kvmdocs.core.errors import Evidence, GuideError, Place
 
@@ -45,7 +46,7 @@ def check_languages(root: Path, folders: Iterable[str]) -> list[GuideError]:
         root: The project's folder.
         folders: The folders of guides, relative to it. A single folder has no errors.
     """
-    pages = {folder: {str(path.relative_to(root / folder)) for path in (root / folder).rglob("*.md")} for folder in folders}
+    pages = {folder: {str(path.relative_to(root / folder)) for path in find_guides(root, root / folder)} for folder in folders}
     every = set[str]().union(*pages.values())
     return [_untranslated(page, pages) for page in sorted(every) if any(page not in known for known in pages.values())]
 
@@ -156,6 +157,32 @@ def check_options(text: str, path: str) -> list[GuideError]:
     ]
 
 
+def check_modes(block: Block, path: str) -> GuideError | None:
+    """Return an error for a block that shows a recipe in a mode that would change its transcript.
+
+    Beside a source in tabs or as a console, and with `result`, markdown-exec passes the output through Markdown as text.
+
+    Args:
+        block: The block.
+        path: The path of its file for messages.
+    """
+    if not shows(block.code):
+        return None
+    mode = f'result="{block.result}"' if block.result else f'source="{block.source}"'
+    if not block.result and block.source in _EXACT:
+        return None
+    return GuideError(
+        f"a block that shows a recipe cannot have {mode}: its transcript would be changed",
+        Evidence(
+            guides=(Place(path, block.line),), advice=f"remove it, or use one of {', '.join(filter(None, _EXACT))} as source"
+        ),
+    )
+
+
+_EXACT = ("", "above", "below", "material-block")
+"""Values of the option `source` with which a transcript stays as it was printed."""
+
+
 def _unknown_option(name: str, near: list[str], place: Place) -> GuideError:
     hint = f"did you mean {near[0]!r}? " if near else ""
     return GuideError(
@@ -194,7 +221,7 @@ def line_of_link(text: str, target: str) -> int:
 def line_in_block(block: Block, text: str) -> int:
     """Return the line of a guide on which a block has this text as a Python literal; the block's line if it has none."""
     try:
-        tree = ast.parse(block.source())
+        tree = ast.parse(block.padded())
     except SyntaxError:
         return block.line
     lines = (node.lineno for node in ast.walk(tree) if isinstance(node, ast.Constant) and node.value == text)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
+import linecache
 import pkgutil
 import py_compile
 import sys
@@ -123,8 +125,10 @@ def execute(block: Block, names: dict[str, Any], module: str, path: str) -> None
         GuideError: The block raised an exception that is not one of the engine's. The error names the guide's line.
     """
     names.update(__name__=module, print=lambda *_, **__: None)
+    _register(module, block, names)
     try:
-        program = compile(block.source(), str(block.guide), "exec")
+        # As markdown-exec compiles it: without this module's own `from __future__`.
+        program = compile(block.padded(), str(block.file), "exec", dont_inherit=True)
         exec(program, names)  # noqa: S102  # blocks are the project's own code and are meant to be run
     except KvmdocsError as error:
         raise error.seen(guides=(_line_in(error, block, path),)) from error
@@ -132,10 +136,38 @@ def execute(block: Block, names: dict[str, Any], module: str, path: str) -> None
         raise GuideError(f"a block does not run: {named(error)}", Evidence(guides=(_line_in(error, block, path),))) from error
 
 
+class _BlockModule(ModuleType):
+    """Module of a block, which dataclasses, pickle and inspect look up by its name. Its attributes are the session's names."""
+
+    def __init__(self, name: str, file: str, names: dict[str, Any]) -> None:
+        super().__init__(name)
+        self.__file__ = file
+        self._names = names
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._names[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def _register(module: str, block: Block, names: dict[str, Any]) -> None:
+    """Register a block's module, and its source for `inspect`: the file itself is Markdown."""
+    file = str(block.file)
+    sys.modules[module] = _BlockModule(module, file, names)
+    lines = [f"{line}\n" for line in block.padded().split("\n")]
+    cached = linecache.cache.get(file)
+    # An entry without a time is one of ours: Python never drops it.
+    before = cached[2] if cached and len(cached) == 4 and cached[1] is None else []
+    both = itertools.zip_longest(before, lines, fillvalue="\n")
+    merged = [new if new.strip() else old for old, new in both]
+    linecache.cache[file] = (sum(map(len, merged)), None, merged, file)
+
+
 def _line_in(error: BaseException, block: Block, path: str) -> Place:
     if isinstance(error, SyntaxError):
         return Place(path, error.lineno or block.line)
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(block.guide)]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(block.file)]
     return Place(path, (lines[-1] if lines else None) or block.line)
 
 

@@ -17,7 +17,7 @@ from textwrap import dedent
 
 from kvmdocs.catalog.catalog import Catalog
 from kvmdocs.catalog.entries import CatalogEntry
-from kvmdocs.catalog.key.module_files import LAB
+from kvmdocs.catalog.key.module_files import LAB, read_source
 
 
 @dataclass(frozen=True)
@@ -97,12 +97,12 @@ def _functions(catalog: Catalog, entry: CatalogEntry) -> Iterator[_Function]:
         if module == LAB or module.startswith(f"{LAB}."):
             continue
         if entry.block is not None and module == entry.module:
-            path, text = catalog.shown(entry.block.guide), entry.block.source()
+            path, text = catalog.shown(entry.block.file), entry.block.padded()
         else:
             file = getattr(sys.modules.get(module), "__file__", None)
             if file is None or not Path(file).is_file():
                 continue
-            path, text = catalog.shown(Path(file)), Path(file).read_text("utf-8")
+            path, text = catalog.shown(Path(file)), read_source(Path(file))
         yield from ((path, text, node) for node in _tree(text).body if isinstance(node, _Definition) and node.name == name)
 
 

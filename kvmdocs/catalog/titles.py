@@ -30,7 +30,7 @@ def titles(settings: Settings, language: str, recipes: Collection[str]) -> dict[
     path = settings.root / settings["project.titles"]
     place = Place(str(settings["project.titles"]))
     try:
-        written = path.read_text("utf-8")
+        written = path.read_text("utf-8-sig")
         table = tomllib.loads(written).get(language, {})
     except (OSError, ValueError) as error:
         advice = "the setting project.titles names a TOML file with a table for each language"

@@ -82,7 +82,7 @@ class Settings:
         path = root / FILE
         if path.is_file():
             try:
-                from_file = _flatten(tomllib.loads(path.read_text("utf-8")))
+                from_file = _flatten(tomllib.loads(path.read_text("utf-8-sig")))
             except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
                 line = re.search(r"\(at line (\d+),", str(error))
                 raise SettingError(
@@ -124,7 +124,7 @@ def place_of(name: str, root: Path) -> Place:
 
 def _line_of(name: str, root: Path) -> Place:
     path = root / FILE
-    return Place(FILE, line_of_key(path.read_text("utf-8"), name) if path.is_file() else 0)
+    return Place(FILE, line_of_key(path.read_text("utf-8-sig"), name) if path.is_file() else 0)
 
 
 def line_of_key(text: str, name: str) -> int:

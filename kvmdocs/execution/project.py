@@ -156,7 +156,9 @@ class Project:
         code = self.catalog.code
         with gc_paused():
             digests = {name: code.digests(entry.module, name) for name, entry in entries.items()}
-        files = code.files() | {entry.block.guide for entry in entries.values() if entry.block}
+        files = code.files() | {
+            path for entry in entries.values() if entry.block for path in (entry.block.guide, entry.block.file)
+        }
         # An import may mean a new file from then on. The time stamp of its folder shows that.
         watched = {str(file) for file in files} | {str(file.parent) for file in files}
         write_cache(path, {"files": {file: file_stamp(file) for file in sorted(watched)}, "digests": digests})

@@ -172,7 +172,7 @@ class Tools:
         if path is None:
             return cls({})
         try:
-            data = tomllib.loads(path.read_text("utf-8"))
+            data = tomllib.loads(path.read_text("utf-8-sig"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingError(
                 f"the package table cannot be read: {error}",

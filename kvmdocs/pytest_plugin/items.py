@@ -57,27 +57,32 @@ class GuideFile(ProjectFile):
         """Yield an item for each block."""
         for block in self.blocks:
             # The block's result from reading the guide; None for a block that has nothing to do with recipes.
-            read = self.project_session.project.catalog.read.get((self.path, block.line))
-            yield BlockItem.from_parent(self, name=f"line {block.line}", block=block, read=read)
+            read = self.project_session.project.catalog.read.get((self.path, block.number))
+            yield BlockItem.from_parent(self, name=self._name(block), block=block, read=read)
 
     @cached_property
     def blocks(self) -> list[Block]:
         """Blocks of the guide, from the catalog. If the catalog could not read the guide, reading it here raises the error."""
         from kvmdocs.catalog.guides import find_blocks
 
-        blocks = self.project_session.project.catalog.blocks.get(self.path)
-        return find_blocks(self.path) if blocks is None else blocks
+        page = self.project_session.project.catalog.pages.get(self.path)
+        return find_blocks(self.path) if page is None else page.blocks
+
+    def _name(self, block: Block) -> str:
+        """Return the name of a block's item, with the file if the guide includes it."""
+        file = "" if block.file == block.guide else f"{self.project_session.project.catalog.shown(block.file)} "
+        return f"{file}line {block.line}"
 
     @cached_property
     def plain(self) -> dict[int, list[str]]:
         """Inputs of rendering by line, for each block that only shows records that passed and has no ``render`` function."""
         plain = {}
         for block in self.blocks:
-            read = self.project_session.project.catalog.read.get((self.path, block.line))
+            read = self.project_session.project.catalog.read.get((self.path, block.number))
             if read is None or read.error or not read.requests:
                 continue
             if all(request.options.render is None and self.project_session.passed(request.name) for request in read.requests):
-                plain[block.line] = [part for request in read.requests for part in self._inputs(request)]
+                plain[block.number] = [part for request in read.requests for part in self._inputs(request)]
         return plain
 
     def _inputs(self, request: Request) -> list[str]:
@@ -142,9 +147,9 @@ class ProjectItem(pytest.Item):
         """Return the names of the recipes whose records this item reads."""
         raise NotImplementedError
 
-    def locate(self, line: int) -> None:
+    def locate(self, line: int, file: Path | None = None) -> None:
         """Add file and line as properties for JUnit XML, whose ``xunit2`` form has no attributes for them."""
-        self.user_properties += [("file", self.project_session.project.catalog.shown(self.path)), ("line", line)]
+        self.user_properties += [("file", self.project_session.project.catalog.shown(file or self.path)), ("line", line)]
 
     def mark(self, names: list[str]) -> None:
         """Add the markers that follow from the declarations of recipes."""
@@ -230,7 +235,7 @@ class BlockItem(ProjectItem):
         self._block = block
         self._read = read
         self._needs = [request.name for request in read.requests] if read else []
-        self.locate(block.line)
+        self.locate(block.line, block.file)
         self.mark(self._needs)
 
     def needs(self) -> list[str]:
@@ -251,7 +256,7 @@ class BlockItem(ProjectItem):
             return
         if read.error is not None:
             raise read.error
-        if self._block.line in self._guide.plain and self._guide.rendered_before:
+        if self._block.number in self._guide.plain and self._guide.rendered_before:
             return
         publisher = self._guide.publisher
         publisher.turn_to(self.path)
@@ -264,7 +269,7 @@ class BlockItem(ProjectItem):
                 reasons.append(f"{request.name}: {skipped.msg}")
         if reasons and len(reasons) == len(read.requests):
             skip(self._printable(["; ".join(reasons)]))
-        self._guide.rendered.add(self._block.line)
+        self._guide.rendered.add(self._block.number)
 
     def _execute(self) -> None:
         """Execute the block after the earlier blocks of its session."""
@@ -272,10 +277,11 @@ class BlockItem(ProjectItem):
         catalog = self.project_session.project.catalog
         if self._block.session:
             for earlier in self._guide.blocks:
-                if earlier.session == self._block.session and earlier.line < self._block.line:
+                if earlier.session == self._block.session and earlier.number < self._block.number:
                     catalog.execute(earlier, names, lambda *_: None)
         catalog.execute(self._block, names, lambda *_: None)
 
     def reportinfo(self) -> tuple[Path, int, str]:
         """Return the guide, the line counted from 0, and the block's location."""
-        return self.path, self._block.line - 1, f"{self.project_session.project.catalog.shown(self.path)}:{self._block.line}"
+        file = self._block.file
+        return file, self._block.line - 1, f"{self.project_session.project.catalog.shown(file)}:{self._block.line}"

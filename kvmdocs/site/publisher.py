@@ -216,7 +216,7 @@ class Publisher:
 
     def _shown_at(self, name: str) -> str | None:
         """Return the address, relative to the page, of the first place that shows a recipe; None if unknown."""
-        pages = (self.pages.get(place.path) for place in self.project.catalog.shown_at(name))
+        pages = (self.pages.get(path) for path in self.project.catalog.guides_showing(name))
         return next((self.relative(f"{page.url}#{anchor(name)}") for page in pages if page), None)
 
     def _script(self) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kvmdocs.catalog.guides import _blocks, find_blocks
+from kvmdocs.catalog.guides import blocks_of, find_blocks, only_shows, outside_blocks, shows, unexecuted
 
 
 @pytest.fixture
@@ -28,10 +28,12 @@ def blocks(tmp_path):
     [
         'python exec="on"',
         "python exec='on'",
-        "python exec=on",
         'py exec="true"',
         'python exec="1" html="true"',
         'python title="a b" exec="YES"',
+        'python exec="y"',
+        'python exec="always"',
+        "python exec",
         '{.python exec="on"}',
         '{ .py exec="on" }',
     ],
@@ -41,7 +43,17 @@ def test_every_spelling_of_a_block_is_found(blocks, info):
 
 
 @pytest.mark.parametrize(
-    "info", ["python", 'python exec="off"', 'bash exec="on"', 'python exec=""', '"unclosed python exec="on', "", "{}"]
+    "info",
+    [
+        "python",
+        'python exec="off"',
+        'python exec="0"',
+        'bash exec="on"',
+        'python exec=""',
+        '"unclosed python exec="on',
+        "",
+        "{}",
+    ],
 )
 def test_what_is_not_to_be_run_is_no_block(blocks, info):
     assert blocks(f"```{info}\nprint(1)\n```\n") == []
@@ -120,9 +132,53 @@ def test_a_quoted_block_loses_its_marks(blocks):
         """) == [(1, "if 1 > 0:\n    one()\n\ntwo()")]
 
 
-def test_an_unclosed_block_reaches_to_the_end(blocks):
-    # Nothing of it is lost in silence: what follows in the guide is hardly Python, and the error names this line.
-    assert blocks('```python exec="on"\none()\n\nSome prose.\n') == [(1, "one()\n\nSome prose.")]
+UNEXECUTED = {
+    "never closed": '```python exec="on"\none()\n\nSome prose.\n',
+    "line of a bullet": '- ```python exec="on"\n  one()\n  ```\n',
+    "line of a bullet or number": '1. ```python exec="on"\n   one()\n   ```\n',
+    "indented less than its fence": '    ```python exec="on"\n  one()\n    ```\n',
+    "options are not": "```python exec=on\none()\n```\n",
+    "options are not those": '```python exec="on" returncode="x"\none()\n```\n',
+}
+
+
+@pytest.mark.parametrize("why", UNEXECUTED)
+def test_a_block_that_the_page_would_show_as_source_is_told(blocks, why):
+    text = UNEXECUTED[why]
+    assert blocks(text) == []
+    ((line, reason),) = unexecuted(text)
+    assert line == 1
+    assert why in reason
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '```python exec="on"\none()\n```\n',
+        '```python exec="off"\n',
+        '````md\n```python exec="on"\n````\n',
+        '<!--\n```python exec="on"\none()\n-->\n',
+        "Write ```python exec=on``` here.\n",
+        '---\ntitle: |\n  ```python exec="on"\n---\n',
+    ],
+)
+def test_what_is_no_such_block_is_not(text):
+    assert list(unexecuted(text)) == []
+
+
+def test_lines_outside_of_blocks():
+    assert list(outside_blocks("a\n```\nb\n```\nc")) == [(1, "a"), (5, "c")]
+
+
+def test_a_block_that_shows_recipes():
+    assert shows("hello.show()")
+    assert shows("hello . show ()")
+    assert shows("hello.show(")  # reading it names the error
+    assert not shows("'.show('")
+    assert only_shows("from r import a\na.show()")
+    assert not only_shows("a.show(render = f)")
+    assert not only_shows("a.show()\nprint(1)")
+    assert not only_shows("x = 1")
 
 
 def test_lines_end_where_editors_say_they_do(blocks):
@@ -145,7 +201,7 @@ def test_a_session_is_read(tmp_path):
 def test_the_source_of_a_block_has_the_lines_of_the_guide(tmp_path):
     (tmp_path / "guide.md").write_text('x\ny\n```python exec="on"\nraise ValueError\n```\n')
     (block,) = find_blocks(tmp_path / "guide.md")
-    assert block.source().splitlines().index("raise ValueError") + 1 == 4
+    assert block.padded().splitlines().index("raise ValueError") + 1 == 4
 
 
 def test_a_guide_that_is_not_utf_8(tmp_path):
@@ -162,7 +218,7 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES, max_size=40).map("".join) | st.text())
 def test_no_guide_is_too_odd_to_be_read(tmp_path_factory, text):
     lines = text.splitlines()
-    found = list(_blocks(tmp_path_factory.getbasetemp() / "guide.md", lines))
+    found = blocks_of(tmp_path_factory.getbasetemp() / "guide.md", "\n".join(lines))
     numbers = [block.line for block in found]
     assert numbers == sorted(set(numbers))
     for block in found:

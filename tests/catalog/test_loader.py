@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from kvmdocs.catalog.loader import compile_ahead, import_module, import_package
+from kvmdocs.catalog.guides import find_blocks
+from kvmdocs.catalog.loader import compile_ahead, execute, import_module, import_package
 from kvmdocs.core.errors import CatalogError
 
 
@@ -88,3 +89,56 @@ def test_a_folder_that_takes_no_files_is_no_obstacle(package):
     (package / "__pycache__").write_text("in the way")
     assert value(package) == 1
     assert import_module(package.parent, f"{package.name}.one").VALUE == 1
+
+
+# -- blocks -----------------------------------------------------------------------------------------------------
+
+BLOCK = """\
+Text.
+
+```python exec="on"
+import dataclasses, enum, inspect, pickle
+
+@dataclasses.dataclass
+class Size:
+    number: int
+    unit: "str" = "MiB"
+
+class Colour(enum.Enum):
+    RED = 1
+
+def helper():
+    return 1
+
+annotation = Size.__annotations__["number"]
+kept = pickle.loads(pickle.dumps([Size(3), Colour.RED]))
+source = inspect.getsource(helper), inspect.getsource(Size)
+name = sys.modules[__name__].Size is Size
+```
+"""
+
+
+def test_a_block_runs_as_in_a_module_of_its_own(tmp_path):
+    guide = tmp_path / "guide.md"
+    guide.write_text(BLOCK)
+    (block,) = find_blocks(guide)
+    names = {"sys": sys}
+    execute(block, names, "docs/guide_md:3", "docs/guide.md")
+    # This module's own `from __future__ import annotations` does not reach the block.
+    assert names["annotation"] is int
+    assert names["kept"] == [names["Size"](3), names["Colour"].RED]
+    assert names["source"][0] == "def helper():\n    return 1\n"
+    assert names["source"][1].startswith("@dataclasses.dataclass\nclass Size:")
+    assert names["name"]
+
+
+def test_blocks_of_one_session_share_names_and_each_keeps_its_source(tmp_path):
+    guide = tmp_path / "guide.md"
+    guide.write_text(
+        '```python exec="on" session="a"\ndef first():\n    return 1\n```\n'
+        '```python exec="on" session="a"\nimport inspect\nsource = inspect.getsource(first)\n```\n'
+    )
+    names = {}
+    for block in find_blocks(guide):
+        execute(block, names, f"guide_md:{block.line}", "guide.md")
+    assert names["source"] == "def first():\n    return 1\n"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kvmdocs.catalog.key.module_ast import Module, parse_module
+from kvmdocs.core.errors import CatalogError, Evidence, Place
 
 LAB = "kvmdocs.lab"
 """The engine's package whose code is part of the key, like the project's own: it determines what a recipe does."""
@@ -49,7 +50,7 @@ class ModuleFiles:
             text = self._blocks.get(name)
             path = source_file(name) if text is None else None
             if path is not None:
-                text = path.read_text("utf-8-sig")
+                text = read_source(path)
                 self.files.add(path)
             self._modules[name] = None if text is None else parse_module(name, text, path)
         return self._modules[name]
@@ -111,6 +112,21 @@ def is_pythons(path: Path) -> bool:
 
 def _is_below(path: Path, *names: str) -> bool:
     return any(path.is_relative_to(sysconfig.get_path(name)) for name in names)
+
+
+def read_source(path: Path) -> str:
+    """Return the text of a module as Python reads it: with a byte order mark or a line that names an encoding.
+
+    Raises:
+        CatalogError: It cannot be decoded.
+    """
+    try:
+        return importlib.util.decode_source(path.read_bytes())
+    except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+        advice = "save it as UTF-8, or name its encoding in its first line"
+        raise CatalogError(
+            f"the module {path.name} cannot be read: {error}", Evidence(place=Place(str(path)), advice=advice)
+        ) from error
 
 
 def source_file(name: str) -> Path | None:

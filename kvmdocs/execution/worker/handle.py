@@ -192,7 +192,7 @@ def make_task(
         root=str(project.root),
         module="" if entry.block else entry.module,
         guide=project.catalog.shown(entry.block.guide) if entry.block else "",
-        line=entry.block.line if entry.block else 0,
+        block=entry.block.number if entry.block else 0,
         workspace=str(workspace),
         logs=str(store.logs(key)),
         work=str(store.work),

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from kvmdocs.catalog.catalog import Catalog
-from kvmdocs.catalog.guides import find_blocks
 from kvmdocs.catalog.loader import import_module, put_on_path
+from kvmdocs.catalog.page_blocks import page_blocks
 from kvmdocs.core.control_characters import in_utf8
 from kvmdocs.core.errors import Evidence, KvmdocsError, RecipeFailed, Skipped, StoreError, ValueNotStorable, said, shortened
 from kvmdocs.core.model import Host, Record, Status, map_texts
@@ -182,11 +182,11 @@ def _find_recipe(task: WorkerTask, observer: Observer) -> Recipe:
         return next(item for item in vars(module).values() if isinstance(item, Recipe) and item.name == task.recipe)
     with observer.paused():
         catalog = Catalog(Settings.load(root))
-        blocks = find_blocks(root / task.guide)
+        blocks = page_blocks(root, root / task.guide).blocks
     names: dict[str, Any] = {}
-    block = next(block for block in blocks if block.line == task.line)
+    block = next(block for block in blocks if block.number == task.block)
     for earlier in blocks:
-        if earlier.line < block.line and block.session and earlier.session == block.session:
+        if earlier.number < block.number and block.session and earlier.session == block.session:
             catalog.execute(earlier, names, lambda *_: None)
     catalog.execute(block, names, lambda *_: None)
     recipe = names[task.recipe]

@@ -40,7 +40,7 @@ class WorkerTask:
         root: Folder of the project.
         module: Module that defines the recipe, or "".
         guide: Guide that defines it in a block, or "".
-        line: Line of that block.
+        block: Number of that block on the page.
         workspace: Workspace of the recipe; it exists and is empty.
         logs: Folder for complete logs.
         work: The store's folder of workspaces.
@@ -69,7 +69,7 @@ class WorkerTask:
     root: str
     module: str
     guide: str
-    line: int
+    block: int
     workspace: str
     logs: str
     work: str

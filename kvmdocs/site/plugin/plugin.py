@@ -24,6 +24,7 @@ from mkdocs.plugins import BasePlugin, get_plugin_logger
 from mkdocs.structure.files import Files
 from mkdocs.utils import get_relative_url
 
+from kvmdocs.catalog.fences import without_commented_fences
 from kvmdocs.catalog.guides import only_shows
 from kvmdocs.core.errors import KvmdocsError
 from kvmdocs.core.model import Mode
@@ -33,7 +34,7 @@ from kvmdocs.recording.recipe import presenter, presenting
 from kvmdocs.render import Language
 from kvmdocs.site.edit_links import EditLinks
 from kvmdocs.site.plain_pages import PlainPages
-from kvmdocs.site.plugin import records, status_pages, stylesheets
+from kvmdocs.site.plugin import blocks, records, status_pages, stylesheets
 from kvmdocs.site.plugin.build_state import BuildState
 from kvmdocs.site.plugin.log_links import LogLinks
 from kvmdocs.site.plugin.script_links import ScriptLinks
@@ -118,10 +119,13 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         root = find_root(Path(config.config_file_path).parent if config.config_file_path else None)
         if self._serving:
             records.forget_modules(root)
+        is_executed = blocks.are_executed(config)
         guides = [Path(page.abs_src_path) for page in files.documentation_pages() if page.abs_src_path]
         feedback, view, wanted = EditLinks(), ServeView(), None
         try:
             project = Project(root, guides=guides, mode=self.config.mode)
+            if not is_executed:
+                blocks.refuse_unexecuted(project)
             feedback = EditLinks.load(project.settings)
             view = self._serve_records.latest(project) if self._serving else ServeView(records.run(project))
             wanted = view.wanted
@@ -174,13 +178,15 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             status_pages.add_files(files, config, build.status, build.project.secrets.mask)
         return nav
 
-    def on_page_markdown(self, markdown: str, *, page: Page, **_: Any) -> None:
-        """Note which page is rendered next."""
-        del markdown
+    @plugins.event_priority(-100)  # after other plugins have put their text into the page
+    def on_page_markdown(self, markdown: str, *, page: Page, **_: Any) -> str:
+        """Note which page is rendered next, and take out blocks in HTML comments, which markdown-exec would execute."""
         self._build.page = page
         if guide := _guide(page):
             self._locations.page = guide
             self._build.publisher.turn_to(guide)
+            blocks.warn_of_unread(markdown, guide, self._build.project)
+        return without_commented_fences(markdown)
 
     def on_page_content(self, html: str, *, page: Page, **_: Any) -> str:
         """Add failures, the script's link and the recipes' state under the page's title, and note the page's link targets.
@@ -277,6 +283,8 @@ def as_html(source: str, language: str, css_class: str, options: dict[str, Any],
     Transcripts are HTML, which the converter leaves unchanged, at a large share of the build time of a site with many
     transcripts.
     """
+    if blocks.is_example(source, presenter()):
+        return ""  # superfences puts the text back where it stands in indented code
     if only_shows(source) and not options.get("source"):
         options = {**options, "html": True}
     html = formatter(source, language, css_class, options, md, **kwargs)

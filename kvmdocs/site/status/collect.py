@@ -125,7 +125,7 @@ def _wants(project: Project, publisher: Publisher, recipe: Recipe) -> Iterator[W
 
 def _pages_of(publisher: Publisher, name: str) -> Iterator[ShownOn]:
     """Yield the pages that show a recipe, each once, in the order of the guides."""
-    for path in dict.fromkeys(place.path for place in publisher.project.catalog.shown_at(name)):
+    for path in publisher.project.catalog.guides_showing(name):
         page = publisher.pages.get(path)
         yield ShownOn(path, page.title, page.url, f"{page.url}#{anchor(name)}") if page else ShownOn(path, path)
 

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from kvmdocs.catalog.key.module_files import ModuleFiles, source_file
+from kvmdocs.catalog.key.module_files import ModuleFiles, read_source, source_file
+from kvmdocs.core.errors import CatalogError
 
 
 @pytest.fixture
@@ -55,3 +56,20 @@ def test_a_module_without_source_is_none(files, tmp_path):
     assert files.get("pack.nothing") is None
     assert source_file("sys") is None
     assert source_file("pack.three") == tmp_path / "pack" / "three.py"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\xef\xbb\xbfx = 1\n", "# -*- coding: latin-1 -*-\nx = 'é'\n".encode("latin-1"), b"x = 1\r\ny = 2\r\n"],
+)
+def test_a_module_is_read_as_python_reads_it(tmp_path, data):
+    (tmp_path / "m.py").write_bytes(data)
+    assert "x = " in read_source(tmp_path / "m.py")
+    assert "\r" not in read_source(tmp_path / "m.py")
+
+
+@pytest.mark.parametrize("data", [b"x = '\xff'\n", b"# coding: no-such\nx = 1\n"])
+def test_a_module_that_python_cannot_read_is_named(tmp_path, data):
+    (tmp_path / "m.py").write_bytes(data)
+    with pytest.raises(CatalogError, match=r"m\.py cannot be read"):
+        read_source(tmp_path / "m.py")
