@@ -101,7 +101,7 @@ def is_guide(root: Path, path: Path) -> bool:
 
 def _is_in(folder: Path) -> bool:
     """Check whether a folder may hold guides: it is neither hidden nor an environment."""
-    return folder.name[:1] != "." and folder.name not in _ALWAYS_OUT and not (folder / "pyvenv.cfg").exists()
+    return folder.name[:1] != "." and folder.name not in _ALWAYS_OUT and not os.path.exists(folder / "pyvenv.cfg")
 
 
 def _is_guide_name(name: str) -> bool:

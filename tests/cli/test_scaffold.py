@@ -207,7 +207,7 @@ def test_what_cannot_be_begun_is_refused_and_nothing_is_written(foreign, monkeyp
 
 def test_a_file_that_cannot_be_written_leaves_nothing_behind(foreign):
     # Nobody can make a file in /proc. The recipe, the English page and its navigation are written before.
-    (foreign.root / "docs/zh/proc").symlink_to("/proc")
+    (foreign.root / "docs/zh/proc").symlink_to("/proc/self/fdinfo")
     foreign.write("docs/en/proc/index.md", "# Proc")
     told = foreign.refused("guide", "proc/x", status=3)
     assert "docs/zh/proc/x.md cannot be written: No such file or directory" in told
