@@ -73,7 +73,7 @@ executor = Executor(project, ProgressListener())
 plan = closure(names, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
 for name in topological_order(plan):
     record = Record(
-        recipe=name, key=executor._key(name), status=Status.PASSED, host=executor._host, started=now(), result="0" * 64
+        recipe=name, key=executor._stored.key(name, executor._result.records), status=Status.PASSED, host=executor._host, started=now(), result="0" * 64
     )
     project.store.put(record)
     executor._result.records[name] = record

@@ -182,4 +182,33 @@ def status(folder: Path | None, names: tuple[str, ...], as_json: bool) -> None:
         click.echo(row.line())
 
 
-COMMANDS = (status, why, diff, approve, export)
+@click.command()
+@names_of_recipes
+@click.pass_obj
+@reporting
+def verify(folder: Path | None, names: tuple[str, ...]) -> None:
+    """Read all files that records name, and compare them with what their recipes made.
+
+    A record with a damaged file is removed from the store: the next build makes it again. Without names the newest records of
+    all recipes are verified.
+    """
+    from kvmdocs.store import artefacts
+
+    project = open_project(folder)
+    for name in names:
+        project.catalog.get(name)
+    latest = {name: project.store.latest(name) for name in names or project.catalog.entries}
+    records = {name: record for name, record in latest.items() if record is not None and record.contents}
+    damaged = {name: artefacts.damaged(project.store, record, thorough=True) for name, record in records.items()}
+    for name, paths in damaged.items():
+        for path in paths:
+            click.echo(f"{name}: {path} was changed or is gone")
+        if paths:
+            artefacts.forget(project.store, records[name])
+    wrong = sum(map(bool, damaged.values()))
+    click.echo(f"{len(records)} records with files, {wrong} of them damaged")
+    if wrong:
+        sys.exit(FAILED)
+
+
+COMMANDS = (status, why, diff, approve, export, verify)

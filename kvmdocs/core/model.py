@@ -258,6 +258,7 @@ class Record:
         places: Source locations named in the steps' outputs, each once, if the recipe declares their source trees.
         observed: Digest of each thing that the run used of the project and that its key does not hold
             (`kvmdocs.execution.observed`).
+        workspace: Name of its workspace, if it is not the usual one of its key; otherwise "".
         schema: Version of the record format.
     """
 
@@ -279,6 +280,7 @@ class Record:
     emulated: bool = False
     places: tuple[SourceLocation, ...] = ()
     observed: dict[str, str] = field(default_factory=dict)
+    workspace: str = ""
     schema: int = SCHEMA
 
     @property
@@ -301,7 +303,7 @@ class Record:
         return steps
 
 
-NAMES = ("recipe", "key", "result", "contents", "inputs", "observed")
+NAMES = ("recipe", "key", "result", "contents", "inputs", "observed", "workspace")
 """Fields by which records and artefacts are found."""
 
 

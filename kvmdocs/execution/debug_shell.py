@@ -38,7 +38,7 @@ def open_shell(project: Project, name: str, records: Mapping[str, Record], say: 
         RecipeFailed: The recipe has no workspace, or another build is running it.
     """
     record = records[name]
-    workspace = project.store.workspace(name, record.key)
+    workspace = project.store.workspace(name, record.key, record.workspace)
     if not record.key or not workspace.is_dir():
         reason = record.reason or (record.failure.message if record.failure else "it was deleted from the store")
         raise RecipeFailed(
@@ -119,7 +119,7 @@ def _real_paths(project: Project, text: str, records: Mapping[str, Record]) -> s
 
     def workspace(match: re.Match[str]) -> str:
         record = records.get(match[1])
-        return str(project.store.workspace(record.recipe, record.key)) if record and record.key else match[0]
+        return str(project.store.workspace(record.recipe, record.key, record.workspace)) if record and record.key else match[0]
 
     return re.sub(rf"{home}/(\w+)", workspace, text)
 

@@ -13,15 +13,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from kvmdocs.core import graph
-from kvmdocs.core.errors import Evidence, HostLacks, Interrupted, KvmdocsError, StoreError
+from kvmdocs.core.errors import Evidence, Interrupted, KvmdocsError, StoreError
 from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.execution import observed
-from kvmdocs.execution.plan import KeyCache, because_of, blocked, failed_below, make_plan, with_inputs
+from kvmdocs.execution.input_check import InputCheck
+from kvmdocs.execution.plan import because_of, blocked, failed_below, lacking, make_plan, with_inputs
 from kvmdocs.execution.project import Project, gc_paused
-from kvmdocs.execution.recipe_values import stored
 from kvmdocs.execution.resources import ResourcePool
-from kvmdocs.execution.run_dirs import StoreLease, defer_sigint, kill_orphans
+from kvmdocs.execution.run_dirs import defer_sigint, kill_orphans
 from kvmdocs.execution.run_result import ProgressListener, RunResult, failed_record, skipped_record
+from kvmdocs.execution.stored_records import StoredRecords
 from kvmdocs.host import facts
 from kvmdocs.recording.recipe import Recipe
 
@@ -74,6 +75,7 @@ class Executor:
         self._listener = listener
         self._require = require
         self._fresh = fresh
+        self._stored = StoredRecords(project, fresh)
         self._failed = failed
         self._host = facts.describe(project.settings)
         self._pool = ResourcePool.of_host(project)
@@ -81,8 +83,8 @@ class Executor:
         self._running: dict[str, _Running] = {}
         self._may_start = False
         self._runnable: set[str] = set()  # have all inputs, can run here, and have no record in the store
-        self._lease: StoreLease | None = None
-        self._keys = KeyCache(project)
+        self._inputs = InputCheck(project.store, listener)
+        self._again: list[str] = []  # recipes to make again, because their artefacts are damaged
         self._fork_server: ForkServerClient | None = None
 
     def run(self, names: Iterable[str]) -> RunResult:
@@ -108,9 +110,10 @@ class Executor:
             if waiting:
                 urgency = graph.critical_path(inputs, self._usual_seconds)
                 waiting.sort(key=lambda name: -urgency[name])
-                with defer_sigint():
-                    self._lease = StoreLease(self._project.store)
-                self._lease.hold(self._result.records.values())
+                self._stored.protect(self._result.records.values())
+                lost = self._stored.lost(self._result.records)
+                self._take_back(lost)
+                waiting += lost
             while waiting or self._running:
                 waiting = self._start_ready(waiting, inputs)
                 if self._running or waiting:
@@ -137,6 +140,9 @@ class Executor:
         while True:
             states = {name: self._advance(name, inputs[name]) for name in waiting}
             waiting = [name for name, state in states.items() if state is _State.WAITING]
+            if self._again:
+                waiting, self._again = [*self._again, *waiting], []
+                continue
             # A new record may make further recipes ready.
             if _State.DONE not in states.values():
                 return waiting
@@ -155,7 +161,9 @@ class Executor:
                 return self._skip(name, reason, Freshness.BLOCKED)
             with self._project.catalog.about(name):
                 missing = self._project.capabilities.missing
-                reason = blocked(recipe, records) or missing(recipe.needs) or self._missing_tools(recipe)
+                reason = (
+                    blocked(recipe, records) or missing(recipe.needs) or lacking(self._project, recipe, require=self._require)
+                )
             if reason:
                 return self._skip(name, reason, Freshness.NONE)
             self._runnable.add(name)
@@ -169,31 +177,22 @@ class Executor:
         except KvmdocsError as error:
             return self._fail(name, error)
 
-    def _missing_tools(self, recipe: Recipe) -> str:
-        """Return a message that names the tools the host lacks and the command that installs them, or ""."""
-        missing = self._project.missing_tools(recipe.tools)
-        if not missing:
-            return ""
-        reason = f"this host lacks {', '.join(missing)}"
-        advice = self._project.install_advice(recipe.tools)
-        if self._require:
-            raise HostLacks(f"recipe {recipe.name} cannot run: {reason}", Evidence(recipe=recipe.name, advice=advice))
-        return f"{reason}; {advice}"
-
     def _take_stored(self, name: str) -> bool:
         """Use the store's record of a recipe, if it has one."""
-        record = None if name in self._fresh else stored(self._project, self._key(name))
-        if record is None:
-            return False
-        self._project.store.make_latest(record)
-        self._done(name, record, Freshness.CACHED)
-        return True
+        record = self._stored.take(name, self._result.records)
+        if record is not None:
+            self._done(name, record, Freshness.CACHED)
+        return record is not None
 
     def _try_start(self, recipe: Recipe) -> _State:
         """Start a recipe's worker if there is room for it and no other build runs it."""
         if not self._may_start or not self._pool.has_room(recipe):
             return _State.WAITING
-        name, key = recipe.name, self._key(recipe.name)
+        name, key = recipe.name, self._stored.key(recipe.name, self._result.records)
+        if damaged := self._inputs.damaged(recipe, self._result.records):
+            self._again += damaged
+            self._take_back(damaged)
+            return _State.WAITING
         lock = self._project.store.try_lock(key)
         if lock is None:
             self._listener.waiting(name)
@@ -222,6 +221,13 @@ class Executor:
         self._listener.started(name, self._usual_seconds(name))
         return _State.STARTED
 
+    def _take_back(self, names: Iterable[str]) -> None:
+        """Forget the records of recipes: they are to be made, or waited for. What was known of others may depend on them."""
+        for name in names:
+            del self._result.records[name], self._result.freshness[name]
+        self._runnable.clear()
+        self._stored.forget_keys()
+
     def _listen(self) -> None:
         """Wait until a worker reports something or ends, and handle that."""
         from kvmdocs.execution.worker.handle import wait_any
@@ -245,8 +251,9 @@ class Executor:
             record = running.worker.record()
             if record.status is Status.PASSED:
                 record = replace(record, observed=observed.with_digests(self._project, record))
-                key_inputs = self._keys.inputs(name, self._result.records)
+                key_inputs = self._stored.key_inputs(name, self._result.records)
                 self._project.store.put_ingredients(record.key, {**vars(key_inputs), "parts": running.code_parts})
+                self._inputs.made(record)
             self._project.store.put(record)
             self._done(name, record, Freshness.RAN)
         except StoreError:
@@ -261,8 +268,7 @@ class Executor:
     def _done(self, name: str, record: Record, freshness: Freshness) -> _State:
         self._result.records[name] = record
         self._result.freshness[name] = freshness
-        if self._lease is not None:
-            self._lease.hold([record])
+        self._stored.made(record)
         self._listener.finished(name, record, freshness)
         return _State.DONE
 
@@ -284,15 +290,9 @@ class Executor:
         self._running.clear()
         if self._fork_server is not None:
             self._fork_server.close()
-        if self._lease is not None:
-            self._lease.release()
-            self._lease = None
+        self._stored.release()
 
     def _usual_seconds(self, name: str) -> float:
         """Return how many seconds a recipe took the last time, or else what its author expects."""
         last = self._project.store.latest(name)
         return last.seconds if last else self._project.catalog.get(name).recipe.expects
-
-    def _key(self, name: str) -> str:
-        """Return the key of a recipe whose inputs all have records."""
-        return self._keys.key(name, self._result.records)

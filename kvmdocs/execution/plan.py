@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from kvmdocs.catalog.key.cache_key import KeyInputs
 from kvmdocs.catalog.key.cache_key import key as make_key
 from kvmdocs.core import graph
+from kvmdocs.core.errors import Evidence, HostLacks
 from kvmdocs.core.model import Freshness, Record, Status
 from kvmdocs.execution.project import Project
 from kvmdocs.execution.recipe_values import stored
@@ -103,6 +104,27 @@ def blocked(recipe: Recipe, records: Mapping[str, Record]) -> str:
         if record.status is Status.SKIPPED and not wanted.optional:
             return f"it builds on {wanted.name}, which was skipped: {record.reason}"
     return ""
+
+
+def lacking(project: Project, recipe: Recipe, *, require: bool) -> str:
+    """Return a message that names the tools that the host lacks and the command that installs them, or "".
+
+    Args:
+        project: The project.
+        recipe: The recipe.
+        require: Raise an error instead.
+
+    Raises:
+        HostLacks: A tool is missing, and `require` is set.
+    """
+    missing = project.missing_tools(recipe.tools)
+    if not missing:
+        return ""
+    reason = f"this host lacks {', '.join(missing)}"
+    advice = project.install_advice(recipe.tools)
+    if require:
+        raise HostLacks(f"recipe {recipe.name} cannot run: {reason}", Evidence(recipe=recipe.name, advice=advice))
+    return f"{reason}; {advice}"
 
 
 def failed_below(project: Project, outcome: RunResult, name: str) -> list[str]:

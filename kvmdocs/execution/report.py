@@ -95,6 +95,10 @@ class ProgressLines(ProgressListener):
             self._waiting.add(name)
             self._print("…", "yellow", name, "another build is running it; waiting for its record")
 
+    def damaged(self, name: str, paths: list[str]) -> None:
+        """Print that a recipe runs again because its artefacts are gone or were changed."""
+        self._print("!", "yellow", name, f"{', '.join(paths)} was changed or is gone; it is made again")
+
     def finished(self, name: str, record: Record, freshness: Freshness) -> None:
         """Print how a recipe ended. A record from the store gets no line."""
         self._running.pop(name, None)

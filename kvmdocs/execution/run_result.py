@@ -28,6 +28,9 @@ class ProgressListener:
     def waiting(self, name: str) -> None:
         """Handle a recipe that another build runs; this run waits for the record."""
 
+    def damaged(self, name: str, paths: list[str]) -> None:
+        """Handle a recipe whose artefacts are gone or were changed; it runs again."""
+
     def finished(self, name: str, record: Record, freshness: Freshness) -> None:
         """Handle the record of a recipe that is done."""
 

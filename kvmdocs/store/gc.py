@@ -73,9 +73,21 @@ def _in_use(store: Store) -> Iterator[str]:
     for path in _listing(store.root / "latest"):
         record = store.latest(path.name)
         if record is not None:
-            yield store.workspace(record.recipe, record.key).name
+            yield store.workspace(record.recipe, record.key, record.workspace).name
             yield from (inner.partition("/")[0] for inner in digests.paths(record.value))
+    yield from used_by_builds(store)
+
+
+def used_by_builds(store: Store, *, others_than: int = 0) -> Iterator[str]:
+    """Yield the names of the workspaces that current builds use or have passed to a worker.
+
+    Args:
+        store: The store.
+        others_than: Process id of a build to leave out.
+    """
     for task in store.runs.glob("*/task.json"):
+        if others_than and task.parent.name.startswith(f"{others_than}-"):
+            continue
         # A run deletes its folder at its end; the next build deletes those of killed runs.
         with contextlib.suppress(OSError, ValueError, KeyError):
             data = json.loads(task.read_bytes())

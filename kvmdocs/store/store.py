@@ -9,6 +9,7 @@
         failures/<recipe>.json  the last failed record of a recipe
         latest/<recipe>         the key of the last record that passed
         keys/<key>.json         the inputs of the key of a passed record
+        fingerprints/<key>.json what the file system says about a record's artefacts (`kvmdocs.store.artefacts`)
         code/<digest>.json      cache of code digests, one file for each checkout and language (`execution.project`)
         rendered/<digest>.html  cache of rendered texts (`kvmdocs.store.derived`)
         tries.json              results of probes (`kvmdocs.host.probes`)
@@ -24,11 +25,13 @@ carry a checksum. A damaged one, or one of another schema, counts as missing.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -149,10 +152,16 @@ class Store:
         """
         atomic_write(self.root / "keys" / f"{key}.json", json.dumps(data, indent=1, sort_keys=True).encode(), durable=False)
 
-    def prepare(self, recipe: str, key: str) -> Path:
+    def prepare(self, recipe: str, key: str, in_use: Callable[[str], bool] = lambda _name: False) -> Path:
         """Create an empty workspace and an empty folder of logs for a run.
 
         Remains of a run that did not pass are removed. The caller holds the key's lock.
+
+        Args:
+            recipe: The recipe.
+            key: The key of the record to make.
+            in_use: Tells whether another build uses a workspace of this name. It then stays, and the run gets one with other
+                digits.
 
         Returns:
             The workspace.
@@ -160,7 +169,7 @@ class Store:
         Raises:
             StoreError: The store cannot be written.
         """
-        workspace = self.workspace(recipe, key)
+        workspace = self._free_workspace(recipe, key, in_use)
         try:
             for folder in (workspace, self.logs(key)):
                 if folder.exists():
@@ -174,9 +183,33 @@ class Store:
             ) from error
         return workspace
 
-    def workspace(self, recipe: str, key: str) -> Path:
-        """Return the workspace of a key. `kvmdocs.core.paths` shortens its name for readers."""
-        return self.work / f"{recipe}-{key[:KEY_LENGTH]}"
+    def _free_workspace(self, recipe: str, key: str, in_use: Callable[[str], bool]) -> Path:
+        """Return the workspace for a run; not the usual one if another build uses that.
+
+        The record of the key is put aside meanwhile: a build that begins to use it now finds none, and waits for the new one.
+        """
+        usual, record = self.workspace(recipe, key), self.record_file(key)
+        aside = record.with_name(f".{os.getpid()}-{record.name}")
+        with contextlib.suppress(OSError):
+            os.replace(record, aside)
+        if not in_use(usual.name):
+            with contextlib.suppress(OSError):
+                aside.unlink()
+            return usual
+        with contextlib.suppress(OSError):
+            os.replace(aside, record)
+        digits = hashlib.sha256(f"{key} {time.time_ns()}".encode()).hexdigest()[:KEY_LENGTH]
+        return self.work / f"{recipe}-{digits}"
+
+    def workspace(self, recipe: str, key: str, name: str = "") -> Path:
+        """Return the workspace of a key. `kvmdocs.core.paths` shortens its name for readers.
+
+        Args:
+            recipe: The recipe.
+            key: The key.
+            name: The name of the workspace, if the record has one of its own.
+        """
+        return self.work / (name or f"{recipe}-{key[:KEY_LENGTH]}")
 
     def logs(self, key: str) -> Path:
         """Return the folder of the full logs of a key."""
@@ -211,7 +244,7 @@ class Store:
         """Yield temporary files of writes in progress or interrupted, which nobody reads; not those in ``runs``."""
         for folder in (
             self.root,
-            *(self.root / name for name in ("records", "latest", "failures", "keys", "code", "rendered")),
+            *(self.root / name for name in ("records", "latest", "failures", "keys", "fingerprints", "code", "rendered")),
         ):
             if folder.is_dir():
                 yield from (Path(entry.path) for entry in os.scandir(folder) if entry.name.startswith(".") and entry.is_file())

@@ -11,6 +11,8 @@ import pytest
 
 from kvmdocs.core.errors import CatalogError
 from kvmdocs.core.model import Freshness, Status
+from kvmdocs.execution.executor import Executor
+from kvmdocs.execution.run_result import ProgressListener
 
 pytestmark = pytest.mark.process
 
@@ -301,3 +303,69 @@ def test_a_record_holds_no_variable_that_was_not_declared_and_no_password_of_a_p
     assert "TRIAL_WORD=given" in record.steps[0].output.text
     assert "https_proxy=<https_proxy>" in record.steps[0].output.text
     assert record.steps[2].output.tail.endswith("<https_proxy>\n")
+
+
+# -- artefacts that are damaged, or that another build uses -----------------------------------------------------
+
+
+def run_fresh(trial, name):
+    return Executor(trial.project(), ProgressListener(), fresh=frozenset({name})).run([name])
+
+
+def test_a_damaged_input_is_made_again_before_it_is_used(chain):
+    made = chain.run("second").records["first"]
+    (chain.root / "store/v1/work" / made.value["$path"]).write_text("bad\n")
+    settings(chain, "# another word\n")
+    path = chain.root / "kvmdocs.toml"
+    path.write_text(path.read_text().replace('" two"', '" three"'))
+    again = chain.run("second")
+    assert again.names(freshness=Freshness.RAN) == ["first", "second"]
+    assert again.records["second"].value == "one three"
+
+
+def test_a_damaged_input_that_nothing_uses_is_left(chain):
+    made = chain.run("second").records["first"]
+    (chain.root / "store/v1/work" / made.value["$path"]).write_text("bad\n")
+    assert chain.run("second").names(freshness=Freshness.RAN) == []
+
+
+def test_a_fresh_run_leaves_what_another_build_uses(chain):
+    from kvmdocs.execution.run_dirs import StoreLease
+
+    made = chain.run("first").records["first"]
+    store = chain.project().store
+    lease = StoreLease(store)
+    lease.hold([made])
+    other = store.runs / f"1-{lease._folder.name}"  # as if of another process
+    lease._folder.rename(other)
+    again = run_fresh(chain, "first").records["first"]
+    shutil.rmtree(other)
+    assert again.workspace
+    assert (store.work / again.workspace / "made.txt").exists()
+    assert (store.work / made.value["$path"]).exists()
+    assert again.result == made.result
+
+
+def test_what_another_build_has_just_made_is_fresh_enough(chain, monkeypatch):
+    made = chain.run("first").records["first"]
+    store = chain.project().store
+    store.put(replace(made, started="2999-01-01T00:00:00+00:00"))
+    again = run_fresh(chain, "first")
+    assert again.names(freshness=Freshness.RAN) == []
+
+
+def test_the_locale_of_who_builds_does_not_reach_a_command(trial):
+    import os
+    import subprocess
+    import sys
+
+    made = trial()
+    made.recipes('@recipe()\ndef wide(sh: Shell) -> str:\n    return sh.echo("宽")\n')
+    main = "import sys; from kvmdocs.cli.main import main; sys.exit(main())"
+    environ = {**os.environ, "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    for command in (["run", "wide"], ["list"]):
+        subprocess.run(
+            [sys.executable, "-c", main, *command], cwd=made.root, env=environ, check=True, stdout=subprocess.DEVNULL
+        )
+    step = made.project().store.latest("wide").steps[0]
+    assert (step.command, step.output.text) == ("echo '宽'", "宽\n")

@@ -90,7 +90,13 @@ class ForkServerClient:
                 stdout=self._output,
                 stderr=subprocess.STDOUT,
                 cwd=self._root,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                # UTF-8 whatever the locale: the bytes of a command must not depend on who builds.
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+                    "PYTHONUTF8": "1",
+                    "LC_ALL": "C.UTF-8",
+                },
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )

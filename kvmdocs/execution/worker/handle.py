@@ -28,6 +28,7 @@ from kvmdocs.execution.worker.limits import kernel_kills, memory_limit, out_of_m
 from kvmdocs.execution.worker.protocol import RECORD, UNWRITTEN, InheritedFds, WorkerTask
 from kvmdocs.execution.worker.supervisor import TIMED_OUT
 from kvmdocs.recording.recipe import Recipe
+from kvmdocs.store.gc import used_by_builds
 from kvmdocs.store.store import load
 
 PATIENCE = 20.0
@@ -66,7 +67,7 @@ class WorkerHandle:
     ) -> WorkerHandle:
         """Prepare the workspace of a recipe and start its worker. The caller holds the key's lock."""
         store = project.store
-        workspace = store.prepare(recipe.name, key)
+        workspace = store.prepare(recipe.name, key, lambda name: name in used_by_builds(store, others_than=os.getpid()))
         folder = new_run(store)
         task = make_task(project, recipe, key, records, host, cpus, workspace, folder)
         path = task.save(folder)

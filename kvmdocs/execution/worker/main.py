@@ -23,7 +23,7 @@ from kvmdocs.catalog.page_blocks import page_blocks
 from kvmdocs.core.control_characters import in_utf8
 from kvmdocs.core.errors import Evidence, KvmdocsError, RecipeFailed, Skipped, StoreError, ValueNotStorable, said, shortened
 from kvmdocs.core.model import Host, Record, Status, map_texts
-from kvmdocs.core.paths import PathDisplay
+from kvmdocs.core.paths import KEY_LENGTH, PathDisplay
 from kvmdocs.core.secrets.masking import Secrets
 from kvmdocs.core.settings import Settings
 from kvmdocs.execution.worker.failure import MAX_MESSAGE, failure
@@ -101,6 +101,7 @@ def run(task: WorkerTask, limits: LimitSignals, events: TextIO) -> Record:
     record = Record(
         recipe=task.recipe,
         key=task.key,
+        workspace="" if task.workspace.endswith(f"-{task.key[:KEY_LENGTH]}") else Path(task.workspace).name,
         status=Status.PASSED,
         host=Host(**task.host),
         started=started.isoformat(timespec="seconds"),
