@@ -72,9 +72,8 @@ names = sorted(project.catalog.entries)
 executor = Executor(project, ProgressListener())
 plan = closure(names, lambda name: [item.name for item in project.catalog.get(name).recipe.inputs])
 for name in topological_order(plan):
-    record = Record(
-        recipe=name, key=executor._stored.key(name, executor._result.records), status=Status.PASSED, host=executor._host, started=now(), result="0" * 64
-    )
+    key = executor._stored.key(name, executor._result.records)
+    record = Record(recipe=name, key=key, status=Status.PASSED, host=executor._host, started=now(), result="0" * 64)
     project.store.put(record)
     executor._result.records[name] = record
 """
