@@ -12,9 +12,10 @@ from typing import Any
 
 from kvmdocs.core.errors import Evidence, ValueNotStorable
 from kvmdocs.core.paths import KEY_LENGTH
-from kvmdocs.recording.value_form import (
-    PATH,
-)
+from kvmdocs.recording.value_form import PATH
+
+IGNORED = frozenset({".git", "__pycache__"})
+"""Folders that are no content of a tree: git's index contains times, and running a tree's script compiles its modules."""
 
 
 def paths(data: Any) -> list[str]:
@@ -66,7 +67,7 @@ def _with_content(data: Any, digests: Mapping[str, str]) -> Any:
 def content_digest(path: Path) -> str:
     """Return the SHA-256 of a file or a tree: names, kinds, executable bits and contents of all entries.
 
-    A ``.git`` folder is ignored, because its index contains times.
+    Folders in `IGNORED` are left out.
 
     Raises:
         ValueNotStorable: `path` does not exist.
@@ -79,7 +80,7 @@ def content_digest(path: Path) -> str:
         )
     digest = hashlib.sha256()
     for folder, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if name != ".git")
+        folders[:] = sorted(name for name in folders if name not in IGNORED)
         for name in sorted(files + folders):
             entry = os.path.join(folder, name)
             digest.update(f"{os.path.relpath(entry, path)}\0{_entry_digest(entry)}\n".encode("utf-8", "surrogateescape"))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from kvmdocs.core.errors import ValueNotStorable
 from kvmdocs.core.model import Record
-from kvmdocs.recording.digests import content_digest
+from kvmdocs.recording.digests import IGNORED, content_digest
 from kvmdocs.store.files import read_cache, write_cache
 from kvmdocs.store.store import Store
 
@@ -60,7 +60,7 @@ def fingerprint(path: Path) -> str:
     """
     digest = hashlib.sha256(_entry(os.lstat(path)).encode())
     for folder, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if name != ".git")
+        folders[:] = sorted(name for name in folders if name not in IGNORED)
         for name in sorted(files + folders):
             entry = os.path.join(folder, name)
             line = f"{os.path.relpath(entry, path)}\0{_entry(os.lstat(entry))}\n"

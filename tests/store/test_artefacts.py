@@ -67,6 +67,13 @@ def test_damage_is_seen(store, record, damage):
     assert len(artefacts.damaged(store, record)) == 1
 
 
+def test_modules_that_a_script_of_a_tree_compiled_are_no_damage(store, record):
+    cache = store.work / NAME / "tree" / "deep" / "__pycache__"
+    cache.mkdir()
+    (cache / "leaf.pyc").touch()
+    assert artefacts.damaged(store, record, thorough=True) == []
+
+
 def test_a_file_that_was_only_touched_is_sound(store, record, monkeypatch):
     os.utime(store.work / NAME / "file")
     assert artefacts.damaged(store, record) == []
