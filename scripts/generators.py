@@ -20,6 +20,8 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from kvmdocs.site.plugin.assets import SHEETS, read
+
 ROOT = Path(__file__).resolve().parent.parent
 
 GENERATORS = ("zensical", "properdocs")
@@ -79,7 +81,11 @@ def write_config(name: str, language: str, output: Path) -> Path:
     if name == "zensical":
         plain = output / "overrides"
         shutil.copytree(ROOT / "overrides", plain, ignore=shutil.ignore_patterns("*.html", "*.xml"), dirs_exist_ok=True)
+        names = [f"assets/css/kvmdocs-{name}.css" for name in SHEETS]
+        for sheet, path in zip(SHEETS, names, strict=True):
+            (plain / path).write_text(read(f"{sheet}.css"), "utf-8")
         lines += ["theme:", f"  custom_dir: {plain.relative_to(ROOT)}"]
+        lines += ["extra_css:", *(f"  - {path}" for path in (*names, "assets/css/site.css"))]
     config = ROOT / f"mkdocs.{name}.{language}.yml"
     config.write_text("\n".join(lines) + "\n", "utf-8")
     return config

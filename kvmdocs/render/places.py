@@ -1,7 +1,7 @@
 """Source locations on a page: links in the output, and excerpts of the source below it, which need no network.
 
 A page contains each excerpt once; every link to that location leads to it. With JavaScript, a click opens the excerpt below the
-line with the link (``overrides/assets/js/peek.js``).
+line with the link (``kvmdocs/site/assets/peek.js``).
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from kvmdocs.site.root_pages import SiteLanguage, write
 from tests.support import ROOT
 
 CSS = ROOT / "overrides" / "assets" / "css"
+PACKAGE = ROOT / "kvmdocs" / "site" / "assets"
 
 
 @pytest.fixture(scope="module", params=["mkdocs.yml", "mkdocs.zh.yml"])
@@ -37,9 +38,9 @@ def test_both_languages_have_the_same_pages_in_the_same_order() -> None:
 def test_nothing_is_asked_of_another_site(config: MkDocsConfig) -> None:
     assert config.theme["font"] is False
     assert not [path for path in config.extra_css if "//" in str(path)]
-    assert [str(path) for path in config.extra_javascript] == ["assets/js/peek.js", "assets/js/reach.js"]
-    for path in (ROOT / "overrides").rglob("*"):
-        if path.suffix in {".css", ".html"} or path.parent.name == "js":
+    assert [str(path) for path in config.extra_javascript] == ["assets/js/reach.js"]
+    for path in (*(ROOT / "overrides").rglob("*"), *PACKAGE.iterdir()):
+        if path.suffix in {".css", ".html", ".js"}:
             asked = re.sub(r"<a\s[^>]*>", "", path.read_text("utf-8"))  # a link causes no request until somebody follows it
             assert not re.findall(r"(?:url\(|src=|href=)[\"']?(?:https?:)?//[^\"')\s]+", asked)
 
@@ -48,9 +49,7 @@ def test_a_broken_link_or_anchor_is_a_warning_and_so_ends_a_strict_build(config:
     assert {config.validation.links.anchors, config.validation.links.not_found, config.validation.nav.not_found} == {30}
 
 
-@pytest.mark.parametrize(
-    "path", ["css/site.css", "css/transcript.css", "css/picture.css", "js/peek.js", "js/reach.js", "logo.svg"]
-)
+@pytest.mark.parametrize("path", ["css/site.css", "js/reach.js", "logo.svg"])
 def test_assets_are_there_for_both_languages(config: MkDocsConfig, path: str) -> None:
     assert any((Path(folder) / "assets" / path).is_file() for folder in config.theme.dirs)
 
@@ -73,8 +72,8 @@ def test_what_stands_above_the_languages_leads_to_both(tmp_path: Path) -> None:
 def variables(scheme: str) -> dict[str, str]:
     """Return the colours that the style sheets define for a scheme, by name."""
     found: dict[str, str] = {}
-    for sheet in ("site.css", "transcript.css", "picture.css"):
-        for selector, body in re.findall(r"([^{}]+)\{([^{}]*)\}", (CSS / sheet).read_text("utf-8")):
+    for sheet in (*(PACKAGE / f"{name}.css" for name in ("palette", "transcript", "picture")), CSS / "site.css"):
+        for selector, body in re.findall(r"([^{}]+)\{([^{}]*)\}", sheet.read_text("utf-8")):
             if f'[data-md-color-scheme="{scheme}"]' in selector:
                 found |= dict(re.findall(r"(--(?:kd|tr|pic)-[\w-]+):\s*(#[0-9a-f]{6})", body))
     return found

@@ -34,7 +34,7 @@ from kvmdocs.recording.recipe import presenter, presenting
 from kvmdocs.render import Language
 from kvmdocs.site.edit_links import EditLinks
 from kvmdocs.site.plain_pages import PlainPages
-from kvmdocs.site.plugin import blocks, records, status_pages, stylesheets
+from kvmdocs.site.plugin import assets, blocks, records, status_pages, stylesheets
 from kvmdocs.site.plugin.build_state import BuildState
 from kvmdocs.site.plugin.log_links import LogLinks
 from kvmdocs.site.plugin.script_links import ScriptLinks
@@ -133,6 +133,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             self._raise_or_log(error)
             # Pages show what their blocks print without recipes; the next save builds them again.
             project = records.project_without_recipes(root)
+        assets.add(files, config)
         logs, scripts = LogLinks(), ScriptLinks()
         logs.add_files(files, config, project, view.outcome)
         try:
