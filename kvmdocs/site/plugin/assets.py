@@ -10,7 +10,9 @@ import re
 from importlib.resources import files as resources
 from typing import TYPE_CHECKING
 
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import Files
+
+from kvmdocs.site.plugin.generated import GeneratedFiles
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -26,19 +28,20 @@ _REM = 1.25
 """Size of Material's rem (20 px) in that of other themes (16 px)."""
 
 
-def add(files: Files, config: MkDocsConfig) -> None:
+def add(files: Files, config: MkDocsConfig, generated: GeneratedFiles) -> None:
     """Add the sheets and scripts to a site, before its own, which may change what they say.
 
     Args:
         files: All files of the site.
         config: The site's configuration; its ``extra_css`` and ``extra_javascript`` are changed.
+        generated: Makes the files.
     """
     is_material = config.theme.name == "material"
     sheets = {f"assets/css/kvmdocs-{name}.css": sheet(name, is_material) for name in (SHEETS if is_material else OTHER_SHEETS)}
     scripts = {f"assets/js/kvmdocs-{name}.js": read(f"{name}.js") for name in (SCRIPTS if is_material else OTHER_SCRIPTS)}
     for path, text in (sheets | scripts).items():
         if files.get_file_from_path(path) is None:
-            files.append(File.generated(config, path, content=text))
+            files.append(generated.make(config, path, text))
     config.extra_css = [*sheets, *(path for path in config.extra_css if str(path) not in sheets)]
     own = [path for path in config.extra_javascript if str(path) not in scripts]
     config.extra_javascript = [*scripts, *own]

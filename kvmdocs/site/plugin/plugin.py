@@ -36,6 +36,7 @@ from kvmdocs.site.edit_links import EditLinks
 from kvmdocs.site.plain_pages import PlainPages
 from kvmdocs.site.plugin import assets, blocks, records, status_pages, stylesheets
 from kvmdocs.site.plugin.build_state import BuildState
+from kvmdocs.site.plugin.generated import GeneratedFiles
 from kvmdocs.site.plugin.log_links import LogLinks
 from kvmdocs.site.plugin.script_links import ScriptLinks
 from kvmdocs.site.plugin.warnings import WarningLocations
@@ -74,6 +75,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
     """The plugin. `on_config` and `on_files` come before all hooks that read the state of a build."""
 
     _locations: WarningLocations
+    _generated: GeneratedFiles
     _build: BuildState
 
     def __init__(self) -> None:
@@ -133,11 +135,15 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             self._raise_or_log(error)
             # Pages show what their blocks print without recipes; the next save builds them again.
             project = records.project_without_recipes(root)
-        assets.add(files, config)
+        self._generated = GeneratedFiles()
+        self._cleanup.callback(self._generated.close)
+        assets.add(files, config, self._generated)
         logs, scripts = LogLinks(), ScriptLinks()
         logs.add_files(files, config, project, view.outcome)
         try:
-            scripts.add_files(files, config, project, guides, partial(records.record_on_page, project, view.outcome))
+            scripts.add_files(
+                files, config, self._generated, project, guides, partial(records.record_on_page, project, view.outcome)
+            )
         except KvmdocsError as error:  # an approved record cannot be read
             self._raise_or_log(error)
         publisher = Publisher(
@@ -176,7 +182,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         except KvmdocsError as error:
             self._raise_or_log(error)
         else:
-            status_pages.add_files(files, config, build.status, build.project.secrets.mask)
+            status_pages.add_files(files, config, self._generated, build.status, build.project.secrets.mask)
         return nav
 
     @plugins.event_priority(-100)  # after other plugins have put their text into the page
@@ -216,7 +222,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
                 does not exist; the message lists all of them.
         """
         del env
-        stylesheets.bundle(files, config)
+        stylesheets.bundle(files, config, self._generated)
         missing = self._build.targets.missing({file.dest_uri for file in files}, self._locations)
         if problems := [*self._build.publisher.problems, *missing]:
             message = "\n\n".join(problem.report() for problem in problems)

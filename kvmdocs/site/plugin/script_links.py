@@ -13,6 +13,7 @@ from mkdocs.utils import get_relative_url
 from kvmdocs.core.words import Labels, about, words
 from kvmdocs.render import Language
 from kvmdocs.script.guides import GuideScript, RecordOf, scripted_guide
+from kvmdocs.site.plugin.generated import GeneratedFiles
 from kvmdocs.site.plugin.under_title import insert_under_title
 
 if TYPE_CHECKING:
@@ -36,7 +37,13 @@ class ScriptLinks:
         self._scripts: dict[Path, GuideScript] = {}
 
     def add_files(
-        self, files: Files, config: MkDocsConfig, project: Project, guides: Iterable[Path], record_of: RecordOf
+        self,
+        files: Files,
+        config: MkDocsConfig,
+        generated: GeneratedFiles,
+        project: Project,
+        guides: Iterable[Path],
+        record_of: RecordOf,
     ) -> None:
         """Add the script of each guide that shows recipes to the site."""
         by_path = {Path(file.abs_src_path): file for file in files.documentation_pages() if file.abs_src_path}
@@ -44,7 +51,7 @@ class ScriptLinks:
             script = scripted_guide(project, guide, record_of) if guide in by_path else None
             if script is not None:
                 name = PurePosixPath(by_path[guide].src_uri).with_suffix(".sh")
-                self._files[guide] = File.generated(config, f"{FOLDER}/{name}", content=project.secrets.mask(script.text))
+                self._files[guide] = generated.make(config, f"{FOLDER}/{name}", project.secrets.mask(script.text))
                 files.append(self._files[guide])
                 self._scripts[guide] = script
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import Files
 
 from kvmdocs.core import json_document
 from kvmdocs.execution.project import Project
+from kvmdocs.site.plugin.generated import GeneratedFiles
 from kvmdocs.site.plugin.under_title import insert_under_title
 from kvmdocs.site.publisher import GuidePage
 from kvmdocs.site.status.data import REPORT_TITLE, Report
@@ -58,14 +59,16 @@ def sort_by_navigation(pages: dict[str, GuidePage], urls: list[str]) -> dict[str
     return dict(sorted(pages.items(), key=lambda item: position.get(item[1].url, len(position))))
 
 
-def add_files(files: Files, config: MkDocsConfig, view: StatusView, mask: Callable[[str], str] = str) -> None:
+def add_files(
+    files: Files, config: MkDocsConfig, generated: GeneratedFiles, view: StatusView, mask: Callable[[str], str] = str
+) -> None:
     """Add the report, with secrets removed by `mask`, and its schema to the site."""
     contents = {
         DATA: mask(json_document.dump(view.report)) + "\n",
         SCHEMA: json_document.schema(Report, "report", REPORT_TITLE),
     }
     for name, content in contents.items():
-        files.append(File.generated(config, name, content=content))
+        files.append(generated.make(config, name, content))
 
 
 def add_failures(html: str, page: Page, view: StatusView, status_page: str, mask: Callable[[str], str] = str) -> str:

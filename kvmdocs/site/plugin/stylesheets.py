@@ -9,13 +9,15 @@ from hashlib import sha256
 from posixpath import dirname
 from typing import TYPE_CHECKING
 
-from mkdocs.structure.files import File, Files
+from mkdocs.structure.files import Files
+
+from kvmdocs.site.plugin.generated import GeneratedFiles
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
 
 
-def bundle(files: Files, config: MkDocsConfig) -> None:
+def bundle(files: Files, config: MkDocsConfig, generated: GeneratedFiles) -> None:
     """Join the site's own style sheets, in their order, into one file in the same folder.
 
     Its name contains a digest of its content, so that no browser shows a page with an outdated one. Nothing is done if a
@@ -25,6 +27,7 @@ def bundle(files: Files, config: MkDocsConfig) -> None:
     Args:
         files: All files of the site, including the theme's.
         config: The site's configuration; its ``extra_css`` is changed.
+        generated: Makes the file.
     """
     paths = [str(path) for path in config.extra_css]
     sheets = [sheet for path in paths if (sheet := files.get_file_from_path(path)) is not None]
@@ -35,5 +38,5 @@ def bundle(files: Files, config: MkDocsConfig) -> None:
     name = f"{folders.pop()}/all.{sha256(text.encode()).hexdigest()[:8]}.css".lstrip("/")
     for sheet in sheets:
         files.remove(sheet)
-    files.append(File.generated(config, name, content=text))
+    files.append(generated.make(config, name, text))
     config.extra_css = [name]
