@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,9 @@ class GeneratedFiles:
     """Makes files in a temporary folder, which lasts until the site is written."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="kvmdocs-site-")
+        self._folder = Path(tempfile.mkdtemp(prefix="kvmdocs-site-"))
+        # Also at the end of a process whose build ended early.
+        self._finalizer = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     def make(self, config: MkDocsConfig, name: str, text: str) -> File:
         """Return a file of the site.
@@ -26,11 +30,11 @@ class GeneratedFiles:
             name: Its path in the site.
             text: Its content.
         """
-        path = Path(self._folder.name, name)
+        path = self._folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, "utf-8")
         return File.generated(config, name, abs_src_path=str(path))
 
     def close(self) -> None:
         """Remove the folder."""
-        self._folder.cleanup()
+        self._finalizer()
