@@ -11,6 +11,8 @@ from mkdocs.structure.files import File, Files
 from kvmdocs.site.plugin import assets
 from kvmdocs.site.plugin.generated import GeneratedFiles
 
+GENERATED = GeneratedFiles()
+
 
 def site(tmp_path: Path, theme: str):
     (tmp_path / "docs").mkdir()
@@ -25,7 +27,7 @@ def site(tmp_path: Path, theme: str):
 @pytest.mark.parametrize("theme", ["material", "mkdocs", "readthedocs"])
 def test_a_site_gets_them_before_its_own(tmp_path, theme):
     config, files = site(tmp_path, theme), Files([])
-    assets.add(files, config, GeneratedFiles())
+    assets.add(files, config, GENERATED)
     sheets = [str(path) for path in config.extra_css]
     assert sheets[0] == "assets/css/kvmdocs-palette.css"
     assert sheets[-1] == "own.css"
@@ -40,7 +42,7 @@ def test_a_sheet_of_the_site_stands_in_for_one_of_the_package(tmp_path):
     config = site(tmp_path, "material")
     own = File.generated(config, "assets/css/kvmdocs-palette.css", content="/* ours */")
     files = Files([own])
-    assets.add(files, config, GeneratedFiles())
+    assets.add(files, config, GENERATED)
     assert files.get_file_from_path("assets/css/kvmdocs-palette.css") is own
 
 

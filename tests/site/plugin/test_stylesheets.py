@@ -12,6 +12,8 @@ from mkdocs.structure.files import File, Files
 from kvmdocs.site.plugin.generated import GeneratedFiles
 from kvmdocs.site.plugin.stylesheets import bundle
 
+GENERATED = GeneratedFiles()
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> MkDocsConfig:
@@ -29,7 +31,7 @@ def sheets(config: MkDocsConfig, **texts: str) -> Files:
 
 def test_the_sheets_become_one_in_their_order(config: MkDocsConfig) -> None:
     files = sheets(config, second="a { color: red }", first="a { color: blue }")
-    bundle(files, config, GeneratedFiles())
+    bundle(files, config, GENERATED)
     (name,) = config.extra_css
     (file,) = files
     assert file.src_uri == name
@@ -40,7 +42,7 @@ def test_the_sheets_become_one_in_their_order(config: MkDocsConfig) -> None:
 def test_another_text_has_another_name(config: MkDocsConfig) -> None:
     names = set()
     for colour in ("red", "blue"):
-        bundle(sheets(config, one="a {}", two=f"b {{ color: {colour} }}"), config, GeneratedFiles())
+        bundle(sheets(config, one="a {}", two=f"b {{ color: {colour} }}"), config, GENERATED)
         names.update(config.extra_css)
     assert len(names) == 2
 
@@ -50,6 +52,6 @@ def test_what_lies_elsewhere_keeps_all_apart(config: MkDocsConfig, other: str) -
     files = sheets(config, one="a {}", two="b {}")
     files.append(File.generated(config, "elsewhere/other.css", content="c {}"))
     config.extra_css.insert(1, other)
-    bundle(files, config, GeneratedFiles())
+    bundle(files, config, GENERATED)
     assert config.extra_css == ["css/one.css", other, "css/two.css"]
     assert len(files) == 3
