@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import os
+import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
@@ -29,10 +30,12 @@ def with_digests(project: Project, record: Record) -> dict[str, str]:
     entry = project.catalog.get(record.recipe)
     modules = project.catalog.code.modules
     named = {f"{MODULE} {name}" for name in modules.loaded(entry.module)}
-    libraries = {f"{LIBRARY} {name}" for name in modules.libraries(entry.module)}
+    libraries = {one for one in record.observed if one.startswith(f"{LIBRARY} ")}
+    used = set(record.observed) - libraries - named
+    tops = {one.removeprefix(f"{LIBRARY} ") for one in libraries} | modules.libraries(entry.module)
+    used |= {f"{LIBRARY} {name}" for name in _distributions_of(tops - {"kvmdocs"})}
     folder = Path(entry.recipe.function.__code__.co_filename).parent
     data = [(folder / name).resolve() for name in entry.recipe.data]
-    used = (set(record.observed) | libraries) - named
     return {one: digest for one in sorted(used) if not _is_data(project, one, data) and (digest := _digest(project, one))}
 
 
@@ -65,14 +68,22 @@ def _digest(project: Project, entry: str) -> str:
 
 
 @cache
-def _version(top: str) -> str:
-    """Return the name and version of the installed package that a top-level module belongs to; "" if none does."""
-    names = _distributions().get(top, [])
-    return ", ".join(sorted(f"{name} {importlib.metadata.version(name)}" for name in set(names)))
+def _version(distribution: str) -> str:
+    """Return the version of an installed package; "" if it is not installed."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _distributions_of(tops: Iterable[str]) -> set[str]:
+    """Return the installed packages that top-level modules belong to. Slow: it reads the lists of all packages."""
+    wanted = set(tops) - sys.stdlib_module_names
+    return {name for top, names in _all_distributions().items() if top in wanted for name in names} if wanted else set()
 
 
 @cache
-def _distributions() -> dict[str, list[str]]:
+def _all_distributions() -> dict[str, list[str]]:
     return dict(importlib.metadata.packages_distributions())
 
 
