@@ -15,7 +15,7 @@
         tries.json              results of probes (`kvmdocs.host.probes`)
         locks/<key>.lock        held while a recipe runs, so that two builds never run the same one at the same time
         runs/<id>/              a current run: its owner, and the messages to and from its worker
-        home/                   the HOME of recipes
+        home/                   the HOME of shells that `kvmdocs run --shell` opens; a recipe has one of its own in its run
 
 A workspace never moves: binaries contain the path they were built in, and a debugger looks there for sources. An artefact is
 valid if its record exists. A record appears by an atomic rename, after everything it refers to is written. Records and caches

@@ -369,3 +369,15 @@ def test_the_locale_of_who_builds_does_not_reach_a_command(trial):
         )
     step = made.project().store.latest("wide").steps[0]
     assert (step.command, step.output.text) == ("echo '宽'", "宽\n")
+
+
+def test_what_a_recipe_leaves_in_its_home_is_gone_with_it(trial):
+    made = trial()
+    made.recipes(
+        '@recipe()\ndef one(sh: Shell) -> str:\n    return sh.line("ls -A ~ | wc -l; echo x > ~/left; echo ~").split()[0]\n'
+        '@recipe()\ndef two(sh: Shell, one: str) -> str:\n    return sh.line("ls -A ~ | wc -l").strip()\n'
+    )
+    records = made.run("two").records
+    assert (records["one"].value, records["two"].value) == ("0", "0")
+    assert records["one"].steps[0].output.text.split()[-1] == "~"
+    assert not list(made.project().store.runs.iterdir())

@@ -187,6 +187,9 @@ def make_task(
     """Return the task of a recipe's worker."""
     entry = project.catalog.get(recipe.name)
     store = project.store
+    # Empty, and gone with the run: what a recipe leaves in its HOME must not reach another.
+    home = folder / "home"
+    home.mkdir()
     return WorkerTask(
         recipe=recipe.name,
         key=key,
@@ -197,7 +200,7 @@ def make_task(
         workspace=str(workspace),
         logs=str(store.logs(key)),
         work=str(store.work),
-        home=str(store.home),
+        home=str(home),
         inputs={wanted.name: records[wanted.name].value for wanted in recipe.inputs},
         types={
             wanted.name: [(kind.__module__, kind.__qualname__) for kind in types(project, records[wanted.name])]
@@ -209,7 +212,7 @@ def make_task(
         shown_settings=project.shown_settings(recipe),
         tools=project.tool_versions(recipe.tools),
         host=dataclasses.asdict(host),
-        environ={**project.environ(recipe), MARK: str(folder)},
+        environ={**project.environ(recipe), MARK: str(folder), "HOME": str(home)},
         lab=project.settings["lab.folder"],
         masks=homes(os.environ),
         hidden=project.hidden_values,
