@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from markdown_exec import markdown_config
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
+from mkdocs.config.defaults import MkDocsConfig
 
 from kvmdocs.catalog.source_excerpt import SourceExcerpt, Written
 from kvmdocs.core.model import Freshness, Output, SourceLocation, Step, Where
 from kvmdocs.recording.recipe import ShowOptions
 from kvmdocs.render import Anchors, Language, Tabs, linked, names, transcript
+from kvmdocs.site.plugin import assets
 from tests.support import ROOT
 from tests.support.browser import AXE, Browser, missing, served
 from tests.support.picture_samples import TEXTS, pictures
@@ -76,6 +79,17 @@ def tabbed(language: Language) -> list[str]:
     return [f'<div markdown="0">{block}</div>' for block in blocks] + [table]
 
 
+def add_assets(docs: Path, config: MkDocsConfig) -> None:
+    """Add the style sheets and scripts of the package, as the plugin does."""
+    sheets = {f"assets/css/{name}.css": assets.sheet(name, is_material=True) for name in assets.SHEETS}
+    scripts = {f"assets/js/{name}.js": assets.read(f"{name}.js") for name in assets.SCRIPTS}
+    for path, text in (sheets | scripts).items():
+        (docs / path).parent.mkdir(parents=True, exist_ok=True)
+        (docs / path).write_text(text, "utf-8")
+    config.extra_css = [*sheets, *config.extra_css]
+    config.extra_javascript = [*scripts, *config.extra_javascript]
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Build both languages with the project's own configuration, and yield the address of the server."""
@@ -99,6 +113,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 nav=["index.md", "a/transcript.md", "a/tabs.md", "a/diagram.md", "a/pictures.md"],
                 plugins=["search", "markdown-exec"],
             )
+            add_assets(docs, config)
             config.plugins.on_startup(command="build", dirty=False)
             build(config)
             markdown_config.reset()

@@ -40,7 +40,7 @@ KNOWN = [
         "这台宿主机没有 apt，也就没有 Debian 的源码包",
     ),
     ("host/probes.py", "apt on this host is configured with no archive", "这台宿主机的 apt 没有配置任何软件仓库"),
-    ("execution/executor.py", "this host lacks gdb, ninja", "这台宿主机缺少 gdb, ninja"),
+    ("execution/plan.py", "this host lacks gdb, ninja", "这台宿主机缺少 gdb, ninja"),
     (
         "lab/machine.py",
         "-cpu host: the guest was not ready within 25 s",
@@ -83,7 +83,7 @@ def test_reasons_of_the_engine_are_translated(text, translation):
                 *(text for file, text, _ in KNOWN if file == "host/probes.py" and " is " not in text and "(" not in text),
             ],
         ),
-        ("execution/executor.py", ["this host lacks "]),
+        ("execution/plan.py", ["this host lacks "]),
         ("execution/project.py", ["install with: ", "install by hand: "]),
     ],
 )

@@ -75,7 +75,7 @@ from kvmdocs.cli.main import main
 
 replace = os.replace
 def killed(source, target):
-    if "/records/" in str(target):
+    if "/records/" in str(target) and "/." not in str(target):
         os.kill(os.getpid(), signal.SIGKILL)
     replace(source, target)
 os.replace = killed
