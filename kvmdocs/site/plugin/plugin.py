@@ -163,6 +163,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
         self._cleanup.enter_context(presenting(publisher))
         return files
 
+    @plugins.event_priority(-100)  # after plugins that add pages, such as blog
     def on_nav(self, nav: Navigation, *, config: MkDocsConfig, files: Files) -> Navigation:
         """Collect how the recipes stand, now that the address of each page is known.
 
