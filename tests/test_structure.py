@@ -39,7 +39,7 @@ TESTED_WITH_OTHERS = {
     "tests/catalog/key/test_free_names.py": "catalog/key/module_ast",
     "tests/catalog/test_catalog.py": "catalog/entries",
     "tests/cli/test_documents.py": "core/json_document",
-    "tests/cli/test_main.py": "cli/common cli/projects cli/records cli/running cli/status core/exit_codes core/terminal",
+    "tests/cli/test_main.py": "cli/common cli/projects cli/running cli/status core/exit_codes core/terminal",
     "tests/cli/test_scaffold.py": "cli/authoring cli/navigation",
     "tests/content/test_public.py": "site/blocks",
     "tests/core/secrets/test_masking.py": "core/secrets/forms",

@@ -10,7 +10,7 @@ runs cheap recipes in the background.
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -135,8 +135,7 @@ class KvmdocsPlugin(BasePlugin[KvmdocsConfig]):  # type: ignore[no-untyped-call]
             self._raise_or_log(error)
             # Pages show what their blocks print without recipes; the next save builds them again.
             project = records.project_without_recipes(root)
-        self._generated = GeneratedFiles()
-        self._cleanup.callback(self._generated.close)
+        self._generated = self._cleanup.enter_context(closing(GeneratedFiles()))
         assets.add(files, config, self._generated)
         logs, scripts = LogLinks(), ScriptLinks()
         logs.add_files(files, config, project, view.outcome)
