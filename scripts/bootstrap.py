@@ -165,6 +165,8 @@ def make(base: str, lock: int) -> None:
     if stamp == wanted:
         return
     # If this script was killed while writing its first stamp, the temporary stamp is all that is there.
+    if os.path.islink(VENV) and stamp and not stamp.partition("\n")[0].endswith(f" {VENV}"):
+        raise BootstrapError(WRONG, f"{VENV} is a link to the environment of another folder of the project; remove the link")
     if stamp is None and os.path.isdir(VENV) and set(os.listdir(VENV)) - {os.path.basename(STAMP) + ".new"}:
         raise BootstrapError(WRONG, f"{VENV} was not created by this project; move it away or remove it")
     installer = None

@@ -195,6 +195,20 @@ def test_two_at_once_make_one(fake: Fake) -> None:
     assert fake.log().count("create") == 1
 
 
+def test_a_link_to_another_checkouts_environment_is_not_followed(fake: Fake, tmp_path: Path) -> None:
+    fake.run()
+    theirs = tmp_path / "theirs"
+    (fake.root / ".venv").rename(theirs)
+    stamp = theirs / "kvmdocs-stamp"
+    stamp.write_text(stamp.read_text().replace(f"{fake.root}/.venv", "/elsewhere/.venv"))
+    before = sorted(theirs.rglob("*"))
+    (fake.root / ".venv").symlink_to(theirs)
+    status, text = fake.run()
+    assert status == 2
+    assert "is a link to the environment of another folder" in text
+    assert sorted(theirs.rglob("*")) == before
+
+
 def test_somebody_elses_environment_is_not_touched(fake: Fake) -> None:
     (fake.root / ".venv").mkdir()
     (fake.root / ".venv" / "mine").write_text("precious")
